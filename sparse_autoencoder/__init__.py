@@ -1,0 +1,24 @@
+"""saescope's library: exact summaries of what every feature of a sparse autoencoder responds to.
+
+The names below are loaded when they are first used, so that a process that reads or merges summaries
+(`sparse_autoencoder.runs`, `sparse_autoencoder.summary`) starts without importing torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparse_autoencoder import paths
+    from sparse_autoencoder.model import Autoencoder
+
+__all__ = ["Autoencoder", "paths"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Autoencoder":
+        return importlib.import_module("sparse_autoencoder.model").Autoencoder
+    if name == "paths":
+        return importlib.import_module("sparse_autoencoder.paths")
+    raise AttributeError(f"module 'sparse_autoencoder' has no attribute {name!r}")
