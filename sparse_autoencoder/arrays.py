@@ -1,0 +1,113 @@
+"""Operations on flat numpy arrays that summaries are made of: stable sorting, groups, ranges, hashing.
+
+A group is a run of equal keys in a sorted array. Nothing here knows what the numbers mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_DIGIT_BITS = 16
+
+
+def mix(x: Keys) -> Keys:
+    """Hash 64-bit integers one by one: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    x = x + GOLDEN
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def bits_for(largest: int) -> int:
+    """How many bits hold the numbers from 0 to `largest`."""
+    return max(1, int(largest).bit_length())
+
+
+def stable_argsort(*keys: tuple[NDArray[Any], int]) -> Ints:
+    """Indices that sort by several keys, the most important first, each (numbers >= 0, how many bits they use).
+
+    A radix sort over digits of 16 bits, for which numpy's stable sort is linear: several times as fast as a
+    comparison sort of indices, and, unlike numpy's vectorised sorts, equally fast on every processor.
+    """
+    order: Ints | None = None
+    for numbers, bits in reversed(keys):
+        for shift in range(0, bits, _DIGIT_BITS):
+            current = numbers if order is None else numbers[order]
+            digit = (current >> current.dtype.type(shift)).astype(np.uint16)
+            step = np.argsort(digit, kind="stable")
+            order = step if order is None else order[step]
+    if order is None:
+        raise ValueError("stable_argsort needs a key")
+    return order
+
+
+def ranges(starts: Ints, lengths: Ints) -> Ints:
+    """The numbers start, start + 1, … of each of several ranges, one range after the other."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - ends + lengths, lengths)
+
+
+def group_starts(*sorted_keys: NDArray[Any]) -> Ints:
+    """Where each group begins: each run of entries that are equal in all keys."""
+    if not len(sorted_keys[0]):
+        return np.zeros(0, np.int64)
+    changes = np.zeros(len(sorted_keys[0]), bool)
+    changes[0] = True
+    for key in sorted_keys:
+        changes[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(changes)
+
+
+def rank_in_group(starts: Ints, total: int) -> Ints:
+    """Each entry's number within its group, for groups that begin at `starts` and cover `total` entries."""
+    return np.arange(total) - np.repeat(starts, np.diff(starts, append=total))
+
+
+def is_repeated(group: NDArray[Any], item: Keys) -> Mask:
+    """Mask of the entries whose (group, item) has come earlier, for entries in any order."""
+    # Sorting short hashes is fast and finds the few entries that may be repeats; only these are compared for real.
+    hashes = (mix(item ^ (group.astype(np.uint64) * GOLDEN)) >> np.uint64(32)).astype(np.uint32)
+    ordered = np.sort(hashes)
+    shared = ordered[1:][ordered[1:] == ordered[:-1]]
+    repeated = np.zeros(len(hashes), bool)
+    if len(shared):
+        at = np.minimum(np.searchsorted(shared, hashes), len(shared) - 1)
+        suspects = np.flatnonzero(shared[at] == hashes)
+        by_item = suspects[np.lexsort((item[suspects], group[suspects]))]  # stable: equal ones stay in order
+        same = (group[by_item][1:] == group[by_item][:-1]) & (item[by_item][1:] == item[by_item][:-1])
+        repeated[by_item[1:][same]] = True
+    return repeated
+
+
+def first_distinct(group: NDArray[Any], item: Keys, per_group: int) -> Ints:
+    """Indices of each group's first `per_group` distinct items, for entries sorted by group and ranked within it.
+
+    Most groups are far longer than what is chosen of them, so it looks at little more than `per_group` entries of each
+    first, and goes on only with the groups in which these weren't enough.
+    """
+    starts = group_starts(group)
+    sizes = np.diff(starts, append=len(group))
+    chosen = [np.zeros(0, np.int64)]
+    reach = per_group + per_group // 4
+    while len(starts):
+        lengths = np.minimum(sizes, reach)
+        index = ranges(starts, lengths)
+        number = np.repeat(np.arange(len(starts)), lengths)
+        first = ~is_repeated(number, item[index])
+        index, number = index[first], number[first]
+        found = np.bincount(number, minlength=len(starts))
+        done = (found >= per_group) | (lengths == sizes)
+        keep = (rank_in_group(group_starts(number), len(number)) < per_group) & done[number]
+        chosen.append(index[keep])
+        starts, sizes = starts[~done], sizes[~done]
+        reach *= 4
+    return np.sort(np.concatenate(chosen))

@@ -1,0 +1,202 @@
+"""One block of windows and its sparse activations -> the block's summary.
+
+A block is a run of windows. Its activations are brought into order three times, by (feature, token), by (feature,
+strength) and by (feature, draw); everything else follows from positions in these orders. The sorting is a stable radix
+sort by 16-bit digits, linear in the number of activations (see `stable_argsort`).
+This file is numpy only; where activations come from and where summaries go it doesn't know.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_autoencoder.arrays import (
+    Ints,
+    Mask,
+    bits_for,
+    first_distinct,
+    group_starts,
+    ranges,
+    rank_in_group,
+    stable_argsort,
+)
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.examples import Examples, activation_draws, token_draws, weakness
+from sparse_autoencoder.summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.windows import Windows
+
+BLOCK_TOKENS = 131_072  # what is sorted at once; larger blocks need more memory and merge less often
+_LAST_BIN = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class SparseActivations:
+    """The positive activations at a block's counted tokens, in any order; arrays [activations]."""
+
+    token: NDArray[np.int32]  # index into the block's flat tokens
+    feature: NDArray[np.int32]
+    value: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RowFeatures:
+    """Rows' strongest features, flat: grouped by row, strongest first; each with a token where it is that strong."""
+
+    row_id: Ints
+    feature: NDArray[np.int32]
+    value: NDArray[np.float32]
+    window: NDArray[np.int32]
+    position: NDArray[np.int32]
+
+
+class BlockSummariser:
+    """Orders one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
+
+    def __init__(self, block: Windows, activations: SparseActivations, spec: SummarySpec) -> None:
+        if not np.isfinite(activations.value).all():
+            raise SaescopeError(
+                f"the autoencoder's activations are not finite in the rows {block.row_ids[0]} to {block.row_ids[-1]}: "
+                "try a higher --precision, and check the checkpoint"
+            )
+        self._block = block
+        self._spec = spec
+        self._feature_bits = bits_for(spec.n_features - 1)
+        order = stable_argsort(
+            (activations.feature, self._feature_bits), (activations.token, bits_for(len(block.tokens)))
+        )
+        # all [activations], by (feature, token)
+        self._feature = activations.feature[order]
+        self._token = activations.token[order]
+        self._value = activations.value[order]
+        self._weakness = weakness(self._value)
+        window_of_token = np.repeat(np.arange(len(block), dtype=np.int32), block.lengths)
+        self._window = window_of_token[self._token]
+        position = np.arange(len(block.tokens)) - block.starts[window_of_token]
+        self._token_draws = token_draws(
+            spec.seed, block.row_ids[window_of_token], block.numbers[window_of_token], position
+        )
+        # the activations of one feature in one window: where each such run begins, and which one an activation is in
+        self._run_starts = group_starts(self._feature, self._window)
+        self._run_of = np.repeat(
+            np.arange(len(self._run_starts), dtype=np.int32), np.diff(self._run_starts, append=len(self._feature))
+        )
+
+    def summary(self, num_tokens: int) -> Summary:
+        """The block's summary; `num_tokens` of its tokens are counted."""
+        if not len(self._feature):
+            return replace(Summary.empty(self._spec), num_tokens=num_tokens)
+        with ThreadPoolExecutor(1) as pool:  # numpy sorts outside the interpreter's lock: two cores are twice as fast
+            random = pool.submit(self._random)
+            # Sorting by strength leaves equal activations in order of their tokens.
+            by_strength = stable_argsort((self._feature, self._feature_bits), (self._weakness, 31))
+            key, count = _histogram(self._feature, self._value[by_strength])
+            return Summary(
+                self._spec,
+                num_tokens=num_tokens,
+                **self._sums(),  # type: ignore[arg-type]
+                histogram_key=key,
+                histogram_count=count,
+                top=self._examples(self._strongest(by_strength)),
+                random=random.result(),
+            )
+
+    def row_features(self, per_row: int) -> RowFeatures:
+        """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""
+        rows = self._block.row_ids
+        row_number = np.cumsum(np.concatenate([[0], rows[1:] != rows[:-1]]))[: len(rows)]
+        row = row_number[self._window]
+        by_strength = stable_argsort((row, bits_for(len(rows))), (self._weakness, 31))
+        features = self._feature[by_strength].astype(np.uint64)
+        index = by_strength[first_distinct(row[by_strength], features, per_row)]
+        window = self._window[index]
+        return RowFeatures(
+            row_id=rows[window],
+            feature=self._feature[index],
+            value=self._value[index],
+            window=self._block.numbers[window],
+            position=(self._token[index] - self._block.starts[window]).astype(np.int32),
+        )
+
+    def _sums(self) -> dict[str, NDArray[np.generic]]:
+        starts = group_starts(self._feature)
+        fired = self._feature[starts]
+        a = self._value.astype(np.float64)
+        square = a * a
+
+        def spread(numbers: NDArray[np.generic]) -> NDArray[np.generic]:
+            dense = np.zeros(self._spec.n_features, numbers.dtype)
+            dense[fired] = numbers
+            return dense
+
+        return {
+            "count": spread(np.diff(starts, append=len(a))),
+            "sum1": spread(np.add.reduceat(a, starts)),
+            "sum2": spread(np.add.reduceat(square, starts)),
+            "sum3": spread(np.add.reduceat(square * a, starts)),
+            "sum4": spread(np.add.reduceat(square * square, starts)),
+            "maximum": spread(np.maximum.reduceat(self._value, starts)),
+        }
+
+    def _strongest(self, by_strength: Ints) -> Ints:
+        text = self._block.texts[self._window[by_strength]]
+        # Sorting by strength within features leaves each feature's place in the array as it was.
+        return by_strength[first_distinct(self._feature, text, self._spec.examples_per_feature)]
+
+    def _random(self) -> Examples:
+        draw = self._draws(np.arange(len(self._feature)))
+        candidates = np.flatnonzero(self._may_be_drawn(draw))
+        order = candidates[stable_argsort((self._feature[candidates], self._feature_bits), (draw[candidates], 64))]
+        rank = rank_in_group(group_starts(self._feature[order]), len(order))
+        return self._examples(order[rank < self._spec.examples_per_feature])
+
+    def _may_be_drawn(self, draw: NDArray[np.uint64]) -> Mask:
+        """Mask that leaves out most activations whose draw is too large to be among their feature's smallest."""
+        wanted = self._spec.examples_per_feature
+        starts = group_starts(self._feature)
+        counts = np.diff(starts, append=len(draw))
+        # A feature's draws are uniform: below this share of the range there are enough of them, but for rare luck.
+        share = np.minimum(1.0, (wanted + 5 * np.sqrt(wanted)) / counts)
+        limit = (share * float(2**32 - 1)).astype(np.uint64)
+        mask = (draw >> np.uint64(32)) <= np.repeat(limit, counts)
+        unlucky = np.add.reduceat(mask, starts, dtype=np.int64) < np.minimum(wanted, counts)
+        return mask | np.repeat(unlucky, counts)
+
+    def _draws(self, index: Ints) -> NDArray[np.uint64]:
+        return activation_draws(self._token_draws[self._token[index]], self._feature[index].astype(np.uint64))
+
+    def _examples(self, index: Ints) -> Examples:
+        """Examples of some activations, each with its feature's activations in the whole window."""
+        block = self._block
+        window = self._window[index]
+        run = self._run_of[index]
+        lengths = np.append(self._run_starts, len(self._run_of))[run + 1] - self._run_starts[run]
+        flat = ranges(self._run_starts[run], lengths)
+        begin = block.starts[window]
+        return Examples(
+            feature=self._feature[index],
+            value=self._value[index],
+            row_id=block.row_ids[window],
+            window=block.numbers[window],
+            position=(self._token[index] - begin).astype(np.int32),
+            text=block.texts[window],
+            draw=self._draws(index),
+            act_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+            act_position=(self._token[flat] - np.repeat(begin, lengths)).astype(np.int32),
+            act_value=self._value[flat],
+        )
+
+
+def _histogram(feature: NDArray[np.int32], value: NDArray[np.float32]) -> tuple[Ints, Ints]:
+    """Keys (feature << 32 | bin) and counts of the bins in use; bin = ceil(a / 0.2), as in OpenAI's viewer.
+
+    Activations come by feature, strongest first, so that a feature's equal bins are already side by side.
+    """
+    bins = np.minimum(np.ceil(value.astype(np.float64) / HISTOGRAM_BIN_WIDTH), _LAST_BIN).astype(np.int64)
+    starts = group_starts(feature, bins)
+    keys = (feature[starts].astype(np.int64) << 32) | bins[starts]
+    order = np.argsort(keys)
+    return keys[order], np.diff(starts, append=len(value))[order]

@@ -1,0 +1,194 @@
+"""Examples: windows shown for a feature, flat, and the two orders by which they are chosen.
+
+The strongest examples of a feature are those with the largest activation, one per text. The random ones are a uniform
+sample of its positive activations: those with the smallest `draw`, a hash of (seed, feature, row, position), so that
+the sample doesn't depend on who saw the activation or when. Ties go to the earlier (row, window, position).
+An example refers to its window by (row id, window number); the text itself is in the run's prompts files.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_autoencoder.arrays import (
+    GOLDEN,
+    Ints,
+    Keys,
+    Mask,
+    bits_for,
+    group_starts,
+    is_repeated,
+    mix,
+    ranges,
+    rank_in_group,
+    stable_argsort,
+)
+
+ShortKeys = NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples in chosen order: by feature, then by rank. Example e's activations are a slice of the `act_` arrays."""
+
+    feature: NDArray[np.int32]  # [examples]
+    value: NDArray[np.float32]  # [examples], the feature's activation at `position`
+    row_id: Ints  # [examples]
+    window: NDArray[np.int32]  # [examples], number of the window in its row
+    position: NDArray[np.int32]  # [examples], token of the window
+    text: NDArray[np.uint64]  # [examples], hash of the window's token ids
+    draw: NDArray[np.uint64]  # [examples], the random order
+    act_starts: Ints  # [examples + 1]
+    act_position: NDArray[np.int32]  # [activations], token of the window
+    act_value: NDArray[np.float32]  # [activations], the feature's activation there
+
+    def __len__(self) -> int:
+        return len(self.feature)
+
+    @classmethod
+    def empty(cls) -> Examples:
+        """No examples."""
+        return cls(
+            feature=np.zeros(0, np.int32),
+            value=np.zeros(0, np.float32),
+            row_id=np.zeros(0, np.int64),
+            window=np.zeros(0, np.int32),
+            position=np.zeros(0, np.int32),
+            text=np.zeros(0, np.uint64),
+            draw=np.zeros(0, np.uint64),
+            act_starts=np.zeros(1, np.int64),
+            act_position=np.zeros(0, np.int32),
+            act_value=np.zeros(0, np.float32),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Examples]) -> Examples:
+        """The parts' examples one after the other."""
+        ends = np.cumsum([len(part.act_position) for part in parts])
+        shifted = [part.act_starts[1:] + end - len(part.act_position) for part, end in zip(parts, ends, strict=True)]
+        arrays = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)
+            if field.name != "act_starts"
+        }
+        return cls(**arrays, act_starts=np.concatenate([np.zeros(1, np.int64), *shifted]))
+
+    def take(self, index: Ints | NDArray[np.bool_]) -> Examples:
+        """The examples at `index` (numbers or a mask), in that order."""
+        if index.dtype == np.bool_:
+            index = np.flatnonzero(index)
+        lengths = np.diff(self.act_starts)[index]
+        flat = ranges(self.act_starts[index], lengths)
+        arrays = {
+            field.name: getattr(self, field.name)[index] for field in fields(self) if not field.name.startswith("act_")
+        }
+        return Examples(
+            **arrays,
+            act_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+            act_position=self.act_position[flat],
+            act_value=self.act_value[flat],
+        )
+
+
+class Order(ABC):
+    """One of the two ways in which a feature's examples are ranked and chosen."""
+
+    @abstractmethod
+    def key(self, examples: Examples) -> ShortKeys:
+        """What examples of a feature are ranked by, smallest first; where it ties, `tie_keys` decide."""
+
+    def tie_keys(self, examples: Examples) -> list[NDArray[Any]]:
+        """What decides between equal keys, the most important first."""
+        return [examples.row_id, examples.window, examples.position]
+
+    def choose(self, candidates: Examples, ranked: Ints) -> Ints:
+        """Those of the candidates at `ranked`, in order of rank, that may be chosen beside the ones before them."""
+        return ranked
+
+    def merge(self, earlier: Examples, later: Examples, per_feature: int) -> Examples:
+        """The first `per_feature` examples of each feature among both, where both were chosen in the same way.
+
+        Only features to which `later` may contribute are sorted again: with a full list and nothing that reaches its
+        last rank, a feature keeps its list. That is nearly all of them once a run is under way.
+        """
+        both = Examples.concatenate([earlier, later])
+        key = self.key(both)
+        entering = len(earlier) + np.flatnonzero(self._may_enter(earlier, later, key, per_feature))
+        touched = np.zeros(int(both.feature.max(initial=0)) + 1, bool)
+        touched[both.feature[entering]] = True
+        unchanged = ~touched[earlier.feature]
+        again = np.concatenate([np.flatnonzero(~unchanged), entering])
+        again = self.choose(both, self._rank(both, key, again))
+        rank = rank_in_group(group_starts(both.feature[again]), len(again))
+        index = np.concatenate([np.flatnonzero(unchanged), again[rank < per_feature]])
+        return both.take(index[stable_argsort((both.feature[index], bits_for(len(touched))))])
+
+    def _rank(self, examples: Examples, key: ShortKeys, index: Ints) -> Ints:
+        """Those of the examples at `index`, sorted by feature and then by rank; `key` is of all examples."""
+        features = int(examples.feature.max(initial=0))
+        order = stable_argsort((examples.feature[index], bits_for(features)), (key[index], 32))
+        ranked = index[order]
+        feature, ranked_key = examples.feature[ranked], key[ranked]
+        same = (feature[1:] == feature[:-1]) & (ranked_key[1:] == ranked_key[:-1])
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        if len(tied):  # few, so that comparing everything costs little
+            subset = ranked[tied]
+            columns = [examples.feature, key, *self.tie_keys(examples)]
+            ranked[tied] = subset[np.lexsort([column[subset] for column in reversed(columns)])]
+        return ranked
+
+    def _may_enter(self, earlier: Examples, later: Examples, key: ShortKeys, per_feature: int) -> Mask:
+        """Mask of `later` that isn't beaten by the last of an already full list of `earlier`; `key` is of both."""
+        starts = group_starts(earlier.feature)
+        full = starts[np.diff(starts, append=len(earlier)) == per_feature]
+        n_features = 1 + int(max(earlier.feature.max(initial=0), later.feature.max(initial=0)))
+        worst = np.full(n_features, np.iinfo(np.uint32).max, np.uint32)
+        worst[earlier.feature[full]] = key[full + per_feature - 1]
+        return key[len(earlier) :] <= worst[later.feature]
+
+
+class StrongestFirst(Order):
+    """By activation, strongest first, one example per text."""
+
+    def key(self, examples: Examples) -> ShortKeys:
+        """See Order.key."""
+        return weakness(examples.value)
+
+    def choose(self, candidates: Examples, ranked: Ints) -> Ints:
+        """See Order.choose."""
+        return ranked[~is_repeated(candidates.feature[ranked], candidates.text[ranked])]
+
+
+class SmallestDraw(Order):
+    """By draw: a uniform sample of a feature's positive activations."""
+
+    def key(self, examples: Examples) -> ShortKeys:
+        """See Order.key: the higher half of the draw, which rarely ties."""
+        return (examples.draw >> np.uint64(32)).astype(np.uint32)
+
+    def tie_keys(self, examples: Examples) -> list[NDArray[Any]]:
+        """See Order.tie_keys."""
+        return [examples.draw, *super().tie_keys(examples)]
+
+
+def weakness(value: NDArray[np.float32]) -> ShortKeys:
+    """31-bit keys that sort positive float32 activations strongest first."""
+    # A positive float's bits, read as an integer, sort like the float.
+    return np.uint32(0x7FFFFFFF) - value.view(np.uint32)
+
+
+def token_draws(seed: int, row_id: Ints, window: NDArray[np.int32], position: Ints) -> Keys:
+    """A hash per token of (seed, row, window, position), all inputs [tokens]."""
+    slot = (window.astype(np.uint64) << np.uint64(32)) | position.astype(np.uint64)
+    return mix(mix(mix(np.full(len(row_id), seed, np.uint64)) ^ row_id.astype(np.uint64)) ^ slot)
+
+
+def activation_draws(token_draw: Keys, feature: Keys) -> Keys:
+    """The random order of activations: a hash of each token's draw and the feature, both [activations]."""
+    return mix(token_draw ^ (feature * GOLDEN))

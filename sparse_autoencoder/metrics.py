@@ -1,0 +1,74 @@
+"""The metrics by which features are ranked.
+
+To add a metric, add one entry to FEATURE_METRICS: the run's files, the API and the viewer follow.
+All metrics are over every counted token, zeros included ("0-centred"), unless their description says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a metric may use: sums over the counted tokens, one entry per feature, and how many tokens there were."""
+
+    num_tokens: int
+    count: Floats  # [features], tokens with activation > 0
+    sum1: Floats  # [features], sum of a
+    sum2: Floats  # [features], sum of a^2
+    sum3: Floats  # [features], sum of a^3
+    sum4: Floats  # [features], sum of a^4
+    maximum: Floats  # [features], largest a, 0 if the feature never fired
+
+    def mean(self, total: Floats) -> Floats:
+        """A sum's mean over all counted tokens."""
+        return total / self.num_tokens if self.num_tokens else np.zeros_like(total)
+
+
+@dataclass(frozen=True)
+class FeatureMetric:
+    """A number per feature: its name in files and URLs, one sentence for people, and how it is computed."""
+
+    name: str
+    description: str
+    compute: Callable[[Totals], Floats]
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    # A feature that never fired has 0/0, and says 0.
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+def _std(totals: Totals) -> Floats:
+    # Rounding may leave a tiny negative variance.
+    return np.sqrt(np.maximum(totals.mean(totals.sum2) - totals.mean(totals.sum1) ** 2, 0.0))
+
+
+FEATURE_METRICS: list[FeatureMetric] = [
+    FeatureMetric("mean_activation", "Mean activation over all tokens.", lambda t: t.mean(t.sum1)),
+    FeatureMetric("max_activation", "Largest activation at any token.", lambda t: t.maximum),
+    FeatureMetric("fraction_active", "Share of tokens with activation > 0 (density).", lambda t: t.mean(t.count)),
+    FeatureMetric(
+        "mean_when_active",
+        "Mean activation over the tokens where the feature is active.",
+        lambda t: _ratio(t.sum1, t.count),
+    ),
+    FeatureMetric("std", "Standard deviation of the activation over all tokens.", _std),
+    FeatureMetric(
+        "skew",
+        "0-centred skew, E[a^3] / E[a^2]^1.5: high for rare, strong activations.",
+        lambda t: _ratio(t.mean(t.sum3), t.mean(t.sum2) ** 1.5),
+    ),
+    FeatureMetric(
+        "kurtosis",
+        "0-centred kurtosis, E[a^4] / E[a^2]^2: how heavy the tail of strong activations is.",
+        lambda t: _ratio(t.mean(t.sum4), t.mean(t.sum2) ** 2),
+    ),
+]

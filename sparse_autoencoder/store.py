@@ -1,0 +1,163 @@
+"""Store: the five calls through which a run's files are read and written, and the one on a plain directory.
+
+Keys are relative paths with forward slashes. A `put` becomes visible whole or not at all, so a reader never sees half
+a file and a killed writer leaves none. This file knows nothing of what the files hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from sparse_autoencoder.errors import SaescopeError
+
+
+class NotFoundError(SaescopeError):
+    """There is no object under the key that was asked for."""
+
+
+class Store(Protocol):
+    """What a run needs of the place that holds its files."""
+
+    def put(self, key: str, data: bytes | BinaryIO) -> None:
+        """Write an object, or replace it, atomically; an open file is streamed from its current position."""
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Read an object's bytes from `offset`, at most `length` of them; NotFoundError if there is none."""
+
+    def size(self, key: str) -> int:
+        """An object's size in bytes; NotFoundError if there is none."""
+
+    def list(self, prefix: str = "") -> list[str]:
+        """The keys that begin with `prefix`, sorted."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; there being none is fine."""
+
+
+class DirectoryStore:
+    """A Store in a directory: keys are paths below it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def path(self, key: str) -> Path:
+        """Where an object is; ValueError for a key that isn't a plain relative path or leads out of the directory."""
+        check_key(key)
+        path = self.root / key
+        if not path.resolve().is_relative_to(self.root):
+            raise ValueError(f"the key {key!r} leads out of {self.root}")
+        return path
+
+    def put(self, key: str, data: bytes | BinaryIO) -> None:
+        """See Store.put."""
+        path = self.path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The leading dot keeps an unfinished file out of `list`.
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    shutil.copyfileobj(io.BytesIO(data) if isinstance(data, bytes) else data, file, 1 << 20)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).chmod(0o644)
+                Path(name).replace(path)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    Path(name).unlink()
+                raise
+        except OSError as error:
+            raise SaescopeError(f"can't write {path}: {error.strerror or error}") from error
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """See Store.get."""
+        path = self.path(key)
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                return file.read(-1 if length is None else length)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotFoundError(f"there is no file {path}") from None
+        except OSError as error:
+            raise SaescopeError(f"can't read {path}: {error.strerror or error}") from error
+
+    def size(self, key: str) -> int:
+        """See Store.size."""
+        path = self.path(key)
+        if not path.is_file():
+            raise NotFoundError(f"there is no file {path}")
+        return path.stat().st_size
+
+    def list(self, prefix: str = "") -> list[str]:
+        """See Store.list."""
+        folder = self.root / prefix.rpartition("/")[0]
+        keys = []
+        for parent, _folders, names in os.walk(folder):
+            relative = Path(parent).relative_to(self.root)
+            keys += [(relative / name).as_posix() for name in names if not name.startswith(".")]
+        return sorted(key for key in keys if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        """See Store.delete; folders that become empty are removed too."""
+        path = self.path(key)
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self.root or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+def check_key(key: str) -> None:
+    """Raise ValueError unless `key` is a plain relative path: no empty, `.` or `..` parts, no NUL, no backslash."""
+    parts = key.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\0" in key or "\\" in key or PurePosixPath(key).is_absolute():
+        raise ValueError(f"{key!r} is not a plain relative path")
+
+
+class StoreFile(io.RawIOBase):
+    """An object of a store as a seekable, read-only file, so that Parquet is read by ranges."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        super().__init__()
+        self._store = store
+        self._key = key
+        self._size = store.size(key)
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """The current position in bytes."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position; see io.IOBase.seek."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes, or all that are left."""
+        left = max(0, self._size - self._position)
+        data = self._store.get(self._key, self._position, left if size < 0 else min(size, left)) if left else b""
+        self._position += len(data)
+        return data
+
+    def readinto(self, buffer: object) -> int:
+        """Fill a writable buffer; see io.RawIOBase.readinto."""
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)

@@ -1,0 +1,207 @@
+"""Rows -> tokens -> windows, by an explicit token policy.
+
+A window is what the subject model sees at once: at most `max_tokens` tokens, the BOS token counted. Windows are held
+flat, as arrays over all tokens. This file knows nothing of models; it needs a tokenizer and numpy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_autoencoder.corpus import Record, Row, SkippedRow
+from sparse_autoencoder.errors import SaescopeError
+
+Bos = Literal["exclude", "include", "none"]
+LongRows = Literal["split", "truncate"]
+
+
+@dataclass(frozen=True)
+class TokenPolicy:
+    """How rows become windows, and which positions count.
+
+    bos: `exclude` prepends BOS and leaves its position out of statistics and examples, `include` prepends and counts
+    it, `none` prepends nothing. long_rows: what doesn't fit in one window goes into further ones, or is dropped.
+    """
+
+    bos_token_id: int
+    max_tokens: int = 64
+    bos: Bos = "exclude"
+    long_rows: LongRows = "split"
+
+    def __post_init__(self) -> None:
+        if self.row_tokens_per_window < 1:
+            raise SaescopeError(
+                f"--max-tokens {self.max_tokens} leaves no room for a token"
+                f"{'' if self.bos == 'none' else ' after BOS'}: use a larger value"
+            )
+
+    @property
+    def prepends_bos(self) -> bool:
+        """Whether each window begins with BOS."""
+        return self.bos != "none"
+
+    @property
+    def row_tokens_per_window(self) -> int:
+        """How many of a row's own tokens fit in a window."""
+        return self.max_tokens - int(self.prepends_bos)
+
+    @property
+    def first_counted(self) -> int:
+        """The first position of a window that counts in statistics and examples."""
+        return int(self.bos == "exclude")
+
+    def keep(self, n_tokens: int) -> int:
+        """How many of a row's `n_tokens` tokens end up in windows."""
+        return n_tokens if self.long_rows == "split" else min(n_tokens, self.row_tokens_per_window)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """`chunk_size` records of the source, tokenised: the unit of work and of retry."""
+
+    index: int
+    row_ids: NDArray[np.int64]  # [rows], usable rows only
+    texts: list[str]  # [rows]
+    tokens: NDArray[np.int32]  # [row tokens], no BOS
+    starts: NDArray[np.int64]  # [rows + 1], where each row's tokens begin in `tokens`
+    skipped: list[SkippedRow]
+
+    @property
+    def n_records(self) -> int:
+        """Records read from the source, skipped ones included."""
+        return len(self.row_ids) + len(self.skipped)
+
+    def row_tokens(self, row: int) -> NDArray[np.int32]:
+        """The token ids of the chunk's row number `row`."""
+        return self.tokens[self.starts[row] : self.starts[row + 1]]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Consecutive windows, flat: window w holds `tokens[starts[w]:starts[w + 1]]`, BOS included if prepended."""
+
+    row_ids: NDArray[np.int64]  # [windows]
+    numbers: NDArray[np.int32]  # [windows], 0 for a row's first window
+    tokens: NDArray[np.int32]  # [tokens]
+    starts: NDArray[np.int64]  # [windows + 1]
+    texts: NDArray[np.uint64]  # [windows], a hash of the token ids: equal for windows with the same tokens
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens per window."""
+        return np.diff(self.starts)
+
+    def blocks(self, max_tokens: int) -> Iterator[Windows]:
+        """Cut into runs of windows of at most `max_tokens` tokens (at least one window each), in order."""
+        first = 0
+        while first < len(self):
+            last = int(np.searchsorted(self.starts, self.starts[first] + max_tokens, side="right")) - 1
+            last = max(last, first + 1)
+            begin, end = self.starts[first], self.starts[last]
+            yield Windows(
+                self.row_ids[first:last],
+                self.numbers[first:last],
+                self.tokens[begin:end],
+                self.starts[first : last + 1] - begin,
+                self.texts[first:last],
+            )
+            first = last
+
+
+class RowTokenizer:
+    """A Hugging Face fast tokenizer, reduced to what saescope needs of it."""
+
+    def __init__(self, file: Path) -> None:
+        from tokenizers import Tokenizer
+
+        try:
+            self._tokenizer: Any = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises bare Exception
+            raise SaescopeError(f"{file} is not a tokenizer that can be read: {error}") from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without special tokens added."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def vocabulary(self, size: int) -> list[str]:
+        """Each token id's text; U+FFFD stands for bytes that are no whole character, '' for ids without a token."""
+        return [self._tokenizer.decode([token], skip_special_tokens=False) for token in range(size)]
+
+
+def read_chunks(
+    records: Iterable[Record], tokenizer: RowTokenizer, chunk_size: int, policy: TokenPolicy, first_chunk: int = 0
+) -> Iterator[Chunk]:
+    """Group records into chunks and tokenise them; chunks before `first_chunk` are read over, not tokenised."""
+    iterator = iter(records)
+    index = 0
+    while batch := list(islice(iterator, chunk_size)):
+        if index >= first_chunk:
+            yield tokenise(index, batch, tokenizer, policy)
+        index += 1
+
+
+def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:
+    """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows."""
+    rows = [record for record in records if isinstance(record, Row)]
+    ids = [row_ids[: policy.keep(len(row_ids))] for row_ids in tokenizer.encode([row.text for row in rows])]
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    return Chunk(
+        index=index,
+        row_ids=np.fromiter((row.row_id for row in rows), np.int64, len(rows)),
+        texts=[row.text for row in rows],
+        tokens=np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum())),
+        starts=_starts(lengths),
+        skipped=[record for record in records if isinstance(record, SkippedRow)],
+    )
+
+
+def cut_windows(chunk: Chunk, policy: TokenPolicy) -> Windows:
+    """The windows of a chunk's rows, in row order."""
+    return windows_of(chunk.row_ids, chunk.tokens, chunk.starts, policy)
+
+
+def windows_of(
+    row_ids: NDArray[np.int64], tokens: NDArray[np.int32], starts: NDArray[np.int64], policy: TokenPolicy
+) -> Windows:
+    """The windows of rows given flat: row r has the tokens `tokens[starts[r]:starts[r + 1]]`, BOS not among them."""
+    room = policy.row_tokens_per_window
+    row_lengths = np.diff(starts)
+    per_row = -(-row_lengths // room)
+    row_of = np.repeat(np.arange(len(row_ids)), per_row)
+    numbers = np.arange(len(row_of)) - np.repeat(np.cumsum(per_row) - per_row, per_row)
+    begins = starts[:-1][row_of] + numbers * room
+    own_lengths = np.minimum(begins + room, starts[1:][row_of]) - begins
+    bos = int(policy.prepends_bos)
+    window_starts = _starts(own_lengths + bos)
+    flat = np.full(int(window_starts[-1]), policy.bos_token_id, np.int32)
+    own = np.ones(len(flat), bool)
+    if bos:
+        own[window_starts[:-1]] = False
+    # Each row's tokens are kept whole and in order, so the windows' own tokens are the rows' tokens in sequence.
+    flat[own] = tokens[starts[0] : starts[-1]] if len(starts) else tokens
+    return Windows(row_ids[row_of], numbers.astype(np.int32), flat, window_starts, _text_hashes(flat, window_starts))
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
+def _text_hashes(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.uint64]:
+    data = np.ascontiguousarray(tokens, dtype="<i4").data.cast("B")
+    bounds = (starts * 4).tolist()
+    digests = b"".join(hashlib.blake2b(data[begin:end], digest_size=8).digest() for begin, end in pairwise(bounds))
+    return np.frombuffer(digests, "<u8").astype(np.uint64)

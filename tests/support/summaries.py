@@ -1,0 +1,101 @@
+"""Small random datasets of windows with activations, and a summary's features in the oracle's terms."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import strategies as st
+
+from sparse_autoencoder.blocks import BlockSummariser, SparseActivations
+from sparse_autoencoder.examples import Examples
+from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.windows import TokenPolicy, Windows, windows_of
+from tests.support.oracle import OracleExample, OracleFeature, OracleWindow, summarise_feature
+
+# Few distinct activations, tokens and features, so that ties, repeated texts and full lists are common.
+activations = st.sampled_from([0.0, 0.0, 0.0, 0.1, 0.2, 0.2000001, 0.4, 1.0, 1.0, 3.7, 250.0])
+
+
+@st.composite
+def datasets(draw: st.DrawFn, n_features: int = 3, max_rows: int = 8) -> list[OracleWindow]:
+    """Windows of consecutive rows (ids ascending, with gaps); the latents depend on the window's tokens alone."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    windows = []
+    row_id = 0
+    for _ in range(draw(st.integers(1, max_rows))):
+        row_id += draw(st.integers(1, 3))
+        for number in range(draw(st.integers(1, 2))):
+            tokens = [0, *draw(st.lists(st.integers(1, 3), min_size=1, max_size=4))]
+            random = np.random.default_rng([seed, *tokens])
+            choices = np.array([0.0, 0.0, 0.0, 0.1, 0.2, 0.2000001, 0.4, 1.0, 3.7, 250.0], np.float32)
+            latents = random.choice(choices, (len(tokens), n_features)).astype(np.float64)
+            windows.append(OracleWindow(row_id, number, tokens, latents))
+    return windows
+
+
+def to_windows(windows: list[OracleWindow]) -> Windows:
+    """The same windows in the library's flat form."""
+    tokens = [token for window in windows for token in window.tokens]
+    starts = np.cumsum([0, *(len(window.tokens) for window in windows)])
+    whole = TokenPolicy(bos_token_id=0, bos="none", max_tokens=1 << 20)
+    rows = np.array([window.row_id for window in windows], np.int64)
+    flat = windows_of(rows, np.array(tokens, np.int32), starts.astype(np.int64), whole)
+    numbers = np.array([window.number for window in windows], np.int32)
+    return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, flat.texts)
+
+
+def to_activations(windows: list[OracleWindow], first_counted: int) -> SparseActivations:
+    """The positive latents at counted tokens."""
+    dense = np.concatenate([window.latents for window in windows])
+    counted = np.concatenate([np.arange(len(window.tokens)) >= first_counted for window in windows])
+    token, feature = np.nonzero((dense > 0) & counted[:, None])
+    values = dense[token, feature].astype(np.float32)
+    return SparseActivations(token.astype(np.int32), feature.astype(np.int32), values)
+
+
+def summarise(windows: list[OracleWindow], spec: SummarySpec, first_counted: int = 1) -> Summary:
+    """The library's summary of some windows."""
+    num_tokens = sum(len(window.tokens) - first_counted for window in windows)
+    return BlockSummariser(to_windows(windows), to_activations(windows, first_counted), spec).summary(num_tokens)
+
+
+def feature_of(summary: Summary, feature: int, lengths: dict[tuple[int, int], int]) -> OracleFeature:
+    """One feature of a summary in the oracle's terms, but for its sums."""
+    keys = summary.histogram_key[summary.histogram_key >> 32 == feature]
+    counts = summary.histogram_count[summary.histogram_key >> 32 == feature]
+    return OracleFeature(
+        sums=[],
+        count=int(summary.count[feature]),
+        maximum=float(summary.maximum[feature]),
+        histogram=Counter(dict(zip((keys & 0xFFFFFFFF).tolist(), counts.tolist(), strict=True))),
+        top=examples_of(summary.top, feature, lengths),
+        random=examples_of(summary.random, feature, lengths),
+    )
+
+
+def examples_of(examples: Examples, feature: int, lengths: dict[tuple[int, int], int]) -> list[OracleExample]:
+    found = []
+    for e in np.flatnonzero(examples.feature == feature):
+        row_id, window = int(examples.row_id[e]), int(examples.window[e])
+        acts = [0.0] * lengths[row_id, window]
+        for a in range(examples.act_starts[e], examples.act_starts[e + 1]):
+            acts[examples.act_position[a]] = float(examples.act_value[a])
+        position = int(examples.position[e])
+        found.append(OracleExample(float(examples.value[e]), row_id, window, position, tuple(acts)))
+    return found
+
+
+def assert_equals_oracle(
+    summary: Summary, windows: list[OracleWindow], first_counted: int, *, relative: float = 1e-12
+) -> None:
+    """Counts, bins, maxima and examples exactly; sums to `relative`."""
+    spec = summary.spec
+    lengths = {(window.row_id, window.number): len(window.tokens) for window in windows}
+    assert summary.num_tokens == sum(len(window.tokens) - first_counted for window in windows)
+    for feature in range(spec.n_features):
+        expected = summarise_feature(windows, feature, first_counted, spec.examples_per_feature, spec.seed)
+        sums, expected.sums = expected.sums, []
+        assert feature_of(summary, feature, lengths) == expected
+        for total, exact in zip((summary.sum1, summary.sum2, summary.sum3, summary.sum4), sums, strict=True):
+            assert abs(float(total[feature]) - float(exact)) <= relative * float(exact)
