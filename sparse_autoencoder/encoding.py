@@ -35,6 +35,7 @@ class EncodedChunk:
 
     summary: Summary
     row_features: list[RowFeatures]
+    num_windows: int
 
 
 class Encoder:
@@ -67,12 +68,13 @@ class Encoder:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite."""
         summary = Summary.empty(self._spec)
         row_features = []
-        for block in cut_windows(chunk, self._policy).blocks(BLOCK_TOKENS):
+        windows = cut_windows(chunk, self._policy)
+        for block in windows.blocks(BLOCK_TOKENS):
             summariser = BlockSummariser(block, self.activations(block), self._spec)
             num_tokens = len(block.tokens) - len(block) * self._policy.first_counted
             summary = summary.merge(summariser.summary(num_tokens))
             row_features.append(summariser.row_features(FEATURES_PER_ROW))
-        return EncodedChunk(summary, row_features)
+        return EncodedChunk(summary, row_features, len(windows))
 
     def activations(self, block: Windows) -> SparseActivations:
         """All positive activations at the counted tokens of a block."""

@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.corpus import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.rows import Record, Row, SkippedRow
 
 Bos = Literal["exclude", "include", "none"]
 LongRows = Literal["split", "truncate"]
+
+CHUNK_CHARS = 1 << 24  # a chunk of long rows ends here, before it has chunk_size rows
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,10 @@ class RowTokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Token ids of each text, without special tokens added."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
+        return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
     def vocabulary(self, size: int) -> list[str]:
         """Each token id's text; U+FFFD stands for bytes that are no whole character, '' for ids without a token."""
@@ -145,28 +147,40 @@ class RowTokenizer:
 def read_chunks(
     records: Iterable[Record], tokenizer: RowTokenizer, chunk_size: int, policy: TokenPolicy, first_chunk: int = 0
 ) -> Iterator[Chunk]:
-    """Group records into chunks and tokenise them; chunks before `first_chunk` are read over, not tokenised."""
-    iterator = iter(records)
-    index = 0
-    while batch := list(islice(iterator, chunk_size)):
+    """Group records into chunks and tokenise them; chunks before `first_chunk` are read over, not tokenised.
+
+    A chunk is `chunk_size` records, or fewer when their texts are so long that memory would follow them.
+    """
+    for index, batch in enumerate(_batches(records, chunk_size)):
         if index >= first_chunk:
             yield tokenise(index, batch, tokenizer, policy)
-        index += 1
 
 
 def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:
     """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows."""
     rows = [record for record in records if isinstance(record, Row)]
     ids = [row_ids[: policy.keep(len(row_ids))] for row_ids in tokenizer.encode([row.text for row in rows])]
-    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
     return Chunk(
         index=index,
         row_ids=np.fromiter((row.row_id for row in rows), np.int64, len(rows)),
         texts=[row.text for row in rows],
-        tokens=np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum())),
-        starts=_starts(lengths),
+        tokens=np.concatenate([np.zeros(0, np.int32), *ids]),
+        starts=_starts(np.fromiter(map(len, ids), np.int64, len(ids))),
         skipped=[record for record in records if isinstance(record, SkippedRow)],
     )
+
+
+def _batches(records: Iterable[Record], chunk_size: int) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    chars = 0
+    for record in records:
+        batch.append(record)
+        chars += len(record.text) if isinstance(record, Row) else 0
+        if len(batch) == chunk_size or chars >= CHUNK_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch
 
 
 def cut_windows(chunk: Chunk, policy: TokenPolicy) -> Windows:

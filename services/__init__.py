@@ -1,0 +1,1 @@
+"""The deployables: each moves messages or answers requests, and calls the library to compute."""

@@ -1,0 +1,137 @@
+"""The command `saescope`: run, serve, demo.
+
+It parses flags and calls the library and the API; each subcommand imports what it needs, so that --help is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sparse_autoencoder.command import DEFAULT_OUTPUT, DESCRIPTION, add_run_parser_arguments, guarded, run_command
+from sparse_autoencoder.errors import SaescopeError
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+VIEWER = REPOSITORY / "services" / "viewer" / "dist"
+DEMO_ROWS = 5000
+RUNS_HELP = "folder of the run folders (default: analysis_data)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line, do what it says, and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="saescope", description="What every feature of a sparse autoencoder responds to."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="summarise a dataset", description=DESCRIPTION)
+    add_run_parser_arguments(run)
+    run.set_defaults(handler=run_command)
+
+    serve = commands.add_parser(
+        "serve", help="show finished runs in the browser", description="Serve the API and the viewer."
+    )
+    serve.add_argument(
+        "--runs",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="FOLDER",
+        help=RUNS_HELP,
+    )
+    _add_address(serve, 8765)
+    serve.set_defaults(handler=_serve_command)
+
+    demo = commands.add_parser(
+        "demo",
+        help="a small run on the demo models, shown in the browser",
+        description="Generate headlines, run the demo models over them, and serve the result.",
+    )
+    demo.add_argument(
+        "--max-rows", type=int, default=DEMO_ROWS, metavar="N", help=f"how many headlines (default: {DEMO_ROWS})"
+    )
+    demo.add_argument(
+        "--output",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="FOLDER",
+        help=RUNS_HELP,
+    )
+    _add_address(demo, 1234)
+    demo.set_defaults(handler=_demo_command)
+
+    args = parser.parse_args(argv)
+    return guarded(lambda: args.handler(args))
+
+
+def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=port, help=f"port to listen on (default: {port})")
+
+
+def _serve_command(args: argparse.Namespace) -> int:
+    return serve(args.runs, args.host, args.port)
+
+
+def _demo_command(args: argparse.Namespace) -> int:
+    import demo
+    from demo.headlines import write_csv
+    from sparse_autoencoder import main as runs
+    from sparse_autoencoder.runs import RunOptions
+    from sparse_autoencoder.store import DirectoryStore
+
+    _listening_socket(args.host, args.port).close()  # a port in use is better known before the work than after it
+    headlines = args.output / "demo-headlines.csv"
+    headlines.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(args.max_rows, 0, str(headlines))
+    options = RunOptions(
+        source=str(headlines),
+        subject=str(demo.SUBJECT),
+        autoencoder=str(demo.AUTOENCODER),
+        layer=demo.LAYER,
+        location=demo.LOCATION,
+        chunk_size=1000,
+    )
+    runs.run(options, DirectoryStore(args.output))
+    return serve(args.output, args.host, args.port)
+
+
+def serve(runs: Path, host: str, port: int) -> int:
+    """Serve the API and the viewer on a folder of runs until interrupted."""
+    import uvicorn
+
+    from services.api.app import create_app
+    from sparse_autoencoder.reading import RunLibrary
+    from sparse_autoencoder.store import DirectoryStore
+
+    if not runs.is_dir():
+        raise SaescopeError(f"there is no folder {runs}: make runs with `saescope run`, or say --runs FOLDER")
+    store = DirectoryStore(runs)
+    viewer = VIEWER if (VIEWER / "index.html").is_file() else None
+    if viewer is None:
+        print("saescope: the viewer isn't built, so only the API is served; `make viewer` builds it", file=sys.stderr)
+    listening = _listening_socket(host, port)
+    print(f"showing {RunLibrary(store).newest().metadata.run_id} of {runs}")
+    print(f"http://{host}:{listening.getsockname()[1]}", flush=True)
+    server = uvicorn.Server(uvicorn.Config(create_app(store, viewer), log_level="warning"))
+    server.run(sockets=[listening])
+    return 0
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
+        )
+    except OSError as error:
+        reason = "it is in use" if error.errno == errno.EADDRINUSE else str(error.strerror or error)
+        raise SaescopeError(f"can't listen on {host}, port {port}: {reason}; choose another with --port") from error
+    except OverflowError as error:
+        raise SaescopeError(f"there is no port {port}: ports are from 0 to 65535") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""A checkpoint file -> Autoencoder, without trusting the file.
+
+Python's pickles can run code; `weights_only` loads tensors and plain values alone. What is loaded is checked for the
+entries, shapes and values that an autoencoder needs. This file doesn't know where checkpoints come from.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.model import Autoencoder, TopK
+
+_ZIP_MAGIC = b"PK\x03\x04"
+_LEGACY_MAGIC = b"\x80\x02\x8a\x0a"  # the number with which torch's older format begins, pickled
+_PICKLE_MAGIC = b"\x80"
+_TAIL_BYTES = 100
+_STATISTICS = ("stats_last_nonzero", "latents_activation_frequency", "latents_mean_square")
+_PLAIN = ("activation", "activation_state_dict")
+
+
+def load(path: Path, n_inputs: int | None = None) -> Autoencoder:
+    """The autoencoder in a file, in float32 on the CPU; `n_inputs` is the width it must read, if there is one.
+
+    Raises SaescopeError if the file isn't a sound checkpoint or the width differs.
+    """
+    state = _state_dict(path)
+    _check_tensors(path, state)
+    width = state["encoder.weight"].shape[1]
+    if n_inputs is not None and width != n_inputs:
+        raise SaescopeError(
+            f"the autoencoder in {path} reads vectors of width {width}, but the subject model gives {n_inputs}; "
+            "choose an autoencoder that was trained on this model and location"
+        )
+    try:
+        autoencoder = Autoencoder.from_state_dict(state, strict=False)  # the statistics may be missing
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise _unsound(path, f"its entries don't fit together ({error})") from error
+    if isinstance(autoencoder.activation, TopK) and autoencoder.activation.k > autoencoder.n_latents:
+        raise _unsound(path, f"it keeps {autoencoder.activation.k} latents of only {autoencoder.n_latents}")
+    return autoencoder.float()
+
+
+def _unsound(path: Path, why: str) -> SaescopeError:
+    return SaescopeError(f"{path} doesn't hold an autoencoder in OpenAI's format: {why}")
+
+
+def _state_dict(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+            file.seek(-min(_TAIL_BYTES, path.stat().st_size), os.SEEK_END)
+            tail = file.read()
+        whole_zip = zipfile.is_zipfile(path)
+    except OSError as error:
+        raise SaescopeError(f"the checkpoint {path} can't be read: {error.strerror}") from error
+    if magic == _ZIP_MAGIC and not whole_zip:
+        raise _truncated(path)
+    try:
+        # mapped, several processes share one copy in memory; only the zip format can be
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=whole_zip)
+    except MemoryError:
+        raise
+    except pickle.UnpicklingError as error:
+        # torch names what it refuses to call; if the file ends within that name (which torch then gives without its
+        # last character, expecting a newline there), it was cut
+        wants = re.search(r"GLOBAL ([\w.]+\.(\w+))\s", str(error))
+        if wants and not tail[:-1].endswith(wants[2].encode()):
+            raise SaescopeError(
+                f"{path} is refused: loading it would run code ({wants[1]}); a checkpoint holds tensors only"
+            ) from error
+        raise _unreadable(path, magic) from error
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise _unreadable(path, magic) from error
+    if not isinstance(state, dict):
+        raise _unsound(path, f"it holds a {type(state).__name__} instead of named tensors")
+    return state
+
+
+def _truncated(path: Path) -> SaescopeError:
+    return SaescopeError(f"the checkpoint {path} is truncated or damaged; copy or download it again")
+
+
+def _unreadable(path: Path, magic: bytes) -> SaescopeError:
+    if magic in (_ZIP_MAGIC, _LEGACY_MAGIC):
+        return _truncated(path)
+    if magic[:1] == _PICKLE_MAGIC:
+        return SaescopeError(f"{path} isn't a PyTorch checkpoint but another pickle, which may run code; it is refused")
+    return SaescopeError(f"{path} isn't a PyTorch checkpoint; give a .pt file that torch.save wrote")
+
+
+def _check_tensors(path: Path, state: dict[str, Any]) -> None:
+    encoder = state.get("encoder.weight")
+    if not isinstance(encoder, Tensor) or encoder.ndim != 2 or 0 in encoder.shape:
+        found = ", ".join(str(key) for key in list(state)[:12]) or "nothing"
+        raise _unsound(path, f"it needs a matrix 'encoder.weight' [n_latents, n_inputs]; it has {found}")
+    n_latents, n_inputs = encoder.shape
+    shapes = {
+        "encoder.weight": (n_latents, n_inputs),
+        "decoder.weight": (n_inputs, n_latents),
+        "pre_bias": (n_inputs,),
+        "latent_bias": (n_latents,),
+    }
+    for name, shape in shapes.items():
+        _check_tensor(path, name, state.get(name), shape)
+    unknown = [str(key) for key in state if key not in (*shapes, *_STATISTICS, *_PLAIN)]
+    if unknown:
+        raise _unsound(path, f"it has entries that are unknown: {', '.join(unknown[:12])}")
+
+
+def _check_tensor(path: Path, name: str, tensor: object, shape: tuple[int, ...]) -> None:
+    if not isinstance(tensor, Tensor):
+        raise _unsound(path, f"it has no tensor '{name}'")
+    if tuple(tensor.shape) != shape:
+        raise _unsound(path, f"'{name}' has shape {list(tensor.shape)} where 'encoder.weight' asks for {list(shape)}")
+    if not tensor.is_floating_point() or tensor.layout != torch.strided:
+        raise _unsound(path, f"'{name}' isn't a dense tensor of floating-point numbers")
+    low, high = torch.aminmax(tensor)  # both are NaN if any value is; no copy is made
+    if not (torch.isfinite(low) and torch.isfinite(high)):
+        raise _unsound(path, f"'{name}' holds values that are infinite or not a number")

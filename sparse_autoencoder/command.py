@@ -1,0 +1,177 @@
+"""The flags of `saescope run`, and what the command prints.
+
+This file imports nothing that takes time, so that `--help` and mistakes in flags answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.hooks import LOCATIONS
+
+DEFAULT_OUTPUT = Path("analysis_data")
+DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130  # what shells give for Ctrl-C
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a run; those not given are left out of the namespace, and RunOptions has their defaults."""
+    data = parser.add_argument_group("data")
+    _add(
+        data,
+        "--source",
+        metavar="SOURCE",
+        help="a file (CSV, TSV, JSONL, Parquet, plain text, or .gz of these), "
+        "- for standard input, or kaggle:owner/name[/versions/N][/file]; FORMAT:PATH forces a format "
+        "(default: 1.4 million analyst-rating headlines from Kaggle)",
+    )
+    _add(
+        data,
+        "--text-column",
+        metavar="NAME",
+        help="the column that holds the text (default: title, text, or the only one)",
+    )
+    _add(data, "--prompt-file", metavar="PATH", help="take a text file as one single prompt instead")
+    _add(data, "--kaggle-row", type=_at_least(0), metavar="N", help="take only row N of the source")
+    _add(data, "--max-rows", type=_at_least(1), metavar="N", help="stop after N rows (default: all)")
+    _add(data, "--chunk-size", type=_at_least(1), metavar="N", help="rows per chunk (default: 10000)")
+
+    models = parser.add_argument_group("models")
+    _add(models, "--subject", metavar="NAME", help="Hugging Face name or folder of the language model (default: gpt2)")
+    _add(
+        models,
+        "--autoencoder",
+        metavar="NAME",
+        help="v1, v4, v5_32k, v5_128k, an az:// or https:// address, or a file (default: v5_32k)",
+    )
+    _add(models, "--layer", type=_at_least(0), metavar="N", help="layer of the hook point (default: 6)")
+    _add(models, "--location", metavar="NAME", help=f"one of {', '.join(LOCATIONS)} (default: resid_post_mlp)")
+    _add(models, "--precision", choices=["float32", "bfloat16", "float64"], help="arithmetic (default: float32)")
+    _add(models, "--device", metavar="NAME", help="cpu, cuda, … (default: cuda where there is one)")
+
+    tokens = parser.add_argument_group("tokens")
+    _add(tokens, "--max-tokens", type=_at_least(1), metavar="N", help="tokens per window, BOS counted (default: 64)")
+    _add(
+        tokens,
+        "--bos",
+        choices=["exclude", "include", "none"],
+        help="prepend BOS but leave it out of all statistics (exclude, the default), count it, or prepend nothing",
+    )
+    _add(
+        tokens,
+        "--long-rows",
+        choices=["split", "truncate"],
+        help="cut rows that are longer than a window into further windows (split, the default), or drop the rest",
+    )
+
+    results = parser.add_argument_group("results")
+    _add(
+        results,
+        "--top-feature-count",
+        type=_at_least(1),
+        metavar="N",
+        help="features per metric in feature_stats.json (default: 100)",
+    )
+    _add(
+        results,
+        "--top-tokens-per-feature",
+        type=_at_least(1),
+        metavar="N",
+        help="top and random examples per feature (default: 20)",
+    )
+    _add(
+        results,
+        "--per-token-feature-scan",
+        type=_at_least(1),
+        metavar="N",
+        help="accepted for old command lines, and without effect: every activation is considered",
+    )
+    _add(results, "--seed", type=_at_least(0), metavar="N", help="seed of the random examples (default: 0)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="FOLDER",
+        help="where run folders go (default: analysis_data)",
+    )
+
+
+def run_command(args: argparse.Namespace) -> int:
+    """Do what the parsed flags say, and print what came out; SaescopeError says what went wrong."""
+    given = vars(args)
+    output: Path = given["output"]
+    options = {
+        name: value
+        for name, value in given.items()
+        if name not in ("output", "resume", "command", "handler", "per_token_feature_scan")
+    }
+    resumed: str | None = given.get("resume")
+    if resumed and options:
+        flags = ", ".join("--" + name.replace("_", "-") for name in options)
+        raise SaescopeError(f"--resume takes everything from the run, so leave out {flags}")
+
+    from sparse_autoencoder import main as runs
+    from sparse_autoencoder.runs import RunOptions
+    from sparse_autoencoder.store import DirectoryStore
+
+    store = DirectoryStore(output)
+    metadata = runs.resume(resumed, store) if resumed else runs.run(RunOptions(**options), store)
+    print(f"{output / metadata.run_id}")
+    print(
+        f"{metadata.num_prompts:,} rows, {metadata.num_tokens:,} tokens: "
+        f"{metadata.num_active_features:,} of {metadata.num_features:,} features fired"
+    )
+    for reason, count in metadata.skipped_rows.items():
+        print(f"skipped {count:,} rows: {reason}")
+    for chunk in metadata.failed_chunks:
+        print(f"missing: rows {chunk.first_row} to {chunk.last_row}, chunk {chunk.chunk} failed: {chunk.error}")
+    return 0
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """Run a command; a SaescopeError becomes one line on stderr, Ctrl-C a note."""
+    try:
+        return action()
+    except SaescopeError as error:
+        print(f"saescope: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("saescope: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python sparse_autoencoder/main.py`: the same as `saescope run`."""
+    parser = argparse.ArgumentParser(prog="main.py", description=DESCRIPTION)
+    add_run_parser_arguments(parser)
+    args = parser.parse_args(argv)
+    return guarded(lambda: run_command(args))
+
+
+def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add all flags of `saescope run`: a run's, and --resume."""
+    add_run_arguments(parser)
+    _add(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
+
+
+def _add(target: Any, flag: str, **settings: Any) -> None:
+    target.add_argument(flag, default=argparse.SUPPRESS, **settings)
+
+
+def _at_least(minimum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"must be at least {minimum}, not {number}")
+        return number
+
+    return parse

@@ -1,0 +1,133 @@
+"""A chunk's rows as one Parquet file: text, tokens, strongest features; and the skipped rows, with the reason.
+
+One file per chunk, named by it, so that a row is found without an index and encoding a chunk twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sparse_autoencoder.arrays import Ints, bits_for, first_distinct, stable_argsort
+from sparse_autoencoder.blocks import RowFeatures
+from sparse_autoencoder.examples import weakness
+from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
+
+ROW_FEATURES = pa.list_(
+    pa.struct(
+        [
+            pa.field("feature_id", pa.int32()),
+            pa.field("activation", pa.float32()),
+            pa.field("token", pa.int32()),  # index into the row's tokens; -1 for a counted BOS
+        ]
+    )
+)
+SCHEMA = pa.schema(
+    [
+        pa.field("row_id", pa.int64()),
+        pa.field("text", pa.string()),  # null for a skipped row
+        pa.field("skipped", pa.string()),  # why, for a skipped row
+        pa.field("tokens", pa.list_(pa.int32())),  # without BOS
+        pa.field("features", ROW_FEATURES),  # strongest first, each once
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The usable rows of a prompts file."""
+
+    row_ids: Ints  # [rows]
+    texts: list[str]  # [rows]
+    windows: Windows
+    skipped: list[tuple[int, str]]  # row id and reason of each skipped row
+
+    def window_counts(self) -> Ints:
+        """Windows per row [rows]."""
+        first = np.searchsorted(self.windows.row_ids, self.row_ids)
+        return np.diff(first, append=len(self.windows))
+
+
+def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, per_row: int) -> bytes:
+    """A chunk and what encoding gave for its rows, as the bytes of a Parquet file."""
+    n_rows, n_skipped = len(chunk.row_ids), len(chunk.skipped)
+    skipped_ids = np.array([row.row_id for row in chunk.skipped], np.int64)
+    nothing = pa.nulls(n_skipped)
+    table = pa.table(
+        [
+            pa.array(np.concatenate([chunk.row_ids, skipped_ids])),
+            pa.concat_arrays([pa.array(chunk.texts, pa.string()), nothing.cast(pa.string())]),
+            pa.concat_arrays(
+                [pa.nulls(n_rows).cast(pa.string()), pa.array([row.reason for row in chunk.skipped], pa.string())]
+            ),
+            pa.ListArray.from_arrays(_offsets(np.diff(chunk.starts), n_skipped), pa.array(chunk.tokens)),
+            _row_features(chunk, parts, policy, per_row, n_skipped),
+        ],
+        schema=SCHEMA,
+    )
+    sink = io.BytesIO()
+    pq.write_table(table.sort_by("row_id"), sink, row_group_size=1024, compression="zstd")
+    return sink.getvalue()
+
+
+def read_rows(data: bytes, policy: TokenPolicy) -> Rows:
+    """The rows of a prompts file, and their windows as they were encoded."""
+    table = pq.read_table(io.BytesIO(data), columns=["row_id", "text", "skipped", "tokens"])
+    unusable = table.filter(table["skipped"].is_valid())
+    usable = table.filter(table["skipped"].is_null())
+    tokens = usable["tokens"].combine_chunks()
+    row_ids = usable["row_id"].to_numpy()
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.value_lengths().to_numpy(), dtype=np.int64)])
+    return Rows(
+        row_ids,
+        usable["text"].to_pylist(),
+        windows_of(row_ids, tokens.flatten().to_numpy(), starts, policy),
+        list(zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)),
+    )
+
+
+def json_rows(rows: Rows) -> Iterator[dict[str, int | str]]:
+    """The rows as prompts.jsonl lists them: row_id, seq_len (tokens the model saw, BOS counted), prompt."""
+    lengths = rows.windows.lengths
+    ends = np.cumsum(rows.window_counts())
+    totals = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    seq_lens = np.diff(totals[np.concatenate([np.zeros(1, np.int64), ends])])
+    for row_id, seq_len, text in zip(rows.row_ids.tolist(), seq_lens.tolist(), rows.texts, strict=True):
+        yield {"row_id": row_id, "seq_len": seq_len, "prompt": text}
+
+
+def _row_features(
+    chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, per_row: int, n_skipped: int
+) -> pa.ListArray:
+    """Each row's strongest features from those of its parts, [rows + skipped] lists."""
+    row = np.searchsorted(chunk.row_ids, _join([part.row_id for part in parts], np.int64))
+    feature = _join([part.feature for part in parts], np.int32)
+    value = _join([part.value for part in parts], np.float32)
+    window = _join([part.window for part in parts], np.int32)
+    position = _join([part.position for part in parts], np.int32)
+    order = stable_argsort((row, bits_for(len(chunk.row_ids))), (weakness(value), 31), (feature, 31))
+    order = order[first_distinct(row[order], feature[order].astype(np.uint64), per_row)]
+    bos = int(policy.prepends_bos)
+    token = np.where(position[order] < bos, -1, window[order] * policy.row_tokens_per_window + position[order] - bos)
+    entries = pa.StructArray.from_arrays(
+        [pa.array(feature[order]), pa.array(value[order]), pa.array(token.astype(np.int32))],
+        fields=list(ROW_FEATURES.value_type),
+    )
+    counts = np.bincount(row[order], minlength=len(chunk.row_ids))
+    return pa.ListArray.from_arrays(_offsets(counts, n_skipped), entries).cast(ROW_FEATURES)
+
+
+def _join(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    return np.concatenate([np.zeros(0, dtype), *parts])
+
+
+def _offsets(lengths: Ints, n_skipped: int) -> pa.Array:
+    """Offsets of lists of these lengths, followed by an empty list for each skipped row."""
+    return pa.array(np.concatenate([[0], np.cumsum(lengths), np.full(n_skipped, lengths.sum())]).astype(np.int32))

@@ -1,0 +1,297 @@
+"""A run's merged summary and its prompts files -> the published files.
+
+Publishing reads the prompts files once, in order: it writes prompts.jsonl and skipped.jsonl, counts how often the
+examples' texts occur, and fetches the examples' tokens. Then it writes features/*.parquet and the two JSON files that
+the original scripts wrote. Memory is bounded by features times examples; everything but metadata.json is the same bytes
+however the run was interrupted and resumed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sparse_autoencoder.arrays import Ints, ranges
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.examples import Examples
+from sparse_autoencoder.metrics import FEATURE_METRICS
+from sparse_autoencoder.prompts import Rows, json_rows, read_rows
+from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
+from sparse_autoencoder.summary import Summary
+
+FEATURES_PER_FILE = 1024
+FEATURES_PER_ROW_GROUP = 16  # what reading one feature reads
+SNIPPET_CHARS = 200
+_WINDOW_BITS = 20  # windows per row, in the packed key of (row id, window number)
+
+Floats = NDArray[np.float64]
+
+EXAMPLE = pa.struct(
+    [
+        pa.field("activation", pa.float32()),  # at `position`
+        pa.field("row_id", pa.int64()),
+        pa.field("prompt_index", pa.int64()),  # the row's line in prompts.jsonl
+        pa.field("window_offset", pa.int32()),  # the window's first own token in the row
+        pa.field("position", pa.int32()),  # in `tokens`
+        pa.field("text_count", pa.int64()),  # windows with the same tokens in the dataset
+        pa.field("token_ids", pa.list_(pa.int32())),
+        pa.field("tokens", pa.list_(pa.string())),
+        pa.field("activations", pa.list_(pa.float32())),  # one per token
+    ]
+)
+HISTOGRAM = pa.list_(pa.struct([pa.field("bin", pa.int32()), pa.field("count", pa.int64())]))
+
+
+def rank_features(values: Floats, active: NDArray[np.bool_], descending: bool = True) -> Ints:
+    """Ids of the features that fired, by a metric's values; ties go to the smaller id."""
+    ids = np.flatnonzero(active)
+    return ids[np.argsort(-values[ids] if descending else values[ids], kind="stable")]
+
+
+def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: Iterable[int]) -> None:
+    """Write everything but metadata.json; `chunks` are the numbers of the prompts files there are, in order."""
+    summary = state.summary
+    metrics = {metric.name: metric.compute(summary.totals()) for metric in FEATURE_METRICS}
+    texts = _ExampleTexts(summary, metadata)
+    with tempfile.TemporaryFile() as prompts, tempfile.TemporaryFile() as skipped:
+        for chunk in chunks:
+            rows = read_rows(folder.store.get(folder.prompts(chunk)), metadata.policy)
+            _write_lines(prompts, json_rows(rows))
+            _write_lines(skipped, ({"row_id": row_id, "reason": reason} for row_id, reason in rows.skipped))
+            texts.add(rows)
+        for name, file in (("prompts.jsonl", prompts), ("skipped.jsonl", skipped)):
+            file.seek(0)
+            folder.store.put(folder.key(name), file)
+    writer = _FeatureWriter(summary, metrics, texts, folder.read_vocabulary(), metadata)
+    for number, begin in enumerate(range(0, summary.spec.n_features, FEATURES_PER_FILE)):
+        end = min(begin + FEATURES_PER_FILE, summary.spec.n_features)
+        folder.store.put(folder.features(number), writer.parquet(begin, end))
+    ranked = _top_features(summary, metrics, metadata.options.top_feature_count)
+    _put_json(folder, "feature_stats.json", _feature_stats(summary, metrics, ranked, metadata))
+    listed = sorted({feature for features in ranked.values() for feature in features})
+    _put_json(folder, "feature_tokens.json", writer.feature_tokens(listed))
+
+
+class _ExampleTexts:
+    """The windows that examples refer to: their tokens, their rows, and how often each text occurs."""
+
+    def __init__(self, summary: Summary, metadata: RunMetadata) -> None:
+        keys = [_window_key(examples.row_id, examples.window) for examples in (summary.top, summary.random)]
+        self._policy = metadata.policy
+        self._wanted = np.unique(np.concatenate(keys))
+        self._texts = np.unique(np.concatenate([summary.top.text, summary.random.text]))
+        self._counts = np.zeros(len(self._texts), np.int64)
+        self._prompt_index = np.zeros(len(self._wanted), np.int64)
+        self._lengths = np.zeros(len(self._wanted), np.int64)
+        self._tokens: list[NDArray[np.int32]] = []
+        self._snippets: list[str] = []
+        self._rows_seen = 0
+
+    def add(self, rows: Rows) -> None:
+        """Take what is needed of the next prompts file; files come in row order."""
+        windows = rows.windows
+        at = np.searchsorted(self._texts, windows.texts)
+        known = at < len(self._texts)
+        known[known] = self._texts[at[known]] == windows.texts[known]
+        self._counts += np.bincount(at[known], minlength=len(self._texts))
+        keys = _window_key(windows.row_ids, windows.numbers)
+        found = np.flatnonzero(np.isin(keys, self._wanted, assume_unique=True))
+        slots = np.searchsorted(self._wanted, keys[found])
+        row = np.searchsorted(rows.row_ids, windows.row_ids[found])
+        self._prompt_index[slots] = self._rows_seen + row
+        self._lengths[slots] = windows.lengths[found]
+        self._tokens.append(windows.tokens[ranges(windows.starts[found], windows.lengths[found])])
+        self._snippets += [rows.texts[r][:SNIPPET_CHARS] for r in row.tolist()]
+        self._rows_seen += len(rows.row_ids)
+
+    def finish(self) -> None:
+        """Check that every example's window was seen."""
+        if (self._lengths == 0).any():
+            row_id = int(self._wanted[self._lengths == 0][0]) >> _WINDOW_BITS
+            raise SaescopeError(f"the prompts files lack row {row_id}, which an example shows: run it again")
+        self.tokens = np.concatenate([np.zeros(0, np.int32), *self._tokens])
+        self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._lengths)])
+
+    def slots(self, examples: Examples) -> Ints:
+        """Which of the windows each example shows."""
+        return np.searchsorted(self._wanted, _window_key(examples.row_id, examples.window))
+
+    def spans(self, slots: Ints) -> tuple[Ints, Ints]:
+        """Where windows' tokens begin in `tokens`, and how many there are."""
+        return self._starts[slots], self._lengths[slots]
+
+    def counts(self, examples: Examples) -> Ints:
+        """How often each example's text occurs in the dataset."""
+        return self._counts[np.searchsorted(self._texts, examples.text)]
+
+    def prompt_index(self, slots: Ints) -> Ints:
+        """The lines in prompts.jsonl of windows' rows."""
+        return self._prompt_index[slots]
+
+    def snippet(self, slot: int) -> str:
+        """The beginning of a window's row."""
+        return self._snippets[slot]
+
+    def window_offsets(self, examples: Examples) -> NDArray[np.int32]:
+        """Each example's window's first own token, counted in its row."""
+        return (examples.window * self._policy.row_tokens_per_window).astype(np.int32)
+
+
+class _FeatureWriter:
+    """Features with their statistics and examples, as Parquet and as the original's JSON."""
+
+    def __init__(
+        self,
+        summary: Summary,
+        metrics: dict[str, Floats],
+        texts: _ExampleTexts,
+        vocabulary: list[str],
+        metadata: RunMetadata,
+    ) -> None:
+        texts.finish()
+        self._summary = summary
+        self._metrics = metrics
+        self._texts = texts
+        self._vocabulary = pa.array(vocabulary, pa.string())
+        self._metadata = metadata
+
+    def parquet(self, begin: int, end: int) -> bytes:
+        """The features from `begin` to before `end` as the bytes of a Parquet file."""
+        summary = self._summary
+        columns: dict[str, Any] = {
+            "feature_id": np.arange(begin, end, dtype=np.int32),
+            "num_active_tokens": summary.count[begin:end],
+            "sum_activation": summary.sum1[begin:end],
+            "sum_activation_2": summary.sum2[begin:end],
+            "sum_activation_3": summary.sum3[begin:end],
+            "sum_activation_4": summary.sum4[begin:end],
+            **{name: values[begin:end] for name, values in self._metrics.items()},
+            "histogram": self._histograms(begin, end),
+            "top": self._examples(summary.top, begin, end),
+            "random": self._examples(summary.random, begin, end),
+        }
+        sink = io.BytesIO()
+        pq.write_table(pa.table(columns), sink, row_group_size=FEATURES_PER_ROW_GROUP, compression="zstd")
+        return sink.getvalue()
+
+    def feature_tokens(self, features: list[int]) -> dict[str, Any]:
+        """feature_tokens.json, in the original's format, for these features."""
+        top = self._summary.top
+        slots = self._texts.slots(top)
+        prompt_index = self._texts.prompt_index(slots)
+        bounds = np.searchsorted(top.feature, [features, [feature + 1 for feature in features]])
+
+        def entry(example: int) -> dict[str, Any]:
+            start, length = (int(number) for number in self._texts.spans(slots[example]))
+            ids = self._texts.tokens[start : start + length]
+            tokens = self._vocabulary.take(pa.array(ids)).to_pylist()
+            position = int(top.position[example])
+            return {
+                "activation": float(top.value[example]),
+                "token_str": tokens[position],
+                "token_id": int(ids[position]),
+                "token_position": position,
+                "prompt_index": int(prompt_index[example]),
+                "row_id": int(top.row_id[example]),
+                "prompt_snippet": self._texts.snippet(int(slots[example])),
+                "prompt_tokens": tokens,
+            }
+
+        return {
+            "top_tokens_per_feature": self._metadata.top_tokens_per_feature,
+            "features": {
+                str(feature): [entry(example) for example in range(begin, end)]
+                for feature, begin, end in zip(features, *bounds.tolist(), strict=True)
+            },
+        }
+
+    def _histograms(self, begin: int, end: int) -> pa.ListArray:
+        keys, counts = self._summary.histogram_key, self._summary.histogram_count
+        bounds = np.searchsorted(keys, np.arange(begin, end + 1, dtype=np.int64) << 32)
+        inside = slice(bounds[0], bounds[-1])
+        bins = (keys[inside] & 0xFFFFFFFF).astype(np.int32)
+        entries = pa.StructArray.from_arrays(
+            [pa.array(bins), pa.array(counts[inside])], fields=list(HISTOGRAM.value_type)
+        )
+        return pa.ListArray.from_arrays(pa.array((bounds - bounds[0]).astype(np.int32)), entries)
+
+    def _examples(self, examples: Examples, begin: int, end: int) -> pa.ListArray:
+        bounds = np.searchsorted(examples.feature, np.arange(begin, end + 1))
+        part = examples.take(np.arange(bounds[0], bounds[-1]))
+        slots = self._texts.slots(part)
+        starts, lengths = self._texts.spans(slots)
+        token_ids = self._texts.tokens[ranges(starts, lengths)]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        activations = np.zeros(len(token_ids), np.float32)
+        activations[np.repeat(offsets[:-1], np.diff(part.act_starts)) + part.act_position] = part.act_value
+        list_offsets = pa.array(offsets.astype(np.int32))
+        ids = pa.array(token_ids)
+        entries = pa.StructArray.from_arrays(
+            [
+                pa.array(part.value),
+                pa.array(part.row_id),
+                pa.array(self._texts.prompt_index(slots)),
+                pa.array(self._texts.window_offsets(part)),
+                pa.array(part.position),
+                pa.array(self._texts.counts(part)),
+                pa.ListArray.from_arrays(list_offsets, ids),
+                pa.ListArray.from_arrays(list_offsets, self._vocabulary.take(ids)),
+                pa.ListArray.from_arrays(list_offsets, pa.array(activations)),
+            ],
+            fields=list(EXAMPLE),
+        )
+        return pa.ListArray.from_arrays(pa.array((bounds - bounds[0]).astype(np.int32)), entries)
+
+
+def _top_features(summary: Summary, metrics: dict[str, Floats], how_many: int) -> dict[str, list[int]]:
+    active = summary.count > 0
+    return {name: rank_features(values, active)[:how_many].tolist() for name, values in metrics.items()}
+
+
+def _feature_stats(
+    summary: Summary, metrics: dict[str, Floats], ranked: dict[str, list[int]], metadata: RunMetadata
+) -> dict[str, Any]:
+    """feature_stats.json, in the original's format."""
+    descriptions = {metric.name: metric.description for metric in FEATURE_METRICS}
+    mean_squares = summary.totals().mean(summary.sum2)
+    return {
+        "num_features": summary.spec.n_features,
+        "total_tokens": summary.num_tokens,
+        "top_feature_count": metadata.top_feature_count,
+        "metrics": {
+            name: {
+                "description": descriptions[name],
+                "top_features": [
+                    {
+                        "feature_id": feature,
+                        "value": float(metrics[name][feature]),
+                        "metrics": {other: float(values[feature]) for other, values in metrics.items()},
+                    }
+                    for feature in features
+                ],
+            }
+            for name, features in ranked.items()
+        },
+        "mean_act_squared": mean_squares.tolist(),
+    }
+
+
+def _window_key(row_id: Ints, window: NDArray[np.int32]) -> Ints:
+    return (row_id << _WINDOW_BITS) | window
+
+
+def _write_lines(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
+    for entry in entries:
+        file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+
+
+def _put_json(folder: RunFolder, name: str, content: dict[str, Any]) -> None:
+    folder.store.put(folder.key(name), json.dumps(content, ensure_ascii=False).encode())

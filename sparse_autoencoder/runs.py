@@ -1,0 +1,245 @@
+"""What a run is and what its folder holds: options, metadata, file names, and the state from which it goes on.
+
+`runs/<timestamp>_run-XXX/` in a Store holds metadata.json from the first moment, `prompts/` as chunks are encoded,
+`snapshot` while the run is going, and the published files (see publishing.py) at its end. This file computes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from sparse_autoencoder.corpus import DEFAULT_SOURCE
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.store import NotFoundError, Store
+from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.windows import Bos, LongRows, TokenPolicy
+
+Status = Literal["running", "interrupted", "failed", "complete", "completed_with_errors"]
+Precision = Literal["float32", "bfloat16", "float64"]
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class RunOptions(BaseModel):
+    """What can be chosen for a run; the defaults are the command's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = DEFAULT_SOURCE
+    text_column: str | None = None
+    prompt_file: str | None = None
+    kaggle_row: Annotated[int | None, Field(ge=0)] = None
+    max_rows: Annotated[int | None, Field(ge=1)] = None
+    chunk_size: Annotated[int, Field(ge=1)] = 10_000
+    top_feature_count: Annotated[int, Field(ge=1)] = 100
+    top_tokens_per_feature: Annotated[int, Field(ge=1)] = 20
+    subject: str = "gpt2"
+    autoencoder: str = "v5_32k"
+    layer: Annotated[int, Field(ge=0)] = 6
+    location: str = "resid_post_mlp"
+    max_tokens: Annotated[int, Field(ge=1)] = 64
+    bos: Bos = "exclude"
+    long_rows: LongRows = "split"
+    precision: Precision = "float32"
+    device: str = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+class FailedChunk(BaseModel):
+    """A chunk that could not be encoded: its rows are missing from the run."""
+
+    chunk: int
+    first_row: int
+    last_row: int
+    num_rows: int
+    error: str
+
+
+class RunMetadata(BaseModel):
+    """metadata.json: the whole configuration, what was counted, and when."""
+
+    model_config = ConfigDict(extra="allow")
+
+    run_id: str
+    status: Status
+    options: RunOptions
+    source: dict[str, Any]
+    subject: dict[str, Any]
+    autoencoder: dict[str, Any]
+    bos_token_id: int
+    num_features: int
+    metrics: list[dict[str, str]]
+    versions: dict[str, str]
+    started_at: str
+    finished_at: str | None = None
+    seconds: float = 0.0
+    error: str | None = None
+    # counts
+    num_records: int = 0
+    num_prompts: int = 0
+    num_windows: int = 0
+    num_tokens: int = 0
+    num_active_features: int = 0
+    num_skipped_rows: int = 0
+    skipped_rows: dict[str, int] = Field(default_factory=dict)
+    failed_chunks: list[FailedChunk] = Field(default_factory=list)
+    # the original's names
+    dataset_csv: str
+    text_column: str | None
+    layer_index: int
+    location: str
+    max_sequence_length: int
+    top_feature_count: int
+    top_tokens_per_feature: int
+
+    @property
+    def policy(self) -> TokenPolicy:
+        """How this run's rows became windows."""
+        options = self.options
+        return TokenPolicy(self.bos_token_id, options.max_tokens, options.bos, options.long_rows)
+
+    @property
+    def spec(self) -> SummarySpec:
+        """What this run's summaries agree on."""
+        return SummarySpec(self.num_features, self.options.top_tokens_per_feature, self.options.seed)
+
+
+@dataclass
+class RunState:
+    """How far a run is: the next chunk to merge, and everything merged so far."""
+
+    summary: Summary
+    next_chunk: int = 0
+    num_records: int = 0
+    num_prompts: int = 0
+    num_windows: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    failed_chunks: list[FailedChunk] = field(default_factory=list)
+
+    @property
+    def encoded_chunks(self) -> list[int]:
+        """The chunks that have a prompts file."""
+        failed = {chunk.chunk for chunk in self.failed_chunks}
+        return [chunk for chunk in range(self.next_chunk) if chunk not in failed]
+
+    def to_bytes(self) -> bytes:
+        """The state as one object, so that cursor and summary are always saved together."""
+        from safetensors.numpy import save
+
+        counters = {name: getattr(self, name) for name in _COUNTERS} | {
+            "skipped": dict(self.skipped),
+            "failed_chunks": [chunk.model_dump() for chunk in self.failed_chunks],
+        }
+        arrays = self.summary.to_arrays()
+        arrays["counters"] = np.frombuffer(json.dumps(counters).encode(), np.uint8)
+        return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RunState:
+        """The inverse of `to_bytes`."""
+        from safetensors.numpy import load
+
+        arrays = load(data)
+        counters = json.loads(arrays.pop("counters").tobytes())
+        skipped = Counter(counters.pop("skipped"))
+        failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
+        return cls(Summary.from_arrays(arrays), skipped=skipped, failed_chunks=failed, **counters)
+
+
+_COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's files in a store: the only place that knows their names."""
+
+    store: Store
+    run_id: str
+
+    def __post_init__(self) -> None:
+        if not _RUN_ID.fullmatch(self.run_id) or ".." in self.run_id:
+            raise NotFoundError(f"there is no run {self.run_id!r}")
+
+    def key(self, name: str) -> str:
+        """The store's key of a file of this run."""
+        return f"{self.run_id}/{name}"
+
+    @property
+    def metadata(self) -> str:
+        """Key of metadata.json."""
+        return self.key("metadata.json")
+
+    @property
+    def snapshot(self) -> str:
+        """Key of the state from which an unfinished run goes on."""
+        return self.key("snapshot")
+
+    @property
+    def vocabulary(self) -> str:
+        """Key of the token strings: a JSON list, by token id."""
+        return self.key("vocabulary.json")
+
+    def prompts(self, chunk: int) -> str:
+        """Key of a chunk's rows."""
+        return self.key(f"prompts/{chunk:06d}.parquet")
+
+    def features(self, file: int) -> str:
+        """Key of a file of features."""
+        return self.key(f"features/{file:05d}.parquet")
+
+    def write_metadata(self, metadata: RunMetadata) -> None:
+        """Write metadata.json."""
+        text = json.dumps(metadata.model_dump(mode="json"), indent=2, ensure_ascii=False)
+        self.store.put(self.metadata, (text + "\n").encode())
+
+    def read_metadata(self) -> RunMetadata:
+        """Read metadata.json; NotFoundError if there is no such run, SaescopeError if it can't be understood."""
+        try:
+            data = self.store.get(self.metadata)
+        except NotFoundError:
+            raise NotFoundError(f"there is no run {self.run_id!r}") from None
+        try:
+            return RunMetadata.model_validate_json(data)
+        except ValueError as error:
+            raise SaescopeError(f"the metadata.json of run {self.run_id} can't be understood: {error}") from error
+
+    def write_state(self, state: RunState) -> None:
+        """Save how far the run is."""
+        self.store.put(self.snapshot, state.to_bytes())
+
+    def read_state(self, spec: SummarySpec) -> RunState:
+        """How far the run is; the beginning if nothing was saved yet."""
+        try:
+            return RunState.from_bytes(self.store.get(self.snapshot))
+        except NotFoundError:
+            return RunState(Summary.empty(spec))
+
+    def write_vocabulary(self, vocabulary: list[str]) -> None:
+        """Write the token strings."""
+        self.store.put(self.vocabulary, json.dumps(vocabulary, ensure_ascii=False).encode())
+
+    def read_vocabulary(self) -> list[str]:
+        """Each token id's text."""
+        vocabulary: list[str] = json.loads(self.store.get(self.vocabulary))
+        return vocabulary
+
+
+def run_ids(store: Store) -> list[str]:
+    """The runs in a store, newest first."""
+    names = {key.partition("/")[0] for key in store.list() if key.endswith("/metadata.json") and key.count("/") == 1}
+    return sorted((name for name in names if _RUN_ID.fullmatch(name)), reverse=True)
+
+
+def new_run_id(store: Store, now: datetime | None = None) -> str:
+    """`<timestamp>_run-XXX`: UTC time to the second, and one more than the highest number in the store."""
+    now = now or datetime.now(UTC)
+    numbers = [int(match[1]) for run_id in run_ids(store) if (match := re.search(r"_run-(\d+)$", run_id))]
+    return f"{now:%Y%m%d-%H%M%S}_run-{max(numbers, default=0) + 1:03d}"

@@ -1,0 +1,144 @@
+"""The subject model: tokens in, the activations at one hook point out.
+
+Hook points are named as OpenAI's autoencoders name them, by a location and a layer (see `hooks.py`). GPT-2 models run
+on our own code (`gpt2.py`), all others on TransformerLens, which is also the reference that our own code is tested
+against. This file knows nothing of texts, tokenizers or autoencoders.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.gpt2 import Gpt2, Gpt2Config
+from sparse_autoencoder.hooks import LOCATIONS, check_layer, check_request, hook_name
+from sparse_autoencoder.hub import CONFIG_FILE, read_config, weight_files
+
+IMPLEMENTATIONS = ("auto", "gpt2", "transformer_lens")
+
+__all__ = ["IMPLEMENTATIONS", "LOCATIONS", "BridgeSubject", "Subject", "hook_name", "load_subject"]
+
+
+class Subject(Protocol):
+    """A language model that can be asked for its activations at a hook point."""
+
+    name: str
+    n_layers: int
+    vocab_size: int
+    max_positions: int
+    device: torch.device
+    dtype: torch.dtype
+
+    def width(self, location: str) -> int:
+        """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
+
+    def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
+        """What the model computes at a hook point for tokens [batch, pos] int64: [batch, pos, width].
+
+        Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
+        """
+
+
+def load_subject(
+    folder: Path,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    implementation: str = "auto",
+    last_layer: int | None = None,
+) -> Subject:
+    """Load the model in `folder` (Hugging Face's layout).
+
+    `implementation`: `gpt2` is our own code, for the GPT-2 family with safetensors; `transformer_lens` takes every
+    model that TransformerLens knows; `auto` takes the first where it applies. `last_layer`: the highest layer that will
+    be asked for; `gpt2` leaves later blocks on disk.
+
+    Raises SaescopeError when config or weights are missing, damaged or of an unsupported kind, there is no such layer,
+    or the device can't be used.
+    """
+    if implementation not in IMPLEMENTATIONS:
+        raise SaescopeError(f"there is no implementation '{implementation}'; there are {', '.join(IMPLEMENTATIONS)}")
+    _check_device(device)
+    config = read_config(folder)
+    files = weight_files(folder)
+    own = config["model_type"] == "gpt2" and files[0].suffix == ".safetensors"
+    if implementation == "gpt2" and not own:
+        raise SaescopeError(
+            f"{folder} can't run as gpt2: that takes a model of type gpt2 in safetensors, and this is of type "
+            f"{config['model_type']} in {files[0].suffix} files; choose transformer_lens"
+        )
+    if implementation == "transformer_lens" or not own:
+        subject: Subject = BridgeSubject(folder, config, device=device, dtype=dtype)
+        if last_layer is not None:
+            check_layer(subject.name, subject.n_layers, last_layer)
+        return subject
+    gpt2_config = Gpt2Config.from_json(config, folder / CONFIG_FILE)
+    if last_layer is not None:
+        check_layer(str(folder), gpt2_config.n_layers, last_layer)
+    return Gpt2.load(folder, gpt2_config, files, device=device, dtype=dtype, last_layer=last_layer)
+
+
+class BridgeSubject:
+    """Any model that TransformerLens supports, through its TransformerBridge with unprocessed weights."""
+
+    def __init__(
+        self, folder: Path, config: dict[str, Any], *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
+        # imported here because it takes seconds, which runs on GPT-2 needn't cost
+        from transformer_lens.model_bridge import TransformerBridge
+
+        try:
+            self._bridge = TransformerBridge.boot_transformers(str(folder), device=device, dtype=dtype)
+        # an unknown architecture or a damaged file shows as almost any error: the libraries below define none
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise SaescopeError(
+                f"TransformerLens can't load the model in {folder}, of type {config['model_type']} ({reason}): "
+                "take a model that it supports, with complete files"
+            ) from error
+        self.name = str(folder)
+        self.n_layers = int(self._bridge.cfg.n_layers)
+        self.vocab_size = int(config["vocab_size"])
+        self.max_positions = int(config["n_positions"])
+        self.device = torch.device(device)
+        self.dtype = dtype
+
+    def width(self, location: str) -> int:
+        """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
+        hook_name(location, 0)
+        width = self._bridge.cfg.d_mlp if location == "mlp_post_act" else self._bridge.cfg.d_model
+        if width is None:
+            raise SaescopeError(f"the model in {self.name} has no one width at {location}: choose another location")
+        return int(width)
+
+    @torch.inference_mode()
+    def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
+        """What the model computes at a hook point for tokens [batch, pos] int64: [batch, pos, width].
+
+        Raises SaescopeError for an unknown location, a layer that isn't there, tokens that are too long, or a model
+        that has no such hook point.
+        """
+        check_request(self, tokens.shape, location, layer_index)
+        hook = hook_name(location, layer_index)
+        if hook not in self._bridge.hook_dict:
+            raise SaescopeError(
+                f"the model in {self.name} has no {location} (hook point {hook}): choose another location"
+            )
+        # the cache also holds the hook point's other names, so it is picked by key
+        _, cache = self._bridge.run_with_cache(
+            tokens.to(self.device), names_filter=[hook], stop_at_layer=layer_index + 1, return_cache_object=False
+        )
+        found: Tensor = cache[hook]
+        return found
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise SaescopeError(f"the device '{device}' can't be used on this machine ({reason}): choose cpu") from error

@@ -1,0 +1,20 @@
+"""Fixtures that several test folders share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def gpt2_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Hugging Face cache (what HF_HUB_CACHE names) with a full-size random `gpt2`, made once a session; read only."""
+    from tests.support.hf_cache import seed_gpt2_cache  # imports torch, which most test runs of one file don't need
+
+    root = tmp_path_factory.mktemp("hugging-face-cache")
+    seed_gpt2_cache(root)
+    yield root
+    shutil.rmtree(root)  # half a gigabyte, which pytest would keep for three sessions
