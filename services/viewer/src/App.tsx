@@ -1,0 +1,27 @@
+/** Which page an address shows. */
+
+import { QueryClientProvider } from "@tanstack/react-query";
+import { useState } from "react";
+import { Route, Switch } from "wouter";
+
+import { Header } from "./components/Header";
+import { FeaturePage } from "./pages/FeaturePage";
+import { FeaturesPage } from "./pages/FeaturesPage";
+import { NotFoundPage } from "./pages/NotFoundPage";
+import { createQueryClient } from "./queries";
+
+export function App() {
+  const [client] = useState(createQueryClient);
+  return (
+    <QueryClientProvider client={client}>
+      <Header />
+      <main className="mx-auto max-w-[100rem] px-4 pt-4 pb-16 sm:px-6">
+        <Switch>
+          <Route path="/" component={FeaturesPage} />
+          <Route path="/feature/:id">{({ id }) => <FeaturePage id={id} />}</Route>
+          <Route component={NotFoundPage} />
+        </Switch>
+      </main>
+    </QueryClientProvider>
+  );
+}

@@ -1,0 +1,48 @@
+/** What stands in for content: nothing yet, nothing at all, or an error; each says what to do. */
+
+import type { ReactNode } from "react";
+
+export function Message({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="panel mx-auto my-10 max-w-xl px-6 py-5">
+      <h2 className="mb-1 font-semibold">{title}</h2>
+      <div className="text-muted">{children}</div>
+    </div>
+  );
+}
+
+export function ErrorMessage({
+  error,
+  onRetry,
+  children,
+}: {
+  error: Error;
+  onRetry: () => void;
+  children?: ReactNode;
+}) {
+  return (
+    <div role="alert">
+      <Message title="That didn’t work">
+        <p className="mb-3 break-words text-danger">{error.message}</p>
+        <div className="flex flex-wrap gap-2">
+          <button type="button" className="control text-ink" onClick={onRetry}>
+            Try again
+          </button>
+          {children}
+        </div>
+      </Message>
+    </div>
+  );
+}
+
+/** Grey lines that appear only if loading takes long enough to notice. */
+export function Loading({ label }: { label: string }) {
+  return (
+    <div role="status" className="appear-late my-4 space-y-3" aria-label={label}>
+      {["w-1/3", "w-full", "w-full", "w-11/12", "w-full", "w-4/5"].map((width, index) => (
+        <div key={index} className={`h-4 animate-pulse rounded bg-sunken motion-reduce:animate-none ${width}`} />
+      ))}
+      <span className="sr-only">{label}</span>
+    </div>
+  );
+}

@@ -1,0 +1,115 @@
+/** One page of ranked features; each row leads to its feature, each column's head ranks by it. */
+
+import { useRef } from "react";
+import { Link } from "wouter";
+
+import type { Ranking } from "../api";
+import { useShortcuts } from "../hooks/useShortcuts";
+import { formatNumber, metricTitle } from "../lib/format";
+import { featurePath, featuresPath, type ViewState } from "../lib/viewState";
+
+type Props = {
+  ranking: Ranking;
+  state: ViewState;
+  /** The largest value of the whole ranking, which fills the bar. */
+  largest: number;
+};
+
+export function RankingTable({ ranking, state, largest }: Props) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const others = ranking.metrics_available.filter((name) => name !== ranking.metric);
+
+  const moveFocus = (step: number) => {
+    const links = Array.from(body.current?.querySelectorAll("a") ?? []);
+    const focused = links.findIndex((link) => link === document.activeElement);
+    const target = focused < 0 ? 0 : Math.min(Math.max(focused + step, 0), links.length - 1);
+    links[target]?.focus();
+  };
+  const down = () => {
+    moveFocus(1);
+  };
+  const up = () => {
+    moveFocus(-1);
+  };
+  useShortcuts({ j: down, k: up });
+
+  return (
+    <div className="panel overflow-x-auto">
+      <table
+        className="w-full text-right tabular-nums"
+        onKeyDown={(event) => {
+          if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+          event.preventDefault();
+          moveFocus(event.key === "ArrowDown" ? 1 : -1);
+        }}
+      >
+        <thead className="text-xs text-muted">
+          <tr className="border-b border-line [&>th]:px-3 [&>th]:py-1.5 [&>th]:font-normal">
+            <th scope="col">rank</th>
+            <th scope="col">feature</th>
+            <th
+              scope="col"
+              className="w-full text-left text-ink"
+              aria-sort={state.order === "desc" ? "descending" : "ascending"}
+            >
+              {metricTitle(ranking.metric)} {state.order === "desc" ? "↓" : "↑"}
+            </th>
+            {others.map((name) => (
+              <th
+                key={name}
+                scope="col"
+                className="hidden whitespace-nowrap lg:table-cell"
+                title={ranking.metric_descriptions[name]}
+              >
+                <Link
+                  href={featuresPath({ ...state, metric: name, offset: 0 })}
+                  className="hover:text-ink hover:underline"
+                >
+                  {metricTitle(name)}
+                </Link>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody ref={body}>
+          {ranking.features.map((feature, position) => (
+            <tr
+              key={feature.feature_id}
+              className="relative border-b border-line last:border-0 focus-within:bg-sunken hover:bg-sunken [&>td]:px-3 [&>td]:py-[3px]"
+            >
+              <td className="text-faint">{ranking.offset + position + 1}</td>
+              <td>
+                <Link
+                  href={featurePath(feature.feature_id, state)}
+                  className="font-medium text-accent after:absolute after:inset-0"
+                >
+                  {feature.feature_id}
+                </Link>
+              </td>
+              <td>
+                <span className="flex items-center gap-3">
+                  <span className="w-20 shrink-0 font-medium">{formatNumber(feature.value)}</span>
+                  <Bar share={largest > 0 ? feature.value / largest : 0} />
+                </span>
+              </td>
+              {others.map((name) => (
+                <td key={name} className="hidden text-muted lg:table-cell">
+                  {formatNumber(feature.metrics[name] ?? NaN)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Bar({ share }: { share: number }) {
+  const width = `${100 * Math.min(1, Math.max(0, share))}%`;
+  return (
+    <span className="h-1.5 min-w-16 grow" aria-hidden="true">
+      <span className="block h-full min-w-px rounded-r-xs bg-bar" style={{ width }} />
+    </span>
+  );
+}

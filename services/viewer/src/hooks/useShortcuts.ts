@@ -1,0 +1,31 @@
+/** Single-key shortcuts for a page. Knows nothing of what they do. */
+
+import { useEffect, useEffectEvent } from "react";
+
+/**
+ * Call the action of a key pressed anywhere on the page, except while someone types or holds a modifier.
+ *
+ * Keys are named as in KeyboardEvent.key. What handles a key first and prevents its default keeps it to itself.
+ */
+export function useShortcuts(actions: Readonly<Record<string, () => void>>): void {
+  const onKey = useEffectEvent((event: KeyboardEvent) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    const action = Object.hasOwn(actions, event.key) ? actions[event.key] : undefined;
+    if (action === undefined) return;
+    event.preventDefault();
+    action();
+  });
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => {
+      onKey(event);
+    };
+    window.addEventListener("keydown", listener);
+    return () => {
+      window.removeEventListener("keydown", listener);
+    };
+  }, []);
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("input, select, textarea") !== null;
+}

@@ -1,0 +1,48 @@
+/** Numbers and names as people read them. Knows nothing of the API's payloads. */
+
+const COUNT = new Intl.NumberFormat("en-US");
+
+/** An integer with thousands separated: 12345 is "12,345". */
+export function formatCount(count: number): string {
+  return COUNT.format(count);
+}
+
+/** A count with its noun: "1 row", "2,000 rows". */
+export function formatPlural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Four significant digits, so that figures of a column compare; exponents only outside 0.0001 … 99,999. */
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size < 1e-4 || size >= 1e5) return value.toExponential(2).replace("e+", "e");
+  if (size >= 1000) return COUNT.format(Math.round(value));
+  return value.toPrecision(4);
+}
+
+/** An activation with three decimals, as it is shown beside every text. */
+export function formatActivation(value: number): string {
+  return value.toFixed(3);
+}
+
+/** A share as a percentage that never rounds something to nothing: "12.3 %", "0.0042 %". */
+export function formatShare(share: number): string {
+  if (share === 0) return "0 %";
+  const percent = share * 100;
+  if (percent >= 0.1) return `${percent.toFixed(percent >= 10 ? 1 : 2)} %`;
+  return percent >= 1e-4 ? `${percent.toPrecision(2)} %` : `${percent.toExponential(1)} %`;
+}
+
+/** A metric's name as a title: "mean_when_active" is "Mean when active". */
+export function metricTitle(name: string): string {
+  const words = name.replaceAll("_", " ").trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** The last two parts of a path or address, enough to tell autoencoders apart: "…/autoencoders/6.pt". */
+export function shortPath(path: string): string {
+  const parts = path.split("/").filter((part) => part !== "");
+  return parts.length <= 2 ? path : `…/${parts.slice(-2).join("/")}`;
+}

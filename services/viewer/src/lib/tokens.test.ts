@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+
+import { heat, isStartOfText, quoteToken, tokenPieces } from "./tokens";
+
+test("ordinary text, with its leading space, is one piece", () => {
+  expect(tokenPieces(" growth")).toEqual([{ kind: "text", text: " growth" }]);
+});
+
+test("line ends and tabs get marks", () => {
+  expect(tokenPieces("a\n\tb")).toEqual([
+    { kind: "text", text: "a" },
+    { kind: "mark", text: "⏎" },
+    { kind: "mark", text: "⇥" },
+    { kind: "text", text: "b" },
+  ]);
+});
+
+test.each([
+  ["\u202E", "U+202E"],
+  ["\u200B", "U+200B"],
+  ["\u0000", "␀"],
+  ["\u001B", "␛"],
+  ["\u00A0", "⍽"],
+  ["\uFEFF", "U+FEFF"],
+])("the invisible character %j is shown", (character, mark) => {
+  expect(tokenPieces(character)).toEqual([{ kind: "mark", text: mark }]);
+});
+
+test("an emoji joined from several characters stays whole", () => {
+  expect(tokenPieces("👩\u200D💻")).toEqual([{ kind: "text", text: "👩\u200D💻" }]);
+});
+
+test("right-to-left text is left as it is", () => {
+  expect(tokenPieces(" שלום")).toEqual([{ kind: "text", text: " שלום" }]);
+});
+
+test("each part of a broken character is a mark", () => {
+  expect(tokenPieces(" \uFFFD\uFFFD")).toEqual([
+    { kind: "text", text: " " },
+    { kind: "mark", text: "\uFFFD" },
+    { kind: "mark", text: "\uFFFD" },
+  ]);
+});
+
+test("a quoted token tells white space apart", () => {
+  expect([quoteToken(" a"), quoteToken("\n"), quoteToken("\u202E")]).toEqual(['" a"', '"\\n"', '"\\u202e"']);
+});
+
+test("the end-of-text marker is the start of a text only at position 0", () => {
+  expect([isStartOfText("<|endoftext|>", 0), isStartOfText("<|endoftext|>", 3), isStartOfText("The", 0)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
+test("heat is 0 without activation, 1 at the maximum, and visible for the weakest", () => {
+  expect([heat(0, 5), heat(5, 5), heat(0.0001, 5) > 0.05, heat(7, 5), heat(0, 0)]).toEqual([0, 1, true, 1, 0]);
+});

@@ -1,0 +1,148 @@
+/** The pages over a real HTTP server, as a person uses them. */
+
+import { render, screen, within } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { App } from "../src/App";
+import { type FakeApi, startFakeApi } from "./fakeApi";
+
+// vitest offers the environment itself under this name
+declare const jsdom: { reconfigure(settings: { url: string }): void };
+
+let api: FakeApi;
+
+beforeEach(async () => {
+  api = await startFakeApi();
+});
+
+afterEach(() => {
+  api.close();
+});
+
+function open(path: string) {
+  jsdom.reconfigure({ url: api.origin + path });
+  render(<App />);
+  return userEvent.setup();
+}
+
+const address = () => window.location.pathname + window.location.search;
+const rankedIds = () =>
+  screen
+    .getAllByRole("row")
+    .slice(1)
+    .map((row) => within(row).getByRole("link").textContent);
+
+test("the list shows the first page of the first metric's ranking and the run's counts", async () => {
+  open("/");
+  expect(await screen.findByRole("link", { name: "0" })).toBeTruthy();
+  expect(rankedIds().slice(0, 3)).toEqual(["0", "1", "2"]);
+  expect(screen.getByText("1–50 of 120 that fired")).toBeTruthy();
+  expect(await screen.findByText("1,200")).toBeTruthy();
+});
+
+test("choosing a metric ranks by it, puts it in the address and shows its description", async () => {
+  const user = open("/");
+  await user.selectOptions(await screen.findByRole("combobox", { name: "Ranked by" }), "Beta");
+  expect(await screen.findByRole("link", { name: "119" })).toBeTruthy();
+  expect(rankedIds()[0]).toBe("119");
+  expect(address()).toBe("/?metric=beta");
+  expect(screen.getByText("The second letter.")).toBeTruthy();
+});
+
+test("the last page holds the rest of the ranking", async () => {
+  const user = open("/");
+  await user.click(await screen.findByRole("link", { name: "Last" }));
+  expect(await screen.findByText("101–120 of 120 that fired")).toBeTruthy();
+  await screen.findByRole("link", { name: "119" });
+  expect(rankedIds()).toHaveLength(20);
+});
+
+test("a feature's page counts each text's repeats and shows five texts of eight until asked for more", async () => {
+  const user = open("/feature/3");
+  const top = within(await screen.findByRole("region", { name: "Top activations" }));
+  expect(top.getAllByRole("listitem")).toHaveLength(5);
+  expect(top.getAllByText("×4")).toHaveLength(5);
+  await user.click(top.getByRole("button", { name: "Show 3 more" }));
+  expect(top.getAllByRole("listitem")).toHaveLength(8);
+});
+
+test("a token's markup stays text and its colour follows its activation", async () => {
+  open("/feature/3");
+  const token = (await screen.findAllByText("<b>rises</b>"))[0];
+  expect(token?.style.getPropertyValue("--heat")).toBe("1.0000");
+  expect(document.querySelector(".token b")).toBeNull();
+});
+
+test("focusing a token shows its exact activation, id and position", async () => {
+  const user = open("/feature/3");
+  const token = (await screen.findAllByText("<b>rises</b>"))[0];
+  await user.click(token as HTMLElement);
+  const tooltip = within(screen.getByRole("tooltip"));
+  expect(tooltip.getByText("3.0625")).toBeTruthy();
+  expect(tooltip.getByText("16736")).toBeTruthy();
+  expect(tooltip.getByText("2")).toBeTruthy();
+});
+
+test("in a text the arrow keys move from token to token and stay on the feature", async () => {
+  const user = open("/feature/3");
+  await user.click((await screen.findAllByText("<b>rises</b>"))[0] as HTMLElement);
+  await user.keyboard("{ArrowLeft}");
+  expect(within(screen.getByRole("tooltip")).getByText('"Profit"')).toBeTruthy();
+  expect(address()).toBe("/feature/3");
+});
+
+test("outside of texts j and the arrow keys go through the ranking", async () => {
+  const user = open("/feature/49?metric=beta");
+  await screen.findByText("rank 71 of 120 by beta");
+  await user.keyboard("j");
+  await screen.findByText("rank 72 of 120 by beta");
+  expect(address()).toBe("/feature/48?metric=beta");
+  await user.keyboard("{ArrowLeft}");
+  await screen.findByText("rank 71 of 120 by beta");
+  expect(address()).toBe("/feature/49?metric=beta");
+});
+
+test("the histogram has a bar for each bin that counts something", async () => {
+  open("/feature/3");
+  expect(await screen.findAllByTestId("bar")).toHaveLength(3);
+});
+
+test("a feature that never fired says so and shows no histogram", async () => {
+  open("/feature/400");
+  expect(await screen.findByText("This feature never fired")).toBeTruthy();
+  expect(screen.queryByTestId("bar")).toBeNull();
+});
+
+test("an error of the API is shown in its own words", async () => {
+  open("/feature/99999");
+  expect((await screen.findByRole("alert")).textContent).toContain("There is no feature 99999.");
+});
+
+test("an API that doesn't answer is named with the command that starts it", async () => {
+  api.close();
+  open("/");
+  expect((await screen.findByRole("alert", {}, { timeout: 5000 })).textContent).toContain("saescope serve");
+});
+
+test("without runs the page says how to make one", async () => {
+  api.runs = [];
+  open("/");
+  expect(await screen.findByText("There are no runs yet")).toBeTruthy();
+});
+
+test("a number outside the autoencoder is refused where it was typed", async () => {
+  const user = open("/");
+  await screen.findByRole("link", { name: "0" });
+  await user.type(screen.getByRole("textbox", { name: "Go to feature" }), "512{Enter}");
+  expect(screen.getByRole("alert").textContent).toBe("Features are numbered 0 to 511.");
+  expect(address()).toBe("/");
+});
+
+test("feeling lucky opens a feature that fired", async () => {
+  const user = open("/?metric=beta");
+  await screen.findByRole("link", { name: "119" });
+  await user.click(screen.getByRole("button", { name: /lucky/i }));
+  await screen.findByRole("region", { name: "Top activations" });
+  expect(address()).toMatch(/^\/feature\/\d+\?metric=beta$/);
+});
