@@ -12,7 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparse_autoencoder.command import DEFAULT_OUTPUT, DESCRIPTION, add_run_parser_arguments, guarded, run_command
+from sparse_autoencoder.command import (
+    DEFAULT_OUTPUT,
+    DESCRIPTION,
+    add_run_parser_arguments,
+    at_least,
+    guarded,
+    run_command,
+)
 from sparse_autoencoder.errors import SaescopeError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -51,7 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Generate headlines, run the demo models over them, and serve the result.",
     )
     demo.add_argument(
-        "--max-rows", type=int, default=DEMO_ROWS, metavar="N", help=f"how many headlines (default: {DEMO_ROWS})"
+        "--max-rows",
+        type=at_least(1),
+        default=DEMO_ROWS,
+        metavar="N",
+        help=f"how many headlines (default: {DEMO_ROWS})",
     )
     demo.add_argument(
         "--output",
@@ -85,8 +96,13 @@ def _demo_command(args: argparse.Namespace) -> int:
 
     _listening_socket(args.host, args.port).close()  # a port in use is better known before the work than after it
     headlines = args.output / "demo-headlines.csv"
-    headlines.parent.mkdir(parents=True, exist_ok=True)
-    write_csv(args.max_rows, 0, str(headlines))
+    try:
+        headlines.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(args.max_rows, 0, str(headlines))
+    except OSError as error:
+        raise SaescopeError(
+            f"can't write {headlines}: {error.strerror or error}; choose another folder with --output"
+        ) from error
     options = RunOptions(
         source=str(headlines),
         subject=str(demo.SUBJECT),
@@ -129,6 +145,8 @@ def _listening_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = "it is in use" if error.errno == errno.EADDRINUSE else str(error.strerror or error)
         raise SaescopeError(f"can't listen on {host}, port {port}: {reason}; choose another with --port") from error
+    except UnicodeError as error:  # a name that can't be looked up, such as "a..b"
+        raise SaescopeError(f"can't listen on {host!r}: it isn't a host name; choose another with --host") from error
     except OverflowError as error:
         raise SaescopeError(f"there is no port {port}: ports are from 0 to 65535") from error
 

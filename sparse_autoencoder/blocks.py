@@ -8,7 +8,9 @@ This file is numpy only; where activations come from and where summaries go it d
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +31,8 @@ from sparse_autoencoder.examples import Examples, activation_draws, token_draws,
 from sparse_autoencoder.summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
 from sparse_autoencoder.windows import Windows
 
-BLOCK_TOKENS = 131_072  # what is sorted at once; larger blocks need more memory and merge less often
+BLOCK_TOKENS = 65_536  # what is sorted at once; larger blocks need more memory and merge less often
+_WORKERS = 2  # blocks that are summarised at the same time: numpy sorts outside the interpreter's lock
 _LAST_BIN = 2**31 - 1
 
 
@@ -53,6 +56,39 @@ class RowFeatures:
     position: NDArray[np.int32]
 
 
+def summarise_blocks(
+    blocks: Iterable[tuple[Windows, SparseActivations]], spec: SummarySpec, *, first_counted: int, per_row: int
+) -> tuple[Summary, list[RowFeatures]]:
+    """The summary of consecutive blocks, and their rows' strongest features, at most `per_row` each.
+
+    A block's tokens count from position `first_counted` of each window on. While blocks are summarised the next is
+    taken from `blocks`, so that its activations can be computed meanwhile; no more than a few are in memory.
+    """
+    summary = Summary.empty(spec)
+    row_features: list[RowFeatures] = []
+    pending: deque[Future[tuple[Summary, RowFeatures]]] = deque()
+
+    def reduce(block: Windows, activations: SparseActivations) -> tuple[Summary, RowFeatures]:
+        summariser = BlockSummariser(block, activations, spec)
+        num_tokens = len(block.tokens) - first_counted * len(block)
+        return summariser.summary(num_tokens), summariser.row_features(per_row)
+
+    def merge_first() -> None:
+        nonlocal summary
+        part, rows = pending.popleft().result()
+        summary = summary.merge(part)
+        row_features.append(rows)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for block, activations in blocks:
+            if len(pending) == _WORKERS:
+                merge_first()
+            pending.append(pool.submit(reduce, block, activations))
+        while pending:
+            merge_first()
+    return summary, row_features
+
+
 class BlockSummariser:
     """Orders one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
 
@@ -66,7 +102,7 @@ class BlockSummariser:
         self._spec = spec
         self._feature_bits = bits_for(spec.n_features - 1)
         order = stable_argsort(
-            (activations.feature, self._feature_bits), (activations.token, bits_for(len(block.tokens)))
+            (activations.feature, self._feature_bits), (activations.token, bits_for(len(block.tokens) - 1))
         )
         # all [activations], by (feature, token)
         self._feature = activations.feature[order]
@@ -89,20 +125,18 @@ class BlockSummariser:
         """The block's summary; `num_tokens` of its tokens are counted."""
         if not len(self._feature):
             return replace(Summary.empty(self._spec), num_tokens=num_tokens)
-        with ThreadPoolExecutor(1) as pool:  # numpy sorts outside the interpreter's lock: two cores are twice as fast
-            random = pool.submit(self._random)
-            # Sorting by strength leaves equal activations in order of their tokens.
-            by_strength = stable_argsort((self._feature, self._feature_bits), (self._weakness, 31))
-            key, count = _histogram(self._feature, self._value[by_strength])
-            return Summary(
-                self._spec,
-                num_tokens=num_tokens,
-                **self._sums(),  # type: ignore[arg-type]
-                histogram_key=key,
-                histogram_count=count,
-                top=self._examples(self._strongest(by_strength)),
-                random=random.result(),
-            )
+        # Sorting by strength leaves equal activations in order of their tokens.
+        by_strength = stable_argsort((self._feature, self._feature_bits), (self._weakness, 31))
+        key, count = _histogram(self._feature, self._value[by_strength])
+        return Summary(
+            self._spec,
+            num_tokens=num_tokens,
+            **self._sums(),  # type: ignore[arg-type]
+            histogram_key=key,
+            histogram_count=count,
+            top=self._examples(self._strongest(by_strength)),
+            random=self._random(),
+        )
 
     def row_features(self, per_row: int) -> RowFeatures:
         """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""

@@ -16,6 +16,7 @@ from sparse_autoencoder.hooks import LOCATIONS
 
 DEFAULT_OUTPUT = Path("analysis_data")
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
+LARGEST_NUMBER = 2**63 - 1
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # what shells give for Ctrl-C
 
@@ -38,9 +39,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="the column that holds the text (default: title, text, or the only one)",
     )
     _add(data, "--prompt-file", metavar="PATH", help="take a text file as one single prompt instead")
-    _add(data, "--kaggle-row", type=_at_least(0), metavar="N", help="take only row N of the source")
-    _add(data, "--max-rows", type=_at_least(1), metavar="N", help="stop after N rows (default: all)")
-    _add(data, "--chunk-size", type=_at_least(1), metavar="N", help="rows per chunk (default: 10000)")
+    _add(data, "--kaggle-row", type=at_least(0), metavar="N", help="take only row N of the source")
+    _add(data, "--max-rows", type=at_least(1), metavar="N", help="stop after N rows (default: all)")
+    _add(data, "--chunk-size", type=at_least(1), metavar="N", help="rows per chunk (default: 10000)")
 
     models = parser.add_argument_group("models")
     _add(models, "--subject", metavar="NAME", help="Hugging Face name or folder of the language model (default: gpt2)")
@@ -50,13 +51,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="v1, v4, v5_32k, v5_128k, an az:// or https:// address, or a file (default: v5_32k)",
     )
-    _add(models, "--layer", type=_at_least(0), metavar="N", help="layer of the hook point (default: 6)")
+    _add(models, "--layer", type=at_least(0), metavar="N", help="layer of the hook point (default: 6)")
     _add(models, "--location", metavar="NAME", help=f"one of {', '.join(LOCATIONS)} (default: resid_post_mlp)")
     _add(models, "--precision", choices=["float32", "bfloat16", "float64"], help="arithmetic (default: float32)")
     _add(models, "--device", metavar="NAME", help="cpu, cuda, … (default: cuda where there is one)")
 
     tokens = parser.add_argument_group("tokens")
-    _add(tokens, "--max-tokens", type=_at_least(1), metavar="N", help="tokens per window, BOS counted (default: 64)")
+    _add(tokens, "--max-tokens", type=at_least(1), metavar="N", help="tokens per window, BOS counted (default: 64)")
     _add(
         tokens,
         "--bos",
@@ -74,25 +75,25 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     _add(
         results,
         "--top-feature-count",
-        type=_at_least(1),
+        type=at_least(1),
         metavar="N",
         help="features per metric in feature_stats.json (default: 100)",
     )
     _add(
         results,
         "--top-tokens-per-feature",
-        type=_at_least(1),
+        type=at_least(1),
         metavar="N",
         help="top and random examples per feature (default: 20)",
     )
     _add(
         results,
         "--per-token-feature-scan",
-        type=_at_least(1),
+        type=at_least(1),
         metavar="N",
         help="accepted for old command lines, and without effect: every activation is considered",
     )
-    _add(results, "--seed", type=_at_least(0), metavar="N", help="seed of the random examples (default: 0)")
+    _add(results, "--seed", type=at_least(0), metavar="N", help="seed of the random examples (default: 0)")
     parser.add_argument(
         "--output",
         type=Path,
@@ -164,7 +165,9 @@ def _add(target: Any, flag: str, **settings: Any) -> None:
     target.add_argument(flag, default=argparse.SUPPRESS, **settings)
 
 
-def _at_least(minimum: int) -> Callable[[str], int]:
+def at_least(minimum: int) -> Callable[[str], int]:
+    """The argparse type of whole numbers from `minimum` to the largest that counters and files can hold."""
+
     def parse(text: str) -> int:
         try:
             number = int(text)
@@ -172,6 +175,8 @@ def _at_least(minimum: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
         if number < minimum:
             raise argparse.ArgumentTypeError(f"must be at least {minimum}, not {number}")
+        if number > LARGEST_NUMBER:
+            raise argparse.ArgumentTypeError(f"must be at most {LARGEST_NUMBER}, not {number}")
         return number
 
     return parse

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_autoencoder.arrays import Ints, ranges
-from sparse_autoencoder.blocks import BLOCK_TOKENS, BlockSummariser, RowFeatures, SparseActivations
+from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations, summarise_blocks
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.subject import Subject
@@ -66,14 +66,13 @@ class Encoder:
 
     def encode(self, chunk: Chunk) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite."""
-        summary = Summary.empty(self._spec)
-        row_features = []
         windows = cut_windows(chunk, self._policy)
-        for block in windows.blocks(BLOCK_TOKENS):
-            summariser = BlockSummariser(block, self.activations(block), self._spec)
-            num_tokens = len(block.tokens) - len(block) * self._policy.first_counted
-            summary = summary.merge(summariser.summary(num_tokens))
-            row_features.append(summariser.row_features(FEATURES_PER_ROW))
+        summary, row_features = summarise_blocks(
+            ((block, self.activations(block)) for block in windows.blocks(BLOCK_TOKENS)),
+            self._spec,
+            first_counted=self._policy.first_counted,
+            per_row=FEATURES_PER_ROW,
+        )
         return EncodedChunk(summary, row_features, len(windows))
 
     def activations(self, block: Windows) -> SparseActivations:

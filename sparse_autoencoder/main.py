@@ -132,7 +132,6 @@ def run(options: RunOptions, store: Store) -> RunMetadata:
     job = prepare(options, new_run_id(store))
     folder = RunFolder(store, job.metadata.run_id)
     folder.write_metadata(job.metadata)
-    folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
     return _finish(job, folder, RunState(Summary.empty(job.metadata.spec)))
 
 
@@ -149,7 +148,6 @@ def resume(run_id: str, store: Store) -> RunMetadata:
     _check_same(run_id, "autoencoder", before.autoencoder, job.metadata.autoencoder)
     job.metadata = before.model_copy(update={"status": "running", "error": None})
     folder.write_metadata(job.metadata)
-    folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
     return _finish(job, folder, folder.read_state(job.metadata.spec))
 
 
@@ -184,6 +182,7 @@ def _finish(job: Job, folder: RunFolder, state: RunState) -> RunMetadata:
 
     try:
         with job.source:
+            folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
             _process(job, folder, state)
         _check_outcome(job.metadata, state)
         publish(folder, job.metadata, state, state.encoded_chunks)
@@ -194,9 +193,9 @@ def _finish(job: Job, folder: RunFolder, state: RunState) -> RunMetadata:
         folder.write_state(state)
         note(status="interrupted")
         raise
-    except SaescopeError as error:
+    except Exception as error:
         with suppress(SaescopeError):  # when the disk is full this fails too; the error itself is what matters
-            note(status="failed", error=str(error))
+            note(status="failed", error=str(error) or type(error).__name__)
         raise
     return metadata
 

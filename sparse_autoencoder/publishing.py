@@ -11,7 +11,8 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -61,7 +62,7 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
     summary = state.summary
     metrics = {metric.name: metric.compute(summary.totals()) for metric in FEATURE_METRICS}
     texts = _ExampleTexts(summary, metadata)
-    with tempfile.TemporaryFile() as prompts, tempfile.TemporaryFile() as skipped:
+    with _temporary_file() as prompts, _temporary_file() as skipped:
         for chunk in chunks:
             rows = read_rows(folder.store.get(folder.prompts(chunk)), metadata.policy)
             _write_lines(prompts, json_rows(rows))
@@ -286,6 +287,18 @@ def _feature_stats(
 
 def _window_key(row_id: Ints, window: NDArray[np.int32]) -> Ints:
     return (row_id << _WINDOW_BITS) | window
+
+
+@contextmanager
+def _temporary_file() -> Iterator[BinaryIO]:
+    """A file that is gone afterwards; SaescopeError if it can't be made or written."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield file
+    except OSError as error:
+        raise SaescopeError(
+            f"can't write a temporary file: {error.strerror or error}; make room, or name another folder in TMPDIR"
+        ) from error
 
 
 def _write_lines(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:

@@ -6,13 +6,16 @@ reads the store only, and knows nothing of HTTP.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -36,7 +39,7 @@ class Statistics:
 
 
 class PublishedRun:
-    """A finished run's features."""
+    """A finished run's features; every call raises SaescopeError if a file that it needs is missing or damaged."""
 
     def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
         self._folder = folder
@@ -55,8 +58,8 @@ class PublishedRun:
         sums = ["sum_activation", "sum_activation_2", "sum_activation_3", "sum_activation_4"]
         columns = ["num_active_tokens", *sums, *names]
         files = range(-(-self.metadata.num_features // FEATURES_PER_FILE))
-        tables = [self._file(number).read(columns=columns) for number in files]
-        arrays = {name: np.concatenate([table[name].to_numpy() for table in tables]) for name in columns}
+        parts = [self._columns(number, columns) for number in files]
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in columns}
         return Statistics(
             arrays["num_active_tokens"], tuple(arrays[name] for name in sums), {name: arrays[name] for name in names}
         )
@@ -80,9 +83,29 @@ class PublishedRun:
             raise KeyError(feature_id)
         file, place = divmod(feature_id, FEATURES_PER_FILE)
         group, index = divmod(place, FEATURES_PER_ROW_GROUP)
-        table = self._file(file).read_row_group(group, columns=["histogram", "top", "random"])
-        record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
+        with self._sound(file):
+            table = self._file(file).read_row_group(group, columns=["histogram", "top", "random"])
+            record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
         return record
+
+    def _columns(self, file: int, names: list[str]) -> dict[str, NDArray[Any]]:
+        with self._sound(file):
+            table = self._file(file).read(columns=names)
+            return {name: table[name].to_numpy() for name in names}
+
+    @contextmanager
+    def _sound(self, file: int) -> Iterator[None]:
+        """Say which file it is that can't be read."""
+        try:
+            yield
+        except NotFoundError as error:
+            raise self._unreadable(file, "is missing") from error
+        except (pa.ArrowException, OSError, KeyError, IndexError) as error:  # what a cut or changed file gives
+            raise self._unreadable(file, "is damaged") from error
+
+    def _unreadable(self, file: int, problem: str) -> SaescopeError:
+        name = self._folder.features(file)
+        return SaescopeError(f"run {self.metadata.run_id} can't be shown, its file {name} {problem}: run it again")
 
     def _file(self, number: int) -> pq.ParquetFile:
         if number not in self._files:
@@ -99,6 +122,7 @@ class RunLibrary:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._open: OrderedDict[str, PublishedRun] = OrderedDict()
+        self._lock = threading.Lock()  # requests are answered in threads
 
     def all(self) -> list[RunMetadata]:
         """The metadata of every run that can be read, newest first."""
@@ -121,7 +145,8 @@ class RunLibrary:
 
     def open(self, run_id: str) -> PublishedRun:
         """A finished run; NotFoundError if there is none of this name or it isn't finished."""
-        return _remembered(self._open, run_id, lambda: self._read(run_id), _OPEN_RUNS)
+        with self._lock:
+            return _remembered(self._open, run_id, lambda: self._read(run_id), _OPEN_RUNS)
 
     def _read(self, run_id: str) -> PublishedRun:
         folder = RunFolder(self._store, run_id)

@@ -25,7 +25,7 @@ from sparse_autoencoder.windows import Bos, LongRows, TokenPolicy
 Status = Literal["running", "interrupted", "failed", "complete", "completed_with_errors"]
 Precision = Literal["float32", "bfloat16", "float64"]
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # no longer than a folder's name may be
 
 
 class RunOptions(BaseModel):
@@ -166,7 +166,7 @@ class RunFolder:
 
     def __post_init__(self) -> None:
         if not _RUN_ID.fullmatch(self.run_id) or ".." in self.run_id:
-            raise NotFoundError(f"there is no run {self.run_id!r}")
+            raise NotFoundError(f"there is no run {self.run_id[:200]!r}")
 
     def key(self, name: str) -> str:
         """The store's key of a file of this run."""

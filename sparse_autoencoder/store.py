@@ -47,11 +47,14 @@ class DirectoryStore:
         self.root = root.resolve()
 
     def path(self, key: str) -> Path:
-        """Where an object is; ValueError for a key that isn't a plain relative path or leads out of the directory."""
+        """Where an object is; ValueError for a key that isn't a plain relative path.
+
+        NotFoundError if a link leads out of the directory: what is there is none of the store's objects.
+        """
         check_key(key)
         path = self.root / key
         if not path.resolve().is_relative_to(self.root):
-            raise ValueError(f"the key {key!r} leads out of {self.root}")
+            raise NotFoundError(f"{path} leads out of {self.root} by a link, so it isn't used")
         return path
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:

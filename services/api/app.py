@@ -6,7 +6,8 @@ Reads the store only. Whatever is asked, the answer is JSON with the right statu
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from services.api import payloads
 from services.api.viewer_files import ViewerFiles
@@ -28,6 +29,8 @@ from sparse_autoencoder.store import NotFoundError, Store
 MAX_EXAMPLES = 1000
 MAX_FEATURES = 10_000
 _LARGEST_INTEGER = 2**63 - 1
+# int() alone would also take "٣", "1_0" and " 1", and refuses thousands of digits with an error of its own
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 Answer = Callable[[Request], dict[str, Any]]
 
@@ -46,13 +49,12 @@ class Api:
         self._runs = RunLibrary(store)
 
     def routes(self) -> list[Route]:
-        """All endpoints."""
+        """All endpoints below /api."""
         answers: dict[str, Answer] = {
-            "/api/features": self.features,
-            "/api/feature": self.feature,
-            "/api/feature_info": self.feature_info,
-            "/api/runs": self.runs,
-            "/healthz": self.health,
+            "/features": self.features,
+            "/feature": self.feature,
+            "/feature_info": self.feature_info,
+            "/runs": self.runs,
         }
         return [Route(path, _endpoint(answer), methods=["GET"]) for path, answer in answers.items()]
 
@@ -84,10 +86,6 @@ class Api:
         """GET /api/runs."""
         return {"runs": [payloads.run_entry(metadata) for metadata in self._runs.all()]}
 
-    def health(self, _request: Request) -> dict[str, Any]:
-        """GET /healthz."""
-        return {"status": "ok"}
-
     def _run(self, request: Request) -> PublishedRun:
         run_id = request.query_params.get("run")
         return self._runs.open(run_id) if run_id else self._runs.newest()
@@ -95,10 +93,12 @@ class Api:
 
 def create_app(store: Store, viewer: Path | None = None) -> Starlette:
     """The application on a store of runs; `viewer` is the folder of the built viewer."""
-    routes: list[BaseRoute] = [*Api(store).routes(), Mount("/api", routes=[])]
+    # A router of its own: what it doesn't have is a 404 and what it can't do a 405, and never the viewer's page.
+    api = Router(Api(store).routes(), redirect_slashes=False)
+    routes: list[BaseRoute] = [Route("/healthz", _endpoint(_health), methods=["GET"]), Mount("/api", api)]
     if viewer is not None:
         routes.append(Mount("/", ViewerFiles(viewer)))
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"])],
         exception_handlers={
@@ -107,6 +107,13 @@ def create_app(store: Store, viewer: Path | None = None) -> Starlette:
             SaescopeError: _handler(503),
         },
     )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _health(_request: Request) -> dict[str, Any]:
+    """GET /healthz."""
+    return {"status": "ok"}
 
 
 def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
@@ -116,10 +123,10 @@ def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _json(content: dict[str, Any], status: int = 200) -> Response:
+def _json(content: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     # ASCII: a lone surrogate in a text stays an escape instead of breaking the answer
     body = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    return Response(body, status, media_type="application/json")
+    return Response(body, status, headers, media_type="application/json")
 
 
 def _handler(status: int) -> Callable[[Request, Exception], Response]:
@@ -129,7 +136,7 @@ def _handler(status: int) -> Callable[[Request, Exception], Response]:
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     detail = f"there is nothing at {request.url.path}" if error.detail == "Not Found" else error.detail
-    return _json({"error": detail}, error.status_code)
+    return _json({"error": detail}, error.status_code, error.headers)
 
 
 def _feature_id(request: Request, run: PublishedRun) -> int:
@@ -142,8 +149,7 @@ def _integer(request: Request, name: str, default: int, least: int, most: int) -
     text = request.query_params.get(name)
     if text is None:
         return default
-    # isdecimal with isascii: int() would also take "٣", "1_0" and numbers of any length
-    if not (text.isascii() and text.lstrip("-").isdecimal() and len(text) < 20):
+    if not _INTEGER.fullmatch(text):
         raise BadRequest(f"{name} must be a whole number, not {text[:40]!r}")
     number = int(text)
     if not least <= number <= most:
