@@ -183,7 +183,12 @@ class BlockSummariser:
     def _random(self) -> Examples:
         draw = self._draws(np.arange(len(self._feature)))
         candidates = np.flatnonzero(self._may_be_drawn(draw))
-        order = candidates[stable_argsort((self._feature[candidates], self._feature_bits), (draw[candidates], 64))]
+        feature, draw = self._feature[candidates], draw[candidates]
+        order = stable_argsort((feature, self._feature_bits), (draw >> np.uint64(32), 32))
+        if len(group_starts(feature[order], draw[order] >> np.uint64(32))) < len(order):
+            # half the bits nearly always tell a feature's draws apart; here they don't
+            order = stable_argsort((feature, self._feature_bits), (draw, 64))
+        order = candidates[order]
         rank = rank_in_group(group_starts(self._feature[order]), len(order))
         return self._examples(order[rank < self._spec.examples_per_feature])
 

@@ -44,6 +44,7 @@ class PublishedRun:
     def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
         self._folder = folder
         self._files: dict[int, pq.ParquetFile] = {}
+        self._reading = threading.Lock()  # two threads that read one ParquetFile at once crash the process
         self.metadata = metadata
 
     @property
@@ -83,13 +84,13 @@ class PublishedRun:
             raise KeyError(feature_id)
         file, place = divmod(feature_id, FEATURES_PER_FILE)
         group, index = divmod(place, FEATURES_PER_ROW_GROUP)
-        with self._sound(file):
+        with self._reading, self._sound(file):
             table = self._file(file).read_row_group(group, columns=["histogram", "top", "random"])
             record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
         return record
 
     def _columns(self, file: int, names: list[str]) -> dict[str, NDArray[Any]]:
-        with self._sound(file):
+        with self._reading, self._sound(file):
             table = self._file(file).read(columns=names)
             return {name: table[name].to_numpy() for name in names}
 

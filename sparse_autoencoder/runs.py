@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sparse_autoencoder.corpus import DEFAULT_SOURCE
 from sparse_autoencoder.errors import SaescopeError
@@ -75,8 +75,8 @@ class RunMetadata(BaseModel):
     subject: dict[str, Any]
     autoencoder: dict[str, Any]
     bos_token_id: int
-    num_features: int
-    metrics: list[dict[str, str]]
+    num_features: Annotated[int, Field(ge=1)]
+    metrics: Annotated[list[dict[str, str]], Field(min_length=1)]  # name and description of each
     versions: dict[str, str]
     started_at: str
     finished_at: str | None = None
@@ -99,6 +99,20 @@ class RunMetadata(BaseModel):
     max_sequence_length: int
     top_feature_count: int
     top_tokens_per_feature: int
+
+    @field_validator("subject", "autoencoder")
+    @classmethod
+    def _named(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(value.get("name"), str):
+            raise ValueError("it has no name")
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _described(cls, metrics: list[dict[str, str]]) -> list[dict[str, str]]:
+        if not all(metric.keys() >= {"name", "description"} for metric in metrics):
+            raise ValueError("each needs a name and a description")
+        return metrics
 
     @property
     def policy(self) -> TokenPolicy:
@@ -208,8 +222,12 @@ class RunFolder:
             raise NotFoundError(f"there is no run {self.run_id!r}") from None
         try:
             return RunMetadata.model_validate_json(data)
-        except ValueError as error:
-            raise SaescopeError(f"the metadata.json of run {self.run_id} can't be understood: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = "".join(f"{part}: " for part in first["loc"])
+            raise SaescopeError(
+                f"the metadata.json of run {self.run_id} can't be understood ({where}{first['msg']}): start a new run"
+            ) from error
 
     def write_state(self, state: RunState) -> None:
         """Save how far the run is."""

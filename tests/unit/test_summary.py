@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparse_autoencoder import blocks
 from sparse_autoencoder.blocks import BlockSummariser, SparseActivations
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import Examples
 from sparse_autoencoder.summary import Summary, SummarySpec
+from tests.support import oracle
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import assert_equals_oracle, datasets, summarise, to_activations, to_windows
 
@@ -72,6 +74,17 @@ def test_merging_with_nothing_changes_nothing(windows: list[OracleWindow]) -> No
 def test_lists_longer_than_the_number_of_examples_stay_exact(windows: list[OracleWindow]) -> None:
     spec = SummarySpec(n_features=5, examples_per_feature=1, seed=0)
     assert_equals_oracle(summarise(windows, spec), windows, 1)
+
+
+@given(datasets(max_rows=20), st.lists(st.integers(0, 100), max_size=3))
+def test_draws_that_differ_in_their_lower_half_alone_are_ordered_by_it(
+    windows: list[OracleWindow], cuts: list[int]
+) -> None:
+    real_draws, real_draw = blocks.activation_draws, oracle.draw
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "activation_draws", lambda *args: real_draws(*args) >> np.uint64(32))
+        patch.setattr(oracle, "draw", lambda *args: real_draw(*args) >> 32)
+        assert_equals_oracle(merged(parts_of(windows, cuts)), windows, 1)
 
 
 @given(datasets())
