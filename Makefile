@@ -58,3 +58,7 @@ browser: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV) $(VIEWER)/node_modules $(VIEWER)/dist .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: readme
+readme: install
+	$(BIN)/python docs/readme_blocks.py

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder import blocks
+from sparse_autoencoder import blocks, examples
 from sparse_autoencoder.blocks import BlockSummariser, SparseActivations
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import Examples
@@ -80,7 +80,7 @@ def test_lists_longer_than_the_number_of_examples_stay_exact(windows: list[Oracl
 def test_draws_that_differ_in_their_lower_half_alone_are_ordered_by_it(
     windows: list[OracleWindow], cuts: list[int]
 ) -> None:
-    real_draws, real_draw = blocks.activation_draws, oracle.draw
+    real_draws, real_draw = examples.activation_draws, oracle.draw
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "activation_draws", lambda *args: real_draws(*args) >> np.uint64(32))
         patch.setattr(oracle, "draw", lambda *args: real_draw(*args) >> 32)
