@@ -28,6 +28,7 @@ $(VIEWER)/node_modules/.installed: $(VIEWER)/package.json $(VIEWER)/package-lock
 viewer: $(VIEWER)/dist/index.html
 
 $(VIEWER)/dist/index.html: $(VIEWER)/node_modules/.installed $(shell find $(VIEWER)/src -type f)
+	rm -rf $(VIEWER)/dist
 	cd $(VIEWER) && npm run --silent build
 
 demo: install

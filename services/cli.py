@@ -25,6 +25,7 @@ from sparse_autoencoder.errors import SaescopeError
 REPOSITORY = Path(__file__).resolve().parents[1]
 VIEWER = REPOSITORY / "services" / "viewer" / "dist"
 DEMO_ROWS = 5000
+LARGEST_PORT = 65_535
 RUNS_HELP = "folder of the run folders (default: analysis_data)"
 
 
@@ -80,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=port, help=f"port to listen on (default: {port})")
+    parser.add_argument(
+        "--port", type=at_least(0, LARGEST_PORT), default=port, help=f"port to listen on (default: {port})"
+    )
 
 
 def _serve_command(args: argparse.Namespace) -> int:
@@ -129,26 +132,24 @@ def serve(runs: Path, host: str, port: int) -> int:
     viewer = VIEWER if (VIEWER / "index.html").is_file() else None
     if viewer is None:
         print("saescope: the viewer isn't built, so only the API is served; `make viewer` builds it", file=sys.stderr)
-    listening = _listening_socket(host, port)
-    print(f"showing {RunLibrary(store).newest().metadata.run_id} of {runs}")
-    print(f"http://{host}:{listening.getsockname()[1]}", flush=True)
-    server = uvicorn.Server(uvicorn.Config(create_app(store, viewer), log_level="warning"))
-    server.run(sockets=[listening])
+    with _listening_socket(host, port) as listening:
+        print(f"showing {RunLibrary(store).newest().metadata.run_id} of {runs}")
+        print(f"http://{host}:{listening.getsockname()[1]}", flush=True)
+        server = uvicorn.Server(uvicorn.Config(create_app(store, viewer), log_level="warning"))
+        server.run(sockets=[listening])
     return 0
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
-        )
+        # the first of the addresses that the name stands for
+        family, _kind, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family, backlog=128)
     except OSError as error:
         reason = "it is in use" if error.errno == errno.EADDRINUSE else str(error.strerror or error)
         raise SaescopeError(f"can't listen on {host}, port {port}: {reason}; choose another with --port") from error
     except UnicodeError as error:  # a name that can't be looked up, such as "a..b"
         raise SaescopeError(f"can't listen on {host!r}: it isn't a host name; choose another with --host") from error
-    except OverflowError as error:
-        raise SaescopeError(f"there is no port {port}: ports are from 0 to 65535") from error
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def _state_dict(path: Path) -> dict[str, Any]:
         raise
     except pickle.UnpicklingError as error:
         # torch names what it refuses to call; if the file ends within that name (which torch then gives without its
-        # last character, expecting a newline there), it was cut
-        wants = re.search(r"GLOBAL ([\w.]+\.(\w+))\s", str(error))
+        # last character, expecting a newline there), it was cut; a builtin such as eval comes without its module
+        wants = re.search(r"GLOBAL ((?:[\w.]+\.)?(\w+))\s", str(error))
         if wants and not tail[:-1].endswith(wants[2].encode()):
             raise SaescopeError(
                 f"{path} is refused: loading it would run code ({wants[1]}); a checkpoint holds tensors only"

@@ -16,7 +16,7 @@ from sparse_autoencoder.hooks import LOCATIONS
 
 DEFAULT_OUTPUT = Path("analysis_data")
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
-LARGEST_NUMBER = 2**63 - 1
+LARGEST_NUMBER = 2**63 - 1  # that counters and files can hold
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # what shells give for Ctrl-C
 
@@ -82,7 +82,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     _add(
         results,
         "--top-tokens-per-feature",
-        type=at_least(1),
+        type=at_least(1, 2**31 - 1),
         metavar="N",
         help="top and random examples per feature (default: 20)",
     )
@@ -113,7 +113,7 @@ def run_command(args: argparse.Namespace) -> int:
         if name not in ("output", "resume", "command", "handler", "per_token_feature_scan")
     }
     resumed: str | None = given.get("resume")
-    if resumed and options:
+    if resumed is not None and options:
         flags = ", ".join("--" + name.replace("_", "-") for name in options)
         raise SaescopeError(f"--resume takes everything from the run, so leave out {flags}")
 
@@ -122,7 +122,7 @@ def run_command(args: argparse.Namespace) -> int:
     from sparse_autoencoder.store import DirectoryStore
 
     store = DirectoryStore(output)
-    metadata = runs.resume(resumed, store) if resumed else runs.run(RunOptions(**options), store)
+    metadata = runs.run(RunOptions(**options), store) if resumed is None else runs.resume(resumed, store)
     print(f"{output / metadata.run_id}")
     print(
         f"{metadata.num_prompts:,} rows, {metadata.num_tokens:,} tokens: "
@@ -165,8 +165,8 @@ def _add(target: Any, flag: str, **settings: Any) -> None:
     target.add_argument(flag, default=argparse.SUPPRESS, **settings)
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """The argparse type of whole numbers from `minimum` to the largest that counters and files can hold."""
+def at_least(minimum: int, maximum: int = LARGEST_NUMBER) -> Callable[[str], int]:
+    """The argparse type of whole numbers from `minimum` to `maximum`."""
 
     def parse(text: str) -> int:
         try:
@@ -175,8 +175,8 @@ def at_least(minimum: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
         if number < minimum:
             raise argparse.ArgumentTypeError(f"must be at least {minimum}, not {number}")
-        if number > LARGEST_NUMBER:
-            raise argparse.ArgumentTypeError(f"must be at most {LARGEST_NUMBER}, not {number}")
+        if number > maximum:
+            raise argparse.ArgumentTypeError(f"must be at most {maximum}, not {number}")
         return number
 
     return parse

@@ -25,7 +25,7 @@ from sparse_autoencoder.errors import SaescopeError
 if TYPE_CHECKING:
     from sparse_autoencoder.corpus import Source
     from sparse_autoencoder.encoding import EncodedChunk, Encoder
-    from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
+    from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions, RunState
     from sparse_autoencoder.store import Store
     from sparse_autoencoder.windows import Chunk, RowTokenizer
 
@@ -130,9 +130,10 @@ def run(options: RunOptions, store: Store) -> RunMetadata:
     from sparse_autoencoder.summary import Summary
 
     job = prepare(options, new_run_id(store))
-    folder = RunFolder(store, job.metadata.run_id)
-    folder.write_metadata(job.metadata)
-    return _finish(job, folder, RunState(Summary.empty(job.metadata.spec)))
+    with job.source:
+        folder = RunFolder(store, job.metadata.run_id)
+        folder.write_metadata(job.metadata)
+        return _finish(job, folder, RunState(Summary.empty(job.metadata.spec)))
 
 
 def resume(run_id: str, store: Store) -> RunMetadata:
@@ -144,11 +145,12 @@ def resume(run_id: str, store: Store) -> RunMetadata:
     if before.status in ("complete", "completed_with_errors"):
         raise SaescopeError(f"run {run_id} is {before.status.replace('_', ' ')}: there is nothing to resume")
     job = prepare(before.options, run_id)
-    _check_same(run_id, "source", before.source, job.metadata.source)
-    _check_same(run_id, "autoencoder", before.autoencoder, job.metadata.autoencoder)
-    job.metadata = before.model_copy(update={"status": "running", "error": None})
-    folder.write_metadata(job.metadata)
-    return _finish(job, folder, folder.read_state(job.metadata.spec))
+    with job.source:
+        _check_same(run_id, "source", before.source, job.metadata.source)
+        _check_same(run_id, "autoencoder", before.autoencoder, job.metadata.autoencoder)
+        job.metadata = before.model_copy(update={"status": "running", "error": None})
+        folder.write_metadata(job.metadata)
+        return _finish(job, folder, folder.read_state(job.metadata.spec))
 
 
 def _check_same(run_id: str, what: str, before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -181,9 +183,8 @@ def _finish(job: Job, folder: RunFolder, state: RunState) -> RunMetadata:
     from sparse_autoencoder.publishing import publish
 
     try:
-        with job.source:
-            folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
-            _process(job, folder, state)
+        folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
+        _process(job, folder, state)
         _check_outcome(job.metadata, state)
         publish(folder, job.metadata, state, state.encoded_chunks)
         status = "completed_with_errors" if state.failed_chunks else "complete"
@@ -211,7 +212,7 @@ def _process(job: Job, folder: RunFolder, state: RunState) -> None:
     saved_at, save_seconds = time.monotonic(), 0.0
     with _progress(job, state) as advance:
         for chunk in read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk):
-            encoded = _encode(job, folder, state, chunk)
+            encoded = _encode(job, folder, chunk)
             with _uninterrupted():
                 _merge(state, chunk, encoded)
             advance(chunk, state)
@@ -223,8 +224,8 @@ def _process(job: Job, folder: RunFolder, state: RunState) -> None:
                 save_seconds = saved_at - begin
 
 
-def _encode(job: Job, folder: RunFolder, state: RunState, chunk: Chunk) -> EncodedChunk | None:
-    """Encode a chunk and write its rows; None, and an entry in the state, if that fails three times."""
+def _encode(job: Job, folder: RunFolder, chunk: Chunk) -> EncodedChunk | FailedChunk:
+    """Encode a chunk and write its rows; what is missing, and why, if that fails three times."""
     from sparse_autoencoder.encoding import FEATURES_PER_ROW
     from sparse_autoencoder.prompts import to_parquet
     from sparse_autoencoder.runs import FailedChunk
@@ -239,18 +240,20 @@ def _encode(job: Job, folder: RunFolder, state: RunState, chunk: Chunk) -> Encod
     else:
         ids = [*chunk.row_ids.tolist(), *(row.row_id for row in chunk.skipped)]
         message = str(error).splitlines()[0]
-        failed = FailedChunk(
+        return FailedChunk(
             chunk=chunk.index, first_row=min(ids), last_row=max(ids), num_rows=chunk.n_records, error=message
         )
-        state.failed_chunks = [*(c for c in state.failed_chunks if c.chunk != chunk.index), failed]
-        return None
     rows = to_parquet(chunk, encoded.row_features, job.metadata.policy, FEATURES_PER_ROW)
     folder.store.put(folder.prompts(chunk.index), rows)
     return encoded
 
 
-def _merge(state: RunState, chunk: Chunk, encoded: EncodedChunk | None) -> None:
-    if encoded is not None:
+def _merge(state: RunState, chunk: Chunk, encoded: EncodedChunk | FailedChunk) -> None:
+    from sparse_autoencoder.runs import FailedChunk
+
+    if isinstance(encoded, FailedChunk):
+        state.failed_chunks = [*state.failed_chunks, encoded]
+    else:
         state.summary = state.summary.merge(encoded.summary)
         state.num_prompts += len(chunk.row_ids)
         state.num_windows += encoded.num_windows

@@ -31,7 +31,7 @@ from sparse_autoencoder.summary import Summary
 FEATURES_PER_FILE = 1024
 FEATURES_PER_ROW_GROUP = 16  # what reading one feature reads
 SNIPPET_CHARS = 200
-_WINDOW_BITS = 20  # windows per row, in the packed key of (row id, window number)
+_WINDOW_BITS = 22  # of the window number in a packed key: a row is at most 2^20 characters, of 4 bytes (tokens) each
 
 Floats = NDArray[np.float64]
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from sparse_autoencoder import summary_bytes
 from sparse_autoencoder.corpus import DEFAULT_SOURCE
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.store import NotFoundError, Store
@@ -40,7 +41,7 @@ class RunOptions(BaseModel):
     max_rows: Annotated[int | None, Field(ge=1)] = None
     chunk_size: Annotated[int, Field(ge=1)] = 10_000
     top_feature_count: Annotated[int, Field(ge=1)] = 100
-    top_tokens_per_feature: Annotated[int, Field(ge=1)] = 20
+    top_tokens_per_feature: Annotated[int, Field(ge=1, lt=2**31)] = 20
     subject: str = "gpt2"
     autoencoder: str = "v5_32k"
     layer: Annotated[int, Field(ge=0)] = 6
@@ -74,7 +75,7 @@ class RunMetadata(BaseModel):
     source: dict[str, Any]
     subject: dict[str, Any]
     autoencoder: dict[str, Any]
-    bos_token_id: int
+    bos_token_id: int | None
     num_features: Annotated[int, Field(ge=1)]
     metrics: Annotated[list[dict[str, str]], Field(min_length=1)]  # name and description of each
     versions: dict[str, str]
@@ -146,26 +147,22 @@ class RunState:
 
     def to_bytes(self) -> bytes:
         """The state as one object, so that cursor and summary are always saved together."""
-        from safetensors.numpy import save
-
         counters = {name: getattr(self, name) for name in _COUNTERS} | {
             "skipped": dict(self.skipped),
             "failed_chunks": [chunk.model_dump() for chunk in self.failed_chunks],
         }
-        arrays = self.summary.to_arrays()
-        arrays["counters"] = np.frombuffer(json.dumps(counters).encode(), np.uint8)
-        return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        return summary_bytes.to_bytes(
+            self.summary, {"counters": np.frombuffer(json.dumps(counters).encode(), np.uint8)}
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RunState:
-        """The inverse of `to_bytes`."""
-        from safetensors.numpy import load
-
-        arrays = load(data)
-        counters = json.loads(arrays.pop("counters").tobytes())
+        """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
+        summary, extra = summary_bytes.from_bytes(data)
+        counters = json.loads(extra["counters"].tobytes())
         skipped = Counter(counters.pop("skipped"))
         failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
-        return cls(Summary.from_arrays(arrays), skipped=skipped, failed_chunks=failed, **counters)
+        return cls(summary, skipped=skipped, failed_chunks=failed, **counters)
 
 
 _COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows")

@@ -8,7 +8,7 @@ models, tokens' texts or files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,37 +103,6 @@ class Summary:
             self.sum4,
             self.maximum.astype(np.float64),
         )
-
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """All fields as named arrays, for storing."""
-        spec = self.spec
-        arrays: dict[str, NDArray[np.generic]] = {
-            "spec": np.array([spec.n_features, spec.examples_per_feature, spec.seed, self.num_tokens], np.int64)
-        }
-        arrays |= {name: getattr(self, name) for name in _ARRAY_FIELDS}
-        for which in ("top", "random"):
-            examples = getattr(self, which)
-            arrays |= {f"{which}.{field.name}": getattr(examples, field.name) for field in fields(Examples)}
-        return arrays
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Summary:
-        """The inverse of `to_arrays`."""
-        n_features, per_feature, seed, num_tokens = arrays["spec"].tolist()
-
-        def examples(which: str) -> Examples:
-            return Examples(**{field.name: arrays[f"{which}.{field.name}"] for field in fields(Examples)})  # type: ignore[arg-type]
-
-        return cls(
-            SummarySpec(n_features, per_feature, seed),
-            num_tokens,
-            **{name: arrays[name] for name in _ARRAY_FIELDS},  # type: ignore[arg-type]
-            top=examples("top"),
-            random=examples("random"),
-        )
-
-
-_ARRAY_FIELDS = ("count", "sum1", "sum2", "sum3", "sum4", "maximum", "histogram_key", "histogram_count")
 
 
 def _add_histograms(earlier: Summary, later: Summary) -> tuple[Ints, Ints]:

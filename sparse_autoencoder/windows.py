@@ -33,12 +33,14 @@ class TokenPolicy:
     it, `none` prepends nothing. long_rows: what doesn't fit in one window goes into further ones, or is dropped.
     """
 
-    bos_token_id: int
+    bos_token_id: int | None  # None if the model has none; then bos must be `none`
     max_tokens: int = 64
     bos: Bos = "exclude"
     long_rows: LongRows = "split"
 
     def __post_init__(self) -> None:
+        if self.prepends_bos and self.bos_token_id is None:
+            raise SaescopeError("the subject model has no BOS token that could be prepended: use --bos none")
         if self.row_tokens_per_window < 1:
             raise SaescopeError(
                 f"--max-tokens {self.max_tokens} leaves no room for a token"
@@ -201,7 +203,8 @@ def windows_of(
     own_lengths = np.minimum(begins + room, starts[1:][row_of]) - begins
     bos = int(policy.prepends_bos)
     window_starts = _starts(own_lengths + bos)
-    flat = np.full(int(window_starts[-1]), policy.bos_token_id, np.int32)
+    bos_token_id = policy.bos_token_id or 0  # a model without BOS prepends none, so that the 0 is nowhere seen
+    flat = np.full(int(window_starts[-1]), bos_token_id, np.int32)
     own = np.ones(len(flat), bool)
     if bos:
         own[window_starts[:-1]] = False

@@ -1,14 +1,17 @@
-"""What a summary must be, worked out the slow and obvious way from dense latents in float64.
+"""What latents, windows and summaries must be, worked out the slow and obvious way in float64.
 
-Written with Python loops, lists and dictionaries, so that it shares no trick with the code that it checks.
+Written with Python loops, lists and dictionaries, so that it shares no trick with the code that it checks. It knows
+nothing of files or language models: hidden states come in, and what is expected of each feature comes out.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +46,66 @@ class OracleFeature:
     histogram: Counter[int] = field(default_factory=Counter)
     top: list[OracleExample] = field(default_factory=list)
     random: list[OracleExample] = field(default_factory=list)
+
+
+def cut_row(tokens: Sequence[int], max_tokens: int, bos: int | None, long_rows: str) -> list[list[int]]:
+    """A row's windows; `bos` is prepended to each unless it is None."""
+    before = [] if bos is None else [bos]
+    windows = []
+    left = list(tokens)
+    while left:
+        room = max_tokens - len(before)
+        windows.append(before + left[:room])
+        left = left[room:]
+        if long_rows == "truncate":
+            break
+    return windows
+
+
+def normalised(vectors: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Vectors [..., n] less their mean, by their unbiased standard deviation + 1e-5; the mean; the deviation."""
+    x = np.asarray(vectors, np.float64)
+    mu = x.sum(axis=-1, keepdims=True) / x.shape[-1]
+    std = np.sqrt(((x - mu) ** 2).sum(axis=-1, keepdims=True) / (x.shape[-1] - 1))
+    return (x - mu) / (std + 1e-5), mu, std
+
+
+def pre_activations(state: Mapping[str, Any], inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """W_enc (x - b_pre) + b of already normalised inputs [batch, n_inputs]: [batch, n_latents]."""
+    weight, pre_bias, bias = (
+        np.asarray(state[name], np.float64) for name in ("encoder.weight", "pre_bias", "latent_bias")
+    )
+    return np.stack([weight @ (x - pre_bias) + bias for x in inputs])
+
+
+def dense_latents(state: Mapping[str, Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
+    """Latents [batch, n_latents] of vectors [batch, n_inputs], by the definition of OpenAI's autoencoders."""
+    if state["activation"] != "TopK":
+        return np.maximum(pre_activations(state, np.asarray(vectors, np.float64)), 0.0)
+    pre = pre_activations(state, normalised(vectors)[0])
+    latents = np.zeros_like(pre)
+    for row, values in enumerate(pre):
+        for latent in sorted(range(len(values)), key=lambda i: -values[i])[: state["activation_state_dict"]["k"]]:
+            latents[row, latent] = max(values[latent], 0.0)
+    return latents
+
+
+def strongest_of_row(windows: Sequence[OracleWindow], first_counted: int, bos: int, how_many: int) -> list[Any]:
+    """A row's strongest features: (feature, activation, token of the row or -1 for BOS), from all of its windows.
+
+    `bos` is how many BOS tokens a window begins with.
+    """
+    best: dict[int, tuple[float, int]] = {}
+    own_tokens_before = 0
+    for window in windows:
+        for position in range(first_counted, len(window.tokens)):
+            token = -1 if position < bos else own_tokens_before + position - bos
+            for feature, a in enumerate(window.latents[position].tolist()):
+                if a > best.get(feature, (0.0, 0))[0]:
+                    best[feature] = (a, token)
+        own_tokens_before += len(window.tokens) - bos
+    ranked = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))
+    return [(feature, a, token) for feature, (a, token) in ranked[:how_many]]
 
 
 def mix(x: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import fields, replace
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder import blocks, examples
+from sparse_autoencoder import blocks, examples, summary_bytes
 from sparse_autoencoder.blocks import BlockSummariser, SparseActivations
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import Examples
@@ -90,7 +91,20 @@ def test_draws_that_differ_in_their_lower_half_alone_are_ordered_by_it(
 @given(datasets())
 def test_a_summary_survives_being_stored(windows: list[OracleWindow]) -> None:
     summary = summarise(windows, SPEC)
-    assert_same(Summary.from_arrays(summary.to_arrays()), summary)
+    stored, extra = summary_bytes.from_bytes(summary_bytes.to_bytes(summary, {"next": np.array([3])}))
+    assert_same(stored, summary)
+    assert extra["next"].tolist() == [3]
+
+
+def test_an_empty_summary_survives_being_stored() -> None:
+    stored, _extra = summary_bytes.from_bytes(summary_bytes.to_bytes(Summary.empty(SPEC)))
+    assert_same(stored, Summary.empty(SPEC))
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: b"", lambda data: data[:9] + b"x" * 50])
+def test_damaged_bytes_are_an_error(damage: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(SaescopeError, match="not a stored summary"):
+        summary_bytes.from_bytes(damage(summary_bytes.to_bytes(Summary.empty(SPEC))))
 
 
 def test_the_order_of_a_blocks_activations_is_irrelevant() -> None:

@@ -1,0 +1,138 @@
+"""A summary as bytes: small enough that neither a queue's worker nor a store notices it.
+
+What can be worked out again is left out (an example's draw, its activation), windows are listed once, and each array
+takes the narrowest integers that hold it; then everything is compressed. Safetensors hold the arrays: loading them runs
+no code. The bytes are a function of the summary alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sparse_autoencoder.arrays import bits_for, group_starts, stable_argsort
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.examples import Examples, activation_draws, token_draws
+from sparse_autoencoder.summary import Summary, SummarySpec
+
+Arrays = dict[str, NDArray[Any]]
+
+_CODEC = "zstd"
+_FORMAT = 1
+_PER_FEATURE = ("count", "sum1", "sum2", "sum3", "sum4", "maximum")
+
+
+def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
+    """The summary, and `extra` arrays under names of the caller's, as bytes."""
+    from safetensors.numpy import save
+
+    spec = summary.spec
+    fired = np.flatnonzero(summary.count)
+    arrays: Arrays = {
+        "header": np.array([_FORMAT, spec.n_features, spec.examples_per_feature, spec.seed, summary.num_tokens]),
+        "fired": fired,
+        **{name: getattr(summary, name)[fired] for name in _PER_FEATURE},
+        "histogram.feature": summary.histogram_key >> 32,
+        "histogram.bin": summary.histogram_key & 0xFFFFFFFF,
+        "histogram.count": summary.histogram_count,
+        **{f"extra.{name}": array for name, array in (extra or {}).items()},
+    }
+    both = Examples.concatenate([summary.top, summary.random])
+    window_of, windows = _windows(both)
+    arrays |= windows
+    for name, examples, window in (
+        ("top", summary.top, window_of[: len(summary.top)]),
+        ("random", summary.random, window_of[len(summary.top) :]),
+    ):
+        arrays |= {
+            f"{name}.feature": examples.feature,
+            f"{name}.window": window,
+            f"{name}.position": examples.position,
+            f"{name}.act_count": np.diff(examples.act_starts),
+            f"{name}.act_position": examples.act_position,
+            f"{name}.act_value": examples.act_value,
+        }
+    raw = save({name: np.ascontiguousarray(_narrow(array)) for name, array in arrays.items()})
+    packed: bytes = pa.compress(raw, codec=_CODEC, asbytes=True)
+    return len(raw).to_bytes(8, "little") + packed
+
+
+def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
+    """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
+    from safetensors.numpy import load
+
+    try:
+        raw = pa.decompress(data[8:], int.from_bytes(data[:8], "little"), codec=_CODEC, asbytes=True)
+        arrays: Arrays = load(raw)
+        version, n_features, per_feature, seed, num_tokens = arrays["header"].tolist()
+    except Exception as error:  # the libraries below raise their own kinds for damaged bytes
+        raise SaescopeError(f"this is not a stored summary, or it is damaged: {error}") from error
+    if version != _FORMAT:
+        raise SaescopeError(f"this summary has format {version}, and this version of saescope reads {_FORMAT}")
+    spec = SummarySpec(n_features, per_feature, seed)
+    empty = Summary.empty(spec)
+    dense = {name: getattr(empty, name) for name in _PER_FEATURE}
+    for name, array in dense.items():
+        array[arrays["fired"]] = arrays[name]
+    key = (arrays["histogram.feature"].astype(np.int64) << 32) | arrays["histogram.bin"].astype(np.int64)
+    summary = Summary(
+        spec,
+        num_tokens=num_tokens,
+        **dense,
+        histogram_key=key,
+        histogram_count=arrays["histogram.count"].astype(np.int64),
+        top=_examples("top", arrays, seed),
+        random=_examples("random", arrays, seed),
+    )
+    extra = {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
+    return summary, extra
+
+
+def _windows(examples: Examples) -> tuple[NDArray[np.int64], Arrays]:
+    """Which of the distinct windows each example shows, and these windows."""
+    row_bits = bits_for(int(examples.row_id.max(initial=0)))
+    window_bits = bits_for(int(examples.window.max(initial=0)))
+    order = stable_argsort((examples.row_id, row_bits), (examples.window, window_bits))
+    starts = group_starts(examples.row_id[order], examples.window[order])
+    first = order[starts]
+    window_of = np.zeros(len(examples), np.int64)
+    window_of[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+    return window_of, {
+        "window.row_id": examples.row_id[first],
+        "window.number": examples.window[first],
+        "window.text": examples.text[first],
+    }
+
+
+def _examples(name: str, arrays: Arrays, seed: int) -> Examples:
+    window = arrays[f"{name}.window"]
+    feature = arrays[f"{name}.feature"].astype(np.int32)
+    position = arrays[f"{name}.position"].astype(np.int32)
+    row_id = arrays["window.row_id"].astype(np.int64)[window]
+    number = arrays["window.number"].astype(np.int32)[window]
+    act_count = arrays[f"{name}.act_count"].astype(np.int64)
+    act_position = arrays[f"{name}.act_position"].astype(np.int32)
+    act_value = arrays[f"{name}.act_value"]
+    draws = token_draws(seed, row_id, number, position.astype(np.int64))
+    return Examples(
+        feature=feature,
+        value=act_value[act_position == np.repeat(position, act_count)],
+        row_id=row_id,
+        window=number,
+        position=position,
+        text=arrays["window.text"][window],
+        draw=activation_draws(draws, feature.astype(np.uint64)),
+        act_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(act_count)]),
+        act_position=act_position,
+        act_value=act_value,
+    )
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """Integers >= 0 in the narrowest type that holds them; others as they are."""
+    if array.dtype.kind not in "iu" or not len(array):
+        return array
+    return array.astype(np.min_scalar_type(int(array.max()))) if int(array.min()) >= 0 else array
