@@ -118,10 +118,12 @@ def run_command(args: argparse.Namespace) -> int:
         raise SaescopeError(f"--resume takes everything from the run, so leave out {flags}")
 
     from sparse_autoencoder import main as runs
-    from sparse_autoencoder.runs import RunOptions
+    from sparse_autoencoder.runs import RunFolder, RunOptions
     from sparse_autoencoder.store import DirectoryStore
 
     store = DirectoryStore(output)
+    if resumed:
+        store.remove_unfinished(RunFolder(store, resumed).run_id)
     metadata = runs.run(RunOptions(**options), store) if resumed is None else runs.resume(resumed, store)
     print(f"{output / metadata.run_id}")
     print(

@@ -64,7 +64,7 @@ class Autoencoder(nn.Module):
 
     pre_bias: Tensor  # [n_inputs]
     latent_bias: Tensor  # [n_latents]
-    stats_last_nonzero: Tensor  # [n_latents], int64: tokens since the latent was last active (kept by `forward`)
+    stats_last_nonzero: Tensor  # [n_latents], int64: calls of `forward` since the latent was last active
     latents_activation_frequency: Tensor  # [n_latents], share of training tokens
     latents_mean_square: Tensor  # [n_latents], over training tokens
 

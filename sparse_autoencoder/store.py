@@ -1,7 +1,7 @@
 """Store: the five calls through which a run's files are read and written, and the one on a plain directory.
 
 Keys are relative paths with forward slashes. A `put` becomes visible whole or not at all, so a reader never sees half
-a file and a killed writer leaves none. This file knows nothing of what the files hold.
+a file. This file knows nothing of what the files hold.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from sparse_autoencoder.errors import SaescopeError
+
+
+_UNFINISHED = ".part"
 
 
 class NotFoundError(SaescopeError):
@@ -63,7 +66,7 @@ class DirectoryStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The leading dot keeps an unfinished file out of `list`.
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_UNFINISHED)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     shutil.copyfileobj(io.BytesIO(data) if isinstance(data, bytes) else data, file, 1 << 20)
@@ -105,6 +108,11 @@ class DirectoryStore:
             relative = Path(parent).relative_to(self.root)
             keys += [(relative / name).as_posix() for name in names if not name.startswith(".")]
         return sorted(key for key in keys if key.startswith(prefix))
+
+    def remove_unfinished(self, prefix: str) -> None:
+        """Remove what killed writers left behind below a folder; nobody may be writing there."""
+        for path in (self.root / prefix).rglob(f".*{_UNFINISHED}"):
+            path.unlink(missing_ok=True)
 
     def delete(self, key: str) -> None:
         """See Store.delete; folders that become empty are removed too."""

@@ -1,0 +1,421 @@
+"""Whole runs against a brute-force oracle: what is in the published files is what is in the text.
+
+The oracle takes hidden states from Hugging Face's GPT-2 in float64, one window at a time, computes all latents by the
+autoencoder's formula, and goes through them with Python loops. Activations are stored as float32, so its latents are
+rounded to that; from there on counts, bins and examples must be the same exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import GPT2Model
+
+from sparse_autoencoder.encoding import FEATURES_PER_ROW, Encoder
+from sparse_autoencoder.main import prepare, run
+from sparse_autoencoder.model import Autoencoder
+from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.subject import Subject, load_subject
+from sparse_autoencoder.windows import Chunk, read_chunks
+from tests.support.gpt2_tokenizer import byte_symbols
+from tests.support.oracle import (
+    OracleFeature,
+    OracleWindow,
+    cut_row,
+    dense_latents,
+    strongest_of_row,
+    summarise_feature,
+)
+from tests.support.runs import (
+    DEAD,
+    LAYER,
+    MAX_TOKENS,
+    N_LATENTS,
+    World,
+    feature_of,
+    files_of,
+    make_world,
+    one_thread,
+    read_json,
+    read_json_lines,
+    read_tables,
+    tiny_tokenizer,
+)
+from tests.support.summaries import assert_equals_oracle
+
+PER_FEATURE = 4
+SEED = 11
+SKIPPED = {"": "no text", "   ": "no text", "a\0b": "NUL bytes in the text"}
+POLICIES = [
+    (autoencoder, bos, long_rows)
+    for autoencoder in ("topk", "relu")
+    for bos in ("exclude", "include", "none")
+    for long_rows in ("split", "truncate")
+]
+
+
+@dataclass(frozen=True)
+class OracleRow:
+    row_id: int
+    text: str
+    tokens: list[int]  # those that are in windows
+    windows: list[OracleWindow]
+
+
+class Reference:
+    """The tiny world seen through Hugging Face and the formula."""
+
+    def __init__(self, world: World) -> None:
+        self.texts = [json.loads(line)["title"] for line in world.rows.read_text().split("\n")[:-1]]
+        self._tokenizer = tiny_tokenizer()
+        self._model = GPT2Model.from_pretrained(world.subject, dtype=torch.float64, attn_implementation="eager")
+        self.bos_token_id = self._model.config.bos_token_id
+        self._states = {kind: torch.load(getattr(world, kind), weights_only=True) for kind in ("topk", "relu")}
+        self.hidden = cache(self._hidden)
+
+    def _hidden(self, tokens: tuple[int, ...]) -> NDArray[np.float64]:
+        with torch.inference_mode():
+            states = self._model(torch.tensor([tokens]), output_hidden_states=True).hidden_states
+        vectors: NDArray[np.float64] = states[LAYER + 1][0].numpy()
+        return vectors
+
+    def rows(self, autoencoder: str, bos: str, long_rows: str) -> list[OracleRow]:
+        rows = []
+        for row_id, text in enumerate(self.texts):
+            if text in SKIPPED:
+                continue
+            token_ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+            cut = cut_row(token_ids, MAX_TOKENS, None if bos == "none" else self.bos_token_id, long_rows)
+            windows = [
+                OracleWindow(row_id, number, tokens, self.latents(autoencoder, tuple(tokens)))
+                for number, tokens in enumerate(cut)
+            ]
+            own = sum(len(tokens) - (bos != "none") for tokens in cut)
+            rows.append(OracleRow(row_id, text, token_ids[:own], windows))
+        return rows
+
+    def latents(self, autoencoder: str, tokens: tuple[int, ...]) -> NDArray[np.float64]:
+        return dense_latents(self._states[autoencoder], self.hidden(tokens)).astype(np.float32).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A finished run, and what is expected of it."""
+
+    folder: Path
+    metadata: RunMetadata
+    rows: list[OracleRow]
+    first_counted: int
+    bos: int  # BOS tokens per window
+
+    @property
+    def windows(self) -> list[OracleWindow]:
+        return [window for row in self.rows for window in row.windows]
+
+    def feature(self, feature: int) -> OracleFeature:
+        return summarise_feature(self.windows, feature, self.first_counted, PER_FEATURE, SEED)
+
+    def counted(self) -> NDArray[np.float64]:
+        """Dense latents at all counted tokens, [tokens, features]."""
+        return np.concatenate([window.latents[self.first_counted :] for window in self.windows])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def reference(world: World) -> Reference:
+    return Reference(world)
+
+
+def options_of(world: World, autoencoder: str, bos: str, long_rows: str, **changes: Any) -> RunOptions:
+    settings = {"precision": "float64", "seed": SEED, "top_tokens_per_feature": PER_FEATURE} | changes
+    return world.options(autoencoder=getattr(world, autoencoder), bos=bos, long_rows=long_rows, **settings)
+
+
+@pytest.fixture(scope="module", params=POLICIES, ids="-".join)
+def case(
+    request: pytest.FixtureRequest, world: World, reference: Reference, tmp_path_factory: pytest.TempPathFactory
+) -> Case:
+    output = tmp_path_factory.mktemp("runs")
+    metadata = run(options_of(world, *request.param), DirectoryStore(output))
+    bos = request.param[1]
+    rows = reference.rows(*request.param)
+    return Case(output / metadata.run_id, metadata, rows, int(bos == "exclude"), int(bos != "none"))
+
+
+def test_the_rows_exercise_what_the_tests_are_about(reference: Reference) -> None:
+    rows = reference.rows("topk", "exclude", "split")
+    texts = Counter(tuple(window.tokens) for row in rows for window in row.windows)
+    assert sum(count > 1 for count in texts.values()) > 5
+    assert sum(len(row.windows) > 2 for row in rows) > 5
+    assert {reason for text, reason in SKIPPED.items() if text in reference.texts} == set(SKIPPED.values())
+
+
+def test_every_feature_equals_the_oracle(case: Case) -> None:
+    records = read_tables(case.folder, "features")
+    assert [record["feature_id"] for record in records] == list(range(N_LATENTS))
+    for record in records:
+        expected = case.feature(record["feature_id"])
+        sums, expected.sums = expected.sums, []
+        assert feature_of(record, MAX_TOKENS - case.bos) == expected
+        found = [record[name] for name in ("sum_activation", *(f"sum_activation_{power}" for power in (2, 3, 4)))]
+        assert found == pytest.approx([float(total) for total in sums], rel=1e-9, abs=0)
+
+
+def test_examples_show_their_window_and_how_often_its_text_occurs(case: Case) -> None:
+    windows = {(window.row_id, window.number): window for window in case.windows}
+    texts = Counter(tuple(window.tokens) for window in case.windows)
+    lines = {row.row_id: line for line, row in enumerate(case.rows)}
+    shown = [
+        example for record in read_tables(case.folder, "features") for which in ("top", "random")
+        for example in record[which]
+    ]  # fmt: skip
+    assert len(shown) > N_LATENTS
+    for example in shown:
+        window = windows[example["row_id"], example["window_offset"] // (MAX_TOKENS - case.bos)]
+        assert example["token_ids"] == window.tokens
+        assert example["tokens"] == [token_text(token) for token in window.tokens]
+        assert example["text_count"] == texts[tuple(window.tokens)]
+        assert example["prompt_index"] == lines[example["row_id"]]
+
+
+def test_features_that_never_fire_have_nothing_but_zeros(case: Case) -> None:
+    records = read_tables(case.folder, "features")
+    for feature in DEAD:
+        record = records[feature]
+        assert record.pop("feature_id") == feature
+        assert all(value in (0, []) for value in record.values())
+
+
+def test_metrics_equal_their_formulas_over_the_dense_latents(case: Case) -> None:
+    a = case.counted()
+    with np.errstate(invalid="ignore"):
+        expected = {
+            "mean_activation": a.mean(0),
+            "max_activation": a.max(0),
+            "fraction_active": (a > 0).mean(0),
+            "mean_when_active": a.sum(0) / (a > 0).sum(0),
+            "std": a.std(0),
+            "skew": (a**3).mean(0) / (a**2).mean(0) ** 1.5,
+            "kurtosis": (a**4).mean(0) / (a**2).mean(0) ** 2,
+        }
+    records = read_tables(case.folder, "features")
+    assert list(expected) == [metric["name"] for metric in case.metadata.metrics]
+    for name, values in expected.items():
+        found = [record[name] for record in records]
+        assert found == pytest.approx(np.nan_to_num(values).tolist(), rel=1e-9, abs=0)
+
+
+def test_feature_stats_rank_the_features_that_fired(case: Case) -> None:
+    stats = read_json(case.folder, "feature_stats.json")
+    records = read_tables(case.folder, "features")
+    names = [metric["name"] for metric in case.metadata.metrics]
+    assert stats["num_features"] == N_LATENTS
+    assert stats["total_tokens"] == len(case.counted())
+    assert stats["top_feature_count"] == 10
+    assert stats["mean_act_squared"] == pytest.approx((case.counted() ** 2).mean(0).tolist(), rel=1e-9, abs=0)
+    assert list(stats["metrics"]) == names
+    for name in names:
+        fired = [record for record in records if record["num_active_tokens"]]
+        ranked = sorted(fired, key=lambda record: (-record[name], record["feature_id"]))[:10]
+        assert stats["metrics"][name]["top_features"] == [
+            {
+                "feature_id": record["feature_id"],
+                "value": record[name],
+                "metrics": {other: record[other] for other in names},
+            }
+            for record in ranked
+        ]
+
+
+def test_feature_tokens_hold_the_top_examples_of_every_listed_feature(case: Case) -> None:
+    stats = read_json(case.folder, "feature_stats.json")
+    listed = {entry["feature_id"] for metric in stats["metrics"].values() for entry in metric["top_features"]}
+    tokens = read_json(case.folder, "feature_tokens.json")
+    assert tokens["top_tokens_per_feature"] == PER_FEATURE
+    assert list(tokens["features"]) == [str(feature) for feature in sorted(listed)]
+    windows = {(window.row_id, window.number): window.tokens for window in case.windows}
+    lines = {row.row_id: (line, row.text) for line, row in enumerate(case.rows)}
+    for feature in listed:
+        expected = []
+        for example in case.feature(feature).top:
+            window = windows[example.row_id, example.window]
+            line, text = lines[example.row_id]
+            expected.append(
+                {
+                    "activation": example.value,
+                    "token_str": token_text(window[example.position]),
+                    "token_id": window[example.position],
+                    "token_position": example.position,
+                    "prompt_index": line,
+                    "row_id": example.row_id,
+                    "prompt_snippet": text[:200],
+                    "prompt_tokens": [token_text(token) for token in window],
+                }
+            )
+        assert tokens["features"][str(feature)] == expected
+
+
+def test_prompts_list_every_usable_row_with_the_tokens_the_model_saw(case: Case) -> None:
+    assert read_json_lines(case.folder, "prompts.jsonl") == [
+        {"row_id": row.row_id, "seq_len": sum(len(window.tokens) for window in row.windows), "prompt": row.text}
+        for row in case.rows
+    ]
+
+
+def test_every_row_has_its_tokens_and_its_strongest_features(case: Case) -> None:
+    records = [record for record in read_tables(case.folder, "prompts") if record["skipped"] is None]
+    for record, row in zip(records, case.rows, strict=True):
+        assert (record["row_id"], record["text"], record["tokens"]) == (row.row_id, row.text, row.tokens)
+        found = [(entry["feature_id"], entry["activation"], entry["token"]) for entry in record["features"]]
+        assert found == strongest_of_row(row.windows, case.first_counted, case.bos, FEATURES_PER_ROW)
+
+
+def test_skipped_rows_are_counted_and_listed_with_the_reason(case: Case, reference: Reference) -> None:
+    expected = [(row_id, SKIPPED[text]) for row_id, text in enumerate(reference.texts) if text in SKIPPED]
+    listed = [(entry["row_id"], entry["reason"]) for entry in read_json_lines(case.folder, "skipped.jsonl")]
+    in_table = [
+        (record["row_id"], record["skipped"])
+        for record in read_tables(case.folder, "prompts")
+        if record["skipped"] is not None
+    ]
+    assert listed == in_table == expected
+    assert case.metadata.skipped_rows == Counter(reason for _row_id, reason in expected)
+
+
+def test_metadata_counts_what_was_read(case: Case, reference: Reference) -> None:
+    metadata = case.metadata
+    assert metadata.status == "complete"
+    assert metadata.num_records == len(reference.texts)
+    assert metadata.num_prompts == len(case.rows)
+    assert metadata.num_windows == len(case.windows)
+    assert metadata.num_tokens == len(case.counted())
+    assert metadata.num_active_features == (case.counted() > 0).any(0).sum()
+    assert RunMetadata.model_validate(read_json(case.folder, "metadata.json")) == metadata
+
+
+@pytest.mark.parametrize("autoencoder", ["topk", "relu"])
+def test_the_size_of_chunks_changes_nothing_but_rounding(world: World, tmp_path: Path, autoencoder: str) -> None:
+    runs = []
+    for chunk_size in (1000, 7, 1):
+        options = options_of(world, autoencoder, "exclude", "split", chunk_size=chunk_size)
+        runs.append(tmp_path / run(options, DirectoryStore(tmp_path)).run_id)
+    whole = read_tables(runs[0], "features")
+    for other in runs[1:]:
+        for expected, record in zip(whole, read_tables(other, "features"), strict=True):
+            assert list(record) == list(expected)
+            for name, value in expected.items():
+                assert record[name] == (pytest.approx(value, rel=1e-12, abs=0) if isinstance(value, float) else value)
+        for name in ("prompts.jsonl", "skipped.jsonl"):
+            assert (other / name).read_bytes() == (runs[0] / name).read_bytes()
+        assert read_tables(other, "prompts") == read_tables(runs[0], "prompts")
+
+
+def test_another_seed_draws_other_random_examples_and_changes_nothing_else(world: World, tmp_path: Path) -> None:
+    options = [options_of(world, "topk", "exclude", "split", seed=seed) for seed in (1, 2)]
+    first, second = (tmp_path / run(settings, DirectoryStore(tmp_path)).run_id for settings in options)
+    differ = [name for name, data in files_of(first).items() if files_of(second)[name] != data]
+    assert differ == ["features/00000.parquet"]
+    tables = [read_tables(folder, "features") for folder in (first, second)]
+    randoms = [[record.pop("random") for record in table] for table in tables]
+    assert tables[0] == tables[1]
+    assert randoms[0] != randoms[1]
+
+
+class RecordingSubject:
+    """A subject model that remembers what it was asked and what it answered."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self.answers: list[tuple[Tensor, Tensor]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._subject, name)
+
+    def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
+        hidden = self._subject.activations(tokens, location, layer_index)
+        self.answers.append((tokens, hidden))
+        return hidden
+
+
+@pytest.mark.parametrize(("autoencoder", "bos", "long_rows"), POLICIES)
+def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
+    world: World, autoencoder: str, bos: str, long_rows: str
+) -> None:
+    options = options_of(world, autoencoder, bos, long_rows, precision="float32")
+    metadata, chunk = only_chunk(options)
+    subject = RecordingSubject(load_subject(world.subject))
+    model = Autoencoder.from_state_dict(torch.load(getattr(world, autoencoder), weights_only=True))
+    encoder = Encoder(
+        subject,
+        model,
+        location=options.location,
+        layer_index=LAYER,
+        policy=metadata.policy,
+        spec=metadata.spec,
+    )
+    summary = encoder.encode(chunk).summary
+    first_counted = int(bos == "exclude")
+    latents: dict[tuple[int, ...], NDArray[np.float64]] = {}
+    for tokens, hidden in subject.answers:
+        with torch.inference_mode():
+            encoded, _info = model.encode(hidden[:, first_counted:].reshape(-1, hidden.shape[-1]))
+        dense = encoded.numpy().astype(np.float64).reshape(len(tokens), -1, N_LATENTS)
+        for window, values in zip(tokens.tolist(), dense, strict=True):
+            latents[tuple(window)] = np.concatenate([np.zeros((first_counted, N_LATENTS)), values])
+    bos_token = None if bos == "none" else metadata.bos_token_id
+    windows = [
+        OracleWindow(int(row_id), number, tokens, latents[tuple(tokens)])
+        for row, row_id in enumerate(chunk.row_ids)
+        for number, tokens in enumerate(cut_row(chunk.row_tokens(row).tolist(), MAX_TOKENS, bos_token, long_rows))
+    ]
+    assert_equals_oracle(summary, windows, first_counted)
+
+
+def only_chunk(options: RunOptions) -> tuple[RunMetadata, Chunk]:
+    """All rows of a run as one chunk."""
+    job = prepare(options, "run")
+    with job.source:
+        (chunk,) = read_chunks(job.source, job.tokenizer, 1000, job.metadata.policy)
+    return job.metadata, chunk
+
+
+@cache
+def token_texts() -> list[str]:
+    """Each token's text, from the tokenizer's vocabulary and the meaning of byte-level symbols."""
+    byte_of = dict(zip(byte_symbols(), byte_values(), strict=True))
+    vocabulary = sorted(tiny_tokenizer().get_vocab().items(), key=lambda entry: entry[1])
+    return [
+        symbol if symbol == "<|endoftext|>" else bytes(byte_of[letter] for letter in symbol).decode(errors="replace")
+        for symbol, _token in vocabulary
+    ]
+
+
+def byte_values() -> list[int]:
+    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return [*printable, *(byte for byte in range(256) if byte not in printable)]
+
+
+def token_text(token: int) -> str:
+    return token_texts()[token]

@@ -1,0 +1,234 @@
+"""A directory as a store: objects are whole or not there, keys stay inside, listing and ranges are exact."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.store import DirectoryStore, NotFoundError, StoreFile, check_key
+
+CALLS = [DirectoryStore.get, DirectoryStore.size, DirectoryStore.delete, lambda store, key: store.put(key, b"x")]
+OUTSIDE = ["", "/etc/passwd", "..", "../x", "a/../../x", "a/..", ".", "a/./b", "a//b", "a/", "/", "a\0b", "a\\b"]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> DirectoryStore:
+    """One store for all examples of a property."""
+    return DirectoryStore(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "store")
+
+
+def test_what_was_put_is_got(store: DirectoryStore) -> None:
+    store.put("run/chunks/000001", b"content")
+    assert store.get("run/chunks/000001") == b"content"
+    assert store.size("run/chunks/000001") == 7
+
+
+def test_putting_again_replaces(store: DirectoryStore) -> None:
+    store.put("a", b"a longer old one")
+    store.put("a", b"new")
+    assert store.get("a") == b"new"
+    assert store.list() == ["a"]
+
+
+def test_an_open_file_is_streamed_from_where_it_is(store: DirectoryStore) -> None:
+    file = io.BytesIO(b"0123456789")
+    file.seek(4)
+    store.put("a", file)
+    assert store.get("a") == b"456789"
+
+
+class BrokenFile(io.BytesIO):
+    """A file that gives some bytes and then fails, as a disk or a Ctrl-C can."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(b"half of the new content")
+        self._error = error
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(5)
+        if self.tell() > 10:
+            raise self._error
+        return data
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError()])
+def test_a_put_that_fails_midway_leaves_the_old_object_and_nothing_else(
+    store: DirectoryStore, error: BaseException
+) -> None:
+    store.put("run/a", b"old")
+    with pytest.raises(SaescopeError if isinstance(error, OSError) else type(error)):
+        store.put("run/a", BrokenFile(error))
+    assert store.get("run/a") == b"old"
+    assert [path.name for path in (store.root / "run").iterdir()] == ["a"]
+
+
+def test_a_put_that_fails_midway_leaves_no_new_object(store: DirectoryStore) -> None:
+    with pytest.raises(SaescopeError, match=r"can't write .*a: No space left on device"):
+        store.put("a", BrokenFile(OSError(28, "No space left on device")))
+    assert store.list() == []
+
+
+def test_an_object_being_written_is_not_listed(store: DirectoryStore) -> None:
+    seen: list[list[str]] = []
+
+    class Watching(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            seen.append(store.list())
+            return super().read(size)
+
+    store.put("run/a", Watching(b"content"))
+    assert seen
+    assert all(keys == [] for keys in seen)
+
+
+def test_a_place_that_can_not_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SaescopeError, match=r"can't write .*file/a: "):
+        DirectoryStore(tmp_path / "file").put("a", b"")
+
+
+@pytest.mark.parametrize("key", OUTSIDE)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_key_that_is_no_plain_relative_path_is_refused(
+    store: DirectoryStore, call: Callable[[DirectoryStore, str], Any], key: str
+) -> None:
+    with pytest.raises(ValueError, match="is not a plain relative path"):
+        call(store, key)
+    assert not store.root.exists()
+
+
+@given(st.text(st.sampled_from("ab./\\\0"), max_size=8))
+def test_an_accepted_key_never_leaves_the_directory(key: str) -> None:
+    try:
+        check_key(key)
+    except ValueError:
+        return
+    path = Path(os.path.normpath(Path("/root/of/store") / key))
+    assert path.is_relative_to("/root/of/store")
+    assert path.relative_to("/root/of/store").as_posix() == key
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("key", ["file", "folder/secret"])
+def test_a_link_that_leads_out_of_the_directory_is_refused(
+    store: DirectoryStore, tmp_path: Path, call: Callable[[DirectoryStore, str], Any], key: str
+) -> None:
+    (tmp_path / "secret").write_text("outside")
+    store.root.mkdir()
+    (store.root / "file").symlink_to(tmp_path / "secret")
+    (store.root / "folder").symlink_to(tmp_path)
+    with pytest.raises(NotFoundError, match=r"leads out of .* by a link"):
+        call(store, key)
+    assert (tmp_path / "secret").read_text() == "outside"
+
+
+@pytest.mark.parametrize("key", ["nothing", "run/nothing", "run", "run/a/below"])
+def test_there_being_no_object_is_an_error_that_says_so(store: DirectoryStore, key: str) -> None:
+    store.put("run/a", b"")
+    for call in (store.get, store.size):
+        with pytest.raises(NotFoundError, match=f"there is no file .*{key}"):
+            call(key)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "keys"),
+    [
+        ("", ["b", "run-1/a", "run-1/chunks/0", "run-1/chunks/1", "run-10/a"]),
+        ("run-1", ["run-1/a", "run-1/chunks/0", "run-1/chunks/1", "run-10/a"]),
+        ("run-1/", ["run-1/a", "run-1/chunks/0", "run-1/chunks/1"]),
+        ("run-1/c", ["run-1/chunks/0", "run-1/chunks/1"]),
+        ("run-1/chunks/1", ["run-1/chunks/1"]),
+        ("run-2/", []),
+        ("c", []),
+    ],
+)
+def test_the_keys_with_a_prefix_are_listed_in_order(store: DirectoryStore, prefix: str, keys: list[str]) -> None:
+    for key in ("run-10/a", "run-1/chunks/1", "run-1/chunks/0", "run-1/a", "b"):
+        store.put(key, b"")
+    assert store.list(prefix) == keys
+
+
+def test_a_store_that_does_not_exist_yet_is_empty(store: DirectoryStore) -> None:
+    assert store.list() == []
+
+
+def test_deleting_removes_the_object_and_folders_that_become_empty(store: DirectoryStore) -> None:
+    store.put("run/chunks/0", b"")
+    store.put("run/a", b"")
+    store.delete("run/chunks/0")
+    assert [path.name for path in (store.root / "run").iterdir()] == ["a"]
+    store.delete("run/a")
+    assert list(store.root.iterdir()) == []
+
+
+def test_deleting_what_is_not_there_is_fine(store: DirectoryStore) -> None:
+    store.delete("run/a")
+    store.put("run/b", b"kept")
+    store.delete("run/a")
+    assert store.list() == ["run/b"]
+
+
+@given(st.binary(max_size=20), st.integers(0, 25), st.none() | st.integers(0, 25))
+def test_a_range_is_that_slice_of_the_object(
+    shared: DirectoryStore, data: bytes, offset: int, length: int | None
+) -> None:
+    shared.put("a", data)
+    assert shared.get("a", offset, length) == data[offset:][:length]
+
+
+steps = st.one_of(
+    st.tuples(st.just("read"), st.integers(-1, 12)),
+    st.tuples(st.just("readinto"), st.integers(0, 12)),
+    st.tuples(st.just("set"), st.integers(0, 25)),
+    st.tuples(st.just("cur"), st.integers(0, 5)),
+    st.tuples(st.just("end"), st.integers(-5, 3)),
+)
+
+
+@given(st.binary(min_size=5, max_size=20), st.lists(steps, max_size=8))
+def test_a_store_file_reads_and_seeks_as_a_file_does(
+    shared: DirectoryStore, data: bytes, actions: list[tuple[str, int]]
+) -> None:
+    shared.put("a", data)
+    file, reference = StoreFile(shared, "a"), io.BytesIO(data)
+    for action, number in actions:
+        assert do(file, action, number) == do(reference, action, number)
+        assert file.tell() == reference.tell()
+
+
+def do(file: io.RawIOBase | io.BytesIO, action: str, number: int) -> Any:
+    if action == "read":
+        return file.read(number)
+    if action == "readinto":
+        buffer = bytearray(number)
+        count = file.readinto(buffer)
+        return bytes(buffer), count
+    return file.seek(number, {"set": io.SEEK_SET, "cur": io.SEEK_CUR, "end": io.SEEK_END}[action])
+
+
+def test_a_store_file_needs_an_object(store: DirectoryStore) -> None:
+    with pytest.raises(NotFoundError):
+        StoreFile(store, "a")
+
+
+def test_what_a_killed_writer_left_is_removed_and_objects_stay(store: DirectoryStore) -> None:
+    store.put("run/a", b"whole")
+    (store.root / "run" / ".xyz.part").write_bytes(b"ha")
+    (store.root / "other").mkdir()
+    (store.root / "other" / ".xyz.part").write_bytes(b"being written")
+    store.remove_unfinished("run")
+    assert sorted(path.name for path in store.root.rglob("*") if path.is_file()) == [".xyz.part", "a"]
+    assert not (store.root / "run" / ".xyz.part").exists()

@@ -1,0 +1,182 @@
+"""Rows are cut into windows by the token policy, and nothing of them is lost or counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparse_autoencoder import windows
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.rows import Record, Row, SkippedRow
+from sparse_autoencoder.windows import Chunk, RowTokenizer, TokenPolicy, Windows, cut_windows, read_chunks, tokenise
+from tests.support.gpt2_tokenizer import END_OF_TEXT
+from tests.support.oracle import cut_row
+from tests.support.runs import tiny_tokenizer
+
+BOS = 9
+# few tokens and short rows, so that equal windows are common
+rows_of_tokens = st.lists(st.lists(st.integers(0, 2), max_size=14), max_size=8)
+policies = st.builds(
+    TokenPolicy,
+    bos_token_id=st.just(BOS),
+    max_tokens=st.integers(2, 6),
+    bos=st.sampled_from(["exclude", "include", "none"]),
+    long_rows=st.sampled_from(["split", "truncate"]),
+)
+
+
+def chunk_of(rows: Sequence[Sequence[int]], policy: TokenPolicy) -> Chunk:
+    """A chunk with these rows' tokens; ids are 10, 13, 16, …"""
+    kept = [list(row[: policy.keep(len(row))]) for row in rows]
+    return Chunk(
+        index=0,
+        row_ids=np.arange(len(rows)) * 3 + 10,
+        texts=["" for _ in rows],
+        tokens=np.array([token for row in kept for token in row], np.int32),
+        starts=np.cumsum([0, *map(len, kept)]),
+        skipped=[],
+    )
+
+
+def as_lists(cut: Windows) -> list[tuple[int, int, list[int]]]:
+    tokens = [cut.tokens[begin:end].tolist() for begin, end in pairwise(cut.starts)]
+    return list(zip(cut.row_ids.tolist(), cut.numbers.tolist(), tokens, strict=True))
+
+
+@given(rows_of_tokens, policies)
+def test_windows_are_those_of_each_row_in_order(rows: list[list[int]], policy: TokenPolicy) -> None:
+    bos = None if policy.bos == "none" else BOS
+    expected = [
+        (10 + 3 * row, number, tokens)
+        for row, own in enumerate(rows)
+        for number, tokens in enumerate(cut_row(own, policy.max_tokens, bos, policy.long_rows))
+    ]
+    assert as_lists(cut_windows(chunk_of(rows, policy), policy)) == expected
+
+
+@given(rows_of_tokens, policies)
+def test_splitting_keeps_every_token_exactly_once(rows: list[list[int]], policy: TokenPolicy) -> None:
+    policy = replace(policy, long_rows="split")
+    kept: dict[int, list[int]] = {10 + 3 * row: [] for row in range(len(rows))}
+    for row_id, _number, tokens in as_lists(cut_windows(chunk_of(rows, policy), policy)):
+        kept[row_id] += tokens[int(policy.prepends_bos) :]
+    assert list(kept.values()) == rows
+
+
+@given(rows_of_tokens, policies)
+def test_windows_hold_at_most_max_tokens_and_begin_with_bos(rows: list[list[int]], policy: TokenPolicy) -> None:
+    cut = cut_windows(chunk_of(rows, policy), policy)
+    assert all(length <= policy.max_tokens for length in cut.lengths)
+    assert all((tokens[0] == BOS) == policy.prepends_bos for _row, _number, tokens in as_lists(cut))
+    assert all(len(tokens) > int(policy.prepends_bos) for _row, _number, tokens in as_lists(cut))
+
+
+@given(rows_of_tokens, policies)
+def test_texts_are_equal_exactly_where_tokens_are(rows: list[list[int]], policy: TokenPolicy) -> None:
+    cut = cut_windows(chunk_of(rows, policy), policy)
+    tokens = [tuple(window) for _row, _number, window in as_lists(cut)]
+    by_text = dict(zip(cut.texts.tolist(), tokens, strict=True))
+    assert len(by_text) == len(set(tokens))
+    assert [by_text[text] for text in cut.texts.tolist()] == tokens
+
+
+@given(rows_of_tokens, policies, st.integers(1, 20))
+def test_blocks_are_a_partition_in_order(rows: list[list[int]], policy: TokenPolicy, max_tokens: int) -> None:
+    cut = cut_windows(chunk_of(rows, policy), policy)
+    blocks = list(cut.blocks(max_tokens))
+    assert [window for block in blocks for window in as_lists(block)] == as_lists(cut)
+    assert [text for block in blocks for text in block.texts.tolist()] == cut.texts.tolist()
+    assert all(len(block) == 1 or len(block.tokens) <= max_tokens for block in blocks)
+    # and none could have taken the next one's first window too
+    for block, following in pairwise(blocks):
+        assert len(block.tokens) + following.lengths[0] > max_tokens
+
+
+@pytest.mark.parametrize(("bos", "first_counted"), [("exclude", 1), ("include", 0), ("none", 0)])
+def test_only_an_excluded_bos_does_not_count(bos: windows.Bos, first_counted: int) -> None:
+    assert TokenPolicy(BOS, bos=bos).first_counted == first_counted
+
+
+def test_bos_alone_leaves_no_room_for_a_token() -> None:
+    with pytest.raises(SaescopeError, match="--max-tokens 1 leaves no room for a token after BOS"):
+        TokenPolicy(BOS, max_tokens=1)
+    assert TokenPolicy(BOS, max_tokens=1, bos="none").row_tokens_per_window == 1
+
+
+def test_a_model_without_bos_can_only_do_without() -> None:
+    with pytest.raises(SaescopeError, match="no BOS token that could be prepended: use --bos none"):
+        TokenPolicy(None, bos="exclude")
+    policy = TokenPolicy(None, max_tokens=2, bos="none")
+    cut = cut_windows(chunk_of([[1, 2, 1]], policy), policy)
+    assert as_lists(cut) == [(10, 0, [1, 2]), (10, 1, [1])]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> RowTokenizer:
+    file = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    tiny_tokenizer().save(str(file))
+    return RowTokenizer(file)
+
+
+def records(count: int) -> list[Record]:
+    return [SkippedRow(n, "no text") if n % 4 == 2 else Row(n, f"row {n}") for n in range(count)]
+
+
+def test_a_chunk_is_chunk_size_records_and_the_last_one_the_rest(tokenizer: RowTokenizer) -> None:
+    chunks = list(read_chunks(records(11), tokenizer, 4, TokenPolicy(BOS)))
+    assert [chunk.index for chunk in chunks] == [0, 1, 2]
+    assert [chunk.row_ids.tolist() for chunk in chunks] == [[0, 1, 3], [4, 5, 7], [8, 9]]
+    assert [[row.row_id for row in chunk.skipped] for chunk in chunks] == [[2], [6], [10]]
+    assert [chunk.n_records for chunk in chunks] == [4, 4, 3]
+
+
+def test_a_rows_text_comes_back_from_its_tokens(tokenizer: RowTokenizer) -> None:
+    texts = ["A raises price target", "x€é", "<|endoftext|>"]
+    chunk = tokenise(0, [Row(n, text) for n, text in enumerate(texts)], tokenizer, TokenPolicy(BOS))
+    words = tiny_tokenizer()
+    decoded = [words.decode(chunk.row_tokens(row).tolist(), skip_special_tokens=False) for row in range(len(texts))]
+    assert decoded == texts
+
+
+def test_chunks_before_the_first_wanted_one_are_read_over(tokenizer: RowTokenizer) -> None:
+    every = list(read_chunks(records(11), tokenizer, 4, TokenPolicy(BOS)))
+    later = list(read_chunks(records(11), tokenizer, 4, TokenPolicy(BOS), first_chunk=2))
+    assert [(chunk.index, chunk.texts) for chunk in later] == [(chunk.index, chunk.texts) for chunk in every[2:]]
+
+
+def test_long_texts_end_a_chunk_early(tokenizer: RowTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "CHUNK_CHARS", 10)
+    rows = [Row(0, "a" * 4), Row(1, "a" * 6), Row(2, "a" * 30), Row(3, "a")]
+    chunks = list(read_chunks(rows, tokenizer, 100, TokenPolicy(BOS)))
+    assert [chunk.row_ids.tolist() for chunk in chunks] == [[0, 1], [2], [3]]
+
+
+def test_truncating_keeps_no_tokens_that_no_window_shows(tokenizer: RowTokenizer) -> None:
+    policy = TokenPolicy(BOS, max_tokens=4, long_rows="truncate")
+    chunk = tokenise(0, [Row(0, "abcdefgh"), Row(1, "ab")], tokenizer, policy)
+    assert np.diff(chunk.starts).tolist() == [3, 2]
+    assert len(cut_windows(chunk, policy)) == 2
+
+
+def test_the_vocabulary_gives_each_tokens_text(tokenizer: RowTokenizer) -> None:
+    ids = tiny_tokenizer().get_vocab()
+    vocabulary = tokenizer.vocabulary(len(ids) + 2)
+    assert vocabulary[ids["A"]] == "A"
+    assert vocabulary[ids["ĠApple"]] == " Apple"
+    assert vocabulary[ids["Ã"]] == "\ufffd"  # the first byte of é
+    assert vocabulary[ids[END_OF_TEXT]] == END_OF_TEXT
+    assert vocabulary[len(ids) :] == ["", ""]
+
+
+def test_a_file_that_is_no_tokenizer_is_an_error_that_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_text("{}")
+    with pytest.raises(SaescopeError, match=r"tokenizer\.json is not a tokenizer that can be read"):
+        RowTokenizer(file)
