@@ -134,7 +134,8 @@ def serve(runs: Path, host: str, port: int) -> int:
         print("saescope: the viewer isn't built, so only the API is served; `make viewer` builds it", file=sys.stderr)
     with _listening_socket(host, port) as listening:
         print(f"showing {RunLibrary(store).newest().metadata.run_id} of {runs}")
-        print(f"http://{host}:{listening.getsockname()[1]}", flush=True)
+        name = f"[{host}]" if ":" in host else host  # an IPv6 address
+        print(f"http://{name}:{listening.getsockname()[1]}", flush=True)
         server = uvicorn.Server(uvicorn.Config(create_app(store, viewer), log_level="warning"))
         server.run(sockets=[listening])
     return 0
