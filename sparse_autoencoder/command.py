@@ -6,8 +6,11 @@ This file imports nothing that takes time, so that `--help` and mistakes in flag
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +119,9 @@ def run_command(args: argparse.Namespace) -> int:
     if resumed is not None and options:
         flags = ", ".join("--" + name.replace("_", "-") for name in options)
         raise SaescopeError(f"--resume takes everything from the run, so leave out {flags}")
+    if "prompt_file" in options and (extra := {"source", "text_column", "kaggle_row"} & options.keys()):
+        flags = ", ".join("--" + name.replace("_", "-") for name in sorted(extra))
+        raise SaescopeError(f"--prompt-file is the whole input, so leave out {flags}")
 
     from sparse_autoencoder import main as runs
     from sparse_autoencoder.runs import RunFolder, RunOptions
@@ -124,7 +130,8 @@ def run_command(args: argparse.Namespace) -> int:
     store = DirectoryStore(output)
     if resumed:
         store.remove_unfinished(RunFolder(store, resumed).run_id)
-    metadata = runs.run(RunOptions(**options), store) if resumed is None else runs.resume(resumed, store)
+    with _stopping_cleanly():
+        metadata = runs.run(RunOptions(**options), store) if resumed is None else runs.resume(resumed, store)
     print(f"{output / metadata.run_id}")
     print(
         f"{metadata.num_prompts:,} rows, {metadata.num_tokens:,} tokens: "
@@ -135,6 +142,19 @@ def run_command(args: argparse.Namespace) -> int:
     for chunk in metadata.failed_chunks:
         print(f"missing: rows {chunk.first_row} to {chunk.last_row}, chunk {chunk.chunk} failed: {chunk.error}")
     return 0
+
+
+@contextmanager
+def _stopping_cleanly() -> Iterator[None]:
+    """Take SIGTERM as Ctrl-C, so that a run that is told to stop saves its state."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def guarded(action: Callable[[], int]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -298,20 +299,21 @@ def _progress(job: Job, state: RunState) -> Iterator[Any]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C while the state changes, so that it is saved either before or after a chunk."""
-    pending: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        signal.signal(signal.SIGINT, lambda number, frame: pending.append(number))
-    except ValueError:  # not in the main thread, where signals don't arrive anyway
+    """Put off being interrupted while the state changes, so that it is saved either before or after a chunk."""
+    if threading.current_thread() is not threading.main_thread():  # signals arrive in the main thread alone
         yield
         return
+    pending: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, _frame: pending.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if pending:
-            raise KeyboardInterrupt
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for arrived in pending:
+            signal.raise_signal(arrived)
 
 
 def _first(source: Source, max_rows: int | None) -> Iterator[Any]:

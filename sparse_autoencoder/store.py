@@ -16,7 +16,6 @@ from typing import BinaryIO, Protocol
 
 from sparse_autoencoder.errors import SaescopeError
 
-
 _UNFINISHED = ".part"
 
 

@@ -202,6 +202,11 @@ def test_an_unusable_prompt_file_is_an_error_with_the_reason(content: bytes, rea
     assert said("--prompt-file", write("p.txt", content)) == f"the prompt file p.txt can't be used: {reason}"
 
 
+def test_a_prompt_file_beside_another_source_is_refused(said: Said) -> None:
+    sentence = said("--prompt-file", write("p.txt", b"text"), "--kaggle-row", "2", "--source", "rows.csv")
+    assert sentence == "--prompt-file is the whole input, so leave out --kaggle-row, --source"
+
+
 def test_empty_standard_input_is_an_error(autoencoder: Path, work: Path) -> None:
     done = saescope(*run_flags(autoencoder), "--source", "-", cwd=work, env=environment(work))
     assert (done.returncode, done.stdout) == (2, "")

@@ -158,11 +158,18 @@ def test_a_run_killed_from_outside_and_resumed_leaves_the_same_bytes(
     assert_same_run(only_run(tmp_path), undisturbed)
 
 
-@pytest.mark.parametrize("name", ["prompts/000011.parquet", "feature_stats.json"])
-def test_ctrl_c_leaves_an_interrupted_run_that_resume_completes_to_the_same_bytes(
-    world: World, undisturbed: Path, tmp_path: Path, name: str
+@pytest.mark.parametrize(
+    ("stop", "name"),
+    [
+        (signal.SIGINT, "prompts/000011.parquet"),
+        (signal.SIGINT, "feature_stats.json"),
+        (signal.SIGTERM, "prompts/000011.parquet"),
+    ],
+)
+def test_ctrl_c_and_sigterm_leave_an_interrupted_run_that_resume_completes_to_the_same_bytes(
+    world: World, undisturbed: Path, tmp_path: Path, stop: signal.Signals, name: str
 ) -> None:
-    done = disturbed(signal.SIGINT, name, 1, world.flags(tmp_path, **OPTIONS))
+    done = disturbed(stop, name, 1, world.flags(tmp_path, **OPTIONS))
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1] == "saescope: interrupted"
     stopped = only_run(tmp_path)
