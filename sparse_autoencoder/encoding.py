@@ -26,7 +26,6 @@ from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
 
 BATCH_TOKENS = 4096  # tokens that go through the subject model at once
 SAE_TOKENS = 512  # tokens whose dense pre-activations exist at once
-FEATURES_PER_ROW = 10
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,14 @@ class Encoder:
         self._policy = policy
         self._spec = spec
 
-    def encode(self, chunk: Chunk) -> EncodedChunk:
+    def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite."""
         windows = cut_windows(chunk, self._policy)
         summary, row_features = summarise_blocks(
             ((block, self.activations(block)) for block in windows.blocks(BLOCK_TOKENS)),
             self._spec,
             first_counted=self._policy.first_counted,
-            per_row=FEATURES_PER_ROW,
+            per_row=features_per_row,
         )
         return EncodedChunk(summary, row_features, len(windows))
 

@@ -6,11 +6,9 @@ it is interrupted and resumed, it leaves the same files. The services do the sam
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,9 +22,10 @@ if __name__ == "__main__":  # as a script this folder is the first place for imp
 from sparse_autoencoder.errors import SaescopeError
 
 if TYPE_CHECKING:
+    from sparse_autoencoder.chunks import ChunkResult
     from sparse_autoencoder.corpus import Source
-    from sparse_autoencoder.encoding import EncodedChunk, Encoder
-    from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions, RunState
+    from sparse_autoencoder.encoding import Encoder
+    from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
     from sparse_autoencoder.store import Store
     from sparse_autoencoder.windows import Chunk, RowTokenizer
 
@@ -36,12 +35,13 @@ ATTEMPTS = 3
 
 @dataclass
 class Job:
-    """Everything that a run needs, loaded and checked before anything is written."""
+    """Everything that a run needs, loaded and checked before anything is written, and how far it is."""
 
     source: Source
     tokenizer: RowTokenizer
     encoder: Encoder
     metadata: RunMetadata
+    state: RunState
 
 
 def prepare(options: RunOptions, run_id: str) -> Job:
@@ -52,8 +52,9 @@ def prepare(options: RunOptions, run_id: str) -> Job:
     from sparse_autoencoder.encoding import Encoder
     from sparse_autoencoder.hub import model_folder, read_config, tokenizer_file
     from sparse_autoencoder.metrics import FEATURE_METRICS
-    from sparse_autoencoder.runs import RunMetadata
+    from sparse_autoencoder.runs import RunMetadata, RunState
     from sparse_autoencoder.subject import hook_name, load_subject
+    from sparse_autoencoder.summary import Summary
     from sparse_autoencoder.windows import RowTokenizer, TokenPolicy
 
     hook = hook_name(options.location, options.layer)
@@ -112,7 +113,7 @@ def prepare(options: RunOptions, run_id: str) -> Job:
         policy=policy,
         spec=metadata.spec,
     )
-    return Job(source, tokenizer, encoder, metadata)
+    return Job(source, tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)))
 
 
 def open_rows(options: RunOptions) -> Source:
@@ -127,14 +128,13 @@ def open_rows(options: RunOptions) -> Source:
 
 def run(options: RunOptions, store: Store) -> RunMetadata:
     """Do a whole new run; its published files are in the store afterwards."""
-    from sparse_autoencoder.runs import RunFolder, RunState, new_run_id
-    from sparse_autoencoder.summary import Summary
+    from sparse_autoencoder.runs import RunFolder, new_run_id
 
     job = prepare(options, new_run_id(store))
     with job.source:
         folder = RunFolder(store, job.metadata.run_id)
         folder.write_metadata(job.metadata)
-        return _finish(job, folder, RunState(Summary.empty(job.metadata.spec)))
+        return _finish(job, folder)
 
 
 def resume(run_id: str, store: Store) -> RunMetadata:
@@ -150,8 +150,9 @@ def resume(run_id: str, store: Store) -> RunMetadata:
         _check_same(run_id, "source", before.source, job.metadata.source)
         _check_same(run_id, "autoencoder", before.autoencoder, job.metadata.autoencoder)
         job.metadata = before.model_copy(update={"status": "running", "error": None})
+        job.state = folder.read_state(job.metadata.spec)
         folder.write_metadata(job.metadata)
-        return _finish(job, folder, folder.read_state(job.metadata.spec))
+        return _finish(job, folder)
 
 
 def _check_same(run_id: str, what: str, before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -161,38 +162,28 @@ def _check_same(run_id: str, what: str, before: dict[str, Any], now: dict[str, A
         raise SaescopeError(f"run {run_id} can't be resumed, its {what} has changed: {changes}; start a new run")
 
 
-def _finish(job: Job, folder: RunFolder, state: RunState) -> RunMetadata:
-    """From a state to the published files; what happens is in metadata.json, whatever happens."""
+def _finish(job: Job, folder: RunFolder) -> RunMetadata:
+    """From the job's state to the published files; what happens is in metadata.json, whatever happens."""
+    from sparse_autoencoder.publishing import publish
+
     started = time.monotonic()
 
     def note(**changes: Any) -> RunMetadata:
         seconds = job.metadata.seconds + time.monotonic() - started
-        counts = {
-            "num_records": state.num_records,
-            "num_prompts": state.num_prompts,
-            "num_windows": state.num_windows,
-            "num_tokens": state.summary.num_tokens,
-            "num_active_features": int((state.summary.count > 0).sum()),
-            "num_skipped_rows": state.skipped.total(),
-            "skipped_rows": dict(state.skipped),
-            "failed_chunks": state.failed_chunks,
-        }
-        metadata = job.metadata.model_copy(update={"seconds": seconds, **counts, **changes})
+        metadata = job.metadata.with_counts(job.state, seconds=seconds, **changes)
         folder.write_metadata(metadata)
         return metadata
 
-    from sparse_autoencoder.publishing import publish
-
     try:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
-        _process(job, folder, state)
-        _check_outcome(job.metadata, state)
-        publish(folder, job.metadata, state, state.encoded_chunks)
-        status = "completed_with_errors" if state.failed_chunks else "complete"
+        _process(job, folder)
+        _check_outcome(job.metadata, job.state)
+        publish(folder, job.metadata, job.state, job.state.encoded_chunks)
+        status = "completed_with_errors" if job.state.failed_chunks else "complete"
         metadata = note(status=status, finished_at=_now())
         folder.store.delete(folder.snapshot)
     except KeyboardInterrupt:
-        folder.write_state(state)
+        folder.write_state(job.state)
         note(status="interrupted")
         raise
     except Exception as error:
@@ -202,8 +193,8 @@ def _finish(job: Job, folder: RunFolder, state: RunState) -> RunMetadata:
     return metadata
 
 
-def _process(job: Job, folder: RunFolder, state: RunState) -> None:
-    """Encode and merge all chunks from the state's next one on; `state` is whole whenever this is interrupted."""
+def _process(job: Job, folder: RunFolder) -> None:
+    """Encode and merge all chunks from the state's next one on; the job's state is whole whenever this is stopped."""
     from sparse_autoencoder.windows import read_chunks
 
     options, policy = job.metadata.options, job.metadata.policy
@@ -211,56 +202,32 @@ def _process(job: Job, folder: RunFolder, state: RunState) -> None:
         print(f"saescope: {job.source.notice}", file=sys.stderr)
     records = _first(job.source, options.max_rows)
     saved_at, save_seconds = time.monotonic(), 0.0
-    with _progress(job, state) as advance:
-        for chunk in read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk):
-            encoded = _encode(job, folder, chunk)
-            with _uninterrupted():
-                _merge(state, chunk, encoded)
-            advance(chunk, state)
+    with _progress(job) as advance:
+        for chunk in read_chunks(records, job.tokenizer, options.chunk_size, policy, job.state.next_chunk):
+            result = _encode(job, chunk)
+            if result.prompts is not None:
+                folder.store.put(folder.prompts(chunk.index), result.prompts)
+            # One assignment: whoever interrupts finds the state either before or after the chunk.
+            job.state = job.state.merge(result.part)
+            advance(chunk)
             # saving may cost a tenth of the time at most
             if time.monotonic() - saved_at > max(SAVE_EVERY_S, 10 * save_seconds):
                 begin = time.monotonic()
-                folder.write_state(state)
+                folder.write_state(job.state)
                 saved_at = time.monotonic()
                 save_seconds = saved_at - begin
 
 
-def _encode(job: Job, folder: RunFolder, chunk: Chunk) -> EncodedChunk | FailedChunk:
-    """Encode a chunk and write its rows; what is missing, and why, if that fails three times."""
-    from sparse_autoencoder.encoding import FEATURES_PER_ROW
-    from sparse_autoencoder.prompts import to_parquet
-    from sparse_autoencoder.runs import FailedChunk
+def _encode(job: Job, chunk: Chunk) -> ChunkResult:
+    """Encode a chunk; if that fails three times, what is missing and why."""
+    from sparse_autoencoder.chunks import encode_chunk, failed_chunk
 
-    error: Exception
     for _attempt in range(ATTEMPTS):
         try:
-            encoded = job.encoder.encode(chunk)
-            break
+            return encode_chunk(job.encoder, chunk, job.metadata.policy)
         except (SaescopeError, RuntimeError) as failure:  # torch reports everything, out of memory too, as RuntimeError
-            error = failure
-    else:
-        ids = [*chunk.row_ids.tolist(), *(row.row_id for row in chunk.skipped)]
-        message = str(error).splitlines()[0]
-        return FailedChunk(
-            chunk=chunk.index, first_row=min(ids), last_row=max(ids), num_rows=chunk.n_records, error=message
-        )
-    rows = to_parquet(chunk, encoded.row_features, job.metadata.policy, FEATURES_PER_ROW)
-    folder.store.put(folder.prompts(chunk.index), rows)
-    return encoded
-
-
-def _merge(state: RunState, chunk: Chunk, encoded: EncodedChunk | FailedChunk) -> None:
-    from sparse_autoencoder.runs import FailedChunk
-
-    if isinstance(encoded, FailedChunk):
-        state.failed_chunks = [*state.failed_chunks, encoded]
-    else:
-        state.summary = state.summary.merge(encoded.summary)
-        state.num_prompts += len(chunk.row_ids)
-        state.num_windows += encoded.num_windows
-        state.skipped.update(row.reason for row in chunk.skipped)
-    state.num_records += chunk.n_records
-    state.next_chunk = chunk.index + 1
+            error = str(failure).splitlines()[0]
+    return failed_chunk(chunk, error, job.metadata.spec)
 
 
 def _check_outcome(metadata: RunMetadata, state: RunState) -> None:
@@ -276,17 +243,17 @@ def _check_outcome(metadata: RunMetadata, state: RunState) -> None:
 
 
 @contextmanager
-def _progress(job: Job, state: RunState) -> Iterator[Any]:
+def _progress(job: Job) -> Iterator[Callable[[Chunk], None]]:
     """A progress bar over rows with tokens/s and the time left; yields a function to call after each chunk."""
     from tqdm import tqdm
 
     begin = time.monotonic()
-    tokens_before = state.summary.num_tokens
+    tokens_before = job.state.summary.num_tokens
     max_rows = job.metadata.options.max_rows
-    with tqdm(total=max_rows, initial=state.num_records, unit=" rows", unit_scale=True, dynamic_ncols=True) as bar:
+    with tqdm(total=max_rows, initial=job.state.num_records, unit=" rows", unit_scale=True, dynamic_ncols=True) as bar:
 
-        def advance(chunk: Chunk, state: RunState) -> None:
-            fraction = job.source.fraction_read()
+        def advance(chunk: Chunk) -> None:
+            state, fraction = job.state, job.source.fraction_read()
             if fraction:
                 estimate = max(state.num_records, round(state.num_records / fraction))
                 bar.total = min(estimate, max_rows or estimate)
@@ -295,25 +262,6 @@ def _progress(job: Job, state: RunState) -> Iterator[Any]:
             bar.update(chunk.n_records)
 
         yield advance
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off being interrupted while the state changes, so that it is saved either before or after a chunk."""
-    if threading.current_thread() is not threading.main_thread():  # signals arrive in the main thread alone
-        yield
-        return
-    pending: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, lambda number, _frame: pending.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for arrived in pending:
-            signal.raise_signal(arrived)
 
 
 def _first(source: Source, max_rows: int | None) -> Iterator[Any]:

@@ -115,6 +115,20 @@ class RunMetadata(BaseModel):
             raise ValueError("each needs a name and a description")
         return metrics
 
+    def with_counts(self, state: RunState, **changes: Any) -> RunMetadata:
+        """These metadata with what a state has counted, and with other changes."""
+        counts = {
+            "num_records": state.num_records,
+            "num_prompts": state.num_prompts,
+            "num_windows": state.num_windows,
+            "num_tokens": state.summary.num_tokens,
+            "num_active_features": int((state.summary.count > 0).sum()),
+            "num_skipped_rows": state.skipped.total(),
+            "skipped_rows": dict(state.skipped),
+            "failed_chunks": state.failed_chunks,
+        }
+        return self.model_copy(update={**counts, **changes})
+
     @property
     def policy(self) -> TokenPolicy:
         """How this run's rows became windows."""
@@ -127,9 +141,9 @@ class RunMetadata(BaseModel):
         return SummarySpec(self.num_features, self.options.top_tokens_per_feature, self.options.seed)
 
 
-@dataclass
+@dataclass(frozen=True)
 class RunState:
-    """How far a run is: the next chunk to merge, and everything merged so far."""
+    """How far a run is: the next chunk to merge, and everything merged so far. One chunk's part has the same form."""
 
     summary: Summary
     next_chunk: int = 0
@@ -138,6 +152,20 @@ class RunState:
     num_windows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failed_chunks: list[FailedChunk] = field(default_factory=list)
+
+    def merge(self, part: RunState) -> RunState:
+        """The state after the next chunk, whose part this is; ValueError if it is another chunk's."""
+        if part.next_chunk != self.next_chunk + 1:
+            raise ValueError(f"chunk {self.next_chunk} is to be merged next, not {part.next_chunk - 1}")
+        return RunState(
+            self.summary.merge(part.summary),
+            next_chunk=part.next_chunk,
+            num_records=self.num_records + part.num_records,
+            num_prompts=self.num_prompts + part.num_prompts,
+            num_windows=self.num_windows + part.num_windows,
+            skipped=self.skipped + part.skipped,
+            failed_chunks=[*self.failed_chunks, *part.failed_chunks],
+        )
 
     @property
     def encoded_chunks(self) -> list[int]:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import GPT2Model
 
-from sparse_autoencoder.encoding import FEATURES_PER_ROW, Encoder
+from sparse_autoencoder.chunks import FEATURES_PER_ROW
+from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.main import prepare, run
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.runs import RunMetadata, RunOptions
@@ -375,7 +376,7 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
         policy=metadata.policy,
         spec=metadata.spec,
     )
-    summary = encoder.encode(chunk).summary
+    summary = encoder.encode(chunk, FEATURES_PER_ROW).summary
     first_counted = int(bos == "exclude")
     latents: dict[tuple[int, ...], NDArray[np.float64]] = {}
     for tokens, hidden in subject.answers:
