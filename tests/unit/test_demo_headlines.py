@@ -32,6 +32,17 @@ SPAN_TEXT = {
     "earnings_miss": r"Miss(es)?",
     "fda_approval": r"FDA( Approval| Approves| Clearance)?",
     "merger": r"Acquire",
+    "eps": r"\$\d\.\d\d",
+    "sales": r"\$(\d+\.\dB|\d+M)",
+    "deal_value": r"\$(\d+\.\dB|\d+M|\d+ Million)",
+    "month": r"(January|February|March|April|May|June|July|August|September|October|November|December)",
+    "year": r"20[12]\d",
+    "ticker": r"\((NYSE|NASDAQ): [A-Z]+\)",
+    "coverage": r"Initiates Coverage",
+    "maintains": r"Maintains",
+    "dividend": r"Dividend",
+    "year_range": r"52-Week",
+    "work_visa": r"H-1B Visa",
     "rating_list": r"Upgrades, Downgrades",
     "analyst_name": r"\w+ \w+",
     "analyst_firm": r"[A-Z][\w&. ]+",
@@ -59,9 +70,9 @@ def test_a_longer_run_begins_with_the_rows_of_a_shorter_one() -> None:
 def test_the_rows_are_those_that_the_committed_model_was_trained_on() -> None:
     # if this changes, run demo/train.py again
     assert [h.title for h in generate(3, seed=1)] == [
-        "Ford F-150 Sales Slip 2% on Weak Demand",
-        "Amgen Receives FDA Approval for Migraine Treatment",
-        "Credit Suisse Upgrades Nvidia to Buy",
+        "Weak Ford F-150 Sales Worry Analysts",
+        "Goldman Sachs Upgrades Tesla to Outperform",
+        "Rivals Copy Apple iPad, Says Piper Jaffray Analyst Mark Muñoz",
     ]
 
 
