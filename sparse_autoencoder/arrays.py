@@ -42,9 +42,8 @@ def stable_argsort(*keys: tuple[NDArray[Any], int]) -> Ints:
     index_type = np.int32 if len(keys[0][0]) < 2**31 else np.int64
     order: NDArray[Any] | None = None
     for numbers, shift in digits:
-        current = numbers if order is None else numbers[order]
-        digit = (current >> current.dtype.type(shift)).astype(np.uint16)
-        step = np.argsort(digit, kind="stable")
+        digit = (numbers >> numbers.dtype.type(shift)).astype(np.uint16)
+        step = np.argsort(digit if order is None else digit[order], kind="stable")
         order = step.astype(index_type) if order is None else order[step]
     if order is None:
         raise ValueError("stable_argsort needs a key")
@@ -76,14 +75,19 @@ def rank_in_group(starts: Ints, total: int) -> Ints:
 
 def is_repeated(group: NDArray[Any], item: Keys) -> Mask:
     """Mask of the entries whose (group, item) has come earlier, for entries in any order."""
-    # Sorting short hashes is fast and finds the few entries that may be repeats; only these are compared for real.
-    hashes = (mix(item ^ (group.astype(np.uint64) * GOLDEN)) >> np.uint64(32)).astype(np.uint32)
-    ordered = np.sort(hashes)
+    # Most entries are alone in their cell of a hash table, and so are no repeats. The others are compared for real,
+    # after short hashes, which sort fast, have left the few of them that are likely to be the same.
+    hashes = mix(item ^ (group.astype(np.uint64) * GOLDEN))
+    bits = bits_for(4 * len(hashes))
+    cell = (hashes >> np.uint64(64 - bits)).astype(np.int64)
+    crowded = np.flatnonzero(np.bincount(cell, minlength=1 << bits)[cell] > 1)
+    short = (hashes[crowded] & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    ordered = np.sort(short)
     shared = ordered[1:][ordered[1:] == ordered[:-1]]
     repeated = np.zeros(len(hashes), bool)
     if len(shared):
-        at = np.minimum(np.searchsorted(shared, hashes), len(shared) - 1)
-        suspects = np.flatnonzero(shared[at] == hashes)
+        at = np.minimum(np.searchsorted(shared, short), len(shared) - 1)
+        suspects = crowded[shared[at] == short]
         by_item = suspects[np.lexsort((item[suspects], group[suspects]))]  # stable: equal ones stay in order
         same = (group[by_item][1:] == group[by_item][:-1]) & (item[by_item][1:] == item[by_item][:-1])
         repeated[by_item[1:][same]] = True

@@ -34,11 +34,15 @@ from sparse_autoencoder.windows import Windows
 BLOCK_TOKENS = 65_536  # what is sorted at once; larger blocks need more memory and merge less often
 _WORKERS = 2  # blocks that are summarised at the same time: numpy sorts outside the interpreter's lock
 _LAST_BIN = 2**31 - 1
+_DENSE_BINS = 1 << 24  # features times bins that are counted in one dense array
 
 
 @dataclass(frozen=True)
 class SparseActivations:
-    """The positive activations at a block's counted tokens, in any order; arrays [activations]."""
+    """The positive activations at a block's counted tokens, in any order; arrays [activations].
+
+    Windows with the same tokens have the same activations.
+    """
 
     token: NDArray[np.int32]  # index into the block's flat tokens
     feature: NDArray[np.int32]
@@ -125,16 +129,14 @@ class BlockSummariser:
         """The block's summary; `num_tokens` of its tokens are counted."""
         if not len(self._feature):
             return replace(Summary.empty(self._spec), num_tokens=num_tokens)
-        # Sorting by strength leaves equal activations in order of their tokens.
-        by_strength = stable_argsort((self._feature, self._feature_bits), (self._weakness, 31))
-        key, count = _histogram(self._feature, self._value[by_strength])
+        key, count = self._histogram()
         return Summary(
             self._spec,
             num_tokens=num_tokens,
             **self._sums(),  # type: ignore[arg-type]
             histogram_key=key,
             histogram_count=count,
-            top=self._examples(self._strongest(by_strength)),
+            top=self._examples(self._strongest()),
             random=self._random(),
         )
 
@@ -175,10 +177,37 @@ class BlockSummariser:
             "maximum": spread(np.maximum.reduceat(self._value, starts)),
         }
 
-    def _strongest(self, by_strength: Ints) -> Ints:
-        text = self._block.texts[self._window[by_strength]]
-        # Sorting by strength within features leaves each feature's place in the array as it was.
-        return by_strength[first_distinct(self._feature, text, self._spec.examples_per_feature)]
+    def _histogram(self) -> tuple[Ints, Ints]:
+        """Keys (feature << 32 | bin) and counts of the bins in use; bin = ceil(a / 0.2), as in OpenAI's viewer."""
+        bins = np.ceil(self._value.astype(np.float64) / HISTOGRAM_BIN_WIDTH)
+        bins = np.minimum(bins, _LAST_BIN, out=bins).astype(np.int64)
+        n_bins = int(bins.max()) + 1
+        if n_bins * self._spec.n_features <= _DENSE_BINS:
+            counts = np.bincount(self._feature * np.int64(n_bins) + bins)
+            used = np.flatnonzero(counts)
+            feature, bins = np.divmod(used, n_bins)
+            return (feature << 32) | bins, counts[used]
+        keys, counts = np.unique((self._feature.astype(np.int64) << 32) | bins, return_counts=True)
+        return keys, counts
+
+    def _strongest(self) -> Ints:
+        """The activations of each feature's top examples, in order of rank."""
+        # In windows with the same tokens all is the same: only the first such window can be shown.
+        first = np.zeros(len(self._block), bool)
+        first[np.unique(self._block.texts, return_index=True)[1]] = True
+        # and of a window only its strongest token
+        peak = np.repeat(
+            np.maximum.reduceat(self._value, self._run_starts), np.diff(self._run_starts, append=len(self._value))
+        )
+        candidates = np.flatnonzero((self._value == peak) & first[self._window])
+        # Sorting leaves equally strong tokens in their order, so that those of one window stay side by side.
+        order = stable_argsort((self._feature[candidates], self._feature_bits), (self._weakness[candidates], 31))
+        index = candidates[order]
+        again = np.zeros(len(index), bool)
+        again[1:] = self._run_of[index][1:] == self._run_of[index][:-1]
+        index = index[~again]
+        rank = rank_in_group(group_starts(self._feature[index]), len(index))
+        return index[rank < self._spec.examples_per_feature]
 
     def _random(self) -> Examples:
         draw = self._draws(np.arange(len(self._feature)))
@@ -227,15 +256,3 @@ class BlockSummariser:
             act_position=(self._token[flat] - np.repeat(begin, lengths)).astype(np.int32),
             act_value=self._value[flat],
         )
-
-
-def _histogram(feature: NDArray[np.int32], value: NDArray[np.float32]) -> tuple[Ints, Ints]:
-    """Keys (feature << 32 | bin) and counts of the bins in use; bin = ceil(a / 0.2), as in OpenAI's viewer.
-
-    Activations come by feature, strongest first, so that a feature's equal bins are already side by side.
-    """
-    bins = np.minimum(np.ceil(value.astype(np.float64) / HISTOGRAM_BIN_WIDTH), _LAST_BIN).astype(np.int64)
-    starts = group_starts(feature, bins)
-    keys = (feature[starts].astype(np.int64) << 32) | bins[starts]
-    order = np.argsort(keys)
-    return keys[order], np.diff(starts, append=len(value))[order]

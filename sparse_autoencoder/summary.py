@@ -75,6 +75,8 @@ class Summary:
         """The summary of this part and a later one together; SaescopeError if their specs differ."""
         if self.spec != later.spec:
             raise SaescopeError(f"summaries of different settings can't be merged: {self.spec} and {later.spec}")
+        if not self.num_tokens or not later.num_tokens:  # nothing to merge with
+            return later if not self.num_tokens else self
         keep = self.spec.examples_per_feature
         key, count = _add_histograms(self, later)
         return Summary(
