@@ -29,6 +29,8 @@ from tests.support.commands import (
     write_random_autoencoder,
 )
 
+pytestmark = pytest.mark.usefixtures("work")
+
 GOOD_CSV = "title,stock\nApple beats on earnings,AAPL\nTesla falls 3%,TSLA\n"
 Said = Callable[..., str]
 
@@ -36,15 +38,6 @@ Said = Callable[..., str]
 @pytest.fixture(scope="module")
 def autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_random_autoencoder(tmp_path_factory.mktemp("autoencoder") / "autoencoder.pt")
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the command is called, and runs go."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
 
 
 @pytest.fixture

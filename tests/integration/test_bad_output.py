@@ -23,6 +23,8 @@ from tests.support.commands import (
     write_random_autoencoder,
 )
 
+pytestmark = pytest.mark.usefixtures("work")
+
 ROWS = 100
 DISK_BYTES = 4 * 2**20
 
@@ -48,15 +50,6 @@ def undisturbed(command: list[str], tmp_path_factory: pytest.TempPathFactory) ->
     assert main([*command, "--output", str(output)]) == 0
     (run,) = output.iterdir()
     return files_of(run)
-
-
-@pytest.fixture(autouse=True)
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the command is called, and runs go."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
 
 
 def files_of(run: Path) -> dict[str, bytes]:

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
 from sparse_autoencoder.runs import RunState
 from sparse_autoencoder.store import DirectoryStore
-from tests.support.runs import World, files_of, interrupted_run, make_world, one_thread, read_json
+from tests.support.runs import World, files_of, interrupted_run, make_world, read_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
@@ -35,6 +34,8 @@ TIMES = ("run_id", "started_at", "finished_at", "seconds")
 RUNNER = """
 import os, sys
 from sparse_autoencoder import command, main
+
+pytestmark = pytest.mark.usefixtures("quick")
 main.SAVE_EVERY_S = 0.0
 number, name, left = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 def watch(event, args):
@@ -46,17 +47,6 @@ def watch(event, args):
 sys.addaudithook(watch)
 sys.exit(command.main(sys.argv[4:]))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="module")

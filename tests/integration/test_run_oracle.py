@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,14 +46,14 @@ from tests.support.runs import (
     World,
     feature_of,
     files_of,
-    make_world,
-    one_thread,
     read_json,
     read_json_lines,
     read_tables,
     tiny_tokenizer,
 )
 from tests.support.summaries import assert_equals_oracle
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 PER_FEATURE = 4
 SEED = 11
@@ -131,17 +130,6 @@ class Case:
     def counted(self) -> NDArray[np.float64]:
         """Dense latents at all counted tokens, [tokens, features]."""
         return np.concatenate([window.latents[self.first_counted :] for window in self.windows])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,0 @@
-"""What the services share: settings, messages, the queue, leases, and the object store."""
