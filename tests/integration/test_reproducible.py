@@ -24,6 +24,8 @@ from sparse_autoencoder.runs import RunState
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.runs import World, files_of, interrupted_run, make_world, read_json
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
 POLL_S = 0.02
@@ -34,8 +36,6 @@ TIMES = ("run_id", "started_at", "finished_at", "seconds")
 RUNNER = """
 import os, sys
 from sparse_autoencoder import command, main
-
-pytestmark = pytest.mark.usefixtures("quick")
 main.SAVE_EVERY_S = 0.0
 number, name, left = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 def watch(event, args):
