@@ -26,6 +26,11 @@ LIGHT = (
     "sparse_autoencoder.command",
     "sparse_autoencoder.main",
     "services.api.app",
+    "services.common.settings",
+    "services.common.messages",
+    "services.common.ports",
+    "services.common.object_store",
+    "services.common.leases",
     "services.cli",
 )
 

@@ -1,0 +1,1 @@
+"""What the services share: settings, messages, the queue, leases, and the object store."""

@@ -1,0 +1,178 @@
+"""Leases in Redis: names that one worker at a time holds, for as long as it keeps renewing.
+
+A worker that is killed or cut off stops renewing, and its names are free again after `lease_s`. A lease makes double
+work rare; it can't make it impossible (a holder may be frozen and wake up late), so what is done under one must bear
+being done twice. Redis may be wiped at any moment: then renewing says that the lease is lost. This file knows nothing
+of what the names stand for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from sparse_autoencoder.errors import SaescopeError
+
+LEASE_PREFIX = "saescope:lease:"
+COUNT_PREFIX = "saescope:count:"
+COUNT_KEPT_S = 7 * 24 * 3600  # after the last time; so counts of forgotten runs don't fill Redis
+_RENEWALS_PER_LEASE = 4  # so that two may fail
+
+_RENEW = """
+if redis.call('get', KEYS[1]) == ARGV[1] then
+    return redis.call('pexpire', KEYS[1], ARGV[2])
+end
+return 0
+"""
+_RELEASE = """
+if redis.call('get', KEYS[1]) == ARGV[1] then
+    return redis.call('del', KEYS[1])
+end
+return 0
+"""
+
+
+class LeasesUnavailableError(SaescopeError):
+    """Redis did not answer, or would not do what was asked; whether a lease is held isn't known."""
+
+
+class Hold:
+    """A lease while `RedisLeases.hold` renews it."""
+
+    def __init__(self, until: float) -> None:
+        self._until = until  # monotonic time to which the last renewal that worked reaches
+        self._lock = threading.Lock()
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else may have the lease by now: what was begun under it is better left. Once so, always."""
+        with self._lock:
+            return time.monotonic() >= self._until
+
+    def extend(self, until: float) -> None:
+        """A renewal worked that reaches to the monotonic time `until`; too late if the lease is lost already."""
+        with self._lock:
+            if time.monotonic() < self._until:
+                self._until = until
+
+    def lose(self) -> None:
+        """A renewal was refused."""
+        with self._lock:
+            self._until = 0.0
+
+
+class RedisLeases:
+    """The port Leases (services/common/ports.py) on the Redis at `url`; leases last `lease_s` seconds.
+
+    `owner` names one attempt at one thing, not a process: two attempts never share it. Every call raises
+    LeasesUnavailableError if Redis can't be used or is silent for a quarter of `lease_s`. Commands aren't repeated
+    here, because one whose answer was lost may have been done: a lease taken so frees itself.
+    """
+
+    def __init__(self, url: str, lease_s: float) -> None:
+        self._lease_s = lease_s
+        timeout_s = lease_s / _RENEWALS_PER_LEASE
+        self._redis = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._renew = self._redis.register_script(_RENEW)
+        self._release = self._redis.register_script(_RELEASE)
+
+    def close(self) -> None:
+        """Close the connections; leases stay until they expire."""
+        self._redis.close()
+
+    def acquire(self, name: str, owner: str) -> bool:
+        """See Leases.acquire."""
+        with _sentences():
+            return bool(self._redis.set(LEASE_PREFIX + name, owner, nx=True, px=self._lease_ms))
+
+    def renew(self, name: str, owner: str) -> bool:
+        """See Leases.renew; from now on the lease lasts `lease_s` again."""
+        with _sentences():
+            return bool(self._renew(keys=[LEASE_PREFIX + name], args=[owner, self._lease_ms]))
+
+    def release(self, name: str, owner: str) -> None:
+        """See Leases.release."""
+        with _sentences():
+            self._release(keys=[LEASE_PREFIX + name], args=[owner])
+
+    def held(self, prefix: str) -> set[str]:
+        """See Leases.held; a name that is taken or freed meanwhile may be in it or not."""
+        with _sentences():
+            return {key.removeprefix(LEASE_PREFIX) for key in self._keys(LEASE_PREFIX + prefix)}
+
+    def count(self, name: str) -> int:
+        """See Leases.count; a count that stays the same for a week is dropped."""
+        with _sentences(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.incr(COUNT_PREFIX + name)
+            pipe.expire(COUNT_PREFIX + name, COUNT_KEPT_S)
+            return int(pipe.execute()[0])
+
+    def forget(self, prefix: str) -> None:
+        """See Leases.forget."""
+        with _sentences():
+            if keys := self._keys(COUNT_PREFIX + prefix):
+                self._redis.delete(*keys)
+
+    @contextmanager
+    def hold(self, name: str, owner: str) -> Iterator[Hold | None]:
+        """Hold a lease in the block, renewed by a thread; None if somebody else has it.
+
+        The Hold says when it is lost: taken away, or not renewed for `lease_s`, be it that Redis is away or that this
+        process was frozen. At the end of the block the lease is released; if Redis is away then, it expires.
+        """
+        until = time.monotonic() + self._lease_s
+        if not self.acquire(name, owner):
+            yield None
+            return
+        hold, over = Hold(until), threading.Event()
+        renewing = threading.Thread(
+            target=self._keep, args=(hold, over, name, owner), name=f"lease {name}", daemon=True
+        )
+        renewing.start()
+        try:
+            yield hold
+        finally:
+            over.set()
+            renewing.join()
+            with contextlib.suppress(LeasesUnavailableError):  # it expires, and the block's outcome matters more
+                self.release(name, owner)
+
+    def _keep(self, hold: Hold, over: threading.Event, name: str, owner: str) -> None:
+        """Renew until the block is over or the lease is lost."""
+        while not over.wait(self._lease_s / _RENEWALS_PER_LEASE) and not hold.lost:
+            until = time.monotonic() + self._lease_s
+            with contextlib.suppress(LeasesUnavailableError):  # tried again until the time is up
+                if self.renew(name, owner):
+                    hold.extend(until)
+                else:
+                    hold.lose()
+
+    @property
+    def _lease_ms(self) -> int:
+        return max(1, round(self._lease_s * 1000))
+
+    def _keys(self, prefix: str) -> list[str]:
+        pattern = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in prefix) + "*"
+        return list(cast(Iterator[str], self._redis.scan_iter(match=pattern, count=1000)))
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise LeasesUnavailableError(f"Redis can't be used for leases; is it up? ({error})") from error

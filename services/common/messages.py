@@ -1,0 +1,54 @@
+"""The messages between services: which run, which chunk, never data.
+
+One of an unknown version is refused with a sentence, so that mixed deployments are noticed. This file knows nothing
+of how messages travel.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sparse_autoencoder.errors import SaescopeError
+
+VERSION: Literal[1] = 1
+Task = Literal["ingest", "encode", "aggregate"]
+
+
+class Message(BaseModel):
+    """What a task is about: a run, and for `encode` the number of a chunk in it, from 0.
+
+    `model_dump()` is its form in a queue, plain enough for JSON; `parse_message` is the way back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: Literal[1] = VERSION
+    task: Task
+    run_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
+    chunk: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _chunk_is_for_encode(self) -> Self:
+        if (self.chunk is None) == (self.task == "encode"):
+            raise ValueError("a chunk belongs to the task encode, and to no other")
+        return self
+
+
+def parse_message(content: object) -> Message:
+    """The message in a queue's entry; SaescopeError if it is none, or of a version that this service doesn't know."""
+    if not isinstance(content, dict):
+        raise SaescopeError(f"what arrived is no message but {str(content)[:100]!r}: who else uses this queue?")
+    version = content.get("version")
+    if type(version) is not int or version != VERSION:
+        raise SaescopeError(
+            f"a message of version {version!r} arrived, and this service knows version {VERSION}: "
+            "run the same release of all services"
+        )
+    try:
+        return Message.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "message"
+        raise SaescopeError(f"a message can't be understood ({where}: {first['msg']}): {str(content)[:200]}") from error

@@ -1,0 +1,198 @@
+"""A Store in an S3 bucket, through the minio client.
+
+Works with MinIO, SeaweedFS and every other S3 server. A put is one object, large ones in parts, and becomes visible
+whole, as S3 promises. Requests are repeated by urllib3, a stated number of times; then the call fails with a sentence
+that names endpoint and bucket. This file knows nothing of runs, nor of when to try again later.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+
+from services.common.settings import Settings
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.store import NotFoundError, check_key
+
+PART_BYTES = 16 << 20
+_MAX_PARTS = 9_000  # S3 allows 10,000
+_BACKOFF_S = 0.2
+
+
+class StoreUnavailableError(SaescopeError):
+    """The store did not answer, or would not do what was asked; the sentence names endpoint and bucket."""
+
+
+class ObjectStore:
+    """A Store: the objects of one bucket whose names begin with `prefix`.
+
+    `endpoint` is host:port, `secure` means TLS. Every request is tried 1 + `retries` times, each waiting `timeout_s`
+    seconds for a connection and again for every piece of the answer, with pauses of 0, 0.4, 0.8, 1.6, … seconds
+    between them. With the defaults a server that refuses connections is given up after 3 s, one that is silent after
+    28 s (twice that in the middle of an object in parts, as the parts are then cleaned up).
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        *,
+        prefix: str = "",
+        secure: bool = False,
+        timeout_s: float = 5.0,
+        retries: int = 4,
+    ) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._where = f"the bucket {bucket} at {endpoint}"
+        # Every request may be repeated, POST too: doing it twice leaves what doing it once does, or fails and the
+        # caller puts the same bytes again. The last bad answer is returned instead of raised, because it says what was
+        # wrong.
+        retry = urllib3.Retry(
+            retries,
+            redirect=0,
+            allowed_methods=None,
+            status_forcelist=(429, 500, 502, 503, 504),
+            backoff_factor=_BACKOFF_S,
+            raise_on_status=False,
+        )
+        pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s), retries=retry, maxsize=16
+        )
+        # Naming a region, which own servers ignore, saves the client from asking for it.
+        self._client = Minio(
+            endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region="us-east-1", http_client=pool
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings, prefix: str = "") -> ObjectStore:
+        """The store that the settings name; nothing is asked of the server yet."""
+        scheme, _, endpoint = settings.s3_endpoint.partition("://")
+        return cls(
+            endpoint,
+            settings.s3_access_key,
+            settings.s3_secret_key,
+            settings.s3_bucket,
+            prefix=prefix,
+            secure=scheme == "https",
+        )
+
+    def create_bucket(self) -> None:
+        """Make the bucket if there is none; StoreUnavailableError if that can't be done."""
+        with self._sentences():
+            if self._client.bucket_exists(self._bucket):
+                return
+            try:
+                self._client.make_bucket(self._bucket)
+            except S3Error as error:  # another service may have been quicker
+                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                    raise
+
+    def check(self) -> None:
+        """Raise StoreUnavailableError unless the bucket is there and these credentials open it."""
+        with self._sentences():
+            if not self._client.bucket_exists(self._bucket):
+                raise self._no_bucket()
+
+    def put(self, key: str, data: bytes | BinaryIO) -> None:
+        """See Store.put; of a file, 16 MiB at a time are in memory (more only above 140 GB)."""
+        check_key(key)
+        file: BinaryIO = io.BytesIO(data) if isinstance(data, bytes) else data
+        try:
+            begin = file.tell()
+            length = file.seek(0, os.SEEK_END) - begin
+            file.seek(begin)
+            with self._sentences(key):
+                self._client.put_object(
+                    self._bucket,
+                    self._prefix + key,
+                    file,
+                    length,
+                    part_size=max(PART_BYTES, -(-length // _MAX_PARTS)),
+                    num_parallel_uploads=1,  # more would each hold a part
+                )
+        except OSError as error:  # of the file: the connection's are urllib3's
+            raise SaescopeError(f"can't write {key} to {self._where}: {error.strerror or error}") from error
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """See Store.get."""
+        check_key(key)
+        if length == 0:
+            self.size(key)  # S3 has no empty ranges, but a missing object is an error for every length
+            return b""
+        with self._sentences(key):
+            try:
+                response = self._client.get_object(self._bucket, self._prefix + key, offset=offset, length=length or 0)
+            except S3Error as error:
+                if error.code == "InvalidRange":  # begins at or after the object's end
+                    return b""
+                raise
+            try:
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
+
+    def size(self, key: str) -> int:
+        """See Store.size."""
+        check_key(key)
+        with self._sentences(key):
+            try:
+                return int(self._client.stat_object(self._bucket, self._prefix + key).size or 0)
+            except S3Error as error:
+                if error.code == "NoSuchKey":  # an answer to HEAD doesn't say if it is the bucket that is missing
+                    self.check()
+                raise
+
+    def list(self, prefix: str = "") -> list[str]:
+        """See Store.list."""
+        with self._sentences():
+            objects = self._client.list_objects(self._bucket, prefix=self._prefix + prefix, recursive=True)
+            names = [str(entry.object_name) for entry in objects if not entry.is_dir]
+        return sorted(name.removeprefix(self._prefix) for name in names)
+
+    def delete(self, key: str) -> None:
+        """See Store.delete."""
+        check_key(key)
+        with self._sentences(key):
+            self._client.remove_object(self._bucket, self._prefix + key)
+
+    def _no_bucket(self) -> StoreUnavailableError:
+        return StoreUnavailableError(f"there is no {self._where.removeprefix('the ')}: create it, or name another")
+
+    @contextmanager
+    def _sentences(self, key: str = "") -> Iterator[None]:
+        """Turn what the client raises into the errors that Store promises."""
+        doing = f" for {self._prefix}{key}" if key else ""
+        try:
+            yield
+        except S3Error as error:
+            if error.code == "NoSuchKey":
+                raise NotFoundError(f"there is no object {self._prefix}{key} in {self._where}") from error
+            if error.code == "NoSuchBucket":
+                raise self._no_bucket() from error
+            said = f"{error.code}: {error.message}" if error.message else error.code
+            advice = "; check the access key and the secret key" if error.code in _WRONG_CREDENTIALS else ""
+            raise StoreUnavailableError(f"{self._where} refused a request{doing}: {said}{advice}") from error
+        except (MinioException, urllib3.exceptions.HTTPError) as error:
+            raise StoreUnavailableError(
+                f"{self._where} can't be used{doing}; is the S3 server up? ({_reason(error)})"
+            ) from error
+
+
+_WRONG_CREDENTIALS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:
+        return str(error.reason)
+    return str(error)

@@ -1,0 +1,134 @@
+"""The services' settings, all of them, from environment variables: typed, with defaults and meanings.
+
+A value that can't be used stops the start with a sentence that names the variable. Nothing else in the services reads
+the environment; this file connects to nothing, so it doesn't know whether what is set is true.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from sparse_autoencoder.errors import SaescopeError
+
+PREFIX = "SAESCOPE_"
+LIBRARY_VARIABLES = ("SAESCOPE_CACHE", "SAESCOPE_AZURE_ENDPOINT")  # read by the library itself
+
+
+def _with_port_that_is_one(url: str) -> str:
+    _ = urlsplit(url).port  # ValueError if it is no number up to 65535
+    return url
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("it must begin with /")
+    return path
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+Url = Annotated[str, AfterValidator(_with_port_that_is_one)]
+# Compose passes on a variable that .env doesn't set as an empty one.
+EmptyIsNone = Annotated[str | None, BeforeValidator(lambda value: value or None)]
+
+
+class Settings(BaseModel):
+    """What the environment may say; the variable of a field is SAESCOPE_ and the field's name in capitals.
+
+    Times are in seconds. What may hold a password is neither printed nor quoted in errors.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: Annotated[
+        Url,
+        Field(
+            pattern=r"^rediss?://[^/?#\s]+(/[0-9]*)?(\?\S*)?$",
+            repr=False,
+            description="where Redis is, as redis://host:port/0",
+        ),
+    ] = "redis://127.0.0.1:6379/0"
+    s3_endpoint: Annotated[
+        Url, Field(pattern=r"^https?://[^/?#@\s]+$", description="where the S3 server is, as http://host:port")
+    ] = "http://127.0.0.1:9000"
+    s3_access_key: Annotated[str, Field(min_length=1, description="the S3 server's user")]
+    s3_secret_key: Annotated[str, Field(min_length=1, repr=False, description="the S3 server's password")]
+    s3_bucket: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
+            description="the bucket of the runs: 3 to 63 lower-case letters, digits and hyphens",
+        ),
+    ] = "saescope"
+    data_folder: Annotated[Folder, Field(description="the folder whose files may be sources of runs")] = Path("/data")
+    start_timeout_s: Annotated[
+        Seconds, Field(description="how many seconds to wait for Redis and the store at the start")
+    ] = 60.0
+    lease_s: Annotated[Seconds, Field(description="after how many seconds of silence a worker has lost its chunk")] = (
+        10.0
+    )
+    reap_every_s: Annotated[Seconds, Field(description="every how many seconds lost work is looked for")] = 3.0
+    max_waiting_chunks: Annotated[Count, Field(description="how many chunks may wait before ingest holds back")] = 32
+    chunk_attempts: Annotated[Count, Field(description="how many attempts a chunk has before it is marked failed")] = 3
+    save_every_s: Annotated[Seconds, Field(description="every how many seconds the aggregator saves its state")] = 5.0
+    metrics_port: Annotated[
+        int, Field(ge=0, le=65535, description="the port of the Prometheus metrics, 0 for none")
+    ] = 0
+    api_token: Annotated[
+        EmptyIsNone, Field(repr=False, description="the bearer token that writing needs, empty for none")
+    ] = None
+    first_run: Annotated[
+        str, Field(description="the flags of the run to start when there is none, empty for no run")
+    ] = ""
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings that the environment (default: the process's) gives.
+
+    SaescopeError has one line for each variable that is wrong, missing or unknown.
+    """
+    environment = os.environ if environment is None else environment
+    names = {variable_of(field): field for field in Settings.model_fields}
+    own = {
+        names.get(variable, variable): value
+        for variable, value in environment.items()
+        if variable.startswith(PREFIX) and variable not in LIBRARY_VARIABLES
+    }
+    try:
+        return Settings.model_validate(own)
+    except ValidationError as error:
+        raise SaescopeError("\n".join(_sentence(one) for one in error.errors())) from error
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field of Settings."""
+    return PREFIX + field.upper()
+
+
+def _sentence(error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        return _unknown(name)
+    field, variable = Settings.model_fields[name], variable_of(name)
+    if error["type"] == "missing":
+        return f"{variable} is not set: it is {field.description}"
+    value = "empty" if error["input"] == "" else repr(error["input"]) if field.repr else "what it is"
+    # That a pattern doesn't match helps nobody, the description shows the form; and a reason may quote a secret.
+    why = f" ({error['msg']})" if field.repr and error["type"] != "string_pattern_mismatch" else ""
+    return f"{variable} can't be {value}: it is {field.description}{why}"
+
+
+def _unknown(variable: str) -> str:
+    variables = [variable_of(field) for field in Settings.model_fields]
+    close = difflib.get_close_matches(variable, variables, n=1, cutoff=0.8)
+    advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(variables)}"
+    return f"there is no setting {variable}; {advice}"
