@@ -1,8 +1,8 @@
 """One block of windows and its sparse activations -> the block's summary.
 
 A block is a run of windows. Its activations are sorted by (feature, token), from which sums and histograms follow;
-those that can be examples are sorted by (feature, strength) and by (feature, draw), and those of each row by strength. The
-sorting is a stable radix sort by 16-bit digits, linear in the number of activations (see `stable_argsort`).
+those that can be examples by (feature, strength) and by (feature, draw), and each row's by strength. The sorting is a
+stable radix sort by 16-bit digits, linear in the number of activations (see `stable_argsort`).
 This file is numpy only; where activations come from and where summaries go it doesn't know.
 """
 
