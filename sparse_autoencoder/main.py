@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata as packages
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,84 +45,20 @@ class Job:
 
 def prepare(options: RunOptions, run_id: str) -> Job:
     """Open the source and load tokenizer, subject model and autoencoder; SaescopeError if anything doesn't fit."""
-    import torch
-
-    from sparse_autoencoder.checkpoints import address_of, fetch, load_autoencoder
-    from sparse_autoencoder.encoding import Encoder
-    from sparse_autoencoder.hub import model_folder, read_config, tokenizer_file
-    from sparse_autoencoder.metrics import FEATURE_METRICS
-    from sparse_autoencoder.runs import RunMetadata, RunState
-    from sparse_autoencoder.subject import hook_name, load_subject
+    from sparse_autoencoder.loading import load_models, load_tokens, open_rows
+    from sparse_autoencoder.runs import RunState
+    from sparse_autoencoder.subject import hook_name
     from sparse_autoencoder.summary import Summary
-    from sparse_autoencoder.windows import RowTokenizer, TokenPolicy
 
-    hook = hook_name(options.location, options.layer)
-    if options.device == "auto":
-        options = options.model_copy(update={"device": "cuda" if torch.cuda.is_available() else "cpu"})
+    hook_name(options.location, options.layer)  # before anything is downloaded
     with ExitStack() as opened:
         source = opened.enter_context(open_rows(options))
-        folder = model_folder(options.subject)
-        config = read_config(folder)
-        if options.max_tokens > config["n_positions"]:
-            raise SaescopeError(
-                f"--max-tokens {options.max_tokens} is more than the {config['n_positions']} positions of "
-                f"{options.subject}: choose fewer"
-            )
-        policy = TokenPolicy(config["bos_token_id"], options.max_tokens, options.bos, options.long_rows)
-        tokenizer = RowTokenizer(tokenizer_file(folder))
-        subject = load_subject(
-            folder, device=options.device, dtype=getattr(torch, options.precision), last_layer=options.layer
-        )
-        checkpoint = fetch(address_of(options.autoencoder, options.location, options.layer))
-        autoencoder = load_autoencoder(checkpoint, n_inputs=subject.width(options.location))
+        tokenizer, _policy = load_tokens(options)
+        models = load_models(options)
+        metadata = models.metadata(options, run_id, source.describe(), _now())
+        encoder = models.encoder(metadata)
         opened.pop_all()  # from here on the job owns the source
-    description = source.describe()
-    metadata = RunMetadata(
-        run_id=run_id,
-        status="running",
-        options=options,
-        source=dict(description),
-        subject={"name": options.subject, "hook": hook, "n_layers": subject.n_layers, "vocab_size": subject.vocab_size},
-        autoencoder={
-            "name": options.autoencoder,
-            "address": checkpoint.address,
-            "size": checkpoint.size,
-            "sha256": checkpoint.sha256,
-            "activation": type(autoencoder.activation).__name__,
-            "n_inputs": autoencoder.n_inputs,
-        },
-        bos_token_id=policy.bos_token_id,
-        num_features=autoencoder.n_latents,
-        metrics=[{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS],
-        versions={name: packages.version(name) for name in ("saescope", "numpy", "pyarrow", "tokenizers", "torch")},
-        started_at=_now(),
-        dataset_csv=str(description["file"]),
-        text_column=None if description.get("text_column") is None else str(description["text_column"]),
-        layer_index=options.layer,
-        location=options.location,
-        max_sequence_length=options.max_tokens,
-        top_feature_count=options.top_feature_count,
-        top_tokens_per_feature=options.top_tokens_per_feature,
-    )
-    encoder = Encoder(
-        subject,
-        autoencoder,
-        location=options.location,
-        layer_index=options.layer,
-        policy=policy,
-        spec=metadata.spec,
-    )
     return Job(source, tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)))
-
-
-def open_rows(options: RunOptions) -> Source:
-    """The rows that the options ask for."""
-    from sparse_autoencoder.corpus import open_source, prompt_file, single_row
-
-    if options.prompt_file is not None:
-        return prompt_file(Path(options.prompt_file))
-    source = open_source(options.source, options.text_column)
-    return source if options.kaggle_row is None else single_row(source, options.kaggle_row)
 
 
 def run(options: RunOptions, store: Store) -> RunMetadata:
@@ -181,7 +116,7 @@ def _finish(job: Job, folder: RunFolder) -> RunMetadata:
         publish(folder, job.metadata, job.state, job.state.encoded_chunks)
         status = "completed_with_errors" if job.state.failed_chunks else "complete"
         metadata = note(status=status, finished_at=_now())
-        folder.store.delete(folder.snapshot)
+        folder.remove_states()
     except KeyboardInterrupt:
         folder.write_state(job.state)
         note(status="interrupted")

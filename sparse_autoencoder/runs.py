@@ -1,7 +1,8 @@
 """What a run is and what its folder holds: options, metadata, file names, and the state from which it goes on.
 
-`runs/<timestamp>_run-XXX/` in a Store holds metadata.json from the first moment, `prompts/` as chunks are encoded,
-`snapshot` while the run is going, and the published files (see publishing.py) at its end. This file computes nothing.
+`runs/<timestamp>_run-XXX/` in a Store holds metadata.json (or, while services compute the run, plan.json in its place),
+`prompts/` as chunks are encoded, `state/` while the run is going, and the published files (see publishing.py) at its
+end. This file computes nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -217,9 +219,13 @@ class RunFolder:
         return self.key("metadata.json")
 
     @property
-    def snapshot(self) -> str:
-        """Key of the state from which an unfinished run goes on."""
-        return self.key("snapshot")
+    def plan(self) -> str:
+        """Key of the metadata of a run that services compute; metadata.json is then written when it is finished."""
+        return self.key("plan.json")
+
+    def state(self, next_chunk: int) -> str:
+        """Key of the state from which an unfinished run goes on with this chunk."""
+        return self.key(f"state/{next_chunk:06d}")
 
     @property
     def vocabulary(self) -> str:
@@ -234,15 +240,23 @@ class RunFolder:
         """Key of a file of features."""
         return self.key(f"features/{file:05d}.parquet")
 
+    def numbers(self, folder: str) -> list[int]:
+        """The numbers of the files of one of the run's folders, in order."""
+        stems = (key.rpartition("/")[2].partition(".")[0] for key in self.store.list(self.key(f"{folder}/")))
+        return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
+
     def write_metadata(self, metadata: RunMetadata) -> None:
         """Write metadata.json."""
-        text = json.dumps(metadata.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        self.store.put(self.metadata, (text + "\n").encode())
+        self.store.put(self.metadata, _json(metadata))
+
+    def write_plan(self, metadata: RunMetadata) -> None:
+        """Write the metadata of a run that services compute."""
+        self.store.put(self.plan, _json(metadata))
 
     def read_metadata(self) -> RunMetadata:
-        """Read metadata.json; NotFoundError if there is no such run, SaescopeError if it can't be understood."""
+        """Read metadata.json, or else the plan; NotFoundError without either, SaescopeError if it has mistakes."""
         try:
-            data = self.store.get(self.metadata)
+            data = _first_of(self.store, self.metadata, self.plan)
         except NotFoundError:
             raise NotFoundError(f"there is no run {self.run_id!r}") from None
         try:
@@ -255,15 +269,28 @@ class RunFolder:
             ) from error
 
     def write_state(self, state: RunState) -> None:
-        """Save how far the run is."""
-        self.store.put(self.snapshot, state.to_bytes())
+        """Save how far the run is, then remove older states: the one that is furthest counts."""
+        self.store.put(self.state(state.next_chunk), state.to_bytes())
+        self.remove_states(before=state.next_chunk)
 
     def read_state(self, spec: SummarySpec) -> RunState:
         """How far the run is; the beginning if nothing was saved yet."""
-        try:
-            return RunState.from_bytes(self.store.get(self.snapshot))
-        except NotFoundError:
-            return RunState(Summary.empty(spec))
+        cursor = self.state_cursor()
+        return RunState(Summary.empty(spec)) if cursor is None else self.read_state_at(cursor)
+
+    def read_state_at(self, cursor: int) -> RunState:
+        """The state that was saved with this next chunk; NotFoundError if there is none, or no longer."""
+        return RunState.from_bytes(self.store.get(self.state(cursor)))
+
+    def state_cursor(self) -> int | None:
+        """The next chunk of the furthest state that was saved; None if none was."""
+        return max(self.numbers("state"), default=None)
+
+    def remove_states(self, before: int | None = None) -> None:
+        """Remove saved states; with `before`, only those that are less far."""
+        for cursor in self.numbers("state"):
+            if before is None or cursor < before:
+                self.store.delete(self.state(cursor))
 
     def write_vocabulary(self, vocabulary: list[str]) -> None:
         """Write the token strings."""
@@ -273,6 +300,18 @@ class RunFolder:
         """Each token id's text."""
         vocabulary: list[str] = json.loads(self.store.get(self.vocabulary))
         return vocabulary
+
+
+def _json(metadata: RunMetadata) -> bytes:
+    return (json.dumps(metadata.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _first_of(store: Store, *keys: str) -> bytes:
+    """The first of these objects that there is."""
+    for key in keys[:-1]:
+        with suppress(NotFoundError):
+            return store.get(key)
+    return store.get(keys[-1])
 
 
 def run_ids(store: Store) -> list[str]:

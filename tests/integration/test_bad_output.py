@@ -176,4 +176,4 @@ def test_ctrl_c_is_one_line_and_the_run_says_how_far_it_came(command: list[str],
     metadata = metadata_of(run)
     assert (metadata["status"], metadata["error"]) == ("interrupted", None)
     assert 0 < metadata["num_records"] < 200 * ROWS
-    assert (run / "snapshot").is_file()
+    assert list((run / "state").iterdir())
