@@ -114,6 +114,15 @@ class Models:
         )
 
 
+def on_this_machine(options: RunOptions) -> RunOptions:
+    """The options with the device that `auto` stands for here."""
+    import torch
+
+    if options.device != "auto":
+        return options
+    return options.model_copy(update={"device": "cuda" if torch.cuda.is_available() else "cpu"})
+
+
 def load_models(options: RunOptions) -> Models:
     """Load subject model and autoencoder; SaescopeError if there is none of that name or they don't fit."""
     import torch
@@ -122,8 +131,7 @@ def load_models(options: RunOptions) -> Models:
     from sparse_autoencoder.subject import hook_name, load_subject
 
     hook = hook_name(options.location, options.layer)
-    if options.device == "auto":
-        options = options.model_copy(update={"device": "cuda" if torch.cuda.is_available() else "cpu"})
+    options = on_this_machine(options)
     folder = model_folder(options.subject)
     policy = _policy(options, read_config(folder))
     subject = load_subject(

@@ -99,7 +99,7 @@ def _check_same(run_id: str, what: str, before: dict[str, Any], now: dict[str, A
 
 def _finish(job: Job, folder: RunFolder) -> RunMetadata:
     """From the job's state to the published files; what happens is in metadata.json, whatever happens."""
-    from sparse_autoencoder.publishing import publish
+    from sparse_autoencoder.publishing import check_outcome, publish
 
     started = time.monotonic()
 
@@ -112,7 +112,7 @@ def _finish(job: Job, folder: RunFolder) -> RunMetadata:
     try:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
         _process(job, folder)
-        _check_outcome(job.metadata, job.state)
+        check_outcome(job.metadata, job.state)
         publish(folder, job.metadata, job.state, job.state.encoded_chunks)
         status = "completed_with_errors" if job.state.failed_chunks else "complete"
         metadata = note(status=status, finished_at=_now())
@@ -163,18 +163,6 @@ def _encode(job: Job, chunk: Chunk) -> ChunkResult:
         except (SaescopeError, RuntimeError) as failure:  # torch reports everything, out of memory too, as RuntimeError
             error = str(failure).splitlines()[0]
     return failed_chunk(chunk, error, job.metadata.spec)
-
-
-def _check_outcome(metadata: RunMetadata, state: RunState) -> None:
-    if state.num_prompts:
-        return
-    if state.failed_chunks:
-        raise SaescopeError(f"no chunk could be encoded: {state.failed_chunks[0].error}")
-    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in state.skipped.most_common())
-    raise SaescopeError(
-        f"none of the {state.num_records:,} rows of {metadata.dataset_csv} has usable text ({reasons}); "
-        "choose another --source or --text-column"
-    )
 
 
 @contextmanager

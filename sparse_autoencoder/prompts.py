@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints, bits_for, first_distinct, stable_argsort
 from sparse_autoencoder.blocks import RowFeatures
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import weakness
+from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
 
 ROW_FEATURES = pa.list_(
@@ -57,38 +59,41 @@ class Rows:
 
 def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, per_row: int) -> bytes:
     """A chunk and what encoding gave for its rows, as the bytes of a Parquet file."""
-    n_rows, n_skipped = len(chunk.row_ids), len(chunk.skipped)
-    skipped_ids = np.array([row.row_id for row in chunk.skipped], np.int64)
-    nothing = pa.nulls(n_skipped)
-    table = pa.table(
-        [
-            pa.array(np.concatenate([chunk.row_ids, skipped_ids])),
-            pa.concat_arrays([pa.array(chunk.texts, pa.string()), nothing.cast(pa.string())]),
-            pa.concat_arrays(
-                [pa.nulls(n_rows).cast(pa.string()), pa.array([row.reason for row in chunk.skipped], pa.string())]
-            ),
-            pa.ListArray.from_arrays(_offsets(np.diff(chunk.starts), n_skipped), pa.array(chunk.tokens)),
-            _row_features(chunk, parts, policy, per_row, n_skipped),
-        ],
-        schema=SCHEMA,
+    features = _row_features(chunk, parts, policy, per_row, len(chunk.skipped))
+    return _parquet(pa.table([*_rows(chunk), features], schema=SCHEMA))
+
+
+def chunk_to_parquet(chunk: Chunk) -> bytes:
+    """A chunk that is still to be encoded, as the bytes of a Parquet file: a prompts file without features."""
+    return _parquet(pa.table(_rows(chunk), schema=SCHEMA.remove(SCHEMA.get_field_index("features"))))
+
+
+def chunk_from_parquet(data: bytes, index: int) -> Chunk:
+    """The inverse of `chunk_to_parquet`, for the chunk of this number; SaescopeError for other bytes."""
+    try:
+        usable, unusable = _split(data)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise SaescopeError(f"the rows of chunk {index} can't be read: {error}") from error
+    row_ids, tokens, starts = _tokens(usable)
+    skipped = zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)
+    return Chunk(
+        index=index,
+        row_ids=row_ids,
+        texts=usable["text"].to_pylist(),
+        tokens=tokens,
+        starts=starts,
+        skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
     )
-    sink = io.BytesIO()
-    pq.write_table(table.sort_by("row_id"), sink, row_group_size=1024, compression="zstd")
-    return sink.getvalue()
 
 
 def read_rows(data: bytes, policy: TokenPolicy) -> Rows:
     """The rows of a prompts file, and their windows as they were encoded."""
-    table = pq.read_table(io.BytesIO(data), columns=["row_id", "text", "skipped", "tokens"])
-    unusable = table.filter(table["skipped"].is_valid())
-    usable = table.filter(table["skipped"].is_null())
-    tokens = usable["tokens"].combine_chunks()
-    row_ids = usable["row_id"].to_numpy()
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.value_lengths().to_numpy(), dtype=np.int64)])
+    usable, unusable = _split(data)
+    row_ids, tokens, starts = _tokens(usable)
     return Rows(
         row_ids,
         usable["text"].to_pylist(),
-        windows_of(row_ids, tokens.flatten().to_numpy(), starts, policy),
+        windows_of(row_ids, tokens, starts, policy),
         list(zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)),
     )
 
@@ -101,6 +106,38 @@ def json_rows(rows: Rows) -> Iterator[dict[str, int | str]]:
     seq_lens = np.diff(totals[np.concatenate([np.zeros(1, np.int64), ends])])
     for row_id, seq_len, text in zip(rows.row_ids.tolist(), seq_lens.tolist(), rows.texts, strict=True):
         yield {"row_id": row_id, "seq_len": seq_len, "prompt": text}
+
+
+def _rows(chunk: Chunk) -> list[pa.Array]:
+    """The columns row_id, text, skipped and tokens: usable rows, then skipped ones."""
+    n_rows, n_skipped = len(chunk.row_ids), len(chunk.skipped)
+    skipped_ids = np.array([row.row_id for row in chunk.skipped], np.int64)
+    reasons = pa.array([row.reason for row in chunk.skipped], pa.string())
+    return [
+        pa.array(np.concatenate([chunk.row_ids, skipped_ids])),
+        pa.concat_arrays([pa.array(chunk.texts, pa.string()), pa.nulls(n_skipped).cast(pa.string())]),
+        pa.concat_arrays([pa.nulls(n_rows).cast(pa.string()), reasons]),
+        pa.ListArray.from_arrays(_offsets(np.diff(chunk.starts), n_skipped), pa.array(chunk.tokens)),
+    ]
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table.sort_by("row_id"), sink, row_group_size=1024, compression="zstd")
+    return sink.getvalue()
+
+
+def _split(data: bytes) -> tuple[pa.Table, pa.Table]:
+    """Usable and skipped rows."""
+    table = pq.read_table(io.BytesIO(data), columns=["row_id", "text", "skipped", "tokens"])
+    return table.filter(table["skipped"].is_null()), table.filter(table["skipped"].is_valid())
+
+
+def _tokens(usable: pa.Table) -> tuple[Ints, NDArray[np.int32], Ints]:
+    """Row ids, all tokens, and where each row's begin in them."""
+    tokens = usable["tokens"].combine_chunks()
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.value_lengths().to_numpy(), dtype=np.int64)])
+    return usable["row_id"].to_numpy(), tokens.flatten().to_numpy(), starts
 
 
 def _row_features(

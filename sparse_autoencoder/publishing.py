@@ -57,6 +57,19 @@ def rank_features(values: Floats, active: NDArray[np.bool_], descending: bool = 
     return ids[np.argsort(-values[ids] if descending else values[ids], kind="stable")]
 
 
+def check_outcome(metadata: RunMetadata, state: RunState) -> None:
+    """Raise SaescopeError, with the reason, if no row could be used: then there is nothing to publish."""
+    if state.num_prompts:
+        return
+    if state.failed_chunks:
+        raise SaescopeError(f"no chunk could be encoded: {state.failed_chunks[0].error}")
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in state.skipped.most_common())
+    raise SaescopeError(
+        f"none of the {state.num_records:,} rows of {metadata.dataset_csv} has usable text ({reasons}); "
+        "choose another --source or --text-column"
+    )
+
+
 def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: Iterable[int]) -> None:
     """Write everything but metadata.json; `chunks` are the numbers of the prompts files there are, in order."""
     summary = state.summary

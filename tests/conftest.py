@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("saescope", parent=settings.default, deadline=None)
+settings.load_profile("saescope")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -19,7 +20,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from sparse_autoencoder.errors import SaescopeError
+from services.common.ports import UnavailableError
 
 LEASE_PREFIX = "saescope:lease:"
 COUNT_PREFIX = "saescope:count:"
@@ -40,7 +41,7 @@ return 0
 """
 
 
-class LeasesUnavailableError(SaescopeError):
+class LeasesUnavailableError(UnavailableError):
     """Redis did not answer, or would not do what was asked; whether a lease is held isn't known."""
 
 
@@ -72,9 +73,8 @@ class Hold:
 class RedisLeases:
     """The port Leases (services/common/ports.py) on the Redis at `url`; leases last `lease_s` seconds.
 
-    `owner` names one attempt at one thing, not a process: two attempts never share it. Every call raises
-    LeasesUnavailableError if Redis can't be used or is silent for a quarter of `lease_s`. Commands aren't repeated
-    here, because one whose answer was lost may have been done: a lease taken so frees itself.
+    Every call raises LeasesUnavailableError if Redis can't be used or is silent for a quarter of `lease_s`. Commands
+    aren't repeated here, because one whose answer was lost may have been done: a lease taken so frees itself.
     """
 
     def __init__(self, url: str, lease_s: float) -> None:
@@ -95,17 +95,17 @@ class RedisLeases:
         self._redis.close()
 
     def acquire(self, name: str, owner: str) -> bool:
-        """See Leases.acquire."""
+        """Take a name that nobody holds, not even `owner` itself (one attempt at one thing); whether it worked."""
         with _sentences():
             return bool(self._redis.set(LEASE_PREFIX + name, owner, nx=True, px=self._lease_ms))
 
     def renew(self, name: str, owner: str) -> bool:
-        """See Leases.renew; from now on the lease lasts `lease_s` again."""
+        """Hold on to a name for `lease_s` from now on; False if it was lost meanwhile."""
         with _sentences():
             return bool(self._renew(keys=[LEASE_PREFIX + name], args=[owner, self._lease_ms]))
 
     def release(self, name: str, owner: str) -> None:
-        """See Leases.release."""
+        """Let go of a name, if it is still held by `owner`."""
         with _sentences():
             self._release(keys=[LEASE_PREFIX + name], args=[owner])
 
@@ -128,13 +128,13 @@ class RedisLeases:
                 self._redis.delete(*keys)
 
     @contextmanager
-    def hold(self, name: str, owner: str) -> Iterator[Hold | None]:
-        """Hold a lease in the block, renewed by a thread; None if somebody else has it.
+    def hold(self, name: str) -> Iterator[Hold | None]:
+        """See Leases.hold; the lease is renewed by a thread.
 
         The Hold says when it is lost: taken away, or not renewed for `lease_s`, be it that Redis is away or that this
         process was frozen. At the end of the block the lease is released; if Redis is away then, it expires.
         """
-        until = time.monotonic() + self._lease_s
+        owner, until = uuid.uuid4().hex, time.monotonic() + self._lease_s
         if not self.acquire(name, owner):
             yield None
             return

@@ -17,6 +17,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
+from services.common.ports import UnavailableError
 from services.common.settings import Settings
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.store import NotFoundError, check_key
@@ -26,7 +27,7 @@ _MAX_PARTS = 9_000  # S3 allows 10,000
 _BACKOFF_S = 0.2
 
 
-class StoreUnavailableError(SaescopeError):
+class StoreUnavailableError(UnavailableError):
     """The store did not answer, or would not do what was asked; the sentence names endpoint and bucket."""
 
 
@@ -159,6 +160,13 @@ class ObjectStore:
             objects = self._client.list_objects(self._bucket, prefix=self._prefix + prefix, recursive=True)
             names = [str(entry.object_name) for entry in objects if not entry.is_dir]
         return sorted(name.removeprefix(self._prefix) for name in names)
+
+    def folders(self) -> list[str]:
+        """See Store.folders; one request for each 1,000 folders, however much is in them."""
+        with self._sentences():
+            entries = self._client.list_objects(self._bucket, prefix=self._prefix, recursive=False)
+            names = [str(entry.object_name) for entry in entries if entry.is_dir]
+        return sorted(name.removeprefix(self._prefix).rstrip("/") for name in names)
 
     def delete(self, key: str) -> None:
         """See Store.delete."""

@@ -1,0 +1,75 @@
+"""What `work.py` has merged and published: the library's run state, and its published files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from services.common.workspace import MergeProgress
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.publishing import check_outcome, publish
+from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
+from sparse_autoencoder.summary import Summary
+
+
+class MergedState:
+    """The port State (work.py) on a RunState."""
+
+    def __init__(self, state: RunState) -> None:
+        self.state = state
+
+    @property
+    def next_chunk(self) -> int:
+        """See State.next_chunk."""
+        return self.state.next_chunk
+
+    @property
+    def failed(self) -> list[int]:
+        """See State.failed."""
+        return [chunk.chunk for chunk in self.state.failed_chunks]
+
+    def progress(self, at: str) -> MergeProgress:
+        """See State.progress."""
+        return MergeProgress(
+            next_chunk=self.state.next_chunk,
+            num_records=self.state.num_records,
+            num_tokens=self.state.summary.num_tokens,
+            num_skipped_rows=self.state.skipped.total(),
+            num_failed_chunks=len(self.state.failed_chunks),
+            at=at,
+        )
+
+    def to_bytes(self) -> bytes:
+        """See State.to_bytes."""
+        return self.state.to_bytes()
+
+
+class SummaryMerging:
+    """The port Merging (work.py) on summaries."""
+
+    def empty(self, plan: RunMetadata) -> MergedState:
+        """See Merging.empty."""
+        return MergedState(RunState(Summary.empty(plan.spec)))
+
+    def load(self, data: bytes) -> MergedState:
+        """See Merging.load."""
+        return MergedState(RunState.from_bytes(data))
+
+    def merge(self, state: MergedState, partial: bytes) -> MergedState:
+        """See Merging.merge."""
+        try:
+            return MergedState(state.state.merge(RunState.from_bytes(partial)))
+        except ValueError as error:
+            raise SaescopeError(f"what was encoded does not belong here: {error}") from error
+
+    def publish(self, folder: RunFolder, plan: RunMetadata, state: MergedState) -> RunMetadata:
+        """See Merging.publish."""
+        merged = state.state
+        check_outcome(plan, merged)
+        publish(folder, plan, merged, merged.encoded_chunks)
+        finished = datetime.now(UTC)
+        return plan.with_counts(
+            merged,
+            status="completed_with_errors" if merged.failed_chunks else "complete",
+            finished_at=finished.isoformat(timespec="seconds"),
+            seconds=(finished - datetime.fromisoformat(plan.started_at)).total_seconds(),
+        )

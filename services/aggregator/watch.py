@@ -1,0 +1,148 @@
+"""The watch: compares what the store lacks with what is being done about it, and has lost work done again.
+
+Whatever a worker did not do (it was killed, Redis was wiped, the store was down, a message was lost) shows in the store
+as a chunk without its partial, a source not read to its end, or partials that nobody merges; while there is neither a
+lease nor a waiting message for it. The watch remembers nothing that matters: a new one finds the same in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from services.common import names
+from services.common.messages import Message
+from services.common.ports import World
+from services.common.workspace import Workspace
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.store import NotFoundError
+
+SECOND_LOOK_S = 0.2  # a message that was just taken has its lease by then
+LATE_S = 60.0  # workers that were cut off have written what they had by then
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is being done: leases that are held, and messages that wait."""
+
+    held: set[str]
+    waiting: set[Message]
+
+    def about(self, message: Message, lease: str) -> bool:
+        """Whether somebody does what the message asks for, or will."""
+        return lease in self.held or message in self.waiting
+
+
+@dataclass
+class Sent:
+    """What one look sent again."""
+
+    messages: list[Message] = field(default_factory=list)
+    lost: list[Message] = field(default_factory=list)  # those of them that a worker was at, and gave up or was lost
+
+
+class Watch:
+    """Looks at all runs, again and again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._held: set[str] = set()  # at the last look
+        self._swept: dict[str, float | None] = {}  # when a finished or deleted run was first seen; None: no more to do
+
+    def look(self) -> Sent:
+        """Look once; what is wrong with one run doesn't keep others from being looked at."""
+        sent, problems = Sent(), []
+        done = self._done()
+        for run_id in self._runs():
+            try:
+                self._look_at(run_id, done, sent)
+            except SaescopeError as error:
+                problems.append(error)
+        self._held = done.held
+        if problems:
+            raise problems[0]
+        return sent
+
+    def _runs(self) -> Iterator[str]:
+        """The runs that may need something."""
+        for run_id in self._world.store.folders():
+            if self._swept.get(run_id, 0.0) is not None:
+                yield run_id
+
+    def _done(self) -> Done:
+        # Leases first: a worker that gives a chunk back sends the message before it lets the lease go.
+        held = self._world.leases.held("")
+        queue = self._world.queue
+        return Done(held, queue.waiting("ingest") | queue.waiting("encode") | queue.waiting("aggregate"))
+
+    def _look_at(self, run_id: str, done: Done, sent: Sent) -> None:
+        try:
+            space = Workspace(self._world.store, run_id)
+        except NotFoundError:  # a folder that is no run
+            self._swept[run_id] = None
+            return
+        stopped = space.stopped()
+        if stopped is not None and stopped.status == "deleted":
+            self._clean(space, deleted=True)
+        elif space.finished():
+            self._clean(space, deleted=False)
+        elif stopped is None and space.active():
+            self._send(space, done, sent)
+
+    def _clean(self, space: Workspace, *, deleted: bool) -> None:
+        """Remove what a finished or deleted run needs no longer: now, and once more when nobody can be at it."""
+        run_id, now = space.folder.run_id, self._world.clock.now()
+        first_seen = self._swept.setdefault(run_id, now) or 0.0
+        late = now - first_seen >= LATE_S
+        if now != first_seen and not late:
+            return
+        if deleted:
+            space.delete_everything()
+            if late:
+                space.go_on()
+        else:
+            space.sweep([chunk.chunk for chunk in space.folder.read_metadata().failed_chunks])
+        if late:
+            del self._swept[run_id]
+            if not deleted:
+                self._swept[run_id] = None
+
+    def _send(self, space: Workspace, done: Done, sent: Sent) -> None:
+        run_id = space.folder.run_id
+        ingest = Message(task="ingest", run_id=run_id)
+        if space.ingested() is None and not done.about(ingest, names.ingest_lease(run_id)):
+            self._send_again(ingest, sent)
+        lost = self._missing(space, done)
+        if lost:
+            self._world.clock.sleep(SECOND_LOOK_S)
+            lost = [chunk for chunk in self._missing(space, self._done()) if chunk in lost]
+        for chunk in lost:
+            message = Message(task="encode", run_id=run_id, chunk=chunk)
+            if names.encode_lease(run_id, chunk) in self._held:
+                sent.lost.append(message)
+            self._send_again(message, sent)
+        aggregate = Message(task="aggregate", run_id=run_id)
+        if not done.about(aggregate, names.aggregate_lease(run_id)) and self._to_merge(space):
+            self._send_again(aggregate, sent)
+
+    def _missing(self, space: Workspace, done: Done) -> list[int]:
+        """The chunks that are not encoded, and that nobody encodes or will."""
+        run_id = space.folder.run_id
+        chunks = space.chunks()  # what is done was read before: a chunk's partial is there before its lease goes
+        ready, cursor = set(space.partials()), space.cursor()
+        return [
+            chunk
+            for chunk in chunks
+            if chunk >= cursor
+            and chunk not in ready
+            and not done.about(Message(task="encode", run_id=run_id, chunk=chunk), names.encode_lease(run_id, chunk))
+        ]
+
+    def _to_merge(self, space: Workspace) -> bool:
+        """Whether there is a chunk to merge, or only publishing is left."""
+        cursor, ingested = space.cursor(), space.ingested()
+        return space.has_partial(cursor) or (ingested is not None and cursor == ingested.num_chunks)
+
+    def _send_again(self, message: Message, sent: Sent) -> None:
+        self._world.queue.send(message)
+        sent.messages.append(message)

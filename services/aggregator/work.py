@@ -1,0 +1,214 @@
+"""Merging what chunks contribute, in chunk order, and publishing the run when all are merged.
+
+States are kept in memory between messages and saved now and then. Two aggregators at work on one run (the first was
+frozen and lost its lease) do no harm: merging is a function of the chunks, and the state that is furthest counts. This
+file knows nothing of how summaries are merged.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from services.common import names
+from services.common.messages import Message
+from services.common.ports import Hold, UnavailableError, World
+from services.common.workspace import MergeProgress, Workspace, now
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.store import NotFoundError
+
+MERGES_PER_MESSAGE = 16  # then another run has its turn
+STATES_KEPT = 4
+SAVING_SHARE = 10  # saving may cost one part in so many of the time
+_WRITERS = 2  # of the chunks that may wait, so many times as many are merged between two saves
+
+
+class State(Protocol):
+    """Everything that was merged so far."""
+
+    @property
+    def next_chunk(self) -> int:
+        """The chunk to be merged next."""
+
+    @property
+    def failed(self) -> Sequence[int]:
+        """The chunks that are missing."""
+
+    def progress(self, at: str) -> MergeProgress:
+        """How much that is."""
+
+    def to_bytes(self) -> bytes:
+        """The state as it is saved."""
+
+
+S = TypeVar("S", bound=State)
+
+
+class Merging(Protocol[S]):
+    """What merges and publishes."""
+
+    def empty(self, plan: RunMetadata) -> S:
+        """A run's beginning."""
+
+    def load(self, data: bytes) -> S:
+        """A state that was saved."""
+
+    def merge(self, state: S, partial: bytes) -> S:
+        """A state with the next chunk; SaescopeError if the partial can't be read."""
+
+    def publish(self, folder: RunFolder, plan: RunMetadata, state: S) -> RunMetadata:
+        """Write everything but metadata.json, which is returned; SaescopeError if there is nothing to publish."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What one message led to."""
+
+    num_chunks: int
+    next_chunk: int
+    seconds: float
+    save_seconds: float
+    finished: bool
+
+
+@dataclass
+class _Kept(Generic[S]):
+    """A run's state in memory, and what is known of its saving."""
+
+    state: S
+    saved: int | None  # the next chunk of the last state that was saved
+    saved_at: float
+    save_seconds: float = 0.0
+
+
+class Aggregator(Generic[S]):
+    """Merges runs, one message at a time."""
+
+    def __init__(self, world: World, merging: Merging[S]) -> None:
+        self._world = world
+        self._merging = merging
+        self._kept: OrderedDict[str, _Kept[S]] = OrderedDict()
+
+    def aggregate(self, run_id: str) -> Merged | None:
+        """Merge what is there to be merged, if nobody else does; None if there was nothing to do."""
+        space = Workspace(self._world.store, run_id)
+        with self._world.leases.hold(names.aggregate_lease(run_id)) as hold:
+            if hold is None:
+                return None
+            if not space.active():
+                self._kept.pop(run_id, None)
+                return None
+            try:
+                merged = self._merge_and_publish(space, hold)
+            except UnavailableError:
+                raise
+            except SaescopeError as error:
+                if space.active():
+                    space.stop("failed", str(error))
+                return None
+        # A chunk that came between the last look and the release found the lease held.
+        if merged is not None and not merged.finished and space.has_partial(merged.next_chunk):
+            self._world.queue.send(Message(task="aggregate", run_id=run_id))
+        return merged
+
+    def _merge_and_publish(self, space: Workspace, hold: Hold) -> Merged | None:
+        try:
+            plan = space.folder.read_metadata()
+        except NotFoundError:  # no chunk was encoded yet
+            return None
+        begin = self._world.clock.now()
+        kept = self._load(space, plan)
+        first = kept.state.next_chunk
+        while kept.state.next_chunk < first + MERGES_PER_MESSAGE and not hold.lost:
+            if not self._merge_next(space, kept):
+                break
+            if self._due(kept):
+                self._save(space, kept)
+        if self._due(kept):
+            self._save(space, kept)
+        if kept.state.next_chunk > first:
+            space.write_progress(kept.state.progress(now()))
+        ingested = space.ingested()
+        finished = ingested is not None and kept.state.next_chunk == ingested.num_chunks and not hold.lost
+        if finished:
+            finished = self._finish(space, hold, plan, kept)
+        seconds = self._world.clock.now() - begin
+        return Merged(kept.state.next_chunk - first, kept.state.next_chunk, seconds, kept.save_seconds, finished)
+
+    def _load(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
+        """The state to go on with: ours, unless another aggregator was faster meanwhile."""
+        run_id = space.folder.run_id
+        saved = space.folder.state_cursor()
+        kept = self._kept.pop(run_id, None)
+        if kept is None or (saved is not None and saved > kept.state.next_chunk):
+            state = self._merging.empty(plan) if saved is None else self._read(space, saved)
+            kept = _Kept(state, saved, self._world.clock.now())
+        self._kept[run_id] = kept
+        while len(self._kept) > STATES_KEPT:
+            self._kept.popitem(last=False)
+        return kept
+
+    def _read(self, space: Workspace, cursor: int) -> S:
+        return self._merging.load(self._world.store.get(space.folder.state(cursor)))
+
+    def _merge_next(self, space: Workspace, kept: _Kept[S]) -> bool:
+        """Merge the next chunk, if it is there."""
+        chunk, run_id = kept.state.next_chunk, space.folder.run_id
+        try:
+            partial = space.partial(chunk)
+        except NotFoundError:
+            return False
+        try:
+            kept.state = self._merging.merge(kept.state, partial)
+        except SaescopeError:
+            # What is damaged is computed again, but not for ever.
+            if self._world.leases.count(names.damaged_partials(run_id)) >= self._world.limits.chunk_attempts:
+                raise
+            space.delete_partial(chunk)
+            self._world.queue.send(Message(task="encode", run_id=run_id, chunk=chunk))
+            return False
+        return True
+
+    def _due(self, kept: _Kept[S]) -> bool:
+        """Whether the state should be saved now."""
+        if kept.state.next_chunk == (kept.saved or 0):
+            return False
+        if kept.saved is None:  # soon, so that there is something to look at
+            return True
+        if kept.state.next_chunk - kept.saved >= max(1, self._world.limits.max_waiting_chunks // _WRITERS):
+            return True  # what is merged makes room only when it is saved
+        pause = max(self._world.limits.save_every_s, SAVING_SHARE * kept.save_seconds)
+        return self._world.clock.now() - kept.saved_at >= pause
+
+    def _save(self, space: Workspace, kept: _Kept[S]) -> None:
+        """Save the state, and only then remove what it holds."""
+        begin = self._world.clock.now()
+        cursor = kept.state.next_chunk
+        self._world.store.put(space.folder.state(cursor), kept.state.to_bytes())
+        kept.saved = cursor
+        space.folder.remove_states(before=cursor)
+        for chunk in space.chunks():
+            if chunk < cursor:
+                space.delete_chunk(chunk)
+        for chunk in space.partials():
+            if chunk < cursor:
+                space.delete_partial(chunk)
+        kept.saved_at = self._world.clock.now()
+        kept.save_seconds = kept.saved_at - begin
+
+    def _finish(self, space: Workspace, hold: Hold, plan: RunMetadata, kept: _Kept[S]) -> bool:
+        """Publish, say so in metadata.json, and only then clean up; False if somebody else is to do it."""
+        run_id = space.folder.run_id
+        if kept.saved != kept.state.next_chunk:  # publishing may take long, and merging is not to be lost by it
+            self._save(space, kept)
+        metadata = self._merging.publish(space.folder, plan, kept.state)
+        if hold.lost or not space.active():
+            return False
+        space.folder.write_metadata(metadata)
+        space.sweep(kept.state.failed)
+        self._kept.pop(run_id, None)
+        self._world.leases.forget(names.counts(run_id))
+        return True

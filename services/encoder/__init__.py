@@ -1,0 +1,1 @@
+"""The service that computes: a chunk in, what it contributes to every feature out."""

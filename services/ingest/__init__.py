@@ -1,0 +1,1 @@
+"""The service that reads datasets: rows in, tokenised chunks out."""

@@ -1,0 +1,57 @@
+"""A run's source as `work.py` reads it: opened, tokenised and cut into chunks by the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from services.common.sources import allowed
+from services.ingest.work import DatasetChunk
+from sparse_autoencoder.corpus import Source
+from sparse_autoencoder.loading import load_tokens, open_rows
+from sparse_autoencoder.prompts import chunk_to_parquet
+from sparse_autoencoder.rows import Record
+from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.windows import RowTokenizer, TokenPolicy, read_chunks
+
+
+class TokenisedSource:
+    """The port Dataset (work.py) on one of the library's sources."""
+
+    def __init__(self, source: Source, tokenizer: RowTokenizer, policy: TokenPolicy, options: RunOptions) -> None:
+        self._source = source
+        self._tokenizer = tokenizer
+        self._policy = policy
+        self._options = options
+        self.num_records = 0
+
+    @property
+    def source(self) -> Mapping[str, str | int | None]:
+        """See Dataset.source."""
+        return self._source.describe()
+
+    @property
+    def fraction(self) -> float | None:
+        """See Dataset.fraction."""
+        return self._source.fraction_read()
+
+    def chunks(self, first: int) -> Iterator[DatasetChunk]:
+        """See Dataset.chunks."""
+        for chunk in read_chunks(self._records(), self._tokenizer, self._options.chunk_size, self._policy, first):
+            yield DatasetChunk(chunk.index, chunk_to_parquet(chunk))
+
+    def _records(self) -> Iterator[Record]:
+        for record in islice(self._source, self._options.max_rows):
+            self.num_records += 1
+            yield record
+
+
+@contextmanager
+def open_dataset(options: RunOptions, data_folder: Path) -> Iterator[TokenisedSource]:
+    """Open the source that the options name; SaescopeError if it isn't allowed, isn't there or can't be read."""
+    options = allowed(options, data_folder)
+    with open_rows(options) as source:
+        tokenizer, policy = load_tokens(options)
+        yield TokenisedSource(source, tokenizer, policy, options)
