@@ -15,6 +15,7 @@ from services.common.messages import Message
 from services.common.ports import World
 from services.common.workspace import Workspace
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs import PUBLISHED
 from sparse_autoencoder.store import NotFoundError
 
 SECOND_LOOK_S = 0.2  # a message that was just taken has its lease by then
@@ -39,6 +40,7 @@ class Sent:
 
     messages: list[Message] = field(default_factory=list)
     lost: list[Message] = field(default_factory=list)  # those of them that a worker was at, and gave up or was lost
+    problems: list[str] = field(default_factory=list)
 
 
 class Watch:
@@ -50,17 +52,18 @@ class Watch:
         self._swept: dict[str, float | None] = {}  # when a finished or deleted run was first seen; None: no more to do
 
     def look(self) -> Sent:
-        """Look once; what is wrong with one run doesn't keep others from being looked at."""
-        sent, problems = Sent(), []
+        """Look once; what is wrong with one run doesn't keep others from being looked at.
+
+        UnavailableError if there is no looking at all.
+        """
+        sent = Sent()
         done = self._done()
         for run_id in self._runs():
             try:
                 self._look_at(run_id, done, sent)
             except SaescopeError as error:
-                problems.append(error)
+                sent.problems.append(f"run {run_id} can't be looked after: {error}")
         self._held = done.held
-        if problems:
-            raise problems[0]
         return sent
 
     def _runs(self) -> Iterator[str]:
@@ -101,7 +104,9 @@ class Watch:
             if late:
                 space.go_on()
         else:
-            space.sweep([chunk.chunk for chunk in space.folder.read_metadata().failed_chunks])
+            metadata = space.folder.read_metadata()
+            if metadata.status in PUBLISHED:  # else it is none of the services' runs
+                space.sweep([chunk.chunk for chunk in metadata.failed_chunks])
         if late:
             del self._swept[run_id]
             if not deleted:

@@ -1,0 +1,68 @@
+"""`python -m services.encoder`: the worker that computes; where there are several GPUs, one such process for each."""
+
+from __future__ import annotations
+
+import sys
+
+from services.common import metrics
+from services.common.logs import log
+from services.common.messages import Message
+from services.common.problems import Problems
+from services.common.process import noting, with_settings
+from services.common.settings import Settings
+from services.common.worker import run_worker
+from services.common.world import real_world
+from services.encoder.devices import run_on_each, visible_gpus
+from services.encoder.work import Computer, Contribution, encode
+
+
+def work(settings: Settings) -> int:
+    """Be the worker until a signal."""
+    from services.encoder.computer import ModelComputer
+
+    world = real_world(settings)
+    computer: Computer = ModelComputer(settings.data_folder)
+
+    def handle(message: Message) -> None:
+        assert message.chunk is not None  # noqa: S101  # Message says so
+        contribution = encode(message.run_id, message.chunk, world, computer)
+        if contribution is not None:
+            _report(message, contribution)
+
+    handlers = {"encode": noting(handle, Problems(settings.redis_url))}
+    return run_worker("encoder", ["encode"], handlers, settings)
+
+
+def _report(message: Message, contribution: Contribution) -> None:
+    """Say, to people and to Prometheus, what became of a chunk."""
+    if contribution.error is not None:
+        metrics.FAILED_CHUNKS.inc()
+        log("chunk failed", run=message.run_id, chunk=message.chunk, problem=contribution.error)
+        return
+    seconds = dict(contribution.seconds or {})
+    total = sum(seconds.values())
+    tokens_per_s = contribution.num_tokens / total if total else 0.0
+    metrics.ROWS.inc(contribution.num_rows)
+    metrics.TOKENS.inc(contribution.num_tokens)
+    metrics.TOKENS_PER_S.set(tokens_per_s)
+    for stage, stage_seconds in seconds.items():
+        metrics.CHUNK_SECONDS.labels(stage).observe(stage_seconds)
+    log(
+        "chunk encoded",
+        run=message.run_id,
+        chunk=message.chunk,
+        rows=contribution.num_rows,
+        tokens=contribution.num_tokens,
+        tokens_per_s=round(tokens_per_s),
+        seconds={stage: round(value, 3) for stage, value in seconds.items()},
+    )
+
+
+def main() -> int:
+    """The worker, or one for each GPU."""
+    gpus = visible_gpus()
+    return run_on_each(gpus) if len(gpus) > 1 else with_settings(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""`python -m services.ingest`: the worker that reads datasets; with flags, the command that submits a run."""
+
+from __future__ import annotations
+
+import sys
+
+from services.common.logs import log
+from services.common.messages import Message
+from services.common.problems import Problems
+from services.common.process import noting, with_settings
+from services.common.settings import Settings
+from services.common.worker import run_worker
+from services.common.world import real_world
+from services.ingest.dataset import open_dataset
+from services.ingest.work import ingest
+
+AT_ONCE = 8  # sources that are read at once: one whose chunks wait for encoders keeps no other run waiting
+
+
+def work(settings: Settings) -> int:
+    """Be the worker until a signal."""
+    world = real_world(settings)
+
+    def handle(message: Message) -> None:
+        ingested = ingest(message.run_id, world, lambda options: open_dataset(options, settings.data_folder))
+        if ingested is not None:
+            log("source read", run=message.run_id, chunks=ingested.num_chunks, records=ingested.num_records)
+
+    handlers = {"ingest": noting(handle, Problems(settings.redis_url))}
+    return run_worker("ingest", ["ingest"], handlers, settings, at_once=AT_ONCE)
+
+
+def main() -> int:
+    """The worker, or with arguments `saescope submit`."""
+    if sys.argv[1:]:
+        from services.cli import main as command
+
+        return command(["submit", *sys.argv[1:]])
+    return with_settings(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
