@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +35,12 @@ _SAFETENSORS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 _PICKLES = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?")
 
 
-def model_folder(name: str, *, cache: Path | None = None) -> Path:
+def model_folder(name: str, *, cache: Path | None = None, weights: bool = True) -> Path:
     """The folder with the files of the model `name`: a local folder, or a hub name such as `gpt2`.
 
     A hub name is looked up in the local Hugging Face cache first (`cache`, by default the one that HF_HUB_CACHE or
     HF_HOME names) and costs no network when it is there; otherwise its config, tokenizer and weights are downloaded
-    into it.
+    into it. Without `weights` these are neither needed nor downloaded.
 
     Raises SaescopeError when the folder doesn't exist, or the model is neither cached nor to be had from the hub;
     without a network that takes less than 10 s.
@@ -63,7 +63,7 @@ def model_folder(name: str, *, cache: Path | None = None) -> Path:
             "Hugging Face hub such as gpt2"
         ) from error
     cache = cache if cache is not None else Path(constants.HF_HUB_CACHE)
-    return _cached_folder(name, cache) or _download(name, cache)
+    return _cached_folder(name, cache, weights) or _download(name, cache, weights)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -144,8 +144,8 @@ def _shards(index: Path) -> list[Path]:
     return shards
 
 
-def _cached_folder(name: str, cache: Path) -> Path | None:
-    """The cache's snapshot of `name` if all that a run reads is in it; a download cut short counts as not cached."""
+def _cached_folder(name: str, cache: Path, weights: bool) -> Path | None:
+    """The cache's snapshot of `name` if all that is wanted is in it; a download cut short counts as not cached."""
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(name, CONFIG_FILE, cache_dir=cache)
@@ -154,13 +154,14 @@ def _cached_folder(name: str, cache: Path) -> Path | None:
     folder = Path(config).parent
     try:
         tokenizer_file(folder)
-        weight_files(folder)
+        if weights:
+            weight_files(folder)
     except SaescopeError:
         return None
     return folder
 
 
-def _download(name: str, cache: Path) -> Path:
+def _download(name: str, cache: Path, weights: bool) -> Path:
     from huggingface_hub import HfApi, constants, snapshot_download
 
     # the error of the HTTP client, which isn't the same client in all versions of huggingface_hub
@@ -178,7 +179,7 @@ def _download(name: str, cache: Path) -> Path:
         raise refusal("HF_HUB_OFFLINE is set")
     try:
         listing: ModelInfo = within(OFFLINE_AFTER_S, lambda: HfApi().model_info(name, timeout=OFFLINE_AFTER_S))
-        wanted = _wanted_files(sibling.rfilename for sibling in listing.siblings or [])
+        wanted = _wanted_files([sibling.rfilename for sibling in listing.siblings or []], weights)
         folder = snapshot_download(name, cache_dir=cache, allow_patterns=wanted)
     except RepositoryNotFoundError as error:
         raise SaescopeError(
@@ -191,11 +192,12 @@ def _download(name: str, cache: Path) -> Path:
     return Path(folder)
 
 
-def _wanted_files(names: Iterable[str]) -> list[str]:
-    names = list(names)
-    weights = [name for name in names if _SAFETENSORS.fullmatch(name)]
-    weights = weights or [name for name in names if _PICKLES.fullmatch(name)]
-    return [CONFIG_FILE, *(name for name in names if name in _TOKENIZER_FILES), *weights]
+def _wanted_files(names: Sequence[str], weights: bool) -> list[str]:
+    wanted = [CONFIG_FILE, *(name for name in names if name in _TOKENIZER_FILES)]
+    if weights:
+        safe = [name for name in names if _SAFETENSORS.fullmatch(name)]
+        wanted += safe or [name for name in names if _PICKLES.fullmatch(name)]
+    return wanted
 
 
 def _read_json(path: Path) -> dict[str, Any]:

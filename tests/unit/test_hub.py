@@ -25,7 +25,7 @@ import sys
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.hub import model_folder
 try:
-    print(model_folder(sys.argv[1]))
+    print(model_folder(sys.argv[1], weights="--no-weights" not in sys.argv))
 except SaescopeError as error:
     print(f"SaescopeError: {error}")
 print("torch" in sys.modules)
@@ -49,12 +49,12 @@ def write_files(folder: Path, *names: str) -> Path:
     return folder
 
 
-def find_in_new_process(name: str, **environment: str) -> str:
+def find_in_new_process(name: str, *flags: str, **environment: str) -> str:
     """What a fresh process, with nothing but these variables for Hugging Face, finds for a model name."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGINGFACE"))}
     inherited = {key: value for key, value in inherited.items() if not key.lower().endswith("_proxy")}
     done = subprocess.run(
-        [sys.executable, "-c", FIND, name],
+        [sys.executable, "-c", FIND, name, *flags],
         env=inherited | environment,
         capture_output=True,
         text=True,
@@ -123,6 +123,18 @@ def test_a_download_that_was_cut_short_is_completed(tmp_path: Path) -> None:
     with hub_server("gpt2", files) as hub:
         folder = Path(find_in_new_process("gpt2", HF_HOME=str(tmp_path / "home"), HF_ENDPOINT=hub.address))
     assert (folder / "model.safetensors").is_file()
+
+
+def test_who_only_tokenises_downloads_no_weights_and_who_computes_gets_them_later(tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files", "tokenizer.json", "model.safetensors")
+    with hub_server("gpt2", files) as hub:
+        environment = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": hub.address}
+        find_in_new_process("gpt2", "--no-weights", **environment)
+        first = set(hub.downloaded)
+        folder = Path(find_in_new_process("gpt2", **environment))
+    assert first == {"config.json", "tokenizer.json"}
+    assert (folder / "model.safetensors").is_file()
+    assert find_in_new_process("gpt2", "--no-weights", HF_HOME=str(tmp_path / "home")) == str(folder)
 
 
 def test_a_name_that_the_hub_doesnt_know_is_an_error(tmp_path: Path) -> None:
