@@ -7,7 +7,10 @@ import { Route, Switch } from "wouter";
 import { Header } from "./components/Header";
 import { FeaturePage } from "./pages/FeaturePage";
 import { FeaturesPage } from "./pages/FeaturesPage";
+import { NewRunPage } from "./pages/NewRunPage";
 import { NotFoundPage } from "./pages/NotFoundPage";
+import { RunPage } from "./pages/RunPage";
+import { RunsPage } from "./pages/RunsPage";
 import { createQueryClient } from "./queries";
 
 export function App() {
@@ -19,6 +22,9 @@ export function App() {
         <Switch>
           <Route path="/" component={FeaturesPage} />
           <Route path="/feature/:id">{({ id }) => <FeaturePage id={id} />}</Route>
+          <Route path="/runs" component={RunsPage} />
+          <Route path="/runs/new" component={NewRunPage} />
+          <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={id} />}</Route>
           <Route component={NotFoundPage} />
         </Switch>
       </main>

@@ -1,14 +1,10 @@
 /** The pages over a real HTTP server, as a person uses them. */
 
-import { render, screen, within } from "@testing-library/react";
-import userEvent from "@testing-library/user-event";
+import { screen, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { App } from "../src/App";
 import { type FakeApi, startFakeApi } from "./fakeApi";
-
-// vitest offers the environment itself under this name
-declare const jsdom: { reconfigure(settings: { url: string }): void };
+import { address, open } from "./open";
 
 let api: FakeApi;
 
@@ -20,13 +16,6 @@ afterEach(() => {
   api.close();
 });
 
-function open(path: string) {
-  jsdom.reconfigure({ url: api.origin + path });
-  render(<App />);
-  return userEvent.setup();
-}
-
-const address = () => window.location.pathname + window.location.search;
 const rankedIds = () =>
   screen
     .getAllByRole("row")
@@ -34,7 +23,7 @@ const rankedIds = () =>
     .map((row) => within(row).getByRole("link").textContent);
 
 test("the list shows the first page of the first metric's ranking and the run's counts", async () => {
-  open("/");
+  open(api, "/");
   expect(await screen.findByRole("link", { name: "0" })).toBeTruthy();
   expect(rankedIds().slice(0, 3)).toEqual(["0", "1", "2"]);
   expect(screen.getByText("1–50 of 120 that fired")).toBeTruthy();
@@ -42,7 +31,7 @@ test("the list shows the first page of the first metric's ranking and the run's 
 });
 
 test("choosing a metric ranks by it, puts it in the address and shows its description", async () => {
-  const user = open("/");
+  const user = open(api, "/");
   await user.selectOptions(await screen.findByRole("combobox", { name: "Ranked by" }), "Beta");
   expect(await screen.findByRole("link", { name: "119" })).toBeTruthy();
   expect(rankedIds()[0]).toBe("119");
@@ -51,7 +40,7 @@ test("choosing a metric ranks by it, puts it in the address and shows its descri
 });
 
 test("the last page holds the rest of the ranking", async () => {
-  const user = open("/");
+  const user = open(api, "/");
   await user.click(await screen.findByRole("link", { name: "Last" }));
   expect(await screen.findByText("101–120 of 120 that fired")).toBeTruthy();
   await screen.findByRole("link", { name: "119" });
@@ -59,7 +48,7 @@ test("the last page holds the rest of the ranking", async () => {
 });
 
 test("a feature's page counts each text's repeats and shows five texts of eight until asked for more", async () => {
-  const user = open("/feature/3");
+  const user = open(api, "/feature/3");
   const top = within(await screen.findByRole("region", { name: "Top activations" }));
   expect(top.getAllByRole("listitem")).toHaveLength(5);
   expect(top.getAllByText("×4")).toHaveLength(5);
@@ -68,14 +57,14 @@ test("a feature's page counts each text's repeats and shows five texts of eight 
 });
 
 test("a token's markup stays text and its colour follows its activation", async () => {
-  open("/feature/3");
+  open(api, "/feature/3");
   const token = (await screen.findAllByText("<b>rises</b>"))[0];
   expect(token?.style.getPropertyValue("--heat")).toBe("1.0000");
   expect(document.querySelector(".token b")).toBeNull();
 });
 
 test("focusing a token shows its exact activation, id and position", async () => {
-  const user = open("/feature/3");
+  const user = open(api, "/feature/3");
   const token = (await screen.findAllByText("<b>rises</b>"))[0];
   await user.click(token as HTMLElement);
   const tooltip = within(screen.getByRole("tooltip"));
@@ -85,7 +74,7 @@ test("focusing a token shows its exact activation, id and position", async () =>
 });
 
 test("in a text the arrow keys move from token to token and stay on the feature", async () => {
-  const user = open("/feature/3");
+  const user = open(api, "/feature/3");
   await user.click((await screen.findAllByText("<b>rises</b>"))[0] as HTMLElement);
   await user.keyboard("{ArrowLeft}");
   expect(within(screen.getByRole("tooltip")).getByText('"Profit"')).toBeTruthy();
@@ -93,7 +82,7 @@ test("in a text the arrow keys move from token to token and stay on the feature"
 });
 
 test("outside of texts j and the arrow keys go through the ranking", async () => {
-  const user = open("/feature/49?metric=beta");
+  const user = open(api, "/feature/49?metric=beta");
   await screen.findByText("rank 71 of 120 by beta");
   await user.keyboard("j");
   await screen.findByText("rank 72 of 120 by beta");
@@ -104,35 +93,35 @@ test("outside of texts j and the arrow keys go through the ranking", async () =>
 });
 
 test("the histogram has a bar for each bin that counts something", async () => {
-  open("/feature/3");
+  open(api, "/feature/3");
   expect(await screen.findAllByTestId("bar")).toHaveLength(3);
 });
 
 test("a feature that never fired says so and shows no histogram", async () => {
-  open("/feature/400");
+  open(api, "/feature/400");
   expect(await screen.findByText("This feature never fired")).toBeTruthy();
   expect(screen.queryByTestId("bar")).toBeNull();
 });
 
 test("an error of the API is shown in its own words", async () => {
-  open("/feature/99999");
+  open(api, "/feature/99999");
   expect((await screen.findByRole("alert")).textContent).toContain("There is no feature 99999.");
 });
 
 test("an API that doesn't answer is named with the command that starts it", async () => {
   api.close();
-  open("/");
+  open(api, "/");
   expect((await screen.findByRole("alert", {}, { timeout: 5000 })).textContent).toContain("saescope serve");
 });
 
 test("without runs the page says how to make one", async () => {
   api.runs = [];
-  open("/");
+  open(api, "/");
   expect(await screen.findByText("There are no runs yet")).toBeTruthy();
 });
 
 test("a number outside the autoencoder is refused where it was typed", async () => {
-  const user = open("/");
+  const user = open(api, "/");
   await screen.findByRole("link", { name: "0" });
   await user.type(screen.getByRole("textbox", { name: "Go to feature" }), "512{Enter}");
   expect(screen.getByRole("alert").textContent).toBe("Features are numbered 0 to 511.");
@@ -140,7 +129,7 @@ test("a number outside the autoencoder is refused where it was typed", async () 
 });
 
 test("feeling lucky opens a feature that fired", async () => {
-  const user = open("/?metric=beta");
+  const user = open(api, "/?metric=beta");
   await screen.findByRole("link", { name: "119" });
   await user.click(screen.getByRole("button", { name: /lucky/i }));
   await screen.findByRole("region", { name: "Top activations" });

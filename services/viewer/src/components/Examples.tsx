@@ -2,7 +2,7 @@
 
 import { useId, useState } from "react";
 
-import type { Sequence } from "../api";
+import type { Sequence } from "../apiTypes";
 import { formatActivation, formatCount } from "../lib/format";
 import { TokenText } from "./TokenText";
 

@@ -35,6 +35,16 @@ export function ErrorMessage({
   );
 }
 
+/** Above content that is shown although something could not be loaded or brought up to date. */
+export function StaleNote({ error }: { error: Error | null }) {
+  if (error === null) return null;
+  return (
+    <p role="alert" className="mb-4 break-words text-danger">
+      This page may be out of date: {error.message}
+    </p>
+  );
+}
+
 /** Grey lines that appear only if loading takes long enough to notice. */
 export function Loading({ label }: { label: string }) {
   return (

@@ -1,10 +1,9 @@
 /** One page of ranked features; each row leads to its feature, each column's head ranks by it. */
 
-import { useRef } from "react";
 import { Link } from "wouter";
 
-import type { Ranking } from "../api";
-import { useShortcuts } from "../hooks/useShortcuts";
+import type { Ranking } from "../apiTypes";
+import { useRowKeys } from "../hooks/useRowKeys";
 import { formatNumber, metricTitle } from "../lib/format";
 import { featurePath, featuresPath, type ViewState } from "../lib/viewState";
 
@@ -16,33 +15,12 @@ type Props = {
 };
 
 export function RankingTable({ ranking, state, largest }: Props) {
-  const body = useRef<HTMLTableSectionElement>(null);
+  const { body, onKeyDown } = useRowKeys();
   const others = ranking.metrics_available.filter((name) => name !== ranking.metric);
-
-  const moveFocus = (step: number) => {
-    const links = Array.from(body.current?.querySelectorAll("a") ?? []);
-    const focused = links.findIndex((link) => link === document.activeElement);
-    const target = focused < 0 ? 0 : Math.min(Math.max(focused + step, 0), links.length - 1);
-    links[target]?.focus();
-  };
-  const down = () => {
-    moveFocus(1);
-  };
-  const up = () => {
-    moveFocus(-1);
-  };
-  useShortcuts({ j: down, k: up });
 
   return (
     <div className="panel overflow-x-auto">
-      <table
-        className="w-full text-right tabular-nums"
-        onKeyDown={(event) => {
-          if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-          event.preventDefault();
-          moveFocus(event.key === "ArrowDown" ? 1 : -1);
-        }}
-      >
+      <table className="w-full text-right tabular-nums" onKeyDown={onKeyDown}>
         <thead className="text-xs text-muted">
           <tr className="border-b border-line [&>th]:px-3 [&>th]:py-1.5 [&>th]:font-normal">
             <th scope="col">rank</th>

@@ -1,39 +1,43 @@
 /** What a run read and with which model, in a few short facts. */
 
-import type { Run } from "../api";
-import { formatCount, formatPlural, shortPath } from "../lib/format";
+import { Link } from "wouter";
 
-const STATUS_NOTE: Record<Run["status"], string | null> = {
-  complete: null,
-  running: "This run is still going: figures so far.",
+import type { Ranking, Run } from "../apiTypes";
+import { formatCount, formatPlural, shortPath } from "../lib/format";
+import { hookPoint, runPath, runSubject } from "../lib/runs";
+
+const STATUS_NOTE: Partial<Record<Run["status"], string>> = {
   interrupted: "This run was interrupted: figures up to there. `saescope run --resume` continues it.",
-  completed_with_errors: "This run is complete except for chunks that failed; its metadata.json lists them.",
-  failed: "This run failed; its metadata.json says why.",
+  cancelled: "This run was cancelled: figures up to there.",
+  completed_with_errors: "This run is complete except for chunks that failed.",
+  failed: "This run failed: figures up to there.",
 };
 
-export function RunFacts({ run, numActive }: { run: Run; numActive: number }) {
+export function RunFacts({ run, ranking }: { run: Run; ranking: Ranking }) {
+  const { source, model, autoencoder } = runSubject(run);
+  const numRows = ranking.num_records ?? run.num_prompts;
+  const numSkipped = run.num_skipped_rows ?? 0;
   const note = STATUS_NOTE[run.status];
   return (
     <section aria-label="Run">
       <dl className="flex flex-wrap gap-x-6 gap-y-1">
-        <Fact name="rows" value={formatCount(run.num_prompts)} />
-        <Fact name="tokens" value={formatCount(run.num_tokens)} />
-        <Fact name="features" value={formatCount(run.num_features)} />
-        <Fact name="fired" value={formatCount(numActive)} />
-        <Fact name="source" value={shortPath(run.source)} title={run.source} />
-        <Fact
-          name="model"
-          value={`${shortPath(run.subject)}, layer ${run.layer_index}, ${run.location}`}
-          title={run.subject}
-        />
-        <Fact name="autoencoder" value={shortPath(run.autoencoder)} title={run.autoencoder} />
+        {numRows !== null && <Fact name="rows" value={formatCount(numRows)} />}
+        <Fact name="tokens" value={formatCount(ranking.num_tokens)} />
+        <Fact name="features" value={formatCount(ranking.num_features)} />
+        <Fact name="fired" value={formatCount(ranking.num_active_features)} />
+        <Fact name="source" value={shortPath(source)} title={source} />
+        <Fact name="model" value={`${shortPath(model)}, ${hookPoint(run)}`} title={model} />
+        <Fact name="autoencoder" value={shortPath(autoencoder)} title={autoencoder} />
       </dl>
-      {run.num_skipped_rows > 0 && (
+      {(numSkipped > 0 || note !== undefined) && (
         <p className="mt-1 text-muted">
-          {formatPlural(run.num_skipped_rows, "row")} could not be used; the run’s metadata.json says why.
+          {note !== undefined && <span className="text-danger">{note} </span>}
+          {numSkipped > 0 && `${formatPlural(numSkipped, "row")} could not be used. `}
+          <Link href={runPath(run.id)} className="text-accent underline">
+            More about this run
+          </Link>
         </p>
       )}
-      {note !== null && <p className="mt-1 text-danger">{note}</p>}
     </section>
   );
 }

@@ -2,14 +2,16 @@
 
 import { useLocation } from "wouter";
 
+import { isFinished, statusTitle } from "../lib/runs";
 import { featuresPath, type ViewState } from "../lib/viewState";
-import { useRuns } from "../queries";
+import { useRuns } from "../runQueries";
 
 export function RunPicker({ state }: { state: ViewState }) {
   const [location, navigate] = useLocation();
   const runs = useRuns().data;
   if (runs === undefined || runs.length === 0) return null;
 
+  const newest = runs.find(isFinished) ?? runs[0]; // what the API shows when it isn't told a run
   const known = runs.some((run) => run.id === state.run);
   if (runs.length === 1 && (known || state.run === null)) {
     return <span className="truncate font-mono text-xs text-muted">{runs[0]?.id}</span>;
@@ -26,12 +28,12 @@ export function RunPicker({ state }: { state: ViewState }) {
       }}
     >
       <option value="">
-        {state.run === null || known ? `newest (${runs[0]?.id ?? ""})` : `unknown run ${state.run}`}
+        {state.run === null || known ? `newest (${newest?.id ?? ""})` : `unknown run ${state.run}`}
       </option>
       {runs.map((run) => (
         <option key={run.id} value={run.id}>
           {run.id}
-          {run.status === "complete" ? "" : ` (${run.status.replaceAll("_", " ")})`}
+          {run.status === "complete" ? "" : ` (${statusTitle(run.status)})`}
         </option>
       ))}
     </select>

@@ -1,6 +1,6 @@
 /** A feature's statistics, each with its definition, as OpenAI's viewer defines them. */
 
-import type { FeatureInfo } from "../api";
+import type { FeatureInfo } from "../apiTypes";
 import { formatCount, formatNumber, formatShare } from "../lib/format";
 import { Term } from "./Term";
 

@@ -6,7 +6,7 @@
 
 import { type CSSProperties, type KeyboardEvent, memo, useId, useRef, useState } from "react";
 
-import type { Sequence } from "../api";
+import type { Sequence } from "../apiTypes";
 import { heat, isPartialCharacter, isStartOfText, quoteToken, tokenPieces } from "../lib/tokens";
 import { Tooltip } from "./Tooltip";
 

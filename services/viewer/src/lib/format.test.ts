@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 
-import { formatNumber, formatPlural, formatShare, metricTitle, shortPath } from "./format";
+import {
+  formatDate,
+  formatDuration,
+  formatNumber,
+  formatPlural,
+  formatRate,
+  formatShare,
+  metricTitle,
+  shortPath,
+} from "./format";
 
 test.each([
   [0, "0"],
@@ -36,4 +45,23 @@ test("a metric's name becomes a title without knowing the metric", () => {
 test("a long address keeps its last two parts", () => {
   expect(shortPath("az://openaipublic/gpt2-small/autoencoders/6.pt")).toBe("…/autoencoders/6.pt");
   expect(shortPath("gpt2")).toBe("gpt2");
+});
+
+test.each([
+  [0, "0 s"],
+  [59.4, "59 s"],
+  [59.6, "1 min"],
+  [3599, "1 h"],
+  [7800, "2 h 10 min"],
+  [273_600, "3 d 4 h"],
+])("formatDuration shows %d seconds as %s", (seconds, shown) => {
+  expect(formatDuration(seconds)).toBe(shown);
+});
+
+test("a rate has no more digits than mean something", () => {
+  expect([formatRate(0.42), formatRate(812.4), formatRate(12_345)]).toEqual(["0.4", "812", "12,300"]);
+});
+
+test("what isn't a date is shown as it is", () => {
+  expect(formatDate("yesterday")).toBe("yesterday");
 });

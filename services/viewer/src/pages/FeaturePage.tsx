@@ -3,17 +3,21 @@
 import { useState } from "react";
 import { Link } from "wouter";
 
-import type { FeatureInfo } from "../api";
+import { isNotFound } from "../api";
+import type { FeatureInfo } from "../apiTypes";
 import { Examples } from "../components/Examples";
 import { Histogram } from "../components/Histogram";
-import { ErrorMessage, Loading, Message } from "../components/Message";
+import { LiveBanner } from "../components/LiveBanner";
+import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
 import { Metrics } from "../components/Metrics";
 import { Neighbours } from "../components/Neighbours";
+import { NothingYet } from "../components/NothingYet";
 import { Statistics } from "../components/Statistics";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
 import { formatNumber, formatPlural } from "../lib/format";
 import { featuresPath, type ViewState } from "../lib/viewState";
 import { useFeature, usePlace, useRankingHead } from "../queries";
+import { useLiveRun } from "../runQueries";
 
 export function FeaturePage({ id }: { id: string }) {
   useScrollToTop();
@@ -38,10 +42,12 @@ function NumberedFeature({ featureId }: { featureId: number }) {
   const isCurrent = info !== undefined && info.feature_id === featureId && !head.isPlaceholderData;
   const value = isCurrent && metric !== null && info.num_active_tokens > 0 ? info.metrics[metric] : undefined;
   const place = usePlace(featureId, state, value, ranking?.num_active_features);
+  const live = useLiveRun(info?.run ?? state.run);
 
   usePageTitle(`Feature ${featureId}`);
   const error = feature.error ?? head.error ?? place.error;
-  if (error !== null) {
+  if (error !== null && (info === undefined || ranking === undefined)) {
+    if (live !== undefined && isNotFound(head.error)) return <NothingYet run={live} state={state} />;
     const retry = () => {
       void feature.refetch();
       void head.refetch();
@@ -57,6 +63,10 @@ function NumberedFeature({ featureId }: { featureId: number }) {
   }
   return (
     <div className="space-y-5">
+      <StaleNote error={error} />
+      {live !== undefined && info !== undefined && (
+        <LiveBanner key={live.id} runId={live.id} state={state} numRecords={info.num_records} />
+      )}
       <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
         <h1 className="text-xl font-semibold tracking-tight tabular-nums">Feature {featureId}</h1>
         {ranking !== undefined && (

@@ -2,8 +2,12 @@
 
 import { Link, useLocation } from "wouter";
 
-import { ErrorMessage, Loading, Message } from "../components/Message";
+import { isNotFound } from "../api";
+import { LiveBanner } from "../components/LiveBanner";
+import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
 import { MetricPicker } from "../components/MetricPicker";
+import { NoRuns } from "../components/NoRuns";
+import { NothingYet } from "../components/NothingYet";
 import { Pagination } from "../components/Pagination";
 import { RankingTable } from "../components/RankingTable";
 import { RunFacts } from "../components/RunFacts";
@@ -12,7 +16,8 @@ import { useShortcuts } from "../hooks/useShortcuts";
 import { metricTitle } from "../lib/format";
 import { PAGE_SIZE } from "../lib/ranking";
 import { featuresPath } from "../lib/viewState";
-import { useRanking, useRankingHead, useRuns } from "../queries";
+import { useRanking, useRankingHead } from "../queries";
+import { useLiveRun, useRuns } from "../runQueries";
 
 export function FeaturesPage() {
   const state = useViewState();
@@ -20,6 +25,9 @@ export function FeaturesPage() {
   const runs = useRuns();
   const ranking = useRanking(state);
   const head = useRankingHead(state);
+  const shownLive = useLiveRun(ranking.data?.run ?? state.run);
+  const newestLive = useLiveRun(null);
+  const live = shownLive ?? (state.run === null ? newestLive : undefined);
 
   useScrollToTop();
   usePageTitle(
@@ -41,7 +49,9 @@ export function FeaturesPage() {
 
   if (runs.data?.length === 0) return <NoRuns />;
   const error = ranking.error ?? runs.error;
-  if (error !== null) {
+  if (ranking.data === undefined) {
+    if (error === null) return <Loading label="Loading the features…" />;
+    if (live !== undefined && isNotFound(ranking.error)) return <NothingYet run={live} state={state} />;
     const retry = () => {
       void runs.refetch();
       void ranking.refetch();
@@ -54,14 +64,22 @@ export function FeaturesPage() {
       </ErrorMessage>
     );
   }
-  if (ranking.data === undefined) return <Loading label="Loading the features…" />;
 
   const run = runs.data?.find((candidate) => candidate.id === ranking.data.run);
   const largest = head.data?.features[0]?.value ?? 0;
   return (
     <div className="space-y-4">
       <h1 className="sr-only">Features</h1>
-      {run !== undefined && <RunFacts run={run} numActive={total} />}
+      <StaleNote error={error} />
+      {live !== undefined && (
+        <LiveBanner
+          key={live.id}
+          runId={live.id}
+          state={state}
+          numRecords={live.id === ranking.data.run ? ranking.data.num_records : undefined}
+        />
+      )}
+      {run !== undefined && <RunFacts run={run} ranking={ranking.data} />}
       <MetricPicker
         metric={ranking.data.metric}
         available={ranking.data.metrics_available}
@@ -72,7 +90,7 @@ export function FeaturesPage() {
         }}
       />
       {total === 0 ? (
-        <Message title="No feature fired">
+        <Message title={ranking.data.live === true ? "No feature fired so far" : "No feature fired"}>
           At none of this run’s tokens was any feature active. Run over more rows, or check that the autoencoder belongs
           to this model, layer and location.
         </Message>
@@ -98,14 +116,5 @@ export function FeaturesPage() {
         </div>
       )}
     </div>
-  );
-}
-
-function NoRuns() {
-  return (
-    <Message title="There are no runs yet">
-      Start one with <code className="text-ink">saescope run --max-rows 1000</code>, or look at the demo with{" "}
-      <code className="text-ink">saescope demo</code>; then reload this page.
-    </Message>
   );
 }

@@ -1,0 +1,24 @@
+/** What to do when there is no run at all. */
+
+import { Link } from "wouter";
+
+import { useOptions } from "../runQueries";
+import { Message } from "./Message";
+
+export function NoRuns() {
+  const canStart = useOptions().data != null;
+  return (
+    <Message title="There are no runs yet">
+      {canStart ? (
+        <Link href="/runs/new" className="control mt-1 inline-block text-ink">
+          Start a run
+        </Link>
+      ) : (
+        <>
+          Start one with <code className="text-ink">saescope run --max-rows 1000</code>, or look at the demo with{" "}
+          <code className="text-ink">saescope demo</code>; it appears here by itself.
+        </>
+      )}
+    </Message>
+  );
+}

@@ -1,0 +1,17 @@
+/** In place of features while a run that was just started has none. */
+
+import type { Run } from "../apiTypes";
+import type { ViewState } from "../lib/viewState";
+import { LiveBanner } from "./LiveBanner";
+import { Message } from "./Message";
+
+export function NothingYet({ run, state }: { run: Run; state: ViewState }) {
+  return (
+    <>
+      <LiveBanner runId={run.id} state={state} numRecords={undefined} />
+      <Message title="No features yet">
+        They appear here by themselves as soon as the run’s first chunk of rows is summarised.
+      </Message>
+    </>
+  );
+}

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+
+import type { Progress } from "../apiTypes";
+import { describeRows, describeTimeLeft, shareDone } from "./runs";
+
+const PROGRESS: Progress = {
+  num_records: 1500,
+  total_records: 1200,
+  total_is_exact: false,
+  num_tokens: 0,
+  tokens_per_s: null,
+  workers: null,
+  seconds_left: null,
+  num_failed_chunks: 0,
+  problem: null,
+};
+
+test("an estimate that turned out too small is a full bar, not more than one", () => {
+  expect(shareDone(PROGRESS)).toBe(1);
+});
+
+test.each([
+  [{ total_records: 5000 }, "1,500 of about 5,000 rows"],
+  [{ total_records: 5000, total_is_exact: true }, "1,500 of 5,000 rows"],
+  [{ total_records: null }, "1,500 rows, of a number not known yet"],
+])("rows with %o are described as %s", (known, text) => {
+  expect(describeRows({ ...PROGRESS, ...known })).toBe(text);
+});
+
+test("an unknown time left is not shown", () => {
+  expect(describeTimeLeft(PROGRESS)).toBeNull();
+});

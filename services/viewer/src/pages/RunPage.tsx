@@ -1,0 +1,72 @@
+/** One run: what it is about, how far it is, what went wrong, what can be done with it. */
+
+import { Link } from "wouter";
+
+import { isNotFound } from "../api";
+import type { Options, Run } from "../apiTypes";
+import { ErrorMessage, Loading, StaleNote } from "../components/Message";
+import { ReadOnlyNote } from "../components/ReadOnlyNote";
+import { RunActions } from "../components/RunActions";
+import { RunDescription } from "../components/RunDescription";
+import { RunLosses } from "../components/RunLosses";
+import { RunProgress } from "../components/RunProgress";
+import { StatusBadge } from "../components/StatusBadge";
+import { usePageTitle, useScrollToTop } from "../hooks/usePage";
+import { isActive } from "../lib/runs";
+import { featuresPath } from "../lib/viewState";
+import { useOptions, useRun } from "../runQueries";
+
+export function RunPage({ id }: { id: string }) {
+  const query = useRun(id);
+  const options = useOptions();
+  usePageTitle(`Run ${id}`);
+  useScrollToTop();
+
+  const { data: run, error } = query;
+  if (error !== null && (run === undefined || isNotFound(error))) {
+    return (
+      <ErrorMessage error={error} onRetry={() => void query.refetch()}>
+        <Link href="/runs" className="control text-ink">
+          All runs
+        </Link>
+      </ErrorMessage>
+    );
+  }
+  if (run === undefined) return <Loading label={`Loading run ${id}…`} />;
+  return (
+    <>
+      <StaleNote error={error ?? options.error} />
+      <RunView run={run} options={options.data} />
+    </>
+  );
+}
+
+function RunView({ run, options }: { run: Run; options: Options | null | undefined }) {
+  const hasFeatures = (run.progress?.num_records ?? run.num_tokens ?? 0) > 0;
+  return (
+    <div className="space-y-6">
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
+        <h1 className="font-mono text-base font-semibold break-all">{run.id}</h1>
+        <StatusBadge status={run.status} />
+        {hasFeatures && (
+          <Link
+            href={featuresPath({ run: run.id, metric: null, order: "desc", offset: 0 })}
+            className="control text-accent"
+          >
+            {isActive(run) ? "Features so far" : "Features"}
+          </Link>
+        )}
+      </div>
+      {run.progress !== null && <RunProgress run={run} progress={run.progress} />}
+      {run.error !== null && (
+        <p role="alert" className="panel border-danger px-4 py-2 break-words text-danger">
+          {run.error}
+        </p>
+      )}
+      <RunDescription run={run} />
+      {options != null && <RunActions run={run} options={options} />}
+      {options === null && <ReadOnlyNote />}
+      <RunLosses failedChunks={run.failed_chunks} skippedRows={run.skipped_rows} />
+    </div>
+  );
+}
