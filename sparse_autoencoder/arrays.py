@@ -94,6 +94,15 @@ def is_repeated(group: NDArray[Any], item: Keys) -> Mask:
     return repeated
 
 
+def matches(hashes: Keys, marked: Mask) -> Ints:
+    """Indices of the entries whose hash equals that of a marked entry, and of a few others."""
+    bits = bits_for(8 * int(marked.sum()))
+    cell = (hashes >> np.uint64(64 - bits)).astype(np.int64)
+    in_use = np.zeros(1 << bits, bool)
+    in_use[cell[marked]] = True
+    return np.flatnonzero(in_use[cell])
+
+
 def first_distinct(group: NDArray[Any], item: Keys, per_group: int) -> Ints:
     """Indices of each group's first `per_group` distinct items, for entries sorted by group and ranked within it.
 

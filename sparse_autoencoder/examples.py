@@ -20,9 +20,9 @@ from sparse_autoencoder.arrays import (
     GOLDEN,
     Ints,
     Keys,
-    Mask,
     group_starts,
     is_repeated,
+    matches,
     mix,
     ranges,
     rank_in_group,
@@ -105,49 +105,46 @@ class Order(ABC):
         """What decides between equal keys, the most important first."""
         return [examples.row_id, examples.window, examples.position]
 
-    def choose(self, candidates: Examples, ranked: Ints) -> Ints:
-        """Those of the candidates at `ranked`, in order of rank, that may be chosen beside the ones before them."""
+    def choose(self, candidates: Examples, ranked: Ints, n_chosen: int) -> Ints:
+        """Those of the candidates at `ranked`, in order of rank, that may be chosen beside the ones before them.
+
+        The first `n_chosen` candidates were chosen together before, and so were the others.
+        """
         return ranked
 
     def merge(self, earlier: Examples, later: Examples, per_feature: int) -> Examples:
         """The first `per_feature` examples of each feature among both, where both were chosen in the same way.
 
-        Only features to which `later` may contribute are sorted again: with a full list and nothing that reaches its
-        last rank, a feature keeps its list. That is nearly all of them once a run is under way.
+        Of `later` only what reaches the last rank of a full list is looked at: once a run is under way that is little.
         """
-        both = Examples.concatenate([earlier, later])
-        key = self.key(both)
-        entering = len(earlier) + np.flatnonzero(self._may_enter(earlier, later, key, per_feature))
-        touched = np.zeros(int(both.feature.max(initial=0)) + 1, bool)
-        touched[both.feature[entering]] = True
-        unchanged = ~touched[earlier.feature]
-        again = np.concatenate([np.flatnonzero(~unchanged), entering])
-        again = self.choose(both, self._rank(both, key, again))
-        rank = rank_in_group(group_starts(both.feature[again]), len(again))
-        index = np.concatenate([np.flatnonzero(unchanged), again[rank < per_feature]])
-        return both.take(index[np.argsort(both.feature[index], kind="stable")])
+        key = self.key(earlier)
+        entering = later.take(self.key(later) <= self._last_keys(earlier, key, later, per_feature))
+        both = Examples.concatenate([earlier, entering])
+        ranked = self._rank(both, np.concatenate([key, self.key(entering)]))
+        ranked = self.choose(both, ranked, len(earlier))
+        rank = rank_in_group(group_starts(both.feature[ranked]), len(ranked))
+        return both.take(ranked[rank < per_feature])
 
-    def _rank(self, examples: Examples, key: ShortKeys, index: Ints) -> Ints:
-        """Those of the examples at `index`, sorted by feature and then by rank; `key` is of all examples."""
-        packed = (examples.feature[index].astype(np.uint64) << np.uint64(32)) | key[index]
-        ranked = index[np.argsort(packed, kind="stable")]  # two sorted lists one after the other: a linear merge
-        feature, ranked_key = examples.feature[ranked], key[ranked]
-        same = (feature[1:] == feature[:-1]) & (ranked_key[1:] == ranked_key[:-1])
+    def _rank(self, examples: Examples, key: ShortKeys) -> Ints:
+        """Indices of the examples, sorted by feature and then by rank; `key` holds their keys."""
+        packed = (examples.feature.astype(np.uint64) << np.uint64(32)) | key
+        ranked = np.argsort(packed, kind="stable")  # two sorted lists one after the other: a linear merge
+        same = packed[ranked[1:]] == packed[ranked[:-1]]
         tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         if len(tied):  # few, so that comparing everything costs little
             subset = ranked[tied]
-            columns = [examples.feature, key, *self.tie_keys(examples)]
+            columns = [packed, *self.tie_keys(examples)]
             ranked[tied] = subset[np.lexsort([column[subset] for column in reversed(columns)])]
         return ranked
 
-    def _may_enter(self, earlier: Examples, later: Examples, key: ShortKeys, per_feature: int) -> Mask:
-        """Mask of `later` that isn't beaten by the last of an already full list of `earlier`; `key` is of both."""
+    def _last_keys(self, earlier: Examples, key: ShortKeys, later: Examples, per_feature: int) -> ShortKeys:
+        """For each of `later` the key of the last of `earlier` of its feature; the largest if that list isn't full."""
         starts = group_starts(earlier.feature)
         full = starts[np.diff(starts, append=len(earlier)) == per_feature]
         n_features = 1 + int(max(earlier.feature.max(initial=0), later.feature.max(initial=0)))
-        worst = np.full(n_features, np.iinfo(np.uint32).max, np.uint32)
-        worst[earlier.feature[full]] = key[full + per_feature - 1]
-        return key[len(earlier) :] <= worst[later.feature]
+        last = np.full(n_features, np.iinfo(np.uint32).max, np.uint32)
+        last[earlier.feature[full]] = key[full + per_feature - 1]
+        return last[later.feature]
 
 
 class StrongestFirst(Order):
@@ -157,9 +154,12 @@ class StrongestFirst(Order):
         """See Order.key."""
         return weakness(examples.value)
 
-    def choose(self, candidates: Examples, ranked: Ints) -> Ints:
+    def choose(self, candidates: Examples, ranked: Ints, n_chosen: int) -> Ints:
         """See Order.choose."""
-        return ranked[~is_repeated(candidates.feature[ranked], candidates.text[ranked])]
+        feature, text = candidates.feature[ranked], candidates.text[ranked]
+        # What was chosen together has no text twice: a repeat is one of either. Texts are hashes already.
+        suspects = matches(text ^ (feature.astype(np.uint64) * GOLDEN), ranked >= n_chosen)
+        return np.delete(ranked, suspects[is_repeated(feature[suspects], text[suspects])])
 
 
 class SmallestDraw(Order):
