@@ -1,4 +1,4 @@
-"""Reading a published run: the ranking of its features by any metric, and one feature at a time.
+"""Reading runs: a published run's features by any metric or one at a time, and which runs a store has.
 
 One feature costs one row group of one Parquet file; the statistics of all features are read once and kept. This file
 reads the store only, and knows nothing of HTTP.
@@ -7,54 +7,45 @@ reads the store only, and knows nothing of HTTP.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sparse_autoencoder.arrays import Ints
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.publishing import FEATURES_PER_FILE, FEATURES_PER_ROW_GROUP, rank_features
-from sparse_autoencoder.runs import RunFolder, RunMetadata, run_ids
+from sparse_autoencoder.live import LiveRun, load_live
+from sparse_autoencoder.publishing import FEATURES_PER_FILE, FEATURES_PER_ROW_GROUP
+from sparse_autoencoder.recent import Recent
+from sparse_autoencoder.run_view import RunView, Statistics, readable
+from sparse_autoencoder.runs import PUBLISHED, RunFolder, RunMetadata, run_ids
 from sparse_autoencoder.store import NotFoundError, Store, StoreFile
 
-PUBLISHED = ("complete", "completed_with_errors")
 _OPEN_RUNS = 8
+_LIVE_RUNS = 2  # each may take 100 MB
+_LOOK_EVERY_S = 1.0  # whether an open run has gone on, or is gone
+_LIST_EVERY_S = 60.0  # whether a finished run that is only listed is gone
+_ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """All features' numbers, [features] each."""
+class PublishedRun(RunView):
+    """A finished run's features, from its published files."""
 
-    count: Ints
-    sums: tuple[NDArray[np.float64], ...]  # of a, a^2, a^3, a^4
-    metrics: dict[str, NDArray[np.float64]]
-
-
-class PublishedRun:
-    """A finished run's features; every call raises SaescopeError if a file that it needs is missing or damaged."""
+    live = False
 
     def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
-        self._folder = folder
+        super().__init__(folder, metadata)
         self._files: dict[int, pq.ParquetFile] = {}
         self._reading = threading.Lock()  # two threads that read one ParquetFile at once crash the process
-        self.metadata = metadata
-
-    @property
-    def metric_descriptions(self) -> dict[str, str]:
-        """What each metric of this run says, by its name, in the order of FEATURE_METRICS when it was made."""
-        return {metric["name"]: metric["description"] for metric in self.metadata.metrics}
 
     @cached_property
     def statistics(self) -> Statistics:
-        """The statistics of all features."""
+        """See RunView.statistics."""
         names = list(self.metric_descriptions)
         sums = ["sum_activation", "sum_activation_2", "sum_activation_3", "sum_activation_4"]
         columns = ["num_active_tokens", *sums, *names]
@@ -65,48 +56,21 @@ class PublishedRun:
             arrays["num_active_tokens"], tuple(arrays[name] for name in sums), {name: arrays[name] for name in names}
         )
 
-    def ranking(self, metric: str, *, descending: bool = True) -> Ints:
-        """Ids of the features that fired, by a metric of this run."""
-        key = (metric, descending)
-        if key not in self._rankings:
-            self._rankings[key] = rank_features(
-                self.statistics.metrics[metric], self.statistics.count > 0, descending=descending
-            )
-        return self._rankings[key]
-
-    @cached_property
-    def _rankings(self) -> dict[tuple[str, bool], Ints]:
-        return {}
-
     def feature(self, feature_id: int) -> dict[str, Any]:
-        """A feature's histogram, top and random examples, as in its Parquet file; KeyError if there is no such one."""
+        """See RunView.feature."""
         if not 0 <= feature_id < self.metadata.num_features:
             raise KeyError(feature_id)
         file, place = divmod(feature_id, FEATURES_PER_FILE)
         group, index = divmod(place, FEATURES_PER_ROW_GROUP)
-        with self._reading, self._sound(file):
+        with self._reading, readable(self._folder, self._folder.features(file)):
             table = self._file(file).read_row_group(group, columns=["histogram", "top", "random"])
             record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
         return record
 
     def _columns(self, file: int, names: list[str]) -> dict[str, NDArray[Any]]:
-        with self._reading, self._sound(file):
+        with self._reading, readable(self._folder, self._folder.features(file)):
             table = self._file(file).read(columns=names)
             return {name: table[name].to_numpy() for name in names}
-
-    @contextmanager
-    def _sound(self, file: int) -> Iterator[None]:
-        """Say which file it is that can't be read."""
-        try:
-            yield
-        except NotFoundError as error:
-            raise self._unreadable(file, "is missing") from error
-        except (pa.ArrowException, OSError, KeyError, IndexError) as error:  # what a cut or changed file gives
-            raise self._unreadable(file, "is damaged") from error
-
-    def _unreadable(self, file: int, problem: str) -> SaescopeError:
-        name = self._folder.features(file)
-        return SaescopeError(f"run {self.metadata.run_id} can't be shown, its file {name} {problem}: run it again")
 
     def _file(self, number: int) -> pq.ParquetFile:
         if number not in self._files:
@@ -114,53 +78,157 @@ class PublishedRun:
         return self._files[number]
 
 
-Entry = TypeVar("Entry")
+@dataclass(frozen=True)
+class _Seen:
+    """A finished run's metadata, and when it was read."""
+
+    metadata: RunMetadata
+    at: float
+
+
+@dataclass(frozen=True)
+class _Open:
+    """An unfinished run, and when it was last looked at for a later state."""
+
+    run: LiveRun
+    plan: RunMetadata  # as it was read, without the state's counts
+    at: float
 
 
 class RunLibrary:
-    """The runs of a store; those that were looked at last stay open."""
+    """The runs of a store, for several threads; those that were looked at last stay open.
 
-    def __init__(self, store: Store) -> None:
+    Finished runs don't change, so they are read once, and only now and then looked at to see if they are still there.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
-        self._open: OrderedDict[str, PublishedRun] = OrderedDict()
-        self._lock = threading.Lock()  # requests are answered in threads
+        self._clock = clock
+        self._loading = threading.Lock()  # one live run is loaded at a time; finished ones don't wait for it
+        self._lock = threading.Lock()  # of what follows; nobody waits for the store with it
+        self._finished: dict[str, _Seen] = {}
+        self._published: Recent[str, PublishedRun] = Recent(_OPEN_RUNS)
+        self._live: Recent[str, _Open] = Recent(_LIVE_RUNS)
 
     def all(self) -> list[RunMetadata]:
         """The metadata of every run that can be read, newest first."""
         found = []
-        for run_id in run_ids(self._store):
-            try:
-                found.append(RunFolder(self._store, run_id).read_metadata())
-            except SaescopeError:  # a folder that isn't ours, or was deleted meanwhile, hides no other run
-                continue
+        for run_id in self._ids():
+            with suppress(SaescopeError):  # a folder that isn't ours, or was deleted meanwhile, hides no other run
+                found.append(self._metadata(run_id, _LIST_EVERY_S))
         return found
 
-    def newest(self) -> PublishedRun:
-        """The newest finished run; NotFoundError if there is none."""
-        for run_id in run_ids(self._store):
+    def newest(self) -> RunView:
+        """The newest finished run, or else the newest that has something to show; NotFoundError if there is none."""
+        troubles: list[SaescopeError] = []
+        for run_id in self._finished_first():
             try:
                 return self.open(run_id)
-            except SaescopeError:
+            except NotFoundError:
                 continue
-        raise NotFoundError("there is no finished run yet: start one with `saescope run`")
+            except SaescopeError as error:  # hides no other run
+                troubles.append(error)
+        raise troubles[0] if troubles else NotFoundError("there is no finished run yet: start one with `saescope run`")
 
-    def open(self, run_id: str) -> PublishedRun:
-        """A finished run; NotFoundError if there is none of this name or it isn't finished."""
-        with self._lock:
-            return _remembered(self._open, run_id, lambda: self._read(run_id), _OPEN_RUNS)
+    def open(self, run_id: str) -> RunView:
+        """A run: its published files if it is finished, or else what is merged so far.
 
-    def _read(self, run_id: str) -> PublishedRun:
+        NotFoundError if there is no such run, or nothing to show of it yet.
+        """
         folder = RunFolder(self._store, run_id)
-        metadata = folder.read_metadata()
-        if metadata.status not in PUBLISHED:
-            raise NotFoundError(f"run {run_id} has nothing to show: it is {metadata.status}")
-        return PublishedRun(folder, metadata)
+        for _ in range(_ATTEMPTS):
+            live = self._open_lately(run_id)
+            if live is not None:
+                return live
+            metadata = self._metadata(run_id, _LOOK_EVERY_S)
+            if metadata.status in PUBLISHED:
+                return self._open_published(folder, metadata)
+            with suppress(NotFoundError):  # a later state, or the published files, may have replaced it meanwhile
+                return self._open_live(folder, metadata)
+        raise NotFoundError(f"run {run_id} has nothing to show yet: it is {metadata.status}")
 
+    def forget(self, run_id: str) -> None:
+        """Remember nothing of a run, because it was deleted."""
+        with self._lock:
+            self._finished.pop(run_id, None)
+            self._published.forget(run_id)
+            self._live.forget(run_id)
 
-def _remembered(memory: OrderedDict[str, Entry], key: str, make: Callable[[], Entry], limit: int) -> Entry:
-    if key not in memory:
-        memory[key] = make()
-    memory.move_to_end(key)
-    while len(memory) > limit:
-        memory.popitem(last=False)
-    return memory[key]
+    def _ids(self) -> list[str]:
+        """The names of what can be runs, newest first; finished runs that vanished are forgotten."""
+        ids = run_ids(self._store)
+        with self._lock:
+            vanished = self._finished.keys() - ids
+        for run_id in vanished:
+            self.forget(run_id)
+        return ids
+
+    def _finished_first(self) -> Iterator[str]:
+        """The names of what can be runs, newest first, the finished ones before the others."""
+        others = []
+        for run_id in self._ids():
+            try:
+                finished = self._metadata(run_id, _LIST_EVERY_S).status in PUBLISHED
+            except SaescopeError:  # whoever opens it is told
+                finished = False
+            if finished:
+                yield run_id
+            else:
+                others.append(run_id)
+        yield from others
+
+    def _metadata(self, run_id: str, max_age_s: float) -> RunMetadata:
+        """A run's metadata; a finished run's may be remembered for so long."""
+        with self._lock:
+            seen = self._finished.get(run_id)
+        now = self._clock()
+        if seen is not None and now - seen.at < max_age_s:
+            return seen.metadata
+        try:
+            metadata = RunFolder(self._store, run_id).read_metadata()
+        except NotFoundError:
+            self.forget(run_id)
+            raise
+        with self._lock:
+            if metadata.status in PUBLISHED:
+                self._finished[run_id] = _Seen(metadata, now)
+            else:
+                self._finished.pop(run_id, None)
+        return metadata
+
+    def _open_published(self, folder: RunFolder, metadata: RunMetadata) -> PublishedRun:
+        with self._lock:
+            self._live.forget(folder.run_id)
+            run = self._published.get(folder.run_id)
+            if run is None or run.metadata != metadata:
+                run = self._published.keep(folder.run_id, PublishedRun(folder, metadata))
+            return run
+
+    def _open_lately(self, run_id: str) -> LiveRun | None:
+        """The live run, if it was looked at a moment ago."""
+        with self._lock:
+            kept = self._live.get(run_id)
+        return kept.run if kept is not None and self._clock() - kept.at < _LOOK_EVERY_S else None
+
+    def _open_live(self, folder: RunFolder, plan: RunMetadata) -> LiveRun:
+        """The run as of its newest state; NotFoundError if there is none, or no longer, or nothing to show in it."""
+        with self._loading:
+            run = self._open_lately(folder.run_id)  # somebody else has loaded it while this waited
+            if run is not None:
+                return run
+            now = self._clock()
+            next_chunk = folder.state_cursor()
+            if next_chunk is None:
+                raise NotFoundError(f"run {folder.run_id} has no state")
+            with self._lock:
+                kept = self._live.get(folder.run_id)
+                self._live.forget(folder.run_id)  # a state and the next one aren't both in memory
+            texts = kept.run.texts if kept is not None else None
+            if kept is not None and kept.run.state.next_chunk == next_chunk:
+                run = kept.run if kept.plan == plan else LiveRun(folder, plan, kept.run.state, kept.run.texts)
+            else:
+                kept = None
+                run = load_live(folder, plan, next_chunk, texts)
+            with self._lock:
+                self._live.keep(folder.run_id, _Open(run, plan, now))
+            return run

@@ -26,6 +26,7 @@ from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import Bos, LongRows, TokenPolicy
 
 Status = Literal["running", "interrupted", "failed", "complete", "completed_with_errors"]
+PUBLISHED: tuple[Status, ...] = ("complete", "completed_with_errors")
 Precision = Literal["float32", "bfloat16", "float64"]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # no longer than a folder's name may be
@@ -315,9 +316,8 @@ def _first_of(store: Store, *keys: str) -> bytes:
 
 
 def run_ids(store: Store) -> list[str]:
-    """The runs in a store, newest first."""
-    names = {key.partition("/")[0] for key in store.list() if key.endswith("/metadata.json") and key.count("/") == 1}
-    return sorted((name for name in names if _RUN_ID.fullmatch(name)), reverse=True)
+    """The names of a store's folders that can be runs, newest first; in some there may be no run, or nothing at all."""
+    return sorted((name for name in store.folders() if _RUN_ID.fullmatch(name)), reverse=True)
 
 
 def new_run_id(store: Store, now: datetime | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Store: the five calls through which a run's files are read and written, and the one on a plain directory.
+"""Store: the six calls through which a run's files are read and written, and the one on a plain directory.
 
 Keys are relative paths with forward slashes. A `put` becomes visible whole or not at all, so a reader never sees half
 a file. This file knows nothing of what the files hold.
@@ -34,6 +34,9 @@ class Store(Protocol):
 
     def size(self, key: str) -> int:
         """An object's size in bytes; NotFoundError if there is none."""
+
+    def folders(self) -> list[str]:
+        """The parts of keys before their first slash, sorted; there may be names of which no object is left."""
 
     def list(self, prefix: str = "") -> list[str]:
         """The keys that begin with `prefix`, sorted."""
@@ -98,6 +101,16 @@ class DirectoryStore:
         if not path.is_file():
             raise NotFoundError(f"there is no file {path}")
         return path.stat().st_size
+
+    def folders(self) -> list[str]:
+        """See Store.folders."""
+        try:
+            with os.scandir(self.root) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise SaescopeError(f"can't read {self.root}: {error.strerror or error}") from error
 
     def list(self, prefix: str = "") -> list[str]:
         """See Store.list."""

@@ -154,19 +154,19 @@ class ObjectStore:
                     self.check()
                 raise
 
-    def list(self, prefix: str = "") -> list[str]:
-        """See Store.list."""
-        with self._sentences():
-            objects = self._client.list_objects(self._bucket, prefix=self._prefix + prefix, recursive=True)
-            names = [str(entry.object_name) for entry in objects if not entry.is_dir]
-        return sorted(name.removeprefix(self._prefix) for name in names)
-
     def folders(self) -> list[str]:
         """See Store.folders; one request for each 1,000 folders, however much is in them."""
         with self._sentences():
             entries = self._client.list_objects(self._bucket, prefix=self._prefix, recursive=False)
             names = [str(entry.object_name) for entry in entries if entry.is_dir]
         return sorted(name.removeprefix(self._prefix).rstrip("/") for name in names)
+
+    def list(self, prefix: str = "") -> list[str]:
+        """See Store.list."""
+        with self._sentences():
+            objects = self._client.list_objects(self._bucket, prefix=self._prefix + prefix, recursive=True)
+            names = [str(entry.object_name) for entry in objects if not entry.is_dir]
+        return sorted(name.removeprefix(self._prefix) for name in names)
 
     def delete(self, key: str) -> None:
         """See Store.delete."""

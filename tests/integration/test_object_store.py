@@ -18,9 +18,9 @@ import pytest
 
 from services.common.object_store import PART_BYTES, ObjectStore, StoreUnavailableError
 from services.common.settings import Settings
-from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.store import DirectoryStore, NotFoundError, Store, StoreFile
+from sparse_autoencoder.store import Store
 from tests.support.servers import S3Server, s3_server
+from tests.support.store_contract import StoreContract
 
 BUCKET = "saescope-test"
 
@@ -43,161 +43,20 @@ def bucket(server: S3Server) -> ObjectStore:
     return connect(server)
 
 
-@pytest.fixture(params=["bucket", "directory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "directory":
-        return DirectoryStore(tmp_path / "store")
-    return connect(request.getfixturevalue("server"))
+class TestABucket(StoreContract):
+    """The promises of every store."""
+
+    @pytest.fixture
+    def store(self, bucket: ObjectStore) -> Store:
+        return bucket
 
 
-def test_what_was_put_is_got(store: Store) -> None:
-    store.put("run/chunks/000001", b"content")
-    assert store.get("run/chunks/000001") == b"content"
-    assert store.size("run/chunks/000001") == 7
-
-
-def test_an_empty_object_is_an_object(store: Store) -> None:
-    store.put("run/empty", b"")
-    assert store.get("run/empty") == b""
-    assert store.get("run/empty", 0, 5) == b""
-    assert store.size("run/empty") == 0
-    assert store.list() == ["run/empty"]
-
-
-def test_putting_again_replaces(store: Store) -> None:
-    store.put("a", b"a longer old one")
-    store.put("a", b"new")
-    assert store.get("a") == b"new"
-    assert store.list() == ["a"]
-
-
-def test_an_open_file_is_streamed_from_where_it_is(store: Store) -> None:
-    file = io.BytesIO(b"0123456789")
-    file.seek(4)
-    store.put("a", file)
-    assert store.get("a") == b"456789"
-
-
-@pytest.mark.parametrize(
-    ("offset", "length", "expected"),
-    [
-        (0, None, b"0123456789"),
-        (3, None, b"3456789"),
-        (0, 4, b"0123"),
-        (3, 4, b"3456"),
-        (8, 4, b"89"),
-        (9, 1, b"9"),
-        (3, 0, b""),
-        (10, None, b""),
-        (10, 1, b""),
-        (25, 4, b""),
-    ],
-)
-def test_a_range_is_that_slice_of_the_object(store: Store, offset: int, length: int | None, expected: bytes) -> None:
-    store.put("a", b"0123456789")
-    assert store.get("a", offset, length) == expected
-
-
-def test_a_store_file_reads_the_end_without_the_rest(store: Store) -> None:
-    store.put("a", b"0123456789")
-    file = StoreFile(store, "a")
-    file.seek(-3, io.SEEK_END)
-    assert file.read() == b"789"
-
-
-@pytest.mark.parametrize("key", ["nothing", "run/nothing", "run"])
-def test_there_being_no_object_is_an_error_that_names_it(store: Store, key: str) -> None:
-    store.put("run/a", b"")
-    calls: list[Callable[[], Any]] = [
-        lambda: store.get(key),
-        lambda: store.get(key, 2, 3),
-        lambda: store.get(key, 2, 0),
-        lambda: store.size(key),
-    ]
-    for call in calls:
-        with pytest.raises(NotFoundError, match=key):
-            call()
-
-
-@pytest.mark.parametrize(
-    ("prefix", "keys"),
-    [
-        ("", ["b", "run-1/a", "run-1/chunks/0", "run-1/chunks/1", "run-10/a"]),
-        ("run-1", ["run-1/a", "run-1/chunks/0", "run-1/chunks/1", "run-10/a"]),
-        ("run-1/", ["run-1/a", "run-1/chunks/0", "run-1/chunks/1"]),
-        ("run-1/c", ["run-1/chunks/0", "run-1/chunks/1"]),
-        ("run-1/chunks/1", ["run-1/chunks/1"]),
-        ("run-2/", []),
-        ("c", []),
-    ],
-)
-def test_the_keys_with_a_prefix_are_listed_in_order(store: Store, prefix: str, keys: list[str]) -> None:
-    for key in ("run-10/a", "run-1/chunks/1", "run-1/chunks/0", "run-1/a", "b"):
-        store.put(key, b"")
-    assert store.list(prefix) == keys
-
-
-@pytest.mark.parametrize("key", ["with space", "per%20cent", "plus+and&", "größe/№ 1", "a?b=c#d"])
-def test_unusual_characters_in_keys_survive(store: Store, key: str) -> None:
-    store.put(key, b"content")
-    assert store.list() == [key]
-    assert store.get(key) == b"content"
-    store.delete(key)
-    assert store.list() == []
-
-
-def test_more_keys_than_one_answer_holds_are_listed(store: Store) -> None:
-    keys = [f"chunks/{number:06}" for number in range(1_003)]
+def test_more_keys_and_folders_than_one_answer_holds_are_listed(bucket: ObjectStore) -> None:
+    names = [f"{number:06}" for number in range(1_003)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda key: store.put(key, b""), keys))
-    assert store.list("chunks/") == keys
-
-
-def test_deleting_removes_that_object_alone(store: Store) -> None:
-    store.put("run/chunks/0", b"")
-    store.put("run/chunks/1", b"")
-    store.delete("run/chunks/0")
-    assert store.list() == ["run/chunks/1"]
-    with pytest.raises(NotFoundError):
-        store.get("run/chunks/0")
-
-
-def test_deleting_what_is_not_there_is_fine(store: Store) -> None:
-    store.delete("run/a")
-    store.put("run/b", b"kept")
-    store.delete("run/a")
-    assert store.list() == ["run/b"]
-
-
-@pytest.mark.parametrize("key", ["", "/etc/passwd", "..", "a/../../x", "a/./b", "a//b", "a/", "a\0b", "a\\b"])
-def test_a_key_that_is_no_plain_relative_path_is_refused(store: Store, key: str) -> None:
-    calls: list[Callable[[], Any]] = [
-        lambda: store.put(key, b"x"),
-        lambda: store.get(key),
-        lambda: store.size(key),
-        lambda: store.delete(key),
-    ]
-    for call in calls:
-        with pytest.raises(ValueError, match="is not a plain relative path"):
-            call()
-    assert store.list() == []
-
-
-class BrokenFile(io.BytesIO):
-    """A file whose disk fails after a while."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        if self.tell() > 10:
-            raise OSError(28, "No space left on device")
-        return super().read(8)
-
-
-def test_a_put_whose_file_fails_midway_leaves_the_old_object(store: Store) -> None:
-    store.put("run/a", b"old")
-    with pytest.raises(SaescopeError, match=r"can't write .*run/a.*: No space left on device"):
-        store.put("run/a", BrokenFile(b"the new content, of which half can be read"))
-    assert store.get("run/a") == b"old"
-    assert store.list() == ["run/a"]
+        list(pool.map(lambda name: bucket.put(f"{name}/object", b""), names))
+    assert bucket.list() == [f"{name}/object" for name in names]
+    assert bucket.folders() == names
 
 
 def pieces(number: int) -> bytes:
@@ -247,6 +106,7 @@ CALLS: list[Callable[[ObjectStore], Any]] = [
     lambda store: store.get("a", 0, 0),
     lambda store: store.size("a"),
     lambda store: store.list(),
+    lambda store: store.folders(),
     lambda store: store.delete("a"),
     lambda store: store.check(),
 ]

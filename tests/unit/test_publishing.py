@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
 from sparse_autoencoder.publishing import publish, rank_features
-from sparse_autoencoder.reading import PublishedRun, RunLibrary
+from sparse_autoencoder.reading import RunLibrary
+from sparse_autoencoder.run_view import RunView
 from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.runs import (
@@ -46,7 +47,7 @@ def quick() -> Iterator[None]:
 class Many:
     """A run with so many features that they are in several files: as it is read, and its folder's records."""
 
-    run: PublishedRun
+    run: RunView
     files: list[str]
     records: list[dict[str, Any]]
 

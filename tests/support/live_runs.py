@@ -1,0 +1,179 @@
+"""Unfinished runs of random rows and random activations, without models, and what they would publish as they are.
+
+An activation depends on its window's tokens, as a model's does; tokens, activations and texts are few, so that ties,
+repeated texts and full lists are common.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from sparse_autoencoder.blocks import SparseActivations, summarise_blocks
+from sparse_autoencoder.chunks import ChunkResult, failed_chunk
+from sparse_autoencoder.metrics import FEATURE_METRICS
+from sparse_autoencoder.prompts import to_parquet
+from sparse_autoencoder.publishing import publish
+from sparse_autoencoder.reading import PublishedRun
+from sparse_autoencoder.rows import SkippedRow
+from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
+from sparse_autoencoder.store import DirectoryStore, Store
+from sparse_autoencoder.summary import Summary
+from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
+
+VOCABULARY = ["<bos>", " a", " b", " c", "é", "\ufffd"]
+N_FEATURES = 6  # the last never fires
+VALUES = np.array([0.0, 0.0, 0.0, 0.1, 0.2, 0.2000001, 0.4, 1.0, 3.7, 250.0], np.float32)
+
+
+@dataclass
+class LiveWriter:
+    """Writes an unfinished run chunk by chunk."""
+
+    folder: RunFolder
+    metadata: RunMetadata
+    state: RunState
+    next_row: int = 0
+
+    @classmethod
+    def start(cls, store: Store, run_id: str = "20300101-000000_run-001", **options: Any) -> LiveWriter:
+        """A run of which nothing is merged yet."""
+        metadata = metadata_of(run_id, RunOptions(**{"max_tokens": 5, "top_tokens_per_feature": 3} | options))
+        writer = cls(RunFolder(store, run_id), metadata, RunState(Summary.empty(metadata.spec)))
+        writer.folder.write_vocabulary(VOCABULARY)
+        writer.folder.write_metadata(metadata)
+        return writer
+
+    def add(self, n_rows: int) -> None:
+        """Encode a chunk of random rows, and merge it."""
+        chunk = self._chunk(n_rows)
+        policy = self.metadata.policy
+        windows = cut_windows(chunk, policy)
+        summary, row_features = summarise_blocks(
+            [(windows, random_activations(windows, policy, self.metadata.options.seed))],
+            self.metadata.spec,
+            first_counted=policy.first_counted,
+            per_row=2,
+        )
+        part = RunState(
+            summary,
+            next_chunk=chunk.index + 1,
+            num_records=chunk.n_records,
+            num_prompts=len(chunk.row_ids),
+            num_windows=len(windows),
+            skipped=Counter(row.reason for row in chunk.skipped),
+        )
+        self._merge(chunk.index, ChunkResult(part, to_parquet(chunk, row_features, policy, 2)))
+
+    def fail(self, n_rows: int) -> None:
+        """Give a chunk of random rows up."""
+        chunk = self._chunk(n_rows)
+        self._merge(chunk.index, failed_chunk(chunk, "it was too hard", self.metadata.spec))
+
+    def save(self) -> None:
+        """Write the state."""
+        self.folder.write_state(self.state)
+
+    def _merge(self, chunk: int, result: ChunkResult) -> None:
+        if result.prompts is not None:
+            self.folder.store.put(self.folder.prompts(chunk), result.prompts)
+        self.state = self.state.merge(result.part)
+
+    def _chunk(self, n_rows: int) -> Chunk:
+        """Rows with gaps between their ids; every seventh id is skipped."""
+        index, policy = self.state.next_chunk, self.metadata.policy
+        random = np.random.default_rng([self.metadata.options.seed, index])
+        ids = self.next_row + np.cumsum(random.integers(1, 3, n_rows))
+        self.next_row = int(ids[-1])
+        usable = ids[ids % 7 != 0]
+        rows = [random.integers(1, len(VOCABULARY), random.integers(1, 12)).astype(np.int32) for _ in usable]
+        rows = [row[: policy.keep(len(row))] for row in rows]
+        return Chunk(
+            index,
+            usable,
+            [f"text {row_id}" for row_id in usable.tolist()],
+            np.concatenate([np.zeros(0, np.int32), *rows]),
+            np.cumsum([0, *map(len, rows)]),
+            [SkippedRow(row_id, "no text") for row_id in ids[ids % 7 == 0].tolist()],
+        )
+
+
+def random_activations(windows: Windows, policy: TokenPolicy, seed: int) -> SparseActivations:
+    """Activations that depend on a window's tokens alone."""
+    dense = np.zeros((len(windows.tokens), N_FEATURES), np.float32)
+    for begin, end in pairwise(windows.starts.tolist()):
+        random = np.random.default_rng([seed, *windows.tokens[begin:end].tolist()])
+        counted = slice(begin + policy.first_counted, end)
+        dense[counted, :-1] = random.choice(VALUES, (end - begin, N_FEATURES - 1))[policy.first_counted :]
+    token, feature = np.nonzero(dense)
+    return SparseActivations(token.astype(np.int32), feature.astype(np.int32), dense[token, feature])
+
+
+def metadata_of(run_id: str, options: RunOptions) -> RunMetadata:
+    """A running run's metadata."""
+    return RunMetadata(
+        run_id=run_id,
+        status="running",
+        options=options,
+        source={"name": "random"},
+        subject={"name": "none"},
+        autoencoder={"name": "none"},
+        bos_token_id=None if options.bos == "none" else 0,
+        num_features=N_FEATURES,
+        metrics=[{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS],
+        versions={},
+        started_at="2030-01-01T00:00:00+00:00",
+        dataset_csv="random",
+        text_column=None,
+        layer_index=0,
+        location="resid_post_mlp",
+        max_sequence_length=options.max_tokens,
+        top_feature_count=options.top_feature_count,
+        top_tokens_per_feature=options.top_tokens_per_feature,
+    )
+
+
+def publish_here(folder: RunFolder, state: RunState) -> None:
+    """End an unfinished run with this state."""
+    metadata = folder.read_metadata()
+    publish(folder, metadata, state, state.encoded_chunks)
+    folder.write_metadata(metadata.with_counts(state, status="complete"))
+    folder.remove_states()
+
+
+def published_twin(run: RunFolder, state: RunState, store: DirectoryStore) -> PublishedRun:
+    """What the run's published files would be if it ended with this state; they are written to another store."""
+    twin = RunFolder(store, run.run_id)
+    for name in [run.metadata, run.vocabulary, *map(run.prompts, state.encoded_chunks)]:
+        store.put(name, run.store.get(name))
+    publish_here(twin, state)
+    return PublishedRun(twin, twin.read_metadata())
+
+
+def as_live(record: dict[str, Any]) -> dict[str, Any]:
+    """A published feature's record without what is counted only when a run is published."""
+    uncounted = {"text_count": None, "prompt_index": None}
+    return record | {name: [example | uncounted for example in record[name]] for name in ("top", "random")}
+
+
+def assert_shows_the_same(live: Any, published: PublishedRun, features: Collection[int] | None = None) -> None:
+    """Metadata's counts, statistics, rankings, and every feature's record, by record."""
+    assert live.metadata == published.metadata.model_copy(update={"status": live.metadata.status})
+    assert live.metric_descriptions == published.metric_descriptions
+    ours, theirs = live.statistics, published.statistics
+    assert ours.count.tolist() == theirs.count.tolist()
+    assert [total.tolist() for total in ours.sums] == [total.tolist() for total in theirs.sums]
+    assert {name: values.tolist() for name, values in ours.metrics.items()} == {
+        name: values.tolist() for name, values in theirs.metrics.items()
+    }
+    for metric in published.metric_descriptions:
+        for descending in (True, False):
+            ranking = published.ranking(metric, descending=descending)
+            assert live.ranking(metric, descending=descending).tolist() == ranking.tolist()
+    for feature in range(published.metadata.num_features) if features is None else features:
+        assert live.feature(feature) == as_live(published.feature(feature))
