@@ -52,7 +52,8 @@ class Settings(BaseModel):
     redis_url: Annotated[
         Url,
         Field(
-            pattern=r"^rediss?://[^/?#\s]+(/[0-9]*)?(\?\S*)?$",
+            # of options, those of TLS: others mean different things to redis-py and Celery
+            pattern=r"^rediss?://[^/?#\s]+(/[0-9]*)?(\?ssl_\w+=[^&\s]*(&ssl_\w+=[^&\s]*)*)?$",
             repr=False,
             description="where Redis is, as redis://host:port/0",
         ),

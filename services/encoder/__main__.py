@@ -29,8 +29,8 @@ def work(settings: Settings) -> int:
         if contribution is not None:
             _report(message, contribution)
 
-    handlers = {"encode": noting(handle, Problems(settings.redis_url))}
-    return run_worker("encoder", ["encode"], handlers, settings)
+    noted = noting(handle, Problems(settings.redis_url))
+    return run_worker("encoder", ["encode"], {"encode": noted}, settings)
 
 
 def _report(message: Message, contribution: Contribution) -> None:

@@ -26,8 +26,8 @@ def work(settings: Settings) -> int:
         if ingested is not None:
             log("source read", run=message.run_id, chunks=ingested.num_chunks, records=ingested.num_records)
 
-    handlers = {"ingest": noting(handle, Problems(settings.redis_url))}
-    return run_worker("ingest", ["ingest"], handlers, settings, at_once=AT_ONCE)
+    noted = noting(handle, Problems(settings.redis_url))
+    return run_worker("ingest", ["ingest"], {"ingest": noted}, settings, at_once=AT_ONCE)
 
 
 def main() -> int:

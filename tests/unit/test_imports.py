@@ -25,8 +25,14 @@ LIGHT = (
     "sparse_autoencoder.reading",
     "sparse_autoencoder.command",
     "sparse_autoencoder.main",
+    "sparse_autoencoder.loading",
     "services.api.app",
     "services.common.settings",
+    "services.common.worker",
+    "services.common.queue",
+    "services.common.workspace",
+    "services.ingest.__main__",
+    "services.aggregator.__main__",
     "services.common.messages",
     "services.common.ports",
     "services.common.object_store",
@@ -43,6 +49,18 @@ def test_what_does_not_compute_imports_no_torch() -> None:
         f"    print(module, *(name for name in {HEAVY} if name in sys.modules))"
     )
     assert printed_by(program).splitlines() == list(LIGHT)
+
+
+@pytest.mark.parametrize("service", ["ingest", "encoder", "aggregator", "api"])
+def test_no_service_imports_another(service: str) -> None:
+    program = (
+        f"import importlib, pkgutil, sys, services.{service} as service\n"
+        f"for module in pkgutil.iter_modules(service.__path__, 'services.{service}.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "found = {name.split('.')[1] for name in sys.modules if name.startswith('services.')}\n"
+        f"print(*found & {{'ingest', 'encoder', 'aggregator', 'api'}} - {{{service!r}}})"
+    )
+    assert printed_by(program) == ""
 
 
 def test_the_library_never_imports_the_services() -> None:

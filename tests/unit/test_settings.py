@@ -40,6 +40,11 @@ def test_two_variables_are_enough() -> None:
     ("variable", "value", "expected"),
     [
         ("REDIS_URL", "rediss://:pass@redis:6380/1", "rediss://:pass@redis:6380/1"),
+        (
+            "REDIS_URL",
+            "rediss://redis?ssl_ca_certs=/ca&ssl_cert_reqs=required",
+            "rediss://redis?ssl_ca_certs=/ca&ssl_cert_reqs=required",
+        ),
         ("S3_ENDPOINT", "https://s3.example.org", "https://s3.example.org"),
         ("S3_BUCKET", "my-runs-2", "my-runs-2"),
         ("DATA_FOLDER", "/srv/data", Path("/srv/data")),
@@ -100,7 +105,10 @@ def test_a_wrong_value_is_a_sentence_with_variable_value_and_meaning(variable: s
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", ["http://:hidden@redis", "redis", "redis://", "redis://r:hidden", "redis://r/hidden"])
+@pytest.mark.parametrize(
+    "value",
+    ["http://:hidden@redis", "redis", "redis://", "redis://r:hidden", "redis://r/hidden", "redis://r?password=hidden"],
+)
 def test_a_wrong_redis_url_is_not_repeated_as_it_may_hold_a_password(value: str) -> None:
     with pytest.raises(SaescopeError) as caught:
         read_settings(NEEDED | {"SAESCOPE_REDIS_URL": value})

@@ -1,0 +1,38 @@
+"""What the services measure, for Prometheus: every metric is defined here, in prometheus_client's own registry.
+
+A process shows what it measured itself; sums over processes are Prometheus's work. This file knows nothing of when
+something is counted.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from sparse_autoencoder.errors import SaescopeError
+
+ROWS = Counter("saescope_rows", "Rows that were encoded.")
+TOKENS = Counter("saescope_tokens", "Tokens that were encoded.")
+TOKENS_PER_S = Gauge("saescope_tokens_per_s", "Tokens per second in the chunk that was encoded last.")
+CHUNK_SECONDS = Histogram(
+    "saescope_chunk_seconds",
+    "Seconds that a stage of the work on one chunk took.",
+    ["stage"],
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000),
+)
+QUEUE_DEPTH = Gauge("saescope_queue_depth", "Messages that wait in a queue.", ["queue"])
+RETRIES = Counter("saescope_retries", "Chunks that were queued again.")
+LEASE_LOSSES = Counter("saescope_lease_losses", "Leases that were lost: their worker died, froze or was cut off.")
+FAILED_CHUNKS = Counter("saescope_failed_chunks", "Chunks that were marked failed.")
+BAD_MESSAGES = Counter("saescope_bad_messages", "Messages that could not be understood, and were dropped.")
+UNAVAILABLE = Counter("saescope_unavailable", "Tasks that ended because store, queue or leases were unavailable.")
+
+
+def serve_metrics(port: int) -> None:
+    """Answer Prometheus on a port of every interface, in a thread; SaescopeError if the port can't be had."""
+    try:
+        start_http_server(port)
+    except OSError as error:
+        raise SaescopeError(
+            f"can't serve metrics on port {port} ({error.strerror or error}): "
+            "set SAESCOPE_METRICS_PORT to a free port, or to 0 for none"
+        ) from error

@@ -1,0 +1,142 @@
+"""Worker processes whose tasks do what the messages' run ids say, to be killed and restarted by tests.
+
+`python -m tests.support.workers QUEUE…` is one, with settings from the environment, in a folder where each of its tasks
+leaves a line. This file knows nothing of the real tasks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from services.common.messages import Message
+from services.common.ports import UnavailableError
+from services.common.settings import read_settings
+from services.common.worker import run_worker
+
+PATIENCE_S = 60.0
+_POLL_S = 0.01
+_REPOSITORY = Path(__file__).parents[2]
+
+
+def wait_until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
+    """Return when the condition is true; AssertionError if it isn't in time."""
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(_POLL_S)
+
+
+class WorkerProcess:
+    """A worker process on some queues, in a folder; its log is read from there."""
+
+    def __init__(self, folder: Path, queues: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._log = folder / f"worker-{time.monotonic_ns()}.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.workers", *queues],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(_REPOSITORY), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Its log so far."""
+        whole = self._log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The lines of an event."""
+        return [line for line in self.lines() if line["event"] == event]
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        """The first line of an event, when it is there; AssertionError, with its log, if the process ends before."""
+        while not (found := self.said(event)):
+            assert self.process.poll() is None, self._log.read_text()
+            time.sleep(_POLL_S)
+        return found[0]
+
+    def text(self) -> str:
+        """Everything it printed."""
+        return self._log.read_text()
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait, and return the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+
+def done(folder: Path) -> list[str]:
+    """`<run id> <chunk>` of each task that came to its end, in order."""
+    return noted(folder, "done")
+
+
+def noted(folder: Path, name: str) -> list[str]:
+    """`<run id> <chunk>` of each task that is `done`, or of the slow ones that have `begun`."""
+    path = folder / name
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@contextmanager
+def worker_process(folder: Path, queues: Sequence[str], environment: Mapping[str, str]) -> Iterator[WorkerProcess]:
+    """A worker process, gone at the end of the block."""
+    worker = WorkerProcess(folder, queues, environment)
+    try:
+        yield worker
+    finally:
+        worker.process.kill()
+        worker.process.wait()
+
+
+def _work(message: Message) -> None:
+    kind = message.run_id.partition("-")[0]
+    if kind == "unavailable":
+        raise UnavailableError("the store is away")
+    if kind == "broken":
+        raise ZeroDivisionError("a mistake")
+    if kind == "slow":  # until the test says so
+        _note("begun", message)
+        wait_until(lambda: Path("go").exists())
+    _note("done", message)
+
+
+def _note(name: str, message: Message) -> None:
+    with Path(name).open("a") as file:
+        file.write(f"{message.run_id} {message.chunk}\n")
+
+
+def main() -> int:
+    """Be a worker on the queues that the command line names."""
+    stopping = threading.Event()
+
+    def beside() -> None:
+        if os.environ.get("BESIDE") == "broken":
+            raise ZeroDivisionError("a mistake beside")
+        stopping.wait()
+        Path("stopping").touch()
+
+    settings = read_settings()
+    return run_worker(
+        "tester",
+        sys.argv[1:],
+        {"encode": _work, "ingest": _work, "aggregate": _work},
+        settings,
+        at_once=int(os.environ.get("AT_ONCE", "1")),
+        beside=[beside],
+        stopping=stopping,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
