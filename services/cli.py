@@ -1,4 +1,4 @@
-"""The command `saescope`: run, serve, demo.
+"""The command `saescope`: run, serve, demo, submit.
 
 It parses flags and calls the library and the API; each subcommand imports what it needs, so that --help is instant.
 """
@@ -6,12 +6,11 @@ It parses flags and calls the library and the API; each subcommand imports what 
 from __future__ import annotations
 
 import argparse
-import errno
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.submit import add_submit_arguments, submit_command
 from sparse_autoencoder.command import (
     DEFAULT_OUTPUT,
     DESCRIPTION,
@@ -75,6 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_address(demo, 1234)
     demo.set_defaults(handler=_demo_command)
 
+    submit = commands.add_parser(
+        "submit",
+        help="start a run on services, and follow it",
+        description="Start a run on the services of an API and follow it. Ctrl-C leaves the run going.",
+    )
+    add_submit_arguments(submit)
+    submit.set_defaults(handler=submit_command)
+
     args = parser.parse_args(argv)
     return guarded(lambda: args.handler(args))
 
@@ -93,11 +100,12 @@ def _serve_command(args: argparse.Namespace) -> int:
 def _demo_command(args: argparse.Namespace) -> int:
     import demo
     from demo.headlines import write_csv
+    from services.api.server import listening_socket
     from sparse_autoencoder import main as runs
     from sparse_autoencoder.runs import RunOptions
     from sparse_autoencoder.store import DirectoryStore
 
-    _listening_socket(args.host, args.port).close()  # a port in use is better known before the work than after it
+    listening_socket(args.host, args.port).close()  # a port in use is better known before the work than after it
     headlines = args.output / "demo-headlines.csv"
     try:
         headlines.parent.mkdir(parents=True, exist_ok=True)
@@ -120,9 +128,8 @@ def _demo_command(args: argparse.Namespace) -> int:
 
 def serve(runs: Path, host: str, port: int) -> int:
     """Serve the API and the viewer on a folder of runs until interrupted."""
-    import uvicorn
-
     from services.api.app import create_app
+    from services.api.server import listening_socket, serve_app
     from sparse_autoencoder.reading import RunLibrary
     from sparse_autoencoder.store import DirectoryStore
 
@@ -132,25 +139,12 @@ def serve(runs: Path, host: str, port: int) -> int:
     viewer = VIEWER if (VIEWER / "index.html").is_file() else None
     if viewer is None:
         print("saescope: the viewer isn't built, so only the API is served; `make viewer` builds it", file=sys.stderr)
-    with _listening_socket(host, port) as listening:
+    with listening_socket(host, port) as listening:
         print(f"showing {RunLibrary(store).newest().metadata.run_id} of {runs}")
         name = f"[{host}]" if ":" in host else host  # an IPv6 address
         print(f"http://{name}:{listening.getsockname()[1]}", flush=True)
-        server = uvicorn.Server(uvicorn.Config(create_app(store, viewer), log_level="warning"))
-        server.run(sockets=[listening])
+        serve_app(create_app(store, viewer), listening)
     return 0
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    try:
-        # the first of the addresses that the name stands for
-        family, _kind, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address, family=family, backlog=128)
-    except OSError as error:
-        reason = "it is in use" if error.errno == errno.EADDRINUSE else str(error.strerror or error)
-        raise SaescopeError(f"can't listen on {host}, port {port}: {reason}; choose another with --port") from error
-    except UnicodeError as error:  # a name that can't be looked up, such as "a..b"
-        raise SaescopeError(f"can't listen on {host!r}: it isn't a host name; choose another with --host") from error
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """The Starlette application: requests in, payloads out, and the built viewer at `/`.
 
-Reads the store only. Whatever is asked, the answer is JSON with the right status; wrong input is never a 500.
+Whatever is asked, the answer is JSON with the right status; wrong input is never a 500. Here are the endpoints about
+features, and about the API itself; those about runs are in runs.py.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -21,32 +20,26 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
 from services.api import payloads
+from services.api.answers import ERRORS, Answer, endpoint
+from services.api.board import Backend, RunBoard
+from services.api.events import RunEvents
+from services.api.requests import BadRequest, integer
+from services.api.runs import RunsApi
 from services.api.viewer_files import ViewerFiles
-from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.reading import PublishedRun, RunLibrary
+from sparse_autoencoder.reading import RunLibrary
+from sparse_autoencoder.run_view import RunView
 from sparse_autoencoder.store import NotFoundError, Store
 
 MAX_EXAMPLES = 1000
 MAX_FEATURES = 10_000
 _LARGEST_INTEGER = 2**63 - 1
-# int() alone would also take "٣", "1_0" and " 1", and refuses thousands of digits with an error of its own
-_INTEGER = re.compile(r"-?[0-9]{1,19}")
-
-Answer = Callable[[Request], dict[str, Any]]
 
 
-class BadRequest(HTTPException):
-    """Status 400 with a sentence."""
+class FeaturesApi:
+    """The endpoints about features, on the runs of a store."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(400, message)
-
-
-class Api:
-    """The endpoints, on the runs of a store."""
-
-    def __init__(self, store: Store) -> None:
-        self._runs = RunLibrary(store)
+    def __init__(self, library: RunLibrary) -> None:
+        self._runs = library
 
     def routes(self) -> list[Route]:
         """All endpoints below /api."""
@@ -54,9 +47,8 @@ class Api:
             "/features": self.features,
             "/feature": self.feature,
             "/feature_info": self.feature_info,
-            "/runs": self.runs,
         }
-        return [Route(path, _endpoint(answer), methods=["GET"]) for path, answer in answers.items()]
+        return [Route(path, endpoint(answer), methods=["GET"]) for path, answer in answers.items()]
 
     def features(self, request: Request) -> dict[str, Any]:
         """GET /api/features?metric=&limit=50&offset=0&order=desc&run=."""
@@ -68,90 +60,92 @@ class Api:
         order = request.query_params.get("order", "desc")
         if order not in ("asc", "desc"):
             raise BadRequest(f"order is asc or desc, not {order!r}")
-        limit = _integer(request, "limit", 50, 0, MAX_FEATURES)
-        offset = _integer(request, "offset", 0, 0, _LARGEST_INTEGER)
+        limit = integer(request, "limit", 50, 0, MAX_FEATURES)
+        offset = integer(request, "offset", 0, 0, _LARGEST_INTEGER)
         return payloads.features(run, metric, offset=offset, limit=limit, descending=order == "desc")
 
     def feature(self, request: Request) -> dict[str, Any]:
         """GET /api/feature?id=&top_k=10&run=."""
         run = self._run(request)
-        return payloads.feature(run, _feature_id(request, run), _integer(request, "top_k", 10, 0, MAX_EXAMPLES))
+        return payloads.feature(run, _feature_id(request, run), integer(request, "top_k", 10, 0, MAX_EXAMPLES))
 
     def feature_info(self, request: Request) -> dict[str, Any]:
         """GET /api/feature_info?id=&top_k=10&run=."""
         run = self._run(request)
-        return payloads.feature_info(run, _feature_id(request, run), _integer(request, "top_k", 10, 0, MAX_EXAMPLES))
+        return payloads.feature_info(run, _feature_id(request, run), integer(request, "top_k", 10, 0, MAX_EXAMPLES))
 
-    def runs(self, _request: Request) -> dict[str, Any]:
-        """GET /api/runs."""
-        return {"runs": [payloads.run_entry(metadata) for metadata in self._runs.all()]}
-
-    def _run(self, request: Request) -> PublishedRun:
+    def _run(self, request: Request) -> RunView:
         run_id = request.query_params.get("run")
         return self._runs.open(run_id) if run_id else self._runs.newest()
 
 
-def create_app(store: Store, viewer: Path | None = None) -> Starlette:
-    """The application on a store of runs; `viewer` is the folder of the built viewer."""
+def create_app(store: Store, viewer: Path | None = None, backend: Backend | None = None) -> Starlette:
+    """The application on a store of runs.
+
+    `viewer` is the folder of the built viewer. With a `backend`, whose store this is, runs can be started and changed:
+    `app.state.control` does that. `app.state.events` are the event streams, which whoever stops the server closes
+    first, as it waits for them to end.
+    """
+    library = RunLibrary(store)
+    board = RunBoard(store, library, backend)
+    events = RunEvents(board.one)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        events.close()
+
+    runs = RunsApi(board, events, backend)
     # A router of its own: what it doesn't have is a 404 and what it can't do a 405, and never the viewer's page.
-    api = Router(Api(store).routes(), redirect_slashes=False)
-    routes: list[BaseRoute] = [Route("/healthz", _endpoint(_health), methods=["GET"]), Mount("/api", api)]
+    api = Router([*FeaturesApi(library).routes(), *runs.routes()], redirect_slashes=False)
+    routes: list[BaseRoute] = [
+        Route("/healthz", endpoint(_health), methods=["GET"]),
+        Route("/readyz", endpoint(_Readiness(store, backend)), methods=["GET"]),
+        Mount("/api", api),
+    ]
+    if backend is not None:
+        routes.append(Route("/metrics", _metrics, methods=["GET"]))
     if viewer is not None:
         routes.append(Mount("/", ViewerFiles(viewer)))
     app = Starlette(
         routes=routes,
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"])],
-        exception_handlers={
-            HTTPException: _http_error,
-            NotFoundError: _handler(404),
-            SaescopeError: _handler(503),
-        },
+        exception_handlers=ERRORS,
+        lifespan=lifespan,
     )
     app.router.redirect_slashes = False
+    app.state.events, app.state.control = events, runs.control
     return app
 
 
 def _health(_request: Request) -> dict[str, Any]:
-    """GET /healthz."""
+    """GET /healthz: the process answers."""
     return {"status": "ok"}
 
 
-def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        return _json(await run_in_threadpool(answer, request))
+class _Readiness:
+    """GET /readyz: store and Redis answer; UnavailableError if one of them doesn't."""
 
-    return endpoint
+    def __init__(self, store: Store, backend: Backend | None) -> None:
+        self._store = store
+        self._backend = backend
 
-
-def _json(content: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    # ASCII: a lone surrogate in a text stays an escape instead of breaking the answer
-    body = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    return Response(body, status, headers, media_type="application/json")
-
-
-def _handler(status: int) -> Callable[[Request, Exception], Response]:
-    return lambda _request, error: _json({"error": str(error)}, status)
+    def __call__(self, _request: Request) -> dict[str, Any]:
+        with suppress(NotFoundError):  # which is an answer
+            self._store.size("readyz")
+        if self._backend is not None:
+            self._backend.world.leases.held("readyz")
+        return {"status": "ready"}
 
 
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
-    detail = f"there is nothing at {request.url.path}" if error.detail == "Not Found" else error.detail
-    return _json({"error": detail}, error.status_code, error.headers)
+async def _metrics(_request: Request) -> Response:
+    """GET /metrics: Prometheus's text format."""
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+    return Response(await run_in_threadpool(generate_latest), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _feature_id(request: Request, run: PublishedRun) -> int:
+def _feature_id(request: Request, run: RunView) -> int:
     if "id" not in request.query_params:
         raise BadRequest("id is missing: say which feature, as in ?id=12")
-    return _integer(request, "id", 0, 0, run.metadata.num_features - 1)
-
-
-def _integer(request: Request, name: str, default: int, least: int, most: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not _INTEGER.fullmatch(text):
-        raise BadRequest(f"{name} must be a whole number, not {text[:40]!r}")
-    number = int(text)
-    if not least <= number <= most:
-        raise BadRequest(f"{name} must be from {least} to {most}, not {number}")
-    return number
+    return integer(request, "id", 0, 0, run.metadata.num_features - 1)

@@ -9,34 +9,98 @@ from typing import Any
 
 import numpy as np
 
-from sparse_autoencoder.reading import PublishedRun
-from sparse_autoencoder.runs import RunMetadata
+from services.api.run_files import RunFacts
+from sparse_autoencoder.run_view import RunView
 from sparse_autoencoder.summary import HISTOGRAM_BIN_WIDTH
 
 Payload = dict[str, Any]
 
 
-def run_entry(metadata: RunMetadata) -> Payload:
-    """A run in the list of runs."""
+def run_entry(facts: RunFacts, progress: Payload | None, can: dict[str, bool]) -> Payload:
+    """A run: what was asked for, what is known of it so far, and what can be done with it."""
     return {
-        "id": metadata.run_id,
-        "status": metadata.status,
-        "error": metadata.error,
-        "started_at": metadata.started_at,
-        "source": metadata.dataset_csv,
-        "subject": metadata.subject["name"],
-        "autoencoder": metadata.autoencoder["name"],
-        "layer_index": metadata.layer_index,
-        "location": metadata.location,
-        "num_prompts": metadata.num_prompts,
-        "num_tokens": metadata.num_tokens,
-        "num_features": metadata.num_features,
-        "num_active_features": metadata.num_active_features,
-        "num_skipped_rows": metadata.num_skipped_rows,
+        "id": facts.run_id,
+        "status": facts.status,
+        **_counts(facts),
+        "error": facts.stopped.error if facts.stopped is not None else facts.metadata and facts.metadata.error,
+        "created_at": _created_at(facts),
+        "options": facts.options.model_dump(mode="json"),
+        "progress": progress,
+        "can": can,
     }
 
 
-def features(run: PublishedRun, metric: str, *, offset: int, limit: int, descending: bool) -> Payload:
+def _counts(facts: RunFacts) -> Payload:
+    """What a run has and what was counted; of a run that the services work on, as far as it is merged."""
+    metadata, options, merged = facts.metadata, facts.options, facts.merged
+    counts: Payload = {
+        "started_at": None,
+        "finished_at": None,
+        "seconds": None,
+        "source": _source_of(facts),
+        "subject": options.subject,
+        "autoencoder": options.autoencoder,
+        "layer_index": options.layer,
+        "location": options.location,
+        "num_prompts": 0,
+        "num_tokens": 0,
+        "num_features": None,
+        "num_active_features": 0,
+        "num_skipped_rows": 0,
+        "skipped_rows": {},
+        "failed_chunks": [],
+    }
+    if metadata is not None:
+        counts |= metadata.model_dump(mode="json", include=counts.keys() - {"subject", "autoencoder", "source"})
+        counts |= {"source": metadata.dataset_csv}
+        counts |= {"subject": metadata.subject["name"], "autoencoder": metadata.autoencoder["name"]}
+    if facts.request is not None:
+        counts["seconds"] = None
+    if merged is not None:
+        rows = merged.num_records - merged.num_skipped_rows
+        counts |= {"num_prompts": rows, "num_tokens": merged.num_tokens, "num_skipped_rows": merged.num_skipped_rows}
+    return counts
+
+
+def _source_of(facts: RunFacts) -> str | int | None:
+    """The source's file as soon as it is opened, before that what was asked for."""
+    described = None if facts.reading is None else facts.reading.source.get("file")
+    return described or facts.options.prompt_file or facts.options.source
+
+
+def _created_at(facts: RunFacts) -> str | None:
+    if facts.request is not None:
+        return facts.request.created_at
+    return None if facts.metadata is None else facts.metadata.started_at
+
+
+def progress(
+    *,
+    num_records: int,
+    num_tokens: int,
+    num_failed_chunks: int,
+    total_records: int | None,
+    total_is_exact: bool,
+    tokens_per_s: float | None,
+    seconds_left: float | None,
+    workers: int | None = None,
+    problem: str | None = None,
+) -> Payload:
+    """How far an active run is."""
+    return {
+        "num_records": num_records,
+        "total_records": total_records,
+        "total_is_exact": total_is_exact,
+        "num_tokens": num_tokens,
+        "tokens_per_s": None if tokens_per_s is None else round(tokens_per_s, 1),
+        "workers": workers,
+        "seconds_left": None if seconds_left is None else round(seconds_left),
+        "num_failed_chunks": num_failed_chunks,
+        "problem": problem,
+    }
+
+
+def features(run: RunView, metric: str, *, offset: int, limit: int, descending: bool) -> Payload:
     """A stretch of the ranking of all features that fired."""
     ranking = run.ranking(metric, descending=descending)
     return {
@@ -54,10 +118,11 @@ def features(run: PublishedRun, metric: str, *, offset: int, limit: int, descend
         "num_tokens": run.metadata.num_tokens,
         "offset": offset,
         "limit": limit,
+        **_live(run),
     }
 
 
-def feature(run: PublishedRun, feature_id: int, top_k: int) -> Payload:
+def feature(run: RunView, feature_id: int, top_k: int) -> Payload:
     """The original's `/api/feature`: a feature's strongest tokens."""
     examples = run.feature(feature_id)["top"][:top_k]
     return {
@@ -65,10 +130,11 @@ def feature(run: PublishedRun, feature_id: int, top_k: int) -> Payload:
         "feature_id": feature_id,
         "top_k": top_k,
         "tokens": [_token_entry(run, example) for example in examples],
+        **_live(run),
     }
 
 
-def feature_info(run: PublishedRun, feature_id: int, top_k: int) -> Payload:
+def feature_info(run: RunView, feature_id: int, top_k: int) -> Payload:
     """OpenAI's FeatureInfo, with a few more keys."""
     record = run.feature(feature_id)
     statistics = run.statistics
@@ -92,10 +158,16 @@ def feature_info(run: PublishedRun, feature_id: int, top_k: int) -> Payload:
         "hist": {str(entry["bin"]): entry["count"] for entry in record["histogram"]},
         "top": [_sequence(example) for example in record["top"][:top_k]],
         "random": [_sequence(example) for example in record["random"][:top_k]],
+        **_live(run),
     }
 
 
-def _metrics(run: PublishedRun, feature_id: int) -> dict[str, float]:
+def _live(run: RunView) -> Payload:
+    """What an answer about an unfinished run says besides."""
+    return {"live": True, "num_records": run.metadata.num_records} if run.live else {}
+
+
+def _metrics(run: RunView, feature_id: int) -> dict[str, float]:
     return {name: float(values[feature_id]) for name, values in run.statistics.metrics.items()}
 
 
@@ -116,7 +188,7 @@ def _sequence(example: Payload) -> Payload:
     }
 
 
-def _token_entry(run: PublishedRun, example: Payload) -> Payload:
+def _token_entry(run: RunView, example: Payload) -> Payload:
     """An example as the original's feature_tokens.json has it."""
     position = example["position"]
     own_tokens = example["tokens"][int(run.metadata.policy.prepends_bos) :]

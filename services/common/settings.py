@@ -19,7 +19,8 @@ from pydantic_core import ErrorDetails
 from sparse_autoencoder.errors import SaescopeError
 
 PREFIX = "SAESCOPE_"
-LIBRARY_VARIABLES = ("SAESCOPE_CACHE", "SAESCOPE_AZURE_ENDPOINT")  # read by the library itself
+# read by the library itself, and by `saescope submit`
+OTHER_VARIABLES = ("SAESCOPE_CACHE", "SAESCOPE_AZURE_ENDPOINT", "SAESCOPE_API_URL")
 
 
 def _with_port_that_is_one(url: str) -> str:
@@ -102,7 +103,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     own = {
         names.get(variable, variable): value
         for variable, value in environment.items()
-        if variable.startswith(PREFIX) and variable not in LIBRARY_VARIABLES
+        if variable.startswith(PREFIX) and variable not in OTHER_VARIABLES
     }
     try:
         return Settings.model_validate(own)

@@ -133,7 +133,21 @@ def test_runs_lists_what_the_run_s_metadata_says(finished: Finished) -> None:
         "num_features": 256,
         "num_active_features": metadata["num_active_features"],
         "num_skipped_rows": 0,
+        "skipped_rows": {},
+        "failed_chunks": [],
+        "created_at": metadata["started_at"],
+        "finished_at": metadata["finished_at"],
+        "seconds": metadata["seconds"],
+        "options": metadata["options"],
+        "progress": None,
+        "can": {"cancel": False, "resume": False, "delete": False},
     }
+    assert finished.get(f"/api/runs/{finished.run_id}") == entry
+
+
+def test_a_finished_run_s_answers_are_not_marked_as_live(finished: Finished) -> None:
+    for path in ("/api/features", "/api/feature", "/api/feature_info"):
+        assert "live" not in finished.get(path, id=1)
 
 
 def test_features_has_every_key_of_the_original_and_the_first_50_by_mean_activation(finished: Finished) -> None:

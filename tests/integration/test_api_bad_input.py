@@ -17,7 +17,8 @@ from services.api.app import create_app
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.commands import small_run
 
-ENDPOINTS = ["/api/features", "/api/feature", "/api/feature_info", "/api/runs", "/healthz"]
+READ_ONLY = ["/api/features", "/api/feature", "/api/feature_info", "/api/options", "/healthz", "/readyz"]
+ENDPOINTS = [*READ_ONLY, "/api/runs"]
 NO_INTEGERS = ["", " ", "x", "1.0", "1e3", " 1", "1 ", "+1", "--1", "-", "0x10", "1_000", "٣", "²", "1\n", "\0", "nan"]
 NO_RUNS = [
     "x",
@@ -160,12 +161,34 @@ def test_an_unknown_run_is_404_whatever_its_name(client: TestClient, path: str, 
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("path", READ_ONLY)
 def test_other_methods_than_get_are_405_and_say_which_there_are(client: TestClient, path: str, method: str) -> None:
     response = client.request(method, path)
     assert response.status_code == 405
     assert response.json() == {"error": "Method Not Allowed"}
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", ""), ("POST", "/x/cancel"), ("POST", "/x/resume"), ("DELETE", "/x"), ("DELETE", "/%2e%2e")],
+)
+def test_without_services_runs_cannot_be_changed_and_the_sentence_says_why(
+    client: TestClient, method: str, path: str
+) -> None:
+    response = client.request(method, f"/api/runs{path}", json={})
+    assert response.status_code == 405
+    assert response.json() == {
+        "error": "no services are behind this API, so runs can only be looked at; `saescope run` does runs in this "
+        "folder"
+    }
+    assert response.headers["Allow"] == "GET, HEAD"
+
+
+def test_without_services_the_options_say_that_no_run_can_be_started(client: TestClient) -> None:
+    answer = client.get("/api/options").json()
+    assert (answer["can_start"], answer["data_files"]) == (False, [])
+    assert "needs_token" not in answer
 
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/api", "/api/", "/api/features/", "/api/feature/1", "/nothing", "/"])
@@ -208,7 +231,7 @@ def test_the_default_is_the_newest_finished_run(copy: Path, status: str) -> None
         assert client.get("/api/features").json()["run"] == newer
         assert client.get("/api/features", params={"run": copy.name}).json()["run"] == copy.name
         message = error(client, "/api/features", 404, run=unfinished)
-        assert message == f"run {unfinished} has nothing to show: it is {status}"
+        assert message == f"run {unfinished} has nothing to show yet: it is {status}"
         listed = [(run["id"], run["status"]) for run in client.get("/api/runs").json()["runs"]]
         assert listed == [(unfinished, status), (newer, "complete"), (copy.name, "complete")]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.common.settings import LIBRARY_VARIABLES, Settings, read_settings, variable_of
+from services.common.settings import OTHER_VARIABLES, Settings, read_settings, variable_of
+from services.submit import URL_VARIABLE
 from sparse_autoencoder.blobs import ENDPOINT_VARIABLE
 from sparse_autoencoder.checkpoints import CACHE_VARIABLE
 from sparse_autoencoder.errors import SaescopeError
@@ -157,12 +158,12 @@ def test_every_wrong_variable_has_its_line() -> None:
 
 
 def test_other_programs_variables_and_the_librarys_are_left_alone() -> None:
-    others = {"PATH": "/bin", "AWS_REGION": "x"} | dict.fromkeys(LIBRARY_VARIABLES, "/somewhere")
+    others = {"PATH": "/bin", "AWS_REGION": "x"} | dict.fromkeys(OTHER_VARIABLES, "/somewhere")
     assert read_settings(NEEDED | others) == read_settings(NEEDED)
 
 
 def test_the_librarys_variables_are_those_that_it_reads() -> None:
-    assert sorted(LIBRARY_VARIABLES) == sorted([CACHE_VARIABLE, ENDPOINT_VARIABLE])
+    assert sorted(OTHER_VARIABLES) == sorted([CACHE_VARIABLE, ENDPOINT_VARIABLE, URL_VARIABLE])
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

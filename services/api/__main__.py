@@ -1,0 +1,73 @@
+"""`python -m services.api`: the API of the services as a process."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from services.api.app import create_app
+from services.api.board import Backend
+from services.api.control import Control
+from services.api.first_run import start_first_run
+from services.api.server import listening_socket, serve_app
+from services.common.logs import configure_logs, log
+from services.common.problems import Problems
+from services.common.process import with_settings
+from services.common.settings import Settings
+from services.common.worker import GAVE_UP
+from services.common.world import real_world, wait_for_servers
+from sparse_autoencoder.command import EXIT_INTERRUPTED, at_least
+from sparse_autoencoder.errors import SaescopeError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal; the exit status: 0 after SIGTERM, GAVE_UP if it can't start."""
+    parser = argparse.ArgumentParser(prog="python -m services.api", description="Serve the API of the services.")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: all)")  # noqa: S104
+    parser.add_argument("--port", type=at_least(0, 65_535), default=8765, help="port to listen on (default: 8765)")
+    args = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _leave)  # as process 1 of a container it would otherwise not hear it
+    try:
+        return with_settings(lambda settings: _serve(settings, args.host, args.port))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _serve(settings: Settings, host: str, port: int) -> int:
+    configure_logs("api")
+    try:
+        wait_for_servers(settings)
+        listening = listening_socket(host, port)
+    except SaescopeError as error:
+        log("can't start", logging.ERROR, problem=str(error))
+        return GAVE_UP
+    world = real_world(settings)
+    backend = Backend(world, Problems(settings.redis_url), settings.data_folder, settings.api_token)
+    app = create_app(world.store, backend=backend)
+    _start_first_run(settings, app.state.control)
+    with listening:
+        log("ready", host=host, port=listening.getsockname()[1])
+        serve_app(app, listening, log_config=None)
+    return 0
+
+
+def _start_first_run(settings: Settings, control: Control) -> None:
+    """Start the settings' first run if there is none; what is wrong with it doesn't keep the API from serving."""
+    try:
+        run_id = start_first_run(settings.first_run, control)
+    except SaescopeError as error:
+        log("no first run", logging.ERROR, problem=f"SAESCOPE_FIRST_RUN: {error}")
+        return
+    if run_id is not None:
+        log("first run", run=run_id)
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""What a request says, checked: numbers, the right to write, a run's options. Every mistake has its sentence.
+
+This file knows nothing of runs and stores.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hmac
+import json
+import re
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from services.common.sources import NotAllowedError
+from sparse_autoencoder.command import LARGEST_NUMBER
+from sparse_autoencoder.runs import RunOptions
+
+MAX_BODY_BYTES = 64 << 10
+# int() alone would also take "٣", "1_0" and " 1", and refuses thousands of digits with an error of its own
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_SHOWN_CHARS = 60  # of a value in an error
+
+
+class BadRequest(HTTPException):
+    """Status 400 with a sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
+
+
+def integer(request: Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number of the query; BadRequest if it is something else or out of range."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not _INTEGER.fullmatch(text):
+        raise BadRequest(f"{name} must be a whole number, not {text[:40]!r}")
+    number = int(text)
+    if not least <= number <= most:
+        raise BadRequest(f"{name} must be from {least} to {most}, not {number}")
+    return number
+
+
+def check_may_write(request: Request, token: str | None) -> None:
+    """HTTPException 401 without the token, if one is needed, and 415 unless the request says that it is JSON.
+
+    A page of another site can send JSON only with a permission that this API doesn't give.
+    """
+    if token is not None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        # headers are Latin-1 here, whatever the client meant
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), token.encode()):
+            sentence = "this needs the API's token: send it as `Authorization: Bearer TOKEN`"
+            raise HTTPException(401, sentence, {"WWW-Authenticate": "Bearer"})
+    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "send this with the header Content-Type: application/json")
+
+
+async def read_options(request: Request) -> RunOptions:
+    """The options in a request's body; BadRequest or NotAllowedError for whatever they can't be."""
+    return options_of(_json_of(await _body_of(request)))
+
+
+async def _body_of(request: Request) -> bytes:
+    body = b""
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise BadRequest(f"the body is larger than {MAX_BODY_BYTES:,} bytes; a run's options are a few lines")
+    except ClientDisconnect as error:  # nobody hears this
+        raise BadRequest("the body did not arrive whole") from error
+    return body
+
+
+def _json_of(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON ({str(error)[:_SHOWN_CHARS]})") from error
+
+
+def options_of(content: Any) -> RunOptions:
+    """A run's options out of parsed JSON; BadRequest if it is no object, NotAllowedError names the field."""
+    if not isinstance(content, dict):
+        raise BadRequest("the body must be a JSON object of options; GET /api/options says which there are")
+    for field, value in content.items():
+        if isinstance(value, int) and value > LARGEST_NUMBER:
+            raise NotAllowedError(field, f"{field} must be at most {LARGEST_NUMBER}")
+        if isinstance(value, str) and not _is_text(value):
+            raise NotAllowedError(field, f"{field} has characters that no name has")
+    try:
+        return RunOptions.model_validate(content, strict=True)
+    except ValidationError as error:
+        raise _sentence(error.errors()[0]) from error
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8 (lone surrogates can't) and has no NUL."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
+
+
+_EXPECTED = {  # by pydantic's names of errors
+    "int_type": "a whole number",
+    "string_type": "text",
+    "literal_error": "{expected}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+}
+
+
+def _sentence(error: ErrorDetails) -> NotAllowedError:
+    field = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        names = list(RunOptions.model_fields)
+        close = difflib.get_close_matches(field, names, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+        return NotAllowedError(field, f"there is no option {field[:_SHOWN_CHARS]!r}; {advice}")
+    expected = _EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+    shown = json.dumps(error["input"])[:_SHOWN_CHARS]
+    return NotAllowedError(field, f"{field} must be {expected}, not {shown}")

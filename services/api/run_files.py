@@ -1,0 +1,116 @@
+"""What a store says of its runs, finished or not, with as few requests as that takes.
+
+Finished runs don't change and are remembered. This file knows neither Redis nor HTTP.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+from services.common.ports import UnavailableError
+from services.common.workspace import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped, Workspace
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs import PUBLISHED, RunMetadata, RunOptions, Status, run_ids
+from sparse_autoencoder.store import NotFoundError, Store
+
+RunStatus = Status | Literal["queued", "cancelled", "deleted"]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A run as its files show it."""
+
+    run_id: str
+    status: RunStatus
+    options: RunOptions
+    metadata: RunMetadata | None  # of an unfinished run of the services: its plan, as soon as there is one
+    request: RunRequest | None = None  # None for what services don't work on: finished, or a run of `saescope run`
+    stopped: Stopped | None = None
+    reading: ReadingProgress | None = None
+    ingested: Ingested | None = None
+    merged: MergeProgress | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is published."""
+        return self.status in PUBLISHED
+
+    @property
+    def active(self) -> bool:
+        """Whether somebody works on it, or will."""
+        return self.status in ("queued", "running")
+
+
+class RunFiles:
+    """The runs of a store, for several threads; every call raises UnavailableError if the store can't be reached."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._finished: dict[str, RunFacts] = {}
+
+    def all(self) -> list[RunFacts]:
+        """Every run that can be read, newest first."""
+        ids = run_ids(self._store)
+        with self._lock:
+            finished = {run_id: self._finished[run_id] for run_id in ids if run_id in self._finished}
+            self._finished = dict(finished)  # without those that are gone
+        found = []
+        for run_id in ids:
+            try:
+                found.append(finished.get(run_id) or self.one(run_id))
+            except UnavailableError:
+                raise
+            except SaescopeError:  # a folder that is no run, or a damaged one, hides no other run
+                continue
+        return found
+
+    def one(self, run_id: str) -> RunFacts:
+        """One run; NotFoundError if there is none or it is being deleted, SaescopeError if a file is damaged."""
+        space = Workspace(self._store, run_id)
+        metadata = _metadata(space)
+        if metadata is not None and metadata.status in PUBLISHED:
+            return self._remember(run_id, metadata)
+        stopped = space.stopped()
+        if stopped is not None and stopped.status == "deleted":
+            raise NotFoundError(f"there is no run {run_id!r}: it was deleted")
+        try:
+            request = space.request()
+        except NotFoundError:  # not the services' run; or it was finished just now, and then its metadata are there
+            metadata = space.folder.read_metadata()
+            if metadata.status in PUBLISHED:
+                return self._remember(run_id, metadata)
+            return RunFacts(run_id, metadata.status, metadata.options, metadata)
+        reading = space.reading()
+        begun = reading is not None or metadata is not None
+        return RunFacts(
+            run_id,
+            stopped.status if stopped is not None else "running" if begun else "queued",
+            request.options,
+            metadata,
+            request,
+            stopped,
+            reading,
+            space.ingested(),
+            space.progress(),
+        )
+
+    def forget(self, run_id: str) -> None:
+        """Remember nothing of a run, because it is deleted."""
+        with self._lock:
+            self._finished.pop(run_id, None)
+
+    def _remember(self, run_id: str, metadata: RunMetadata) -> RunFacts:
+        facts = RunFacts(run_id, metadata.status, metadata.options, metadata)
+        with self._lock:
+            self._finished[run_id] = facts
+        return facts
+
+
+def _metadata(space: Workspace) -> RunMetadata | None:
+    try:
+        return space.folder.read_metadata()
+    except NotFoundError:
+        return None

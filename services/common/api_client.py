@@ -1,0 +1,139 @@
+"""The API of the services from its client's side: starting runs, changing them, listening to their events.
+
+This file prints nothing and knows no flags.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import urllib3
+
+from sparse_autoencoder.errors import SaescopeError
+
+CONNECT_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 120.0  # starting a run may wait for a store or a queue that is slow to answer
+SILENCE_S = 40.0  # the API sends at least a comment every 15 s
+RECONNECT_EVERY_S = 2.0
+GIVE_UP_AFTER_S = 600.0
+
+Entry = dict[str, Any]
+
+
+class ApiClient:
+    """The API at `url`, such as http://127.0.0.1:8765; SaescopeError if that is no such address."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        try:
+            parts = urlsplit(url)
+            valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        except ValueError:  # a port that is none
+            valid = False
+        if not valid:
+            raise SaescopeError(f"{url!r} is no address of an API: write it as http://127.0.0.1:8765")
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise SaescopeError("the token has characters that can't be sent: give it as it is in the API's settings")
+        self._url = url.rstrip("/")
+        self._headers = {"Content-Type": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._pool = urllib3.PoolManager(retries=False)
+
+    def start(self, options: dict[str, Any]) -> str:
+        """Start a run; its id. SaescopeError with what the API says against it."""
+        return str(self._request("POST", "/api/runs", options)["id"])
+
+    def change(self, run_id: str, action: str) -> Entry:
+        """`cancel` or `resume` a run; its entry. SaescopeError with what the API says against it."""
+        return self._request("POST", f"{_path(run_id)}/{action}", {})
+
+    def follow(self, run_id: str, on_problem: Callable[[str], object]) -> Iterator[Entry]:
+        """A run's entries as they change, the last one when it has ended.
+
+        A connection that is lost is opened again; `on_problem` is told meanwhile. SaescopeError if there is no such
+        run, or if the API can't be reached for GIVE_UP_AFTER_S.
+        """
+        heard_at = time.monotonic()
+        while True:
+            try:
+                for name, entry in self._events(run_id):
+                    heard_at = time.monotonic()
+                    yield entry
+                    if name == "end":
+                        return
+                problem = "the connection was closed"
+            except urllib3.exceptions.HTTPError as error:
+                problem = _reason(error)
+            except _TryAgainError as error:
+                problem = str(error)
+            if time.monotonic() - heard_at > GIVE_UP_AFTER_S:
+                raise SaescopeError(f"run {run_id} can't be followed any more: {problem}; it may be going on")
+            on_problem(f"trying again: {problem}")
+            time.sleep(RECONNECT_EVERY_S)
+
+    def _events(self, run_id: str) -> Iterator[tuple[str, Entry]]:
+        """The names and entries of the events of one connection."""
+        response = self._pool.request(
+            "GET",
+            f"{self._url}{_path(run_id)}/events",
+            preload_content=False,
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=SILENCE_S),
+        )
+        with closing(response):
+            if response.status >= 500:
+                raise _TryAgainError(_error_of(response.status, response.data))
+            if response.status != 200:
+                raise SaescopeError(_error_of(response.status, response.data))
+            name = ""
+            for line in response:
+                field, _, value = line.rstrip(b"\n").partition(b": ")
+                if field == b"event":
+                    name = value.decode()
+                elif field == b"data":
+                    yield name, json.loads(value)
+
+    def _request(self, method: str, path: str, content: dict[str, Any]) -> Entry:
+        try:
+            response = self._pool.request(
+                method,
+                self._url + path,
+                body=json.dumps(content).encode(),
+                headers=self._headers,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=ANSWER_TIMEOUT_S),
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise SaescopeError(f"the API at {self._url} doesn't answer; is it up? ({_reason(error)})") from error
+        if response.status not in (200, 201):
+            raise SaescopeError(_error_of(response.status, response.data))
+        try:
+            entry: Entry = response.json()
+            _ = entry["id"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise SaescopeError(f"what answers at {self._url} is not the API of saescope: check the address") from error
+        return entry
+
+
+class _TryAgainError(Exception):
+    """The API has trouble that may pass."""
+
+
+def _path(run_id: str) -> str:
+    return f"/api/runs/{quote(run_id, safe='')}"
+
+
+def _error_of(status: int, body: bytes) -> str:
+    """The API's sentence in an answer."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, TypeError, KeyError):
+        return f"the API answers with status {status} and no explanation: is that its address?"
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None)
+    return str(reason or error).partition("\n")[0]

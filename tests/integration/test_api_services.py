@@ -1,0 +1,51 @@
+"""A run that is asked for over HTTP and computed by the real services, from its first event to its published files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.api.app import create_app
+from services.api.board import Backend
+from services.common.problems import Problems
+from services.common.world import real_world
+from tests.support.api import serving
+from tests.support.commands import environment, one_sentence, saescope
+from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with tiny_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        cluster.run_only(INGEST, ENCODER, AGGREGATOR)
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def url(cluster: Cluster) -> Iterator[str]:
+    backend = Backend(real_world(cluster.settings), Problems(cluster.settings.redis_url), cluster.data)
+    with serving(create_app(backend.world.store, backend=backend)) as url:
+        yield url
+
+
+def flags(url: str, **changes: object) -> list[str]:
+    options = tiny_options(**changes).model_dump(exclude_unset=True)
+    given = [part for name, value in options.items() for part in ("--" + name.replace("_", "-"), str(value))]
+    return ["submit", "--url", url, *given]
+
+
+def test_a_submitted_run_is_followed_to_the_files_of_one_process(cluster: Cluster, url: str, tmp_path: Path) -> None:
+    done = saescope(*flags(url), cwd=tmp_path, env=environment(tmp_path, OMP_NUM_THREADS="1"))
+    assert done.returncode == 0, done.stderr + cluster.logs()
+    run_id, summary = done.stdout.splitlines()[:2]
+    assert "features fired" in summary
+    cluster.wait(lambda: not cluster.store.list(f"{run_id}/request.json"), "the run is cleaned up")
+    assert cluster.files(run_id) == expected_files()
+
+
+def test_a_run_whose_models_cannot_be_loaded_fails_with_the_reason(cluster: Cluster, url: str, tmp_path: Path) -> None:
+    done = saescope(*flags(url, layer=7), cwd=tmp_path, env=environment(tmp_path))
+    assert done.returncode == 2, cluster.logs()
+    assert " is failed: " in one_sentence(done.stderr)

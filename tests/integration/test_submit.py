@@ -1,0 +1,282 @@
+"""`saescope submit` as a process, to an API on real servers whose workers' part the tests play."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.api.app import create_app
+from services.api.board import Backend
+from services.common.workspace import MergeProgress, Workspace, now
+from sparse_autoencoder.store import DirectoryStore
+from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
+from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope, small_run
+from tests.support.servers import redis_server, s3_server
+
+PATIENCE_S = 60.0
+TOKEN = "the-hidden-token"
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as redis, s3_server(tmp_path_factory.mktemp("s3")) as s3:
+        yield Servers(redis, s3)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    root = tmp_path_factory.mktemp("runs")
+    return root / small_run(DirectoryStore(root), tmp_path_factory.mktemp("source"))
+
+
+@pytest.fixture
+def backend(servers: Servers, tmp_path: Path) -> Backend:
+    servers.redis.flush()
+    (tmp_path / "rows.csv").write_text("title\nx\n")
+    return servers.backend(f"{tmp_path.name}/", tmp_path)
+
+
+@pytest.fixture
+def url(backend: Backend) -> Iterator[str]:
+    with serving(create_app(backend.world.store, backend=backend)) as url:
+        yield url
+
+
+def submit(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return saescope("submit", *arguments, cwd=home, env=environment(home, **variables))
+
+
+def refusal(home: Path, *arguments: str) -> str:
+    """The one sentence of a command that must end with status 2."""
+    done = submit(home, *arguments)
+    assert done.returncode == 2
+    return one_sentence(done.stderr)
+
+
+@contextmanager
+def submitting(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command, once it has printed the run's name."""
+    with subprocess.Popen(
+        [*COMMAND, "submit", *arguments],
+        cwd=home,
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().rstrip("\n")
+        finally:
+            process.kill()
+
+
+def until_shown(process: subprocess.Popen[str], text: str) -> str:
+    """What the progress bar shows up to this text."""
+    assert process.stderr is not None
+    shown = ""
+    while text not in shown:
+        character = process.stderr.read(1)
+        assert character, shown
+        shown += character
+    return shown
+
+
+def progress(space: Workspace, records: int) -> None:
+    space.write_progress(
+        MergeProgress(
+            next_chunk=1,
+            num_records=records,
+            num_tokens=100,
+            num_skipped_rows=0,
+            num_failed_chunks=2,
+            at=now(),
+        )
+    )
+
+
+def test_a_run_is_followed_to_its_end_and_told_as_saescope_run_does(
+    backend: Backend, url: str, finished: Path, tmp_path: Path
+) -> None:
+    with submitting(tmp_path, "--url", url, "--source", "rows.csv", "--max-rows", "60") as (process, run_id):
+        space = Workspace(backend.world.store, run_id)
+        assert space.request().options.max_rows == 60
+        progress(space, 41)
+        shown = until_shown(process, "2 chunks failed")
+        assert "41.0/60.0" in shown
+        assert "0 at work" in shown
+        make_finished(backend.world.store, finished, run_id)
+        out, _err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    metadata = json.loads((finished / "metadata.json").read_text())
+    assert out == (
+        f"60 rows, {metadata['num_tokens']:,} tokens: {metadata['num_active_features']:,} of 256 features fired\n"
+    )
+
+
+def test_what_is_missing_is_told_at_the_end(backend: Backend, url: str, finished: Path, tmp_path: Path) -> None:
+    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
+        chunk = {"chunk": 3, "first_row": 30, "last_row": 39, "num_rows": 10, "error": "out of memory"}
+        metadata = metadata_of(finished, run_id, status="completed_with_errors", skipped_rows={"no text": 1200})
+        metadata = metadata.model_validate(metadata.model_dump() | {"failed_chunks": [chunk]})
+        Workspace(backend.world.store, run_id).folder.write_metadata(metadata)
+        out, _err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert out.splitlines()[1:] == [
+        "skipped 1,200 rows: no text",
+        "missing: rows 30 to 39, chunk 3 failed: out of memory",
+    ]
+
+
+def test_a_run_that_fails_is_one_sentence_and_status_2(backend: Backend, url: str, tmp_path: Path) -> None:
+    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
+        Workspace(backend.world.store, run_id).stop("failed", "rows.csv has no rows")
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (2, "")
+    assert one_sentence(err) == f"run {run_id} is failed: rows.csv has no rows"
+
+
+def test_ctrl_c_leaves_the_run_going_and_says_how_to_cancel_it(backend: Backend, url: str, tmp_path: Path) -> None:
+    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
+        until_shown(process, "0 at work")
+        process.send_signal(signal.SIGINT)
+        _out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert one_sentence(err) == f"run {run_id} goes on; cancel it: saescope submit --cancel {run_id}"
+    assert Workspace(backend.world.store, run_id).active()
+
+
+def test_a_server_that_goes_away_and_comes_back_is_found_again(
+    backend: Backend, finished: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    app = create_app(backend.world.store, backend=backend)
+    with serving(app, port):
+        process = subprocess.Popen(
+            [*COMMAND, "submit", "--url", url, "--source", "rows.csv"],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        try:
+            assert process.stdout is not None
+            run_id = process.stdout.readline().rstrip("\n")
+            until_shown(process, "0 at work")
+        except BaseException:
+            process.kill()
+            raise
+    with process:
+        try:
+            until_shown(process, "trying again: ")
+            make_finished(backend.world.store, finished, run_id)
+            with serving(create_app(backend.world.store, backend=backend), port):
+                out, _err = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert out.startswith("60 rows, ")
+
+
+def test_without_following_the_run_s_name_is_all_there_is(backend: Backend, url: str, tmp_path: Path) -> None:
+    done = submit(tmp_path, "--url", url, "--source", "rows.csv", "--no-follow")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert waiting(backend.world) == [done.stdout.strip()]
+
+
+def test_the_url_may_come_from_the_environment(backend: Backend, url: str, tmp_path: Path) -> None:
+    done = submit(tmp_path, "--source", "rows.csv", "--no-follow", SAESCOPE_API_URL=url)
+    assert waiting(backend.world) == [done.stdout.strip()]
+
+
+def test_a_run_is_cancelled_and_resumed_by_its_name(backend: Backend, url: str, tmp_path: Path) -> None:
+    run_id = submit(tmp_path, "--url", url, "--source", "rows.csv", "--no-follow").stdout.strip()
+    space = Workspace(backend.world.store, run_id)
+    done = submit(tmp_path, "--url", url, "--cancel", run_id)
+    assert done.stdout == f"cancelled {run_id}; go on with it: saescope submit --resume {run_id}\n"
+    assert not space.active()
+    done = submit(tmp_path, "--url", url, "--resume", run_id, "--no-follow")
+    assert done.stdout == f"{run_id}\n"
+    assert space.active()
+    assert (
+        refusal(tmp_path, "--url", url, "--resume", run_id) == f"run {run_id} is queued, so there is nothing to resume"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--source", "none.csv"], "source can't be 'none.csv', there is nothing of that name in "),
+        (["--location", "attic"], "location can't be 'attic'; it is one of "),
+        (["--cancel", "nobody"], "there is no run 'nobody'"),
+        (["--cancel", "../x"], "there is nothing at /api/runs/../x/cancel"),
+    ],
+)
+def test_what_the_api_says_is_shown_as_it_is(url: str, tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    assert refusal(tmp_path, "--url", url, *arguments).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--output", "x"], "leave out --output: the services keep runs in their own store"),
+        (["--cancel", "x", "--max-rows", "3"], "--cancel takes everything from the run, so give it alone"),
+        (["--cancel", "x", "--resume", "y"], "--resume takes everything from the run, so give it alone"),
+        (["--url", "here"], "'here' is no address of an API: write it as http://127.0.0.1:8765"),
+        (["--url", "ftp://x"], "'ftp://x' is no address of an API"),
+        (["--url", "http://x:port"], "'http://x:port' is no address of an API"),
+        (["--token", "é"], "the token has characters that can't be sent"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused_at_once(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    assert refusal(tmp_path, *arguments).startswith(sentence)
+
+
+def test_an_api_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
+    port = free_port()
+    sentence = refusal(tmp_path, "--url", f"http://127.0.0.1:{port}")
+    assert sentence.startswith(f"the API at http://127.0.0.1:{port} doesn't answer; is it up? (")
+
+
+def test_another_server_at_the_address_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        process = subprocess.Popen(
+            [*COMMAND, "submit", "--url", f"http://127.0.0.1:{other.getsockname()[1]}"],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        with process, other.accept()[0] as connection:
+            connection.recv(100_000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhi!\n")
+            _out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    assert "is not the API of saescope: check the address" in one_sentence(err)
+
+
+def test_the_token_comes_from_a_flag_or_the_environment_and_is_never_shown(servers: Servers, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("title\nx\n")
+    backend = servers.backend(f"{tmp_path.name}/", tmp_path, TOKEN)
+    with serving(create_app(backend.world.store, backend=backend)) as url:
+        rest = ["--url", url, "--source", "rows.csv", "--no-follow"]
+        assert "this needs the API's token" in refusal(tmp_path, *rest)
+        assert "this needs the API's token" in refusal(tmp_path, *rest, "--token", "wrong")
+        for done in (submit(tmp_path, *rest, "--token", TOKEN), submit(tmp_path, *rest, SAESCOPE_API_TOKEN=TOKEN)):
+            assert done.returncode == 0
+            assert TOKEN not in done.stdout + done.stderr
+
+
+def test_a_folder_of_runs_takes_none(tmp_path: Path) -> None:
+    with serving(create_app(DirectoryStore(tmp_path))) as url:
+        assert refusal(tmp_path, "--url", url).startswith("no services are behind this API")

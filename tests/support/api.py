@@ -1,0 +1,146 @@
+"""The API on real servers for tests: its world, an HTTP server in a thread, event streams, runs at different stages.
+
+Tests play the workers: they write a run's files as those would. This file knows no models.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from starlette.applications import Starlette
+
+from services.api.board import Backend
+from services.api.server import ApiServer, listening_socket
+from services.common.object_store import ObjectStore
+from services.common.ports import World
+from services.common.problems import Problems
+from services.common.settings import Settings
+from services.common.workspace import Workspace, now
+from services.common.world import real_world
+from sparse_autoencoder.runs import RunMetadata
+from sparse_autoencoder.store import DirectoryStore, Store
+from tests.support.servers import RedisServer, S3Server
+
+PATIENCE_S = 60.0
+BUCKET = "runs"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """A real Redis and a real S3 server."""
+
+    redis: RedisServer
+    s3: S3Server
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The services' settings."""
+        return {
+            "SAESCOPE_REDIS_URL": self.redis.url,
+            "SAESCOPE_S3_ENDPOINT": f"http://{self.s3.endpoint}",
+            "SAESCOPE_S3_ACCESS_KEY": self.s3.access_key,
+            "SAESCOPE_S3_SECRET_KEY": self.s3.secret_key,
+            "SAESCOPE_S3_BUCKET": BUCKET,
+        } | more
+
+    def settings(self, **more: Any) -> Settings:
+        """The same as settings, with short leases, so that a Redis that is away is noticed soon."""
+        return Settings(
+            redis_url=self.redis.url,
+            s3_endpoint=f"http://{self.s3.endpoint}",
+            s3_access_key=self.s3.access_key,
+            s3_secret_key=self.s3.secret_key,
+            s3_bucket=BUCKET,
+            lease_s=2.0,
+            **more,
+        )
+
+    def backend(self, prefix: str, data_folder: Path, token: str | None = None) -> Backend:
+        """Services on these servers whose runs have names of their own in the bucket."""
+        settings = self.settings()
+        store = ObjectStore.from_settings(settings, prefix)
+        store.create_bucket()
+        world = replace(real_world(settings), store=store)
+        return Backend(world, Problems(settings.redis_url), data_folder, token)
+
+
+@contextmanager
+def serving(app: Starlette, port: int = 0) -> Iterator[str]:
+    """An application on a port of this machine; its address."""
+    with listening_socket("127.0.0.1", port) as listening:
+        server = ApiServer(app)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@dataclass(frozen=True)
+class Event:
+    """A server-sent event, or a comment, whose name is empty."""
+
+    name: str
+    entry: Any = None
+
+
+@contextmanager
+def listening(url: str, run_id: str) -> Iterator[Iterator[Event]]:
+    """The events of a run as they arrive."""
+    response = urllib3.PoolManager().request(
+        "GET", f"{url}/api/runs/{run_id}/events", preload_content=False, timeout=PATIENCE_S, retries=False
+    )
+    with closing(response):
+        assert response.status == 200, response.data
+        yield _events(response)
+
+
+def _events(lines: Iterator[bytes]) -> Iterator[Event]:
+    name = ""
+    for line in lines:
+        if line.startswith(b": "):
+            yield Event("")
+        elif line.startswith(b"event: "):
+            name = line.removeprefix(b"event: ").decode().strip()
+        elif line.startswith(b"data: "):
+            yield Event(name, json.loads(line.removeprefix(b"data: ")))
+
+
+def wait_until(condition: Any) -> None:
+    """Return when the condition is true; AssertionError if it isn't in time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def make_finished(store: Store, finished: Path, run_id: str) -> None:
+    """Give a run the published files of another that is in a folder, and finish it as the aggregator does."""
+    source = DirectoryStore(finished.parent)
+    space = Workspace(store, run_id)
+    for key in source.list(f"{finished.name}/"):
+        name = key.partition("/")[2]
+        if name != "metadata.json":
+            store.put(f"{run_id}/{name}", source.get(key))
+    space.folder.write_metadata(metadata_of(finished, run_id))
+    space.sweep([])
+
+
+def metadata_of(run: Path, run_id: str, **changes: Any) -> RunMetadata:
+    """A finished run's metadata as those of another."""
+    metadata = RunMetadata.model_validate_json((run / "metadata.json").read_bytes())
+    return metadata.model_copy(update={"run_id": run_id, "finished_at": now(), **changes})
+
+
+def waiting(world: World) -> list[str]:
+    """The runs for which an ingest message waits."""
+    return sorted(message.run_id for message in world.queue.waiting("ingest"))
