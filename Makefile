@@ -7,7 +7,7 @@ VIEWER := services/viewer
 # Node.js is taken from PATH, or else from the virtual environment, where install-node puts it.
 export PATH := $(PATH):$(abspath $(BIN))
 
-.PHONY: install viewer demo test test-python test-viewer check format browser clean
+.PHONY: install viewer demo test test-python test-viewer test-compose check format browser clean
 
 install: $(VENV)/.installed $(VIEWER)/node_modules/.installed viewer
 
@@ -42,6 +42,11 @@ test-viewer: install
 
 test-python: install browser
 	$(BIN)/python -m pytest -q
+
+# All containers, from the project's Dockerfiles, on a real engine. CONTAINER_ENGINE: a script that starts an engine where
+# docker has none.
+test-compose: install browser
+	$(BIN)/python -m tests.e2e.compose -q
 
 check: install
 	$(BIN)/ruff format --check --quiet .
