@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hmac
+import ipaddress
 import json
 import re
 from typing import Any
@@ -47,9 +48,10 @@ def integer(request: Request, name: str, default: int, least: int, most: int) ->
 
 
 def check_may_write(request: Request, token: str | None) -> None:
-    """HTTPException 401 without the token, if one is needed, and 415 unless the request says that it is JSON.
+    """HTTPException 401 without the token, if one is needed, 403 at a strange name, and 415 unless it says it is JSON.
 
-    A page of another site can send JSON only with a permission that this API doesn't give.
+    A page of another site can send JSON only with a permission that this API doesn't give. It could also point its own
+    domain at this machine; so without a token, changes are taken at addresses and undotted names only.
     """
     if token is not None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -57,8 +59,18 @@ def check_may_write(request: Request, token: str | None) -> None:
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), token.encode()):
             sentence = "this needs the API's token: send it as `Authorization: Bearer TOKEN`"
             raise HTTPException(401, sentence, {"WWW-Authenticate": "Bearer"})
+    elif not _is_own_name(request.url.hostname or ""):
+        raise HTTPException(403, "changes under a domain's name need a token: set SAESCOPE_API_TOKEN, or use localhost")
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send this with the header Content-Type: application/json")
+
+
+def _is_own_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host
+    return True
 
 
 async def read_options(request: Request) -> RunOptions:

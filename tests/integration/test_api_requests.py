@@ -191,3 +191,17 @@ def test_whatever_the_run_is_called_there_is_an_answer_and_never_500(
 ) -> None:
     response = quick.request(method, f"/api/runs/{run_id}{rest}", headers=JSON, content=b"{}")
     assert response.status_code in (200, 201, 204, 400, 404, 405, 503), response.text
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "localhost.evil.example", "127.0.0.1.evil.example"]
+)
+def test_without_a_token_nothing_is_changed_under_a_domains_name(client: TestClient, host: str) -> None:
+    response = client.post("/api/runs", content=b'{"layer": "6"}', headers=JSON | {"Host": host})
+    assert (response.status_code, "SAESCOPE_API_TOKEN" in response.json()["error"]) == (403, True)
+
+
+@pytest.mark.parametrize("host", ["localhost:1234", "127.0.0.1:8765", "[::1]:8765", "api:8765", "192.168.1.5"])
+def test_addresses_and_undotted_names_are_the_apis_own(client: TestClient, host: str) -> None:
+    response = client.post("/api/runs", content=b'{"layer": "6"}', headers=JSON | {"Host": host})
+    assert (response.status_code, response.json()["field"]) == (400, "layer")
