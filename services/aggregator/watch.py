@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 
 from services.common import names
 from services.common.messages import Message
@@ -33,6 +34,13 @@ class Done:
         """Whether somebody does what the message asks for, or will."""
         return lease in self.held or message in self.waiting
 
+    def at_work(self, run_id: str) -> bool:
+        """Whether anybody works on a run."""
+        begins = names.encode_leases(run_id)
+        return bool(self.held & {names.ingest_lease(run_id), names.aggregate_lease(run_id)}) or any(
+            name.startswith(begins) for name in self.held
+        )
+
 
 @dataclass
 class Sent:
@@ -43,13 +51,22 @@ class Sent:
     problems: list[str] = field(default_factory=list)
 
 
+@dataclass
+class _Ended:
+    """A finished or deleted run, and when it is to be looked at next."""
+
+    deleted: bool
+    look_at: float
+    swept: bool = False  # for good
+
+
 class Watch:
     """Looks at all runs, again and again."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._held: set[str] = set()  # at the last look
-        self._swept: dict[str, float | None] = {}  # when a finished or deleted run was first seen; None: no more to do
+        self._ended: dict[str, _Ended] = {}
 
     def look(self) -> Sent:
         """Look once; what is wrong with one run doesn't keep others from being looked at.
@@ -69,7 +86,8 @@ class Watch:
     def _runs(self) -> Iterator[str]:
         """The runs that may need something."""
         for run_id in self._world.store.folders():
-            if self._swept.get(run_id, 0.0) is not None:
+            ended = self._ended.get(run_id)
+            if ended is None or self._world.clock.now() >= ended.look_at:
                 yield run_id
 
     def _done(self) -> Done:
@@ -82,38 +100,44 @@ class Watch:
         try:
             space = Workspace(self._world.store, run_id)
         except NotFoundError:  # a folder that is no run
-            self._swept[run_id] = None
+            self._ended[run_id] = _Ended(deleted=False, look_at=inf)
             return
         stopped = space.stopped()
         if stopped is not None and stopped.status == "deleted":
-            self._clean(space, deleted=True)
+            self._clean(space, done, deleted=True)
         elif space.finished():
-            self._clean(space, deleted=False)
+            self._clean(space, done, deleted=False)
         elif stopped is None and space.active():
             self._send(space, done, sent)
 
-    def _clean(self, space: Workspace, *, deleted: bool) -> None:
+    def _clean(self, space: Workspace, done: Done, *, deleted: bool) -> None:
         """Remove what a finished or deleted run needs no longer: now, and once more when nobody can be at it."""
         run_id, now = space.folder.run_id, self._world.clock.now()
-        first_seen = self._swept.setdefault(run_id, now) or 0.0
-        late = now - first_seen >= LATE_S
-        if now != first_seen and not late:
+        ended = self._ended.get(run_id)
+        if ended is None or ended.deleted != deleted:
+            self._remove(space, deleted=deleted)
+            self._ended[run_id] = _Ended(deleted, now + LATE_S)
             return
+        ended.look_at = now + LATE_S
+        if ended.swept or done.at_work(run_id):
+            return
+        self._remove(space, deleted=deleted)
+        ended.swept = True
+        if deleted:
+            space.go_on()
+            del self._ended[run_id]
+
+    def _remove(self, space: Workspace, *, deleted: bool) -> None:
         if deleted:
             space.delete_everything()
-            if late:
-                space.go_on()
-        else:
-            metadata = space.folder.read_metadata()
-            if metadata.status in PUBLISHED:  # else it is none of the services' runs
-                space.sweep([chunk.chunk for chunk in metadata.failed_chunks])
-        if late:
-            del self._swept[run_id]
-            if not deleted:
-                self._swept[run_id] = None
+            return
+        metadata = space.folder.read_metadata()
+        if metadata.status in PUBLISHED:  # else it is none of the services' runs
+            space.sweep([chunk.chunk for chunk in metadata.failed_chunks])
 
     def _send(self, space: Workspace, done: Done, sent: Sent) -> None:
         run_id = space.folder.run_id
+        space.remove_merged(space.cursor())  # a save may have been cut off, and ingest waits for room
         ingest = Message(task="ingest", run_id=run_id)
         if space.ingested() is None and not done.about(ingest, names.ingest_lease(run_id)):
             self._send_again(ingest, sent)

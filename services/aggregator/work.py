@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from services.common import names
 from services.common.messages import Message
@@ -18,7 +18,7 @@ from services.common.ports import Hold, UnavailableError, World
 from services.common.workspace import MergeProgress, Workspace, now
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import RunFolder, RunMetadata
-from sparse_autoencoder.store import NotFoundError
+from sparse_autoencoder.store import NotFoundError, Store
 
 MERGES_PER_MESSAGE = 16  # then another run has its turn
 STATES_KEPT = 4
@@ -106,7 +106,7 @@ class Aggregator(Generic[S]):
             except UnavailableError:
                 raise
             except SaescopeError as error:
-                if space.active():
+                if not hold.lost and space.active():
                     space.stop("failed", str(error))
                 return None
         # A chunk that came between the last look and the release found the lease held.
@@ -125,16 +125,17 @@ class Aggregator(Generic[S]):
         while kept.state.next_chunk < first + MERGES_PER_MESSAGE and not hold.lost:
             if not self._merge_next(space, kept):
                 break
+            if not hold.lost and self._due(kept):
+                self._save(space, kept)
+        finished = False
+        if not hold.lost:  # else somebody else does the same
             if self._due(kept):
                 self._save(space, kept)
-        if self._due(kept):
-            self._save(space, kept)
-        if kept.state.next_chunk > first:
-            space.write_progress(kept.state.progress(now()))
-        ingested = space.ingested()
-        finished = ingested is not None and kept.state.next_chunk == ingested.num_chunks and not hold.lost
-        if finished:
-            finished = self._finish(space, hold, plan, kept)
+            if kept.state.next_chunk > first:
+                space.write_progress(kept.state.progress(now()))
+            ingested = space.ingested()
+            if ingested is not None and kept.state.next_chunk == ingested.num_chunks:
+                finished = self._finish(space, hold, plan, kept)
         seconds = self._world.clock.now() - begin
         return Merged(kept.state.next_chunk - first, kept.state.next_chunk, seconds, kept.save_seconds, finished)
 
@@ -152,7 +153,10 @@ class Aggregator(Generic[S]):
         return kept
 
     def _read(self, space: Workspace, cursor: int) -> S:
-        return self._merging.load(self._world.store.get(space.folder.state(cursor)))
+        try:
+            return self._merging.load(self._world.store.get(space.folder.state(cursor)))
+        except NotFoundError as error:  # no failure: a state that is further was saved
+            raise UnavailableError(f"{error}; another aggregator is at the run") from error
 
     def _merge_next(self, space: Workspace, kept: _Kept[S]) -> bool:
         """Merge the next chunk, if it is there."""
@@ -164,10 +168,11 @@ class Aggregator(Generic[S]):
         try:
             kept.state = self._merging.merge(kept.state, partial)
         except SaescopeError:
-            # What is damaged is computed again, but not for ever.
-            if self._world.leases.count(names.damaged_partials(run_id)) >= self._world.limits.chunk_attempts:
-                raise
+            # What is damaged is computed again, but not for ever; that its chunk was encoded is not held against it.
             space.delete_partial(chunk)
+            self._world.leases.forget(names.chunk_attempts(run_id, chunk))
+            if self._world.leases.count(names.damaged_partials(run_id, chunk)) >= self._world.limits.chunk_attempts:
+                raise
             self._world.queue.send(Message(task="encode", run_id=run_id, chunk=chunk))
             return False
         return True
@@ -190,12 +195,7 @@ class Aggregator(Generic[S]):
         self._world.store.put(space.folder.state(cursor), kept.state.to_bytes())
         kept.saved = cursor
         space.folder.remove_states(before=cursor)
-        for chunk in space.chunks():
-            if chunk < cursor:
-                space.delete_chunk(chunk)
-        for chunk in space.partials():
-            if chunk < cursor:
-                space.delete_partial(chunk)
+        space.remove_merged(cursor)
         kept.saved_at = self._world.clock.now()
         kept.save_seconds = kept.saved_at - begin
 
@@ -204,7 +204,8 @@ class Aggregator(Generic[S]):
         run_id = space.folder.run_id
         if kept.saved != kept.state.next_chunk:  # publishing may take long, and merging is not to be lost by it
             self._save(space, kept)
-        metadata = self._merging.publish(space.folder, plan, kept.state)
+        folder = RunFolder(_StoreWhileHeld(self._world.store, hold), run_id)
+        metadata = self._merging.publish(folder, plan, kept.state)
         if hold.lost or not space.active():
             return False
         space.folder.write_metadata(metadata)
@@ -212,3 +213,40 @@ class Aggregator(Generic[S]):
         self._kept.pop(run_id, None)
         self._world.leases.forget(names.counts(run_id))
         return True
+
+
+@dataclass(frozen=True)
+class _StoreWhileHeld:
+    """A store to which nothing is written once the lease is lost.
+
+    Publishing may take long: the run may be published by another aggregator meanwhile, and even be deleted.
+    """
+
+    store: Store
+    hold: Hold
+
+    def put(self, key: str, data: bytes | BinaryIO) -> None:
+        """See Store.put; UnavailableError if the lease is lost."""
+        if self.hold.lost:
+            raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
+        self.store.put(key, data)
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """See Store.get."""
+        return self.store.get(key, offset, length)
+
+    def size(self, key: str) -> int:
+        """See Store.size."""
+        return self.store.size(key)
+
+    def folders(self) -> list[str]:
+        """See Store.folders."""
+        return self.store.folders()
+
+    def list(self, prefix: str = "") -> list[str]:
+        """See Store.list."""
+        return self.store.list(prefix)
+
+    def delete(self, key: str) -> None:
+        """See Store.delete."""
+        self.store.delete(key)

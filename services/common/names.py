@@ -38,6 +38,6 @@ def model_failures(run_id: str) -> str:
     return f"{counts(run_id)}models"
 
 
-def damaged_partials(run_id: str) -> str:
-    """The count of partials that could not be read."""
-    return f"{counts(run_id)}damaged"
+def damaged_partials(run_id: str, chunk: int) -> str:
+    """The count of a chunk's partials that could not be read."""
+    return f"{counts(run_id)}damaged/{chunk:06d}"

@@ -189,7 +189,7 @@ class ObjectStore:
             if error.code == "NoSuchBucket":
                 raise self._no_bucket() from error
             said = f"{error.code}: {error.message}" if error.message else error.code
-            advice = "; check the access key and the secret key" if error.code in _WRONG_CREDENTIALS else ""
+            advice = _ADVICE.get(error.code or "", "")
             raise StoreUnavailableError(f"{self._where} refused a request{doing}: {said}{advice}") from error
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise StoreUnavailableError(
@@ -197,7 +197,15 @@ class ObjectStore:
             ) from error
 
 
-_WRONG_CREDENTIALS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+_CREDENTIALS = "; check the access key and the secret key"
+_ITS_LOG = "; the S3 server's log says why: is its disk full?"
+_ADVICE = {  # by S3's error codes, some of which servers have of their own
+    "AccessDenied": _CREDENTIALS,
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "InternalError": _ITS_LOG,
+    "XMinioStorageFull": "; its disk is full",
+}
 
 
 def _reason(error: Exception) -> str:

@@ -95,18 +95,21 @@ class Workspace:
 
     def stop(self, status: StopReason, error: str | None = None) -> None:
         """Have everybody leave the run alone; what was done stays, and so does the word that it is deleted."""
+        # Users and services have a file each: else a failure at the same moment could undo a deletion.
+        name = "failed.json" if status == "failed" else "stopped.json"
         before = self.stopped()
         if before is not None and before.status == "deleted":
             return
-        self._write("stopped.json", Stopped(status=status, error=error, at=now()))
+        self._write(name, Stopped(status=status, error=error, at=now()))
 
     def go_on(self) -> None:
         """Take a stop back."""
-        self._store.delete(self.folder.key("stopped.json"))
+        for name in ("failed.json", "stopped.json"):
+            self._store.delete(self.folder.key(name))
 
     def stopped(self) -> Stopped | None:
         """Why nobody works on the run; None if it isn't stopped."""
-        return self._maybe("stopped.json", Stopped)
+        return self._maybe("stopped.json", Stopped) or self._maybe("failed.json", Stopped)
 
     def finished(self) -> bool:
         """Whether everything is published."""
@@ -114,7 +117,14 @@ class Workspace:
 
     def active(self) -> bool:
         """Whether there is something to do: the run was asked for, and is neither finished nor stopped."""
-        return self._exists("request.json") and not self._exists("stopped.json") and not self.finished()
+        return self._exists("request.json") and not self.finished() and self.stopped() is None
+
+    def wanted(self) -> bool:
+        """Whether a result is still of use: the run was asked for, and is neither finished nor deleted."""
+        if not self._exists("request.json") or self.finished():
+            return False
+        stopped = self.stopped()  # a run that was cancelled may go on later
+        return stopped is None or stopped.status != "deleted"
 
     # -- the source ------------------------------------------------------------------------------------------------
 
@@ -180,6 +190,15 @@ class Workspace:
         """The next chunk to be merged, as far as was saved."""
         return self.folder.state_cursor() or 0
 
+    def remove_merged(self, cursor: int) -> None:
+        """Remove the chunks before the saved cursor, and what they contributed."""
+        for chunk in self.chunks():
+            if chunk < cursor:
+                self.delete_chunk(chunk)
+        for chunk in self.partials():
+            if chunk < cursor:
+                self.delete_partial(chunk)
+
     # -- for people ------------------------------------------------------------------------------------------------
 
     def write_progress(self, progress: MergeProgress) -> None:
@@ -198,7 +217,7 @@ class Workspace:
             self._store.delete(self.folder.prompts(chunk))
         for folder in ("chunks/", "partials/", "state/"):
             self._delete_all(folder)
-        names = ["reading.json", "progress.json", "ingested.json", "plan.json", "request.json"]
+        names = ["reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json"]
         stopped = self.stopped()
         if stopped is not None and stopped.status != "deleted":  # cancelled too late
             names.append("stopped.json")

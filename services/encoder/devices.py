@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from types import FrameType
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -23,7 +24,8 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
     """The GPUs that CUDA would show, by the names that CUDA_VISIBLE_DEVICES takes; none without a driver."""
     given = environment.get(VISIBLE)
     if given is not None:
-        return [name for name in given.split(",") if name.strip()]
+        names = (name.strip() for name in given.split(","))
+        return list(takewhile(lambda name: name not in ("", "-1"), names))  # what follows one that is none is hidden
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -40,16 +42,19 @@ def run_on_each(gpus: Sequence[str], command: Sequence[str] = WORKER) -> int:
         subprocess.Popen(list(command), env=_environment(gpu, place))  # noqa: S603
         for place, gpu in enumerate(gpus)
     ]
+    told = False
 
     def end(number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        told = True
         for worker in workers:
             worker.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # the first that ends; who it was is asked below
-    for worker in workers:
-        if worker.poll() is None:
+    if not told:  # a second signal would end them in the middle of their chunks
+        for worker in workers:
             worker.terminate()
     statuses = [worker.wait() for worker in workers]
     return next((status for status in statuses if status != 0), 0)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from services.common import names
 from services.common.messages import Message
-from services.common.ports import UnavailableError, World
+from services.common.ports import Hold, UnavailableError, World
 from services.common.workspace import Workspace
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 from sparse_autoencoder.store import NotFoundError
@@ -61,7 +61,7 @@ def encode(run_id: str, chunk: int, world: World, computer: Computer) -> Contrib
                 return None
             try:
                 contribution = _Attempt(space, world, computer, chunk).contribution(data)
-                if contribution is None:
+                if contribution is None or not _of_use(contribution, space, chunk, hold):
                     return None
                 # In this order: who sees the partial may count on the prompts file.
                 if contribution.prompts is not None:
@@ -73,6 +73,13 @@ def encode(run_id: str, chunk: int, world: World, computer: Computer) -> Contrib
                 raise
     world.queue.send(Message(task="aggregate", run_id=run_id))
     return contribution
+
+
+def _of_use(contribution: Contribution, space: Workspace, chunk: int, hold: Hold) -> bool:
+    """Whether a contribution is to be written: computing it may have taken long."""
+    if contribution.error is not None and (hold.lost or space.has_partial(chunk)):
+        return False  # another attempt goes on, or was better
+    return space.wanted()
 
 
 @dataclass(frozen=True)
@@ -103,15 +110,26 @@ class _Attempt:
         attempt = self.world.leases.count(names.chunk_attempts(run_id, self.chunk))
         if attempt > limit:
             reason = f"the worker was lost {attempt - 1} times while it encoded this chunk: is there enough memory?"
-            return self.computer.failed(plan, self.chunk, data, reason)
+            return self._missing(plan, data, reason)
         try:
             return self.computer.encode(plan, self.chunk, data)
         except UnavailableError:
             raise
         except Exception as error:
             if attempt >= limit:
-                return self.computer.failed(plan, self.chunk, data, first_line(error))
+                return self._missing(plan, data, first_line(error))
             self._again()
+            return None
+
+    def _missing(self, plan: RunMetadata, data: bytes, reason: str) -> Contribution | None:
+        """The record that the chunk is missing; if not even that can be made of its rows, the run has failed."""
+        try:
+            return self.computer.failed(plan, self.chunk, data, reason)
+        except UnavailableError:
+            raise
+        except Exception as error:
+            if self.space.active():
+                self.space.stop("failed", first_line(error))
             return None
 
     def _plan(self) -> RunMetadata:
@@ -124,6 +142,8 @@ class _Attempt:
         if reading is None:
             raise NotFoundError(f"run {folder.run_id} has a chunk, and its source is not described")
         plan = self.computer.plan(folder.run_id, request.options, reading.source, request.created_at)
+        if not self.space.wanted():
+            raise NotFoundError(f"run {folder.run_id} went away while its models were loaded")
         folder.write_vocabulary(self.computer.vocabulary(plan))
         folder.write_plan(plan)
         return plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 from services.common.logs import log
 from services.common.messages import Message
@@ -19,15 +20,17 @@ AT_ONCE = 8  # sources that are read at once: one whose chunks wait for encoders
 
 def work(settings: Settings) -> int:
     """Be the worker until a signal."""
-    world = real_world(settings)
+    world, stopping = real_world(settings), threading.Event()
 
     def handle(message: Message) -> None:
-        ingested = ingest(message.run_id, world, lambda options: open_dataset(options, settings.data_folder))
+        ingested = ingest(
+            message.run_id, world, lambda options: open_dataset(options, settings.data_folder), stopping.is_set
+        )
         if ingested is not None:
             log("source read", run=message.run_id, chunks=ingested.num_chunks, records=ingested.num_records)
 
     noted = noting(handle, Problems(settings.redis_url))
-    return run_worker("ingest", ["ingest"], {"ingest": noted}, settings, at_once=AT_ONCE)
+    return run_worker("ingest", ["ingest"], {"ingest": noted}, settings, at_once=AT_ONCE, stopping=stopping)
 
 
 def main() -> int:

@@ -51,10 +51,16 @@ class Dataset(Protocol):
 OpenDataset = Callable[[RunOptions], AbstractContextManager[Dataset]]
 
 
-def ingest(run_id: str, world: World, open_dataset: OpenDataset) -> Ingested | None:
+def _never() -> bool:
+    return False
+
+
+def ingest(
+    run_id: str, world: World, open_dataset: OpenDataset, stopping: Callable[[], bool] = _never
+) -> Ingested | None:
     """Read a run's source to its end, if nobody else does; None if there was nothing to do, or it was interrupted.
 
-    A source that can't be read makes the run fail, with the reason.
+    A source that can't be read makes the run fail, with the reason. When `stopping`, the rest is left for later.
     """
     space = Workspace(world.store, run_id)
     with world.leases.hold(names.ingest_lease(run_id)) as hold:
@@ -62,21 +68,26 @@ def ingest(run_id: str, world: World, open_dataset: OpenDataset) -> Ingested | N
             return None
         try:
             with open_dataset(space.request().options) as dataset:
-                ingested = _read(space, world, hold, dataset)
+                ingested = _read(space, world, hold, dataset, stopping)
         except UnavailableError:
             raise
         except SaescopeError as error:
-            space.stop("failed", str(error))
+            if not hold.lost and space.active():
+                space.stop("failed", str(error))
             return None
     if ingested is not None:
         world.queue.send(Message(task="aggregate", run_id=run_id))
     return ingested
 
 
-def _read(space: Workspace, world: World, hold: Hold, dataset: Dataset) -> Ingested | None:
+def _read(
+    space: Workspace, world: World, hold: Hold, dataset: Dataset, stopping: Callable[[], bool]
+) -> Ingested | None:
     """Write what is missing; None if somebody else is to go on, or nobody."""
     _check_same(space, dataset)
     next_chunk = _next_chunk(space)
+    if hold.lost:  # opening may have taken long
+        return None
 
     def progress() -> ReadingProgress:
         return ReadingProgress(
@@ -88,7 +99,7 @@ def _read(space: Workspace, world: World, hold: Hold, dataset: Dataset) -> Inges
 
     space.write_reading(progress())  # whoever encodes the first chunk needs to know the source
     for chunk in dataset.chunks(next_chunk):
-        if not _wait_for_room(space, world, hold):
+        if not _wait_for_room(space, world, hold, stopping):
             return None
         space.put_chunk(chunk.index, chunk.data)
         world.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk.index))
@@ -107,9 +118,9 @@ def _next_chunk(space: Workspace) -> int:
     return max(space.cursor(), *(chunk + 1 for chunk in written), 0)
 
 
-def _wait_for_room(space: Workspace, world: World, hold: Hold) -> bool:
-    """Wait until there are few enough chunks; False if this isn't ours to do any more."""
-    while not hold.lost and space.active():
+def _wait_for_room(space: Workspace, world: World, hold: Hold, stopping: Callable[[], bool]) -> bool:
+    """Wait until there are few enough chunks; False if this isn't ours to do any more, or not now."""
+    while not hold.lost and not stopping() and space.active():
         if len(space.chunks()) < world.limits.max_waiting_chunks:
             return True
         world.clock.sleep(HOLD_BACK_S)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from sparse_autoencoder.main import run
@@ -139,6 +140,17 @@ def random_texts(n_rows: int, seed: int) -> list[str]:
         for row in rows:
             texts[row] = unusable
     return texts
+
+
+def break_token(world: World, text: str) -> None:
+    """Make the subject model give NaN for the token of one character, and put it into row 30."""
+    token = tiny_tokenizer().encode(text, add_special_tokens=False).ids[0]
+    weights = load_file(world.subject / "model.safetensors")
+    weights["wte.weight"][token] = float("nan")
+    save_file(weights, world.subject / "model.safetensors", metadata={"format": "pt"})
+    lines = world.rows.read_text().splitlines()
+    lines[30] = json.dumps({"title": f"A {text}"})
+    world.rows.write_text("\n".join(lines) + "\n")
 
 
 class InterruptedStore(DirectoryStore):

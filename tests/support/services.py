@@ -5,15 +5,19 @@ Tests kill, freeze and restart what they like; this file knows how things start 
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from services.common.celery_app import create_app
 from services.common.messages import Message
@@ -24,11 +28,17 @@ from services.common.workspace import RunRequest, Workspace
 from sparse_autoencoder.main import run
 from sparse_autoencoder.runs import RunOptions
 from sparse_autoencoder.store import DirectoryStore, Store
-from tests.support.runs import World, make_world, one_thread
-from tests.support.servers import RedisServer, S3Server
+from tests.support.proxy import S3Proxy
+from tests.support.runs import World, files_of, make_world, one_thread
+from tests.support.servers import RedisServer, S3Server, redis_server, s3_server
 
 _REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 120.0
+_POLL_S = 0.1
+INGEST, ENCODER, AGGREGATOR = "services.ingest", "services.encoder", "services.aggregator"
+TINY_ROWS = 240  # in 12 chunks
+# A worker that was killed is noticed within 3 s instead of 15, and the state is saved after every few chunks.
+QUICK = {"SAESCOPE_LEASE_S": "2", "SAESCOPE_REAP_EVERY_S": "0.5", "SAESCOPE_SAVE_EVERY_S": "0.1"}
 
 
 class Service:
@@ -36,7 +46,7 @@ class Service:
 
     def __init__(self, name: str, command: list[str], environment: Mapping[str, str], log: Path) -> None:
         self.name = name
-        self._command = command
+        self.command = command
         self._environment = dict(environment)
         self._log = log
         self.start()
@@ -45,7 +55,7 @@ class Service:
         """Start it, again if it was ended."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command,
+                self.command,
                 env=self._environment,
                 cwd=self._log.parent,
                 stdin=subprocess.DEVNULL,
@@ -72,6 +82,17 @@ class Service:
         """Everything it said."""
         return self._log.read_text(errors="replace")
 
+    @property
+    def running(self) -> bool:
+        """Whether it was neither ended nor ended by itself."""
+        return self.process.poll() is None
+
+    def said(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        """The lines of its log with this event and these fields, in order."""
+        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}")]
+        wanted = {"event": event} | fields
+        return [line for line in lines if wanted.items() <= line.items()]
+
 
 class Cluster:
     """Service processes that share a Redis and a bucket."""
@@ -79,8 +100,10 @@ class Cluster:
     def __init__(self, redis: RedisServer, s3: S3Server, folder: Path, data: Path, bucket: str, **more: str) -> None:
         self.redis = redis
         self.s3 = s3
+        self.data = data
         self._folder = folder
         self._services: list[Service] = []
+        self._runs = 0
         self._environment = {
             "SAESCOPE_REDIS_URL": redis.url,
             "SAESCOPE_S3_ENDPOINT": f"http://{s3.endpoint}",
@@ -99,15 +122,40 @@ class Cluster:
         )
         self.store: Store = ObjectStore.from_settings(self.settings)
 
+    @property
+    def running(self) -> list[Service]:
+        """The services that run."""
+        return [service for service in self._services if service.running]
+
+    def run_only(self, *modules: str) -> list[Service]:
+        """Have one process of each of these services, new ones or such as run already, and no others."""
+        found: dict[str, Service] = {}
+        for service in self.running:
+            if service.name in modules and service.name not in found:
+                found[service.name] = service
+            else:
+                service.kill()
+        return [found.get(module) or self.start(module) for module in modules]
+
+    def start_behind(self, proxy: S3Proxy, module: str) -> Service:
+        """Start one service more, whose store is reached through a proxy."""
+        return self.start(module, SAESCOPE_S3_ENDPOINT=f"http://{proxy.endpoint}")
+
+    def start_twice(self, module: str) -> Service:
+        """Start one service more, which sends every message twice."""
+        return self._start(f"{module}, twice", ["tests.support.twice", module], {})
+
     def start(self, module: str, **more: str) -> Service:
         """Start one service more, such as `services.encoder`."""
+        return self._start(f"{module}, changed" if more else module, [module], more)
+
+    def _start(self, name: str, module: list[str], more: dict[str, str]) -> Service:
         environment = dict(os.environ) | {"PYTHONPATH": str(_REPOSITORY), "HOME": str(self._folder)}
-        name = f"{module}-{len(self._services)}"
         service = Service(
             name,
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", *module],
             environment | self._environment | more,
-            self._folder / f"{name}.log",
+            self._folder / f"{module[-1]}-{len(self._services)}.log",
         )
         self._services.append(service)
         return service
@@ -126,12 +174,31 @@ class Cluster:
         CeleryQueue(create_app(self.settings)).send(Message(task="ingest", run_id=run_id))
         return space
 
+    def new_run(self, options: RunOptions) -> Workspace:
+        """Ask for a run under a new id."""
+        self._runs += 1
+        return self.submit(options, f"20260101-000000_run-{self._runs:03d}")
+
+    def cancel_unfinished(self) -> None:
+        """Have nobody work on the runs that there are, if they aren't finished."""
+        for run_id in self.store.folders():
+            space = Workspace(self.store, run_id)
+            if space.active():
+                space.stop("cancelled")
+
+    def finish(self, space: Workspace) -> dict[str, bytes]:
+        """Wait until a run is finished and cleaned up, and return its files but for metadata.json."""
+        self.wait(lambda: space.finished() or space.stopped() is not None, "the run is finished")
+        assert space.stopped() is None, space.stopped()
+        self.wait(lambda: not self.store.list(space.folder.key("request.json")), "the run is cleaned up")
+        return self.files(space.folder.run_id)
+
     def wait(self, condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         """Return when the condition holds; AssertionError, with the services' logs, if it doesn't in time."""
         deadline = time.monotonic() + patience_s
         while not condition():
             assert time.monotonic() < deadline, f"it never came true that {what}\n{self.logs()}"
-            time.sleep(0.05)
+            time.sleep(_POLL_S)
 
     def files(self, run_id: str) -> dict[str, bytes]:
         """A run's objects but for metadata.json, by their names."""
@@ -144,7 +211,9 @@ class Cluster:
 
     def logs(self) -> str:
         """The ends of all services' logs."""
-        return "\n".join(f"--- {service.name}\n{service.log[-3000:]}" for service in self._services)
+        return "\n".join(
+            f"--- {service.name} (status {service.process.poll()})\n{service.log[-3000:]}" for service in self._services
+        )
 
 
 @contextmanager
@@ -159,16 +228,36 @@ def cluster(redis: RedisServer, s3: S3Server, folder: Path, data: Path, bucket: 
         made.close()
 
 
-def data_folder(folder: Path, n_rows: int) -> World:
-    """A tiny world in a data folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return make_world(folder, n_rows)
+@contextmanager
+def tiny_cluster(folder: Path, disk: Path | None = None, **more: str) -> Iterator[Cluster]:
+    """A cluster with servers of its own, and the tiny world in its data folder; the store is on `disk`."""
+    data = folder / "data"
+    data.mkdir()
+    make_world(data, TINY_ROWS)
+    with (
+        redis_server(folder / "redis") as redis,
+        s3_server(disk or folder / "s3") as s3,
+        cluster(redis, s3, folder / "services", data, "runs", **QUICK | more) as made,
+    ):
+        yield made
+
+
+def tiny_options(**changes: Any) -> RunOptions:
+    """A run in the tiny world of any cluster's data folder."""
+    return World(Path("subject"), Path("topk.pt"), Path("relu.pt"), Path("rows.jsonl")).options(**changes)
+
+
+@functools.cache
+def expected_files(**changes: Any) -> dict[str, bytes]:
+    """The files, but for metadata.json, that one process leaves of such a run."""
+    with tempfile.TemporaryDirectory() as name:
+        world = make_world(Path(name) / "world", TINY_ROWS)
+        paths = {"autoencoder": str(world.rows.parent / changes["autoencoder"])} if "autoencoder" in changes else {}
+        return reference(world.options(**changes | paths), Path(name) / "runs")
 
 
 def reference(options: RunOptions, folder: Path) -> dict[str, bytes]:
     """The files, but for metadata.json, that one process leaves for these options."""
     with one_thread():
         metadata = run(options, DirectoryStore(folder))
-    root = folder / metadata.run_id
-    files = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name != "metadata.json")
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+    return files_of(folder / metadata.run_id)

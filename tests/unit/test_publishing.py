@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
@@ -23,6 +21,7 @@ from sparse_autoencoder.store import DirectoryStore
 from tests.support.runs import (
     WIDTH,
     World,
+    break_token,
     files_of,
     interrupted_run,
     make_world,
@@ -31,7 +30,6 @@ from tests.support.runs import (
     read_json,
     read_json_lines,
     read_tables,
-    tiny_tokenizer,
 )
 
 N_MANY = 1024 + 1024 + 37  # latents: two full files of features and a part of one
@@ -114,17 +112,6 @@ def test_equal_values_rank_by_feature_id() -> None:
 
 
 # A model that can't compute one token: chunks with it fail, as they would where memory runs out.
-
-
-def break_token(world: World, text: str) -> None:
-    """Make the subject model give NaN for the token of one character, and put it into row 30."""
-    token = tiny_tokenizer().encode(text, add_special_tokens=False).ids[0]
-    weights = load_file(world.subject / "model.safetensors")
-    weights["wte.weight"][token] = float("nan")
-    save_file(weights, world.subject / "model.safetensors", metadata={"format": "pt"})
-    lines = world.rows.read_text().splitlines()
-    lines[30] = json.dumps({"title": f"A {text}"})
-    world.rows.write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture

@@ -1,0 +1,158 @@
+"""Real services whose store is down, silent, unreliable or full: they say so, and the bytes are the same in the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.common.problems import Problems
+from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
+from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
+
+CHUNKS = 12
+DOWN_S = 20.0
+SILENT_S = 8.0  # longer than a lease, and than a request waits for its answer
+DISK_BYTES = 24 << 20
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with tiny_cluster(tmp_path_factory.mktemp("store")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(autouse=True)
+def alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A run that a test leaves unfinished is none of the next test's business."""
+    yield
+    if "cluster" in request.fixturenames:
+        request.getfixturevalue("cluster").cancel_unfinished()
+
+
+@pytest.fixture
+def proxy(cluster: Cluster) -> Iterator[S3Proxy]:
+    with s3_proxy(cluster.s3.endpoint) as proxy:
+        yield proxy
+
+
+def test_a_store_that_is_killed_in_mid_run_and_back_after_20_s(cluster: Cluster, proxy: S3Proxy) -> None:
+    ingest, aggregator = cluster.run_only(INGEST, AGGREGATOR)
+    encoder = cluster.start_behind(proxy, ENCODER)
+    with proxy.hold("GET", "/chunks/000004", "after") as hold:
+        space = cluster.new_run(tiny_options())
+        hold.wait()
+        cluster.s3.process.kill()
+    back_at = time.monotonic() + DOWN_S
+    cluster.wait(lambda: time.monotonic() >= back_at, "it was down for a while")
+    assert encoder.said("unavailable")
+    assert aggregator.said("can't watch")
+    cluster.s3.process.start()
+    assert cluster.finish(space) == expected_files()
+    assert all(service.running for service in (ingest, encoder, aggregator))
+
+
+def test_a_store_that_is_silent_for_a_while(cluster: Cluster, proxy: S3Proxy) -> None:
+    services = [*cluster.run_only(INGEST, AGGREGATOR), cluster.start_behind(proxy, ENCODER)]
+    with proxy.hold("GET", "/chunks/000004", "after") as hold:
+        space = cluster.new_run(tiny_options())
+        hold.wait()
+        cluster.s3.process.pause()
+    back_at = time.monotonic() + SILENT_S
+    try:
+        cluster.wait(lambda: time.monotonic() >= back_at, "it was silent for a while")
+    finally:
+        cluster.s3.process.resume()
+    assert cluster.finish(space) == expected_files()
+    assert all(service.running for service in services)
+
+
+def test_a_store_that_fails_every_tenth_call_sometimes_for_longer_than_it_is_repeated(
+    cluster: Cluster, proxy: S3Proxy
+) -> None:
+    cluster.run_only()
+    services = [cluster.start_behind(proxy, module) for module in (INGEST, ENCODER, AGGREGATOR)]
+    cluster.wait(lambda: all(service.said("ready") for service in services), "all are ready")
+    proxy.trouble = trouble = EveryTenth()
+    space = cluster.new_run(tiny_options())
+    assert cluster.finish(space) == expected_files()
+    assert trouble.troubles > 8
+    assert any(service.said("unavailable") or service.said("can't watch") for service in services)
+    assert all(service.running for service in services)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A file system of DISK_BYTES at `folder`; skips the test where none can be mounted."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a file system takes Linux and a privilege that this process lacks")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(filler: Path) -> None:
+    """Write until there is no room at all."""
+    with filler.open("ab", buffering=0) as file:
+        for size in (1 << 16, 1):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                continue
+    room = os.statvfs(filler.parent)
+    assert room.f_bavail == 0
+
+
+def test_a_store_whose_disk_is_full_is_a_clear_error_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk), tiny_cluster(tmp_path, disk) as cluster, s3_proxy(cluster.s3.endpoint) as proxy:
+        services = [*cluster.run_only(INGEST, AGGREGATOR), cluster.start_behind(proxy, ENCODER)]
+        with proxy.hold("GET", "/chunks/000004", "after") as hold:
+            space = cluster.new_run(tiny_options())
+            hold.wait()
+            fill(disk / "filler")
+        cluster.wait(lambda: bool(services[-1].said("unavailable")), "the encoder can't write")
+        (problem, *_) = [line["problem"] for line in services[-1].said("unavailable")]
+        assert problem.startswith(f"the bucket runs at {proxy.endpoint} refused a request for {space.folder.run_id}/")
+        assert problem.endswith("the S3 server's log says why: is its disk full?")
+        assert Problems(cluster.redis.url).read(space.folder.run_id) is not None
+        assert not space.finished()
+        assert space.stopped() is None
+        (disk / "filler").unlink()
+        # SeaweedFS writes no more after its own books couldn't be written once, until it is started again.
+        cluster.s3.process.restart()
+        assert cluster.finish(space) == expected_files()
+        assert all(service.running for service in services)
+
+
+def test_a_damaged_partial_is_computed_again(cluster: Cluster) -> None:
+    cluster.run_only(INGEST, ENCODER)
+    space = cluster.new_run(tiny_options())
+    cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
+    space.put_partial(3, space.partial(3)[:-100])
+    cluster.run_only(INGEST, ENCODER, AGGREGATOR)
+    assert cluster.finish(space) == expected_files()
+
+
+def test_rows_that_are_damaged_on_their_way_end_the_run_with_a_sentence(cluster: Cluster) -> None:
+    cluster.run_only(INGEST)
+    space = cluster.new_run(tiny_options())
+    cluster.wait(lambda: len(space.chunks()) == CHUNKS, "all chunks are read")
+    space.put_chunk(3, b"something else")
+    cluster.run_only(INGEST, ENCODER, AGGREGATOR)
+    cluster.wait(lambda: space.stopped() is not None, "the run is stopped")
+    stopped = space.stopped()
+    assert stopped is not None
+    assert stopped.status == "failed"
+    assert str(stopped.error).startswith("the rows of chunk 3 can't be read: ")
