@@ -8,7 +8,7 @@ import threading
 
 from services.aggregator.merging import SummaryMerging
 from services.aggregator.watch import Watch
-from services.aggregator.work import Aggregator
+from services.aggregator.work import Aggregator, Merged
 from services.common import metrics
 from services.common.celery_app import QUEUES
 from services.common.logs import about, log
@@ -29,17 +29,8 @@ def work(settings: Settings) -> int:
 
     def handle(message: Message) -> None:
         merged = aggregator.aggregate(message.run_id)
-        if merged is None or not (merged.num_chunks or merged.finished):
-            return
-        metrics.CHUNK_SECONDS.labels("merge").observe(merged.seconds / max(1, merged.num_chunks))
-        log(
-            "run finished" if merged.finished else "chunks merged",
-            run=message.run_id,
-            chunks=merged.num_chunks,
-            next_chunk=merged.next_chunk,
-            seconds=round(merged.seconds, 3),
-            save_seconds=round(merged.save_seconds, 3),
-        )
+        if merged is not None:
+            _report(message.run_id, merged)
 
     return run_worker(
         "aggregator",
@@ -49,6 +40,16 @@ def work(settings: Settings) -> int:
         beside=[lambda: watch(settings, stopping)],
         stopping=stopping,
     )
+
+
+def _report(run_id: str, merged: Merged) -> None:
+    """Say, to people and to Prometheus, what was merged."""
+    first = merged.next_chunk - len(merged.chunk_seconds)
+    for chunk, seconds in enumerate(merged.chunk_seconds, first):
+        metrics.CHUNK_SECONDS.labels("merge").observe(seconds)
+        log("chunk merged", run=run_id, chunk=chunk, seconds=round(seconds, 3))
+    if merged.finished:
+        log("run finished", run=run_id, seconds=round(merged.seconds, 3), save_seconds=round(merged.save_seconds, 3))
 
 
 def watch(settings: Settings, stopping: threading.Event) -> None:

@@ -67,10 +67,10 @@ class Merging(Protocol[S]):
 class Merged:
     """What one message led to."""
 
-    num_chunks: int
     next_chunk: int
-    seconds: float
-    save_seconds: float
+    chunk_seconds: tuple[float, ...]  # of the chunks that were merged, the last of which is next_chunk - 1
+    save_seconds: float  # of the last save
+    seconds: float  # of everything
     finished: bool
 
 
@@ -121,23 +121,25 @@ class Aggregator(Generic[S]):
             return None
         begin = self._world.clock.now()
         kept = self._load(space, plan)
-        first = kept.state.next_chunk
-        while kept.state.next_chunk < first + MERGES_PER_MESSAGE and not hold.lost:
+        chunk_seconds: list[float] = []
+        while len(chunk_seconds) < MERGES_PER_MESSAGE and not hold.lost:
+            merging_since = self._world.clock.now()
             if not self._merge_next(space, kept):
                 break
+            chunk_seconds.append(self._world.clock.now() - merging_since)
             if not hold.lost and self._due(kept):
                 self._save(space, kept)
         finished = False
         if not hold.lost:  # else somebody else does the same
             if self._due(kept):
                 self._save(space, kept)
-            if kept.state.next_chunk > first:
+            if chunk_seconds:
                 space.write_progress(kept.state.progress(now()))
             ingested = space.ingested()
             if ingested is not None and kept.state.next_chunk == ingested.num_chunks:
                 finished = self._finish(space, hold, plan, kept)
         seconds = self._world.clock.now() - begin
-        return Merged(kept.state.next_chunk - first, kept.state.next_chunk, seconds, kept.save_seconds, finished)
+        return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished)
 
     def _load(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
         """The state to go on with: ours, unless another aggregator was faster meanwhile."""
