@@ -1,0 +1,278 @@
+"""What ingest, encoder and aggregator compute with, in small: bytes in which every mistake shows.
+
+A chunk's rows, its prompts file and what it contributes name run and chunk; a state is the list of what was merged, and
+the published files repeat that list. `published` says what they must be, and shares no code with the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+
+from services.common.ports import UnavailableError
+from services.common.workspace import MergeProgress
+from services.encoder.work import Contribution
+from services.ingest.work import DatasetChunk
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions
+from tests.simulation.faults import STALL_S, Script
+from tests.simulation.network import Network
+
+RECORDS = 10  # a chunk
+
+
+@dataclass(eq=False)
+class Happened:
+    """What the computing parts met with: what a run may be failed for, or a chunk."""
+
+    source_failures: Counter[str] = field(default_factory=Counter)  # by run
+    partials_damaged: Counter[str] = field(default_factory=Counter)
+    mixed_up: list[str] = field(default_factory=list)  # rows that are another chunk's
+    rows_damaged: set[str] = field(default_factory=set)
+    source_changed: set[str] = field(default_factory=set)
+    model_failures: Counter[str] = field(default_factory=Counter)
+    raised: Counter[tuple[str, int]] = field(default_factory=Counter)  # by run and chunk
+    given_up: set[tuple[str, int]] = field(default_factory=set)
+    nothing_to_publish: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Compute:
+    """The ports Dataset, Computer and Merging."""
+
+    network: Network
+    scripts: dict[str, Script]
+    happened: Happened = field(default_factory=Happened)
+    given_up: Callable[[str, int, str], None] = lambda run_id, chunk, error: None
+
+    def take_time(self, run_id: str, seconds: float) -> None:
+        """Let up to so many seconds pass, with leases renewed."""
+        script, random = self.scripts[run_id], self.network.scheduler.random
+        if script.stalls and random.random() < script.stalls:
+            self.network.note("computing takes very long")
+            self.network.scheduler.sleep(STALL_S * random.random())
+        self.network.scheduler.sleep(random.random() * seconds * script.slow)
+
+    def spoil(self, key: str, data: bytes) -> bytes:
+        """What is stored instead of what was written."""
+        run_id, _, name = key.partition("/")
+        drawn = self.network.scheduler.random.random() if self.network.faulty else 1.0
+        if name.startswith("partials/") and drawn < self.scripts[run_id].damage:
+            self.network.note("partial stored damaged")
+            self.happened.partials_damaged[run_id] += 1
+            return data[:-3]
+        if name.startswith("chunks/") and drawn < self.scripts[run_id].damage_rows:
+            self.network.note("rows stored damaged")
+            self.happened.rows_damaged.add(run_id)
+            return b"damaged"
+        return data
+
+    @contextmanager
+    def open_dataset(self, options: RunOptions) -> Iterator[FakeDataset]:
+        """The port OpenDataset; a source's name is the run's."""
+        self.take_time(options.source, 0.5)
+        yield FakeDataset(self, self.scripts[options.source])
+
+    def plan(self, run_id: str, options: RunOptions, source: Mapping[str, str | int | None], at: str) -> RunMetadata:
+        """See Computer.plan."""
+        assert options.source == source["name"] == run_id
+        self.take_time(run_id, 3)
+        self._maybe_unavailable()
+        if self.happened.model_failures[run_id] < self.scripts[run_id].models_fail:
+            self.happened.model_failures[run_id] += 1
+            self.network.note("models can't be loaded")
+            raise SaescopeError("no such model")
+        return _plan().model_copy(update={"run_id": run_id, "options": options, "source": dict(source)})
+
+    def vocabulary(self, plan: RunMetadata) -> list[str]:
+        """See Computer.vocabulary."""
+        return [plan.run_id]
+
+    def encode(self, plan: RunMetadata, chunk: int, data: bytes) -> Contribution:
+        """See Computer.encode."""
+        run_id = plan.run_id
+        self._check_rows(run_id, chunk, data)
+        self.take_time(run_id, 4)
+        script, happened = self.scripts[run_id], self.happened
+        if chunk in script.poison:
+            self.network.note("poison chunk")
+            self.network.scheduler.crash(self.network.scheduler.running.process)
+        if happened.raised[run_id, chunk] < script.raising.get(chunk, 0):
+            happened.raised[run_id, chunk] += 1
+            self.network.note("encoding raises")
+            raise RuntimeError(f"chunk {chunk} is too hard\nfor us")
+        self._maybe_unavailable()
+        return Contribution(f"{run_id} {chunk} encoded".encode(), f"prompts of {run_id} {chunk}\n".encode())
+
+    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
+        """See Computer.failed."""
+        self._check_rows(plan.run_id, chunk, data)
+        self._maybe_unavailable()
+        self.network.note("chunk given up")
+        self.happened.given_up.add((plan.run_id, chunk))
+        self.given_up(plan.run_id, chunk, error)
+        return Contribution(f"{plan.run_id} {chunk} failed".encode(), None, error=error)
+
+    def empty(self, plan: RunMetadata) -> FakeState:
+        """See Merging.empty."""
+        return FakeState(plan.run_id)
+
+    def load(self, data: bytes) -> FakeState:
+        """See Merging.load."""
+        run_id, *merged = data.decode().split("\n")
+        return FakeState(run_id, tuple(merged))
+
+    def merge(self, state: FakeState, partial: bytes) -> FakeState:
+        """See Merging.merge."""
+        words = partial.decode().split(" ")
+        if len(words) != 3 or words[2] not in ("encoded", "failed"):
+            self.network.note("damaged partial found")
+            raise SaescopeError(f"{partial!r} is damaged")
+        if words[:2] != [state.run_id, str(state.next_chunk)]:
+            raise ValueError(f"{partial!r} does not come next in {state}")
+        self.take_time(state.run_id, 0.2)
+        return FakeState(state.run_id, (*state.merged, f"{words[1]} {words[2]}"))
+
+    def publish(self, folder: RunFolder, plan: RunMetadata, state: FakeState) -> RunMetadata:
+        """See Merging.publish."""
+        assert folder.run_id == plan.run_id == state.run_id
+        encoded = [chunk for chunk in range(state.next_chunk) if chunk not in state.failed]
+        if not encoded:
+            self.happened.nothing_to_publish.add(state.run_id)
+            raise SaescopeError("no chunk could be encoded")
+        prompts = b"".join(folder.store.get(folder.prompts(chunk)) for chunk in encoded)
+        (word,) = folder.read_vocabulary()
+        self.take_time(state.run_id, 2)
+        folder.store.put(folder.key("prompts.jsonl"), prompts)
+        folder.store.put(folder.features(0), "\n".join([word, *state.merged]).encode())
+        folder.store.put(folder.key("feature_stats.json"), f"{len(state.merged)} chunks of {word}".encode())
+        failed = [FailedChunk(chunk=chunk, first_row=0, last_row=0, num_rows=0, error="") for chunk in state.failed]
+        return plan.model_copy(
+            update={
+                "status": "completed_with_errors" if failed else "complete",
+                "failed_chunks": failed,
+                "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+        )
+
+    def _check_rows(self, run_id: str, chunk: int, data: bytes) -> None:
+        if data == b"damaged":
+            raise SaescopeError(f"the rows of chunk {chunk} can't be read")
+        if data != f"rows of {run_id} {chunk}".encode():
+            self.happened.mixed_up.append(f"chunk {chunk} of {run_id} has {data!r}")
+
+    def _maybe_unavailable(self) -> None:
+        if self.network.faulty and self.network.scheduler.random.random() < self.network.plan.calls["fail before"]:
+            self.network.note("computing lacks something")
+            raise UnavailableError("the models' host is down")
+
+
+@dataclass(eq=False)
+class FakeDataset:
+    """The port Dataset."""
+
+    compute: Compute
+    script: Script
+    num_records: int = 0
+
+    @property
+    def source(self) -> Mapping[str, str | int | None]:
+        """See Dataset.source."""
+        script = self.script
+        changed = self.compute.network.scheduler.now > script.source_changes_s
+        if changed:
+            self.compute.happened.source_failures[script.name] += 1
+            self.compute.happened.source_changed.add(script.name)
+        return {"name": script.name, "size": script.num_chunks + changed, "notice": str(self.num_records)}
+
+    @property
+    def fraction(self) -> float | None:
+        """See Dataset.fraction."""
+        return None
+
+    def chunks(self, first: int) -> Iterator[DatasetChunk]:
+        """See Dataset.chunks."""
+        script, happened = self.script, self.compute.happened
+        for chunk in range(script.num_chunks + 1):
+            if chunk == script.source_fails_at and happened.source_failures[script.name] < script.source_fails:
+                happened.source_failures[script.name] += 1
+                self.compute.network.note("source can't be read")
+                raise SaescopeError("can't read the source")
+            if chunk == script.num_chunks:
+                break
+            self.num_records += RECORDS
+            if chunk >= first:
+                self.compute.take_time(script.name, 0.5)
+                yield DatasetChunk(chunk, f"rows of {script.name} {chunk}".encode())
+        if script.num_chunks == 0:
+            happened.source_failures[script.name] += 1
+            raise SaescopeError("the source has no rows")
+
+
+@dataclass(frozen=True)
+class FakeState:
+    """The port State."""
+
+    run_id: str
+    merged: tuple[str, ...] = ()  # "<chunk> encoded" or "<chunk> failed"
+
+    @property
+    def next_chunk(self) -> int:
+        """See State.next_chunk."""
+        return len(self.merged)
+
+    @property
+    def failed(self) -> Sequence[int]:
+        """See State.failed."""
+        return [int(entry.split()[0]) for entry in self.merged if entry.endswith("failed")]
+
+    def progress(self, at: str) -> MergeProgress:
+        """See State.progress."""
+        n = self.next_chunk
+        return MergeProgress(
+            next_chunk=n, num_records=n, num_tokens=n, num_skipped_rows=0, num_failed_chunks=len(self.failed), at=at
+        )
+
+    def to_bytes(self) -> bytes:
+        """See State.to_bytes."""
+        return "\n".join([self.run_id, *self.merged]).encode()
+
+
+def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:
+    """What a finished run must consist of beside metadata.json, where these chunks are missing."""
+    lines = [f"{chunk} {'failed' if chunk in failed else 'encoded'}" for chunk in range(num_chunks)]
+    prompts = {chunk: f"prompts of {run_id} {chunk}\n" for chunk in range(num_chunks) if chunk not in failed}
+    return {
+        f"{run_id}/vocabulary.json": f'["{run_id}"]'.encode(),
+        f"{run_id}/prompts.jsonl": "".join(prompts.values()).encode(),
+        f"{run_id}/features/00000.parquet": "\n".join([run_id, *lines]).encode(),
+        f"{run_id}/feature_stats.json": f"{num_chunks} chunks of {run_id}".encode(),
+    } | {f"{run_id}/prompts/{chunk:06d}.parquet": text.encode() for chunk, text in prompts.items()}
+
+
+@cache
+def _plan() -> RunMetadata:
+    return RunMetadata(
+        run_id="",
+        status="running",
+        options=RunOptions(),
+        source={},
+        subject={"name": "subject"},
+        autoencoder={"name": "autoencoder"},
+        bos_token_id=None,
+        num_features=1,
+        metrics=[{"name": "metric", "description": "a metric"}],
+        versions={},
+        started_at="",
+        dataset_csv="",
+        text_column=None,
+        layer_index=0,
+        location="",
+        max_sequence_length=1,
+        top_feature_count=1,
+        top_tokens_per_feature=1,
+    )

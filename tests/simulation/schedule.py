@@ -1,0 +1,246 @@
+"""One schedule: a world, the services' processes in it, users, and faults, all from one seed.
+
+The processes run the services' own work functions. This file knows nothing of what they do.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import TypeVar
+
+from services.aggregator.watch import LATE_S, Watch
+from services.aggregator.work import Aggregator
+from services.common import names
+from services.common.messages import Message, Task
+from services.common.ports import Limits, UnavailableError, World
+from services.common.workspace import RunRequest, Workspace
+from services.encoder.work import encode
+from services.ingest.work import ingest
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs import RunOptions
+from tests.simulation.checks import Checks
+from tests.simulation.compute import Compute, FakeState
+from tests.simulation.faults import FAULTS_END_S, REAP_EVERY_S, STALL_S, Action, Plan, Script, draw_plan
+from tests.simulation.leases import MemoryLeases
+from tests.simulation.network import Network
+from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.world import MemoryQueue, MemoryStore, VirtualClock
+
+GIVE_UP_S = 2500.0  # by then every run must have ended
+STOPPING = 0.02  # probability that ingest is told to stop when it asks
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a schedule showed."""
+
+    seed: int
+    violations: list[str]
+    tally: Counter[str]
+    trace: list[str]
+    seconds: float  # virtual ones
+
+
+def play(seed: int, traced: bool = False) -> Outcome:
+    """Play a schedule to its end."""
+    return _Schedule(seed, traced).play()
+
+
+class _Schedule:
+    def __init__(self, seed: int, traced: bool) -> None:
+        random = Random(seed)
+        self.seed = seed
+        self.plan: Plan = draw_plan(random)
+        self.scheduler = Scheduler(random, [] if traced else None)
+        self.network = Network(self.scheduler, self.plan)
+        self.store = MemoryStore(self.network)
+        self.queue = MemoryQueue(self.network)
+        self.leases = MemoryLeases(self.network)
+        limits = Limits(self.plan.max_waiting_chunks, self.plan.chunk_attempts, self.plan.save_every_s)
+        self.world = World(self.store, self.queue, self.leases, VirtualClock(self.scheduler), limits)
+        self.compute = Compute(self.network, {script.name: script for script in self.plan.scripts})
+        self.checks = Checks(self.network, self.plan, self.store, self.leases, self.compute)
+        # Twice what may wait, as each may be queued twice, and what was sent about nothing.
+        self.queue.bound = 2 * len(self.plan.scripts) * (self.plan.max_waiting_chunks + 4)
+        self._connect()
+        self._acting = {script.name for script in self.plan.scripts}  # whose users have plans
+        self._merged_last: dict[str, Process] = {}
+
+    def _connect(self) -> None:
+        self.store.before_put, self.store.after_change = self.checks.before_put, self.checks.after_change
+        self.store.spoil = self.compute.spoil
+        self.leases.counted, self.leases.forgotten = self.checks.counted, self.checks.forgotten
+        self.compute.given_up = self.checks.given_up
+        self.queue.too_long = self.checks.violation
+        self.leases.taken = self._taken
+        self.network.frozen = self.leases.silent
+
+    def play(self) -> Outcome:
+        """Let everything begin, then wait for the end."""
+        scheduler, plan = self.scheduler, self.plan
+        scheduler.say(str(plan))
+        self.store.objects["no run of ours/file"] = b""
+        for number in range(plan.num_ingests):
+            self._start(f"ingest-{number}", self._ingest, self._ingest)  # each does several at once
+        for number in range(plan.num_encoders):
+            self._start(f"encoder-{number}", self._encoder)
+        for number in range(plan.num_aggregators):
+            self._start(f"aggregator-{number}", self._aggregator, self._watch)
+        for script in plan.scripts:
+            scheduler.spawn(Process(f"user of {script.name}", may_crash=False), partial(self._user, script))
+        for begin, kind, seconds in plan.episodes:
+            scheduler.at(begin, partial(self._episode, kind, seconds))
+        scheduler.run(FAULTS_END_S)
+        while (self._acting or not self.checks.settled()) and scheduler.now < GIVE_UP_S and not self.checks.violations:
+            scheduler.run(scheduler.now + 5)
+        # What was frozen wakes up, what is late comes, and the watch sweeps for the last time.
+        stalls = any(script.stalls for script in plan.scripts)
+        scheduler.run(scheduler.now + LATE_S + 30 + (2 * STALL_S + LATE_S if stalls else 0))
+        self.checks.final()
+        scheduler.end()
+        return Outcome(self.seed, self.checks.violations, self.network.tally, scheduler.trace or [], scheduler.now)
+
+    # -- processes ---------------------------------------------------------------------------------------------------
+
+    def _start(self, name: str, *bodies: Callable[[], None]) -> None:
+        process = Process(name)
+
+        def crashed() -> None:
+            self.scheduler.say("is dead")
+            self.leases.dead(process)
+            for thread in self.scheduler.threads(process):
+                if isinstance(thread.working_on, Message):
+                    self.queue.give_back(thread.working_on)
+            self.scheduler.at(self.scheduler.random.uniform(0.5, 15), lambda: self._start(name, *bodies))
+
+        process.on_crash = crashed
+        self.scheduler.say(f"{name} starts")
+        for body in bodies:
+            self.scheduler.spawn(process, body)
+
+    def _ingest(self) -> None:
+        def stopping() -> bool:
+            stopping = self.network.faulty and self.scheduler.random.random() < STOPPING
+            if stopping:
+                self.network.note("ingest told to stop")
+            return stopping
+
+        self._work("ingest", lambda message: ingest(message.run_id, self.world, self.compute.open_dataset, stopping))
+
+    def _encoder(self) -> None:
+        self._work("encode", lambda message: encode(message.run_id, message.chunk or 0, self.world, self.compute))
+
+    def _aggregator(self) -> None:
+        aggregator: Aggregator[FakeState] = Aggregator(self.world, self.compute)
+        self._work("aggregate", lambda message: aggregator.aggregate(message.run_id))
+
+    def _watch(self) -> None:
+        watch = Watch(self.world)
+        while True:
+            self.scheduler.sleep(REAP_EVERY_S)
+            begin = self.scheduler.now
+            try:
+                sent = watch.look()
+            except UnavailableError:
+                continue
+            for problem in sent.problems:
+                if begin > FAULTS_END_S and "there is no run" not in problem:  # it was deleted under our eyes
+                    self.checks.violation(f"the watch has a problem: {problem}")
+            for message in sent.messages:
+                self.network.note(f"{message.task} sent again by the watch")
+
+    def _work(self, task: Task, work: Callable[[Message], object]) -> None:
+        while True:
+            message = self.queue.take(task)
+            try:
+                work(message)
+            except UnavailableError as error:
+                self.network.note(f"{task} broken off: unavailable")
+                self.scheduler.say(str(error))
+            except Exception:
+                self.checks.violation(f"{message} raised {traceback.format_exc()}")
+            self.queue.done(message)
+
+    # -- users -------------------------------------------------------------------------------------------------------
+
+    def _user(self, script: Script) -> None:
+        space = Workspace(self.store, script.name)
+        self.scheduler.sleep(script.start_s)
+        request = RunRequest(options=RunOptions(source=script.name), created_at="2026-01-01T00:00:00+00:00")
+        self._insist(lambda: space.write_request(request))
+        self._insist(lambda: self.queue.send(Message(task="ingest", run_id=script.name)))
+        for seconds, calls, action in script.actions:
+            self.scheduler.sleep(seconds)
+            self.network.wait(calls)
+            self._insist(partial(self._act, space, action))
+        self._acting.discard(script.name)
+        while script.fate in (None, "resume"):  # who sees a run failed for something that has passed resumes it
+            self.scheduler.sleep(20)
+            stopped = self._insist(space.stopped)
+            if stopped is not None and stopped.status == "failed" and self.checks.may_go_on(script):
+                self._insist(lambda: self._act(space, "resume"))
+
+    def _act(self, space: Workspace, action: Action) -> None:
+        self.network.note(f"user: {action}")
+        if action == "delete":
+            finished = space.finished()
+            space.stop("deleted")
+            if finished:
+                self.store.delete(space.folder.metadata)
+            space.delete_everything()  # the word that it is deleted stays, and the watch removes it later
+        elif action == "cancel":
+            if space.active():
+                space.stop("cancelled")
+        elif not space.finished():
+            self.world.leases.forget(names.counts(space.folder.run_id))
+            space.go_on()
+            self.queue.send(Message(task="ingest", run_id=space.folder.run_id))
+
+    def _insist(self, request: Callable[[], T]) -> T:
+        while True:
+            try:
+                return request()
+            except UnavailableError:
+                self.scheduler.sleep(6)  # a request that is still on its way has landed by then
+            except SaescopeError as error:
+                self.checks.violation(f"the user got {error}")
+                self.scheduler.sleep(6)
+
+    # -- the world ---------------------------------------------------------------------------------------------------
+
+    def _episode(self, kind: str, seconds: float) -> None:
+        self.network.note(kind)
+        if kind == "redis wiped":
+            self.queue.wipe()
+            self.leases.wipe()
+        elif kind == "disk full":
+            self.store.full = True
+            self.scheduler.at(seconds, self._room_again)
+        else:
+            server = "redis" if kind == "redis down" else "store"
+            self.network.down.add(server)  # type: ignore[arg-type]
+            if server == "redis":
+                self.leases.silent(None, seconds)
+            self.scheduler.at(seconds, lambda: self._up_again(server))
+
+    def _room_again(self) -> None:
+        self.store.full = False
+
+    def _up_again(self, server: str) -> None:
+        self.network.down.discard(server)
+        self.queue.ring()
+
+    def _taken(self, name: str) -> None:
+        """Note who works on what."""
+        kind = name.partition("/")[0]
+        process = self.scheduler.running.process
+        before = self._merged_last.get(name)
+        if before is not None and before is not process:
+            self.network.note(f"{kind} taken over")
+        self._merged_last[name] = process
