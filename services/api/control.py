@@ -66,8 +66,8 @@ class Control:
     def delete(self, run_id: str) -> None:
         """Remove a run, whoever works on it.
 
-        The word that it is deleted comes first, so that nobody shows or continues what is left. It stays with an
-        unfinished run, for the watch to remove what its workers still write.
+        The word that it is deleted comes first, so that nobody shows or continues what is left. It stays, also with a
+        finished run, for the watch to remove what workers that wake up late still write; and then the word itself.
         """
         facts = self._board.files.one(run_id)
         space = self._workspace(run_id)
@@ -76,8 +76,6 @@ class Control:
             self._backend.world.store.delete(space.folder.metadata)
         self._board.forget(run_id)
         space.delete_everything()
-        if facts.finished:
-            space.go_on()
 
     def _check(self, run_id: str, action: str) -> None:
         entry = self._board.one(run_id)
