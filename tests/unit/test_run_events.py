@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -52,7 +53,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def played(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(play())
+    with ThreadPoolExecutor(1) as thread:  # the browser of other tests keeps an event loop in the main thread
+        thread.submit(lambda: asyncio.run(play())).result()
 
 
 def test_a_stream_tells_what_changes_and_then_the_end() -> None:
