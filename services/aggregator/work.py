@@ -23,7 +23,7 @@ from sparse_autoencoder.store import NotFoundError, Store
 MERGES_PER_MESSAGE = 16  # then another run has its turn
 STATES_KEPT = 4
 SAVING_SHARE = 10  # saving may cost one part in so many of the time
-_WRITERS = 2  # of the chunks that may wait, so many times as many are merged between two saves
+ROOM_SHARE = 2  # one part in so many of the chunks that may wait is merged at most before a save: only that makes room
 
 
 class State(Protocol):
@@ -185,8 +185,8 @@ class Aggregator(Generic[S]):
             return False
         if kept.saved is None:  # soon, so that there is something to look at
             return True
-        if kept.state.next_chunk - kept.saved >= max(1, self._world.limits.max_waiting_chunks // _WRITERS):
-            return True  # what is merged makes room only when it is saved
+        if kept.state.next_chunk - kept.saved >= max(1, self._world.limits.max_waiting_chunks // ROOM_SHARE):
+            return True
         pause = max(self._world.limits.save_every_s, SAVING_SHARE * kept.save_seconds)
         return self._world.clock.now() - kept.saved_at >= pause
 
