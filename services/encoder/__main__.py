@@ -61,9 +61,9 @@ def _report(message: Message, contribution: Contribution) -> None:
 
 def main() -> int:
     """The worker, or one for each GPU."""
-    # Threads that wait for each other don't spin: with several workers on a machine they would take each other's time
-    # (three on two cores were nine times as slow). Read when torch is imported, which is later.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # How long OpenMP's threads spin while they wait for each other: long enough for one encoder, short enough for
+    # several on the same cores (docs/lab-notes.md has the figures). Read when torch is imported, which is later.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     gpus = visible_gpus()
     return run_on_each(gpus) if len(gpus) > 1 else with_settings(work)
 
