@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
 import time
 from collections.abc import Callable, Sequence
 
@@ -29,19 +30,32 @@ def has_image(image: str) -> bool:
     wanted = os.environ.get(VARIABLE, "")
     if wanted not in ("", "processes"):
         raise RuntimeError(f"{VARIABLE} can't be {wanted!r}: it is empty, or `processes`")
-    if wanted:
+    if wanted or not _engine_listens():
         return False
     try:
         client = docker.from_env(timeout=5)
-    except DockerException:  # there is no socket, or nobody at it
+    except DockerException:
         return False
     try:
-        # Through a Unix socket the engine is here, so that its host's network is ours.
-        return client.api.base_url.startswith("http+docker://") and bool(client.ping() and client.images.get(image))
+        return bool(client.ping() and client.images.get(image))
     except (DockerException, OSError):
         return False
     finally:
         client.close()
+
+
+def _engine_listens() -> bool:
+    """Whether somebody is at the engine's Unix socket: through one the engine is here, and its host's network is ours.
+
+    Asked before the docker library is, which leaves the socket of a failed connection open for the garbage collector.
+    """
+    scheme, _, path = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").partition("://")
+    with socket.socket(socket.AF_UNIX) as there:
+        try:
+            there.connect(path)
+        except OSError:
+            return False
+    return scheme == "unix"
 
 
 class ServerContainer:
