@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from services.common.flags import add_option_flags, given_options
-from sparse_autoencoder.command import EXIT_INTERRUPTED
+from sparse_autoencoder.command import EXIT_INTERRUPTED, print_outcome
 from sparse_autoencoder.errors import SaescopeError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def submit_command(args: argparse.Namespace) -> int:
 
 
 def _follow(api: ApiClient, run_id: str) -> int:
-    """Show a run's progress until it ends."""
+    """Show a run's progress until it ends; SaescopeError if it was cancelled or failed."""
     from tqdm import tqdm
 
     try:
@@ -70,7 +70,10 @@ def _follow(api: ApiClient, run_id: str) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"saescope: run {run_id} goes on; cancel it: saescope submit --cancel {run_id}\n")
         return EXIT_INTERRUPTED
-    _print_outcome(run_id, entry)
+    if entry["status"] not in ("complete", "completed_with_errors"):
+        reason = f": {entry['error']}" if entry["error"] else ""
+        raise SaescopeError(f"run {run_id} is {entry['status']}{reason}")
+    print_outcome(entry)
     return 0
 
 
@@ -92,19 +95,3 @@ def _show(bar: tqdm[Any], entry: Entry) -> None:
     if progress["problem"] is not None:
         facts.append(progress["problem"])
     bar.set_postfix_str(", ".join(facts))
-
-
-def _print_outcome(run_id: str, entry: Entry) -> None:
-    """Print what `saescope run` prints; SaescopeError if the run was cancelled or failed."""
-    if entry["status"] not in ("complete", "completed_with_errors"):
-        reason = f": {entry['error']}" if entry["error"] else ""
-        raise SaescopeError(f"run {run_id} is {entry['status']}{reason}")
-    print(
-        f"{entry['num_prompts']:,} rows, {entry['num_tokens']:,} tokens: "
-        f"{entry['num_active_features']:,} of {entry['num_features']:,} features fired"
-    )
-    for reason, count in entry["skipped_rows"].items():
-        print(f"skipped {count:,} rows: {reason}")
-    for chunk in entry["failed_chunks"]:
-        rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
-        print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")

@@ -9,7 +9,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,15 +133,21 @@ def run_command(args: argparse.Namespace) -> int:
     with _stopping_cleanly():
         metadata = runs.run(RunOptions(**options), store) if resumed is None else runs.resume(resumed, store)
     print(f"{output / metadata.run_id}")
-    print(
-        f"{metadata.num_prompts:,} rows, {metadata.num_tokens:,} tokens: "
-        f"{metadata.num_active_features:,} of {metadata.num_features:,} features fired"
-    )
-    for reason, count in metadata.skipped_rows.items():
-        print(f"skipped {count:,} rows: {reason}")
-    for chunk in metadata.failed_chunks:
-        print(f"missing: rows {chunk.first_row} to {chunk.last_row}, chunk {chunk.chunk} failed: {chunk.error}")
+    print_outcome(metadata.model_dump())
     return 0
+
+
+def print_outcome(metadata: Mapping[str, Any]) -> None:
+    """Print what a finished run has and lacks; its counts have the names of metadata.json, as in the API's answers."""
+    print(
+        f"{metadata['num_prompts']:,} rows, {metadata['num_tokens']:,} tokens: "
+        f"{metadata['num_active_features']:,} of {metadata['num_features']:,} features fired"
+    )
+    for reason, count in metadata["skipped_rows"].items():
+        print(f"skipped {count:,} rows: {reason}")
+    for chunk in metadata["failed_chunks"]:
+        rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
+        print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")
 
 
 @contextmanager

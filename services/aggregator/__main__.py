@@ -10,7 +10,7 @@ from services.aggregator.merging import SummaryMerging
 from services.aggregator.watch import Watch
 from services.aggregator.work import Aggregator, Merged
 from services.common import metrics
-from services.common.celery_app import QUEUES
+from services.common.celery_app import QUEUES, create_app
 from services.common.logs import about, log
 from services.common.messages import Message
 from services.common.problems import Problems
@@ -54,14 +54,13 @@ def _report(run_id: str, merged: Merged) -> None:
 
 def watch(settings: Settings, stopping: threading.Event) -> None:
     """Look after all runs every `reap_every_s` until the process stops; trouble is logged, and the next look comes."""
-    world = real_world(settings)
-    watching = Watch(world)
+    watching = Watch(real_world(settings))
+    queues = CeleryQueue(create_app(settings))  # the port Queue tells no depths, as only this process needs them
     while not stopping.wait(settings.reap_every_s):
         try:
             sent = watching.look()
-            assert isinstance(world.queue, CeleryQueue)  # noqa: S101
             for queue in QUEUES:
-                metrics.QUEUE_DEPTH.labels(queue).set(world.queue.depth(queue))
+                metrics.QUEUE_DEPTH.labels(queue).set(queues.depth(queue))
         except SaescopeError as error:
             log("can't watch", logging.WARNING, problem=str(error))
             continue

@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from typing import cast
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from services.common.ports import UnavailableError
+from services.common.redis_client import redis_client
 
 LEASE_PREFIX = "saescope:lease:"
 COUNT_PREFIX = "saescope:count:"
@@ -80,13 +79,7 @@ class RedisLeases:
     def __init__(self, url: str, lease_s: float) -> None:
         self._lease_s = lease_s
         timeout_s = lease_s / _RENEWALS_PER_LEASE
-        self._redis = redis.Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = redis_client(url, timeout_s=timeout_s, connect_timeout_s=timeout_s, decode_responses=True)
         self._renew = self._redis.register_script(_RENEW)
         self._release = self._redis.register_script(_RELEASE)
 

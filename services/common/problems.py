@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from services.common.ports import UnavailableError
+from services.common.redis_client import redis_client
 
 PROBLEM_PREFIX = "saescope:problem:"
 KEPT_S = 30
@@ -23,13 +22,7 @@ class Problems:
     """The notes in the Redis at `redis_url`, for several threads."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            redis_url,
-            decode_responses=True,
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = redis_client(redis_url, timeout_s=_TIMEOUT_S, connect_timeout_s=_TIMEOUT_S, decode_responses=True)
 
     def note(self, run_id: str, sentence: str) -> None:
         """Say for the next KEPT_S seconds what is wrong with a run."""

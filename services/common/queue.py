@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, cast
 
 import redis
 from kombu.exceptions import KombuError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from services.common.celery_app import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, task_name
 from services.common.messages import Message, Task, parse_message
 from services.common.ports import UnavailableError
+from services.common.redis_client import redis_client
 from sparse_autoencoder.errors import SaescopeError
 
 if TYPE_CHECKING:
@@ -39,12 +38,7 @@ class CeleryQueue:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._redis = redis.Redis.from_url(
-            app.conf.broker_url,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = redis_client(app.conf.broker_url, timeout_s=SOCKET_TIMEOUT_S, connect_timeout_s=CONNECT_TIMEOUT_S)
 
     def send(self, message: Message) -> None:
         """See Queue.send."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -267,8 +267,3 @@ class Workspace:
 def now() -> str:
     """The time as files record it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def options_as_given(options: RunOptions) -> dict[str, Any]:
-    """Options without those that have their default."""
-    return options.model_dump(mode="json", exclude_defaults=True)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from services.common.celery_app import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, create_app
 from services.common.leases import RedisLeases
@@ -20,6 +18,7 @@ from services.common.logs import log
 from services.common.object_store import ObjectStore
 from services.common.ports import Limits, UnavailableError, World
 from services.common.queue import CeleryQueue
+from services.common.redis_client import redis_client
 from services.common.settings import Settings
 from sparse_autoencoder.errors import SaescopeError
 
@@ -94,12 +93,7 @@ def _check_redis(url: str) -> None:
     parts = urlsplit(url)
     place = f"Redis at {parts.hostname}:{parts.port or 6379}"  # the whole URL may hold a password
     try:
-        with redis.Redis.from_url(
-            url,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        ) as client:
+        with redis_client(url, timeout_s=SOCKET_TIMEOUT_S, connect_timeout_s=CONNECT_TIMEOUT_S) as client:
             client.ping()
     except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
         raise UnavailableError(
