@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":  # as a script this folder is the first place for imports: its file names are not modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from sparse_autoencoder.changes import changes
 from sparse_autoencoder.errors import SaescopeError
 
 if TYPE_CHECKING:
@@ -91,10 +92,8 @@ def resume(run_id: str, store: Store) -> RunMetadata:
 
 
 def _check_same(run_id: str, what: str, before: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = [name for name in before if name != "notice" and before[name] != now.get(name)]
-    if changed:
-        changes = ", ".join(f"{name} was {before[name]} and is {now.get(name)}" for name in changed)
-        raise SaescopeError(f"run {run_id} can't be resumed, its {what} has changed: {changes}; start a new run")
+    if changed := changes(before, now):
+        raise SaescopeError(f"run {run_id} can't be resumed, its {what} has changed: {changed}; start a new run")
 
 
 def _finish(job: Job, folder: RunFolder) -> RunMetadata:

@@ -7,16 +7,17 @@ file knows nothing of how summaries are merged.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from services.common import names
+from services.common.failures import stopped_by_failure
 from services.common.messages import Message
 from services.common.ports import Hold, UnavailableError, World
 from services.common.workspace import MergeProgress, Workspace, now
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.recent import Recent
 from sparse_autoencoder.runs import RunFolder, RunMetadata
 from sparse_autoencoder.store import NotFoundError, Store
 
@@ -90,25 +91,20 @@ class Aggregator(Generic[S]):
     def __init__(self, world: World, merging: Merging[S]) -> None:
         self._world = world
         self._merging = merging
-        self._kept: OrderedDict[str, _Kept[S]] = OrderedDict()
+        self._kept: Recent[str, _Kept[S]] = Recent(STATES_KEPT)
 
     def aggregate(self, run_id: str) -> Merged | None:
         """Merge what is there to be merged, if nobody else does; None if there was nothing to do."""
         space = Workspace(self._world.store, run_id)
+        merged = None
         with self._world.leases.hold(names.aggregate_lease(run_id)) as hold:
             if hold is None:
                 return None
             if not space.active():
-                self._kept.pop(run_id, None)
+                self._kept.forget(run_id)
                 return None
-            try:
+            with stopped_by_failure(space, hold):
                 merged = self._merge_and_publish(space, hold)
-            except UnavailableError:
-                raise
-            except SaescopeError as error:
-                if not hold.lost and space.active():
-                    space.stop("failed", str(error))
-                return None
         # A chunk that came between the last look and the release found the lease held.
         if merged is not None and not merged.finished and space.has_partial(merged.next_chunk):
             self._world.queue.send(Message(task="aggregate", run_id=run_id))
@@ -145,13 +141,10 @@ class Aggregator(Generic[S]):
         """The state to go on with: ours, unless another aggregator was faster meanwhile."""
         run_id = space.folder.run_id
         saved = space.folder.state_cursor()
-        kept = self._kept.pop(run_id, None)
+        kept = self._kept.get(run_id)
         if kept is None or (saved is not None and saved > kept.state.next_chunk):
             state = self._merging.empty(plan) if saved is None else self._read(space, saved)
-            kept = _Kept(state, saved, self._world.clock.now())
-        self._kept[run_id] = kept
-        while len(self._kept) > STATES_KEPT:
-            self._kept.popitem(last=False)
+            kept = self._kept.keep(run_id, _Kept(state, saved, self._world.clock.now()))
         return kept
 
     def _read(self, space: Workspace, cursor: int) -> S:
@@ -212,7 +205,7 @@ class Aggregator(Generic[S]):
             return False
         space.folder.write_metadata(metadata)
         space.sweep(kept.state.failed)
-        self._kept.pop(run_id, None)
+        self._kept.forget(run_id)
         self._world.leases.forget(names.counts(run_id))
         return True
 

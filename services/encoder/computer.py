@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.loading import Models, load_models, load_tokens, on_this_machine
 from sparse_autoencoder.prompts import chunk_from_parquet
+from sparse_autoencoder.recent import Recent
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 
 MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
@@ -25,7 +25,7 @@ class ModelComputer:
 
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
-        self._models: OrderedDict[RunOptions, Models] = OrderedDict()
+        self._models: Recent[RunOptions, Models] = Recent(MODELS_KEPT)
         self._encoder: tuple[str, Encoder] | None = None  # of the run that was last encoded
 
     def plan(self, run_id: str, options: RunOptions, source: Mapping[str, str | int | None], at: str) -> RunMetadata:
@@ -73,11 +73,7 @@ class ModelComputer:
 
     def _models_for(self, options: RunOptions) -> Models:
         key = _of_models(on_this_machine(options))
-        models = self._models.pop(key, None) or load_models(allowed(key, self._data_folder))
-        self._models[key] = models
-        while len(self._models) > MODELS_KEPT:
-            self._models.popitem(last=False)
-        return models
+        return self._models.get(key) or self._models.keep(key, load_models(allowed(key, self._data_folder)))
 
 
 def _of_models(options: RunOptions) -> RunOptions:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.common import names
+from services.common.failures import stopped_by_failure
 from services.common.messages import Message
-from services.common.ports import Hold, UnavailableError, World
+from services.common.ports import Hold, World
 from services.common.workspace import Ingested, ReadingProgress, Workspace
+from sparse_autoencoder.changes import changes
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import RunOptions
 
@@ -63,18 +65,12 @@ def ingest(
     A source that can't be read makes the run fail, with the reason. When `stopping`, the rest is left for later.
     """
     space = Workspace(world.store, run_id)
+    ingested = None
     with world.leases.hold(names.ingest_lease(run_id)) as hold:
         if hold is None or not space.active() or space.ingested() is not None:
             return None
-        try:
-            with open_dataset(space.request().options) as dataset:
-                ingested = _read(space, world, hold, dataset, stopping)
-        except UnavailableError:
-            raise
-        except SaescopeError as error:
-            if not hold.lost and space.active():
-                space.stop("failed", str(error))
-            return None
+        with stopped_by_failure(space, hold), open_dataset(space.request().options) as dataset:
+            ingested = _read(space, world, hold, dataset, stopping)
     if ingested is not None:
         world.queue.send(Message(task="aggregate", run_id=run_id))
     return ingested
@@ -129,10 +125,5 @@ def _wait_for_room(space: Workspace, world: World, hold: Hold, stopping: Callabl
 
 def _check_same(space: Workspace, dataset: Dataset) -> None:
     before = space.reading()
-    if before is None:
-        return
-    now = dataset.source
-    changed = [name for name in before.source if name != "notice" and before.source[name] != now.get(name)]
-    if changed:
-        changes = ", ".join(f"{name} was {before.source[name]} and is {now.get(name)}" for name in changed)
-        raise SaescopeError(f"the source changed while it was read ({changes}): start a new run")
+    if before is not None and (changed := changes(before.source, dataset.source)):
+        raise SaescopeError(f"the source changed while it was read ({changed}): start a new run")

@@ -33,6 +33,7 @@ A failing seed is played again by `python -m tests.simulation --seed N --trace`.
 from __future__ import annotations
 
 import dis
+import inspect
 import multiprocessing
 import os
 import subprocess
@@ -49,6 +50,7 @@ import pytest
 
 from services.aggregator import watch
 from services.aggregator import work as aggregator
+from services.common import failures
 from services.encoder import work as encoder
 from services.ingest import work as ingest
 from tests.simulation.schedule import play
@@ -137,7 +139,7 @@ def test_the_same_seed_is_the_same_schedule_in_every_process() -> None:
 
 
 def test_every_line_of_the_work_is_reached() -> None:
-    modules = (ingest, encoder, aggregator, watch)
+    modules = (ingest, encoder, aggregator, watch, failures)
     code = {body: module.__name__ for module in modules for body in bodies(module)}
     missing = {(name, line) for body, name in code.items() for line in lines(body)}
 
@@ -165,7 +167,7 @@ def bodies(module: ModuleType) -> Iterator[CodeType]:
         if getattr(value, "__module__", None) != module.__name__ or getattr(value, "_is_protocol", False):
             continue
         for member in vars(value).values() if isinstance(value, type) else [value]:
-            function = member.fget if isinstance(member, property) else member
+            function = member.fget if isinstance(member, property) else inspect.unwrap(member)
             body = getattr(function, "__code__", None)
             if body is not None and body.co_filename == module.__file__ and body.co_qualname not in UNREACHED:
                 yield body
