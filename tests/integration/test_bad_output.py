@@ -5,8 +5,6 @@ from __future__ import annotations
 import resource
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from tests.support.commands import (
     run_folders,
     write_random_autoencoder,
 )
+from tests.support.small_disk import small_disk
 
 pytestmark = pytest.mark.usefixtures("work")
 
@@ -53,24 +52,9 @@ def undisturbed(command: list[str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def files_of(run: Path) -> dict[str, bytes]:
-    """A run's files but metadata.json, which has timings."""
+    """A run's files, hidden ones too, but metadata.json, which has timings."""
     files = [path for path in run.rglob("*") if path.is_file() and path.name != "metadata.json"]
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[None]:
-    """A file system of `size` bytes at `folder`; skips the test where none can be mounted."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a file system takes Linux and a privilege that this process lacks")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.parametrize(

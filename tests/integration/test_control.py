@@ -22,10 +22,7 @@ from services.api.app import create_app
 from services.api.board import Backend
 from services.common import names
 from services.common.workspace import Ingested, MergeProgress, ReadingProgress, Workspace
-from sparse_autoencoder.store import DirectoryStore
 from tests.support.api import Servers, make_finished, metadata_of, waiting
-from tests.support.commands import small_run
-from tests.support.servers import redis_server, s3_server
 
 JSON = {"Content-Type": "application/json"}
 NOWHERE = "20260101-000000_run-001"
@@ -61,19 +58,6 @@ class Api:
         """The run's files."""
         prefix = space.folder.key("")
         return [key.removeprefix(prefix) for key in self.backend.world.store.list(prefix)]
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as redis, s3_server(tmp_path_factory.mktemp("s3")) as s3:
-        yield Servers(redis, s3)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run."""
-    root = tmp_path_factory.mktemp("runs")
-    return root / small_run(DirectoryStore(root), tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture

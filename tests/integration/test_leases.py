@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,28 +13,11 @@ import redis
 
 from services.common.leases import COUNT_PREFIX, LEASE_PREFIX, Hold, LeasesUnavailableError, RedisLeases
 from services.common.ports import Leases
-from tests.support.servers import RedisServer, redis_server
+from tests.support.servers import RedisServer
+from tests.support.waiting import PATIENCE_S, wait_until
 
 LONG_S = 60.0
 SHORT_S = 1.0
-PATIENCE_S = 20.0
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("redis")
-
-
-@pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[RedisServer]:
-    with redis_server(folder) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: RedisServer) -> RedisServer:
-    running.flush()
-    return running
 
 
 @pytest.fixture
@@ -51,13 +33,6 @@ def brief(server: RedisServer) -> Iterator[RedisLeases]:
     leases = RedisLeases(server.url, SHORT_S)
     yield leases
     leases.close()
-
-
-def wait_until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def test_it_is_the_port(leases: RedisLeases) -> None:
@@ -113,13 +88,11 @@ def test_a_lease_that_nobody_renews_is_free_again(brief: RedisLeases) -> None:
     assert not brief.renew("run/1", "a")
 
 
-def test_a_renewed_lease_lasts_as_long_as_a_new_one(server: RedisServer, leases: RedisLeases) -> None:
-    client = redis.Redis.from_url(server.url)
+def test_a_renewed_lease_lasts_as_long_as_a_new_one(client: redis.Redis, leases: RedisLeases) -> None:
     leases.acquire("run/1", "a")
     client.pexpire(LEASE_PREFIX + "run/1", 5_000)
     assert leases.renew("run/1", "a")
     assert 50_000 < int(client.pttl(LEASE_PREFIX + "run/1")) <= 60_000
-    client.close()
 
 
 def test_only_the_owner_renews(server: RedisServer, leases: RedisLeases) -> None:
@@ -203,10 +176,9 @@ def test_forgotten_counts_begin_again_and_others_go_on(leases: RedisLeases) -> N
     assert leases.held("") == {"run-1/1"}
 
 
-def test_counts_do_not_fill_redis_for_ever(server: RedisServer, leases: RedisLeases) -> None:
+def test_counts_do_not_fill_redis_for_ever(client: redis.Redis, leases: RedisLeases) -> None:
     leases.count("run/1")
-    with redis.Redis.from_url(server.url) as client:
-        assert 604_000 < int(client.ttl(COUNT_PREFIX + "run/1")) <= 604_800
+    assert 604_000 < int(client.ttl(COUNT_PREFIX + "run/1")) <= 604_800
 
 
 def test_what_is_held_in_a_block_is_free_after_it(leases: RedisLeases) -> None:
@@ -230,8 +202,8 @@ def test_a_name_that_somebody_has_gives_no_hold_and_stays_theirs(leases: RedisLe
     assert leases.renew("run/1", "a")
 
 
-def test_a_hold_outlasts_its_lease(server: RedisServer, brief: RedisLeases) -> None:
-    with brief.hold("run/1") as hold, redis.Redis.from_url(server.url) as client:
+def test_a_hold_outlasts_its_lease(client: redis.Redis, brief: RedisLeases) -> None:
+    with brief.hold("run/1") as hold:
         assert hold is not None
         owner = client.get(LEASE_PREFIX + "run/1")
         until = time.monotonic() + 2.5 * SHORT_S

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import redis
 
-from services.common.celery_app import QUEUES, create_app
+from services.common.celery_app import QUEUES
 from services.common.messages import Message
 from services.common.ports import Queue
 from services.common.queue import CeleryQueue, QueueUnavailableError
-from services.common.settings import Settings
-from tests.support.servers import RedisServer, redis_server
+from tests.support.servers import RedisServer
+from tests.support.workers import queue_app
 
 FIRST = Message(task="encode", run_id="run-1", chunk=0)
 SECOND = Message(task="encode", run_id="run-1", chunk=1)
@@ -26,33 +26,6 @@ CALLS: list[Callable[[CeleryQueue], Any]] = [
     lambda queue: queue.waiting("encode"),
     lambda queue: queue.depth("encode"),
 ]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: RedisServer) -> RedisServer:
-    running.flush()
-    return running
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(server.url) as client:
-        yield client
-
-
-def queue_at(url: str) -> CeleryQueue:
-    return CeleryQueue(create_app(Settings(redis_url=url, s3_access_key="user", s3_secret_key="password")))
-
-
-@pytest.fixture
-def queue(server: RedisServer) -> CeleryQueue:
-    return queue_at(server.url)
 
 
 def test_it_is_the_port(queue: CeleryQueue) -> None:
@@ -148,7 +121,7 @@ def test_a_redis_that_is_silent_is_a_sentence(
 ) -> None:
     for module in ("celery_app", "queue"):
         monkeypatch.setattr(f"services.common.{module}.SOCKET_TIMEOUT_S", 0.5)
-    impatient = queue_at(server.url)
+    impatient = CeleryQueue(queue_app(server.url))
     impatient.send(SECOND)
     server.pause()
     try:
@@ -185,11 +158,12 @@ def test_a_queue_goes_on_when_redis_was_wiped(server: RedisServer, queue: Celery
 
 
 def test_a_wrong_password_is_a_sentence_without_it(server: RedisServer, client: redis.Redis) -> None:
+    wrong = server.url.replace("redis://", "redis://:wrong-and-hidden@")
     client.config_set("requirepass", "right")
     try:
         for call in CALLS:
             with pytest.raises(QueueUnavailableError, match=r"^Redis can't be used for the queue encode") as caught:
-                call(queue_at(server.url.replace("redis://", "redis://:wrong-and-hidden@")))
+                call(CeleryQueue(queue_app(wrong)))
             assert "hidden" not in str(caught.value)
     finally:
         client.config_set("requirepass", "")

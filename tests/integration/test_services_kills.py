@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from services.common.names import encode_lease
 from sparse_autoencoder.main import run
 from sparse_autoencoder.runs import FailedChunk
 from sparse_autoencoder.store import DirectoryStore
-from tests.support.proxy import Point, S3Proxy, s3_proxy
+from tests.support.proxy import Point, S3Proxy
 from tests.support.runs import break_token, files_of, make_world, one_thread
 from tests.support.services import (
     AGGREGATOR,
@@ -27,31 +26,11 @@ from tests.support.services import (
     Cluster,
     Service,
     expected_files,
-    tiny_cluster,
     tiny_options,
 )
 
 ELSEWHERE_S = 30.0  # in which the work of a killed worker is promised to go on elsewhere
 LATER_STATE = r"/state/(?!000001)\d+"  # the first is saved after one chunk
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with tiny_cluster(tmp_path_factory.mktemp("kills")) as cluster:
-        yield cluster
-
-
-@pytest.fixture(autouse=True)
-def alone(cluster: Cluster) -> Iterator[None]:
-    """A run that a test leaves unfinished is none of the next test's business."""
-    yield
-    cluster.cancel_unfinished()
-
-
-@pytest.fixture
-def proxy(cluster: Cluster) -> Iterator[S3Proxy]:
-    with s3_proxy(cluster.s3.endpoint) as proxy:
-        yield proxy
 
 
 def chunks_of(service: Service, run_id: str) -> list[int]:

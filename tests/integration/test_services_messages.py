@@ -13,37 +13,10 @@ from services.common.leases import RedisLeases
 from services.common.messages import Message
 from services.common.queue import CeleryQueue
 from services.common.workspace import Workspace
-from tests.support.proxy import S3Proxy, s3_proxy
-from tests.support.services import (
-    AGGREGATOR,
-    ENCODER,
-    INGEST,
-    Cluster,
-    expected_files,
-    tiny_cluster,
-    tiny_options,
-)
+from tests.support.proxy import S3Proxy
+from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_options
 
 CHUNKS = 12
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with tiny_cluster(tmp_path_factory.mktemp("messages")) as cluster:
-        yield cluster
-
-
-@pytest.fixture(autouse=True)
-def alone(cluster: Cluster) -> Iterator[None]:
-    """A run that a test leaves unfinished is none of the next test's business."""
-    yield
-    cluster.cancel_unfinished()
-
-
-@pytest.fixture
-def proxy(cluster: Cluster) -> Iterator[S3Proxy]:
-    with s3_proxy(cluster.s3.endpoint) as proxy:
-        yield proxy
 
 
 @pytest.fixture

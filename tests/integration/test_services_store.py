@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from services.common.problems import Problems
 from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
+from tests.support.small_disk import small_disk
 
 CHUNKS = 12
 DOWN_S = 20.0
 SILENT_S = 8.0  # longer than a lease, and than a request waits for its answer
 DISK_BYTES = 24 << 20
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with tiny_cluster(tmp_path_factory.mktemp("store")) as cluster:
-        yield cluster
-
-
-@pytest.fixture(autouse=True)
-def alone(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A run that a test leaves unfinished is none of the next test's business."""
-    yield
-    if "cluster" in request.fixturenames:
-        request.getfixturevalue("cluster").cancel_unfinished()
-
-
-@pytest.fixture
-def proxy(cluster: Cluster) -> Iterator[S3Proxy]:
-    with s3_proxy(cluster.s3.endpoint) as proxy:
-        yield proxy
 
 
 def test_a_store_that_is_killed_in_mid_run_and_back_after_20_s(cluster: Cluster, proxy: S3Proxy) -> None:
@@ -86,21 +62,6 @@ def test_a_store_that_fails_every_tenth_call_sometimes_for_longer_than_it_is_rep
     assert all(service.running for service in services)
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """A file system of DISK_BYTES at `folder`; skips the test where none can be mounted."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting a file system takes Linux and a privilege that this process lacks")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def fill(filler: Path) -> None:
     """Write until there is no room at all."""
     with filler.open("ab", buffering=0) as file:
@@ -116,7 +77,11 @@ def fill(filler: Path) -> None:
 
 def test_a_store_whose_disk_is_full_is_a_clear_error_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
-    with small_disk(disk), tiny_cluster(tmp_path, disk) as cluster, s3_proxy(cluster.s3.endpoint) as proxy:
+    with (
+        small_disk(disk, DISK_BYTES),
+        tiny_cluster(tmp_path, disk) as cluster,
+        s3_proxy(cluster.s3.endpoint) as proxy,
+    ):
         services = [*cluster.run_only(INGEST, AGGREGATOR), cluster.start_behind(proxy, ENCODER)]
         with proxy.hold("GET", "/chunks/000004", "after") as hold:
             space = cluster.new_run(tiny_options())

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,24 +17,10 @@ from services.api.board import Backend
 from services.common.workspace import MergeProgress, Workspace, now
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
-from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope, small_run
-from tests.support.servers import redis_server, s3_server
+from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope
 
 PATIENCE_S = 60.0
 TOKEN = "the-hidden-token"
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as redis, s3_server(tmp_path_factory.mktemp("s3")) as s3:
-        yield Servers(redis, s3)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run."""
-    root = tmp_path_factory.mktemp("runs")
-    return root / small_run(DirectoryStore(root), tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture
@@ -159,31 +145,15 @@ def test_a_server_that_goes_away_and_comes_back_is_found_again(
 ) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    app = create_app(backend.world.store, backend=backend)
-    with serving(app, port):
-        process = subprocess.Popen(
-            [*COMMAND, "submit", "--url", url, "--source", "rows.csv"],
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        try:
-            assert process.stdout is not None
-            run_id = process.stdout.readline().rstrip("\n")
+    with ExitStack() as up:
+        up.enter_context(serving(create_app(backend.world.store, backend=backend), port))
+        with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
             until_shown(process, "0 at work")
-        except BaseException:
-            process.kill()
-            raise
-    with process:
-        try:
+            up.close()
             until_shown(process, "trying again: ")
             make_finished(backend.world.store, finished, run_id)
             with serving(create_app(backend.world.store, backend=backend), port):
                 out, _err = process.communicate(timeout=PATIENCE_S)
-        finally:
-            process.kill()
     assert process.returncode == 0
     assert out.startswith("60 rows, ")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -19,15 +18,18 @@ from starlette.applications import Starlette
 
 from services.api.board import Backend
 from services.api.server import ApiServer, listening_socket
+from services.common.leases import RedisLeases
+from services.common.messages import Message, Task
 from services.common.object_store import ObjectStore
-from services.common.ports import World
+from services.common.ports import UnavailableError, World
 from services.common.problems import Problems
-from services.common.settings import Settings
+from services.common.settings import Settings, read_settings
 from services.common.workspace import Workspace, now
-from services.common.world import real_world
+from services.common.world import SystemClock, real_world
 from sparse_autoencoder.runs import RunMetadata
 from sparse_autoencoder.store import DirectoryStore, Store
-from tests.support.servers import RedisServer, S3Server
+from tests.support.servers import RedisServer, S3Server, environment_of
+from tests.support.waiting import wait_until as wait_until
 
 PATIENCE_S = 60.0
 BUCKET = "runs"
@@ -42,25 +44,11 @@ class Servers:
 
     def environment(self, **more: str) -> dict[str, str]:
         """The services' settings."""
-        return {
-            "SAESCOPE_REDIS_URL": self.redis.url,
-            "SAESCOPE_S3_ENDPOINT": f"http://{self.s3.endpoint}",
-            "SAESCOPE_S3_ACCESS_KEY": self.s3.access_key,
-            "SAESCOPE_S3_SECRET_KEY": self.s3.secret_key,
-            "SAESCOPE_S3_BUCKET": BUCKET,
-        } | more
+        return environment_of(self.redis, self.s3, **{"SAESCOPE_S3_BUCKET": BUCKET} | more)
 
-    def settings(self, **more: Any) -> Settings:
+    def settings(self) -> Settings:
         """The same as settings, with short leases, so that a Redis that is away is noticed soon."""
-        return Settings(
-            redis_url=self.redis.url,
-            s3_endpoint=f"http://{self.s3.endpoint}",
-            s3_access_key=self.s3.access_key,
-            s3_secret_key=self.s3.secret_key,
-            s3_bucket=BUCKET,
-            lease_s=2.0,
-            **more,
-        )
+        return read_settings(self.environment(SAESCOPE_LEASE_S="2"))
 
     def backend(self, prefix: str, data_folder: Path, token: str | None = None) -> Backend:
         """Services on these servers whose runs have names of their own in the bucket."""
@@ -69,6 +57,21 @@ class Servers:
         store.create_bucket()
         world = replace(real_world(settings), store=store)
         return Backend(world, Problems(settings.redis_url), data_folder, token)
+
+
+class _NoQueue:
+    def send(self, message: Message) -> None:
+        raise UnavailableError("there is no queue")
+
+    def waiting(self, task: Task) -> set[Message]:
+        raise UnavailableError("there is no queue")
+
+
+def backend_without_servers(store: Store, data_folder: Path) -> Backend:
+    """Services on a store that may be a directory, whose Redis is away: nothing waits for it."""
+    redis_url = "redis://127.0.0.1:1/0"
+    world = World(store, _NoQueue(), RedisLeases(redis_url, 1.0), SystemClock())
+    return Backend(world, Problems(redis_url), data_folder)
 
 
 @contextmanager
@@ -113,14 +116,6 @@ def _events(lines: Iterator[bytes]) -> Iterator[Event]:
             name = line.removeprefix(b"event: ").decode().strip()
         elif line.startswith(b"data: "):
             yield Event(name, json.loads(line.removeprefix(b"data: ")))
-
-
-def wait_until(condition: Any) -> None:
-    """Return when the condition is true; AssertionError if it isn't in time."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def make_finished(store: Store, finished: Path, run_id: str) -> None:

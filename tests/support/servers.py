@@ -233,6 +233,16 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         process.stop()
 
 
+def environment_of(redis: RedisServer, s3: S3Server, **more: str) -> dict[str, str]:
+    """The environment of services that use these servers, and whatever `more` there is to set in it."""
+    return {
+        "SAESCOPE_REDIS_URL": redis.url,
+        "SAESCOPE_S3_ENDPOINT": f"http://{s3.endpoint}",
+        "SAESCOPE_S3_ACCESS_KEY": s3.access_key,
+        "SAESCOPE_S3_SECRET_KEY": s3.secret_key,
+    } | more
+
+
 def _redis_binary() -> str:
     if found := shutil.which("redis-server"):
         return found

@@ -23,14 +23,14 @@ from services.common.celery_app import create_app
 from services.common.messages import Message
 from services.common.object_store import ObjectStore
 from services.common.queue import CeleryQueue
-from services.common.settings import Settings
+from services.common.settings import read_settings
 from services.common.workspace import RunRequest, Workspace
 from sparse_autoencoder.main import run
 from sparse_autoencoder.runs import RunOptions
 from sparse_autoencoder.store import DirectoryStore, Store
 from tests.support.proxy import S3Proxy
 from tests.support.runs import World, files_of, make_world, one_thread
-from tests.support.servers import RedisServer, S3Server, redis_server, s3_server
+from tests.support.servers import RedisServer, S3Server, environment_of, redis_server, s3_server
 
 _REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 120.0
@@ -104,22 +104,9 @@ class Cluster:
         self._folder = folder
         self._services: list[Service] = []
         self._runs = 0
-        self._environment = {
-            "SAESCOPE_REDIS_URL": redis.url,
-            "SAESCOPE_S3_ENDPOINT": f"http://{s3.endpoint}",
-            "SAESCOPE_S3_ACCESS_KEY": s3.access_key,
-            "SAESCOPE_S3_SECRET_KEY": s3.secret_key,
-            "SAESCOPE_S3_BUCKET": bucket,
-            "SAESCOPE_DATA_FOLDER": str(data),
-            "OMP_NUM_THREADS": "1",
-        } | more
-        self.settings = Settings(
-            redis_url=redis.url,
-            s3_endpoint=f"http://{s3.endpoint}",
-            s3_access_key=s3.access_key,
-            s3_secret_key=s3.secret_key,
-            s3_bucket=bucket,
-        )
+        servers = environment_of(redis, s3, SAESCOPE_S3_BUCKET=bucket)
+        self._environment = servers | {"SAESCOPE_DATA_FOLDER": str(data), "OMP_NUM_THREADS": "1"} | more
+        self.settings = read_settings(servers)
         self.store: Store = ObjectStore.from_settings(self.settings)
 
     @property

@@ -18,22 +18,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from celery import Celery
+
+from services.common.celery_app import create_app
 from services.common.messages import Message
 from services.common.ports import UnavailableError
-from services.common.settings import read_settings
+from services.common.settings import Settings, read_settings
 from services.common.worker import run_worker
+from tests.support.waiting import PATIENCE_S, wait_until
 
-PATIENCE_S = 60.0
+LEFT_IN_REDIS = {b"_kombu.binding.celery", b"_kombu.binding_permanent.celery"}  # when no message waits
 _POLL_S = 0.01
 _REPOSITORY = Path(__file__).parents[2]
 
 
-def wait_until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
-    """Return when the condition is true; AssertionError if it isn't in time."""
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(_POLL_S)
+def queue_app(redis_url: str) -> Celery:
+    """The services' Celery app on a Redis; it has no store."""
+    return create_app(Settings(redis_url=redis_url, s3_access_key="user", s3_secret_key="password"))
+
+
+def chunk(run_id: str, number: int = 0) -> Message:
+    """A message to the queue `encode`."""
+    return Message(task="encode", run_id=run_id, chunk=number)
 
 
 class WorkerProcess:
@@ -86,6 +92,9 @@ def noted(folder: Path, name: str) -> list[str]:
     """`<run id> <chunk>` of each task that is `done`, or of the slow ones that have `begun`."""
     path = folder / name
     return path.read_text().splitlines() if path.exists() else []
+
+
+Start = Callable[..., WorkerProcess]  # (*queues, ready=True, **environment): tests/integration/conftest.py
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Nothing is built or started here.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib.util
 import itertools
 import json
@@ -300,6 +301,34 @@ def test_images_without_torch_share_their_layers_up_to_the_service_s_own_code() 
         return instructions.split(f"COPY services/{name}")[0]
 
     assert shared("ingest") == shared("aggregator") == shared("api")
+
+
+# How a Dockerfile differs from that of ingest, but for the comment at its top and the service's name.
+OF_ITS_OWN: dict[str, list[str]] = {
+    "aggregator": [],
+    "api": [
+        '- HEALTHCHECK --interval=5s --timeout=5s --start-period=90s --retries=6 CMD ["http-ok", "9100", "/metrics"]',
+        '+ HEALTHCHECK --interval=5s --timeout=5s --start-period=90s --retries=6 CMD ["http-ok", "8765", "/healthz"]',
+        "+ EXPOSE 8765",
+    ],
+    "encoder": [
+        "- RUN python requirements.py services > requirements.txt",
+        "+ RUN python requirements.py services encoder > requirements.txt",
+        "+ ARG PIP_EXTRA_INDEX_URL=",
+        '- HEALTHCHECK --interval=5s --timeout=5s --start-period=90s --retries=6 CMD ["http-ok", "9100", "/metrics"]',
+        '+ HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=6 CMD ["http-ok", "9100", "/metrics"]',
+    ],
+}
+
+
+@pytest.mark.parametrize("name", OF_ITS_OWN)
+def test_a_dockerfile_of_a_python_service_differs_from_the_others_only_where_it_is_meant_to(name: str) -> None:
+    def lines(name: str) -> list[str]:
+        text = dockerfile(services()[name])
+        return re.sub(rf"services([/.]){name}\b", r"services\1NAME", text[text.index("\nFROM ") :]).splitlines()
+
+    differences = [line for line in difflib.ndiff(lines("ingest"), lines(name)) if line[0] in "+-"]
+    assert differences == OF_ITS_OWN[name]
 
 
 @pytest.mark.parametrize("name", [*WITHOUT_TORCH, "encoder"])
