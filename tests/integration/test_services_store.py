@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from services.common.problems import Problems
 from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
@@ -55,10 +57,14 @@ def test_a_store_that_fails_every_tenth_call_sometimes_for_longer_than_it_is_rep
     services = [cluster.start_behind(proxy, module) for module in (INGEST, ENCODER, AGGREGATOR)]
     cluster.wait(lambda: all(service.said("ready") for service in services), "all are ready")
     proxy.trouble = trouble = EveryTenth()
-    space = cluster.new_run(tiny_options())
-    assert cluster.finish(space) == expected_files()
-    assert trouble.troubles > 8
-    assert any(service.said("unavailable") or service.said("can't watch") for service in services)
+    for _ in range(5):  # services that list the same share what keeps failing, so that each may get past it
+        space = cluster.new_run(tiny_options())
+        assert cluster.finish(space) == expected_files()
+        assert trouble.troubles > 8
+        if any(service.said("unavailable") or service.said("can't watch") for service in services):
+            break
+    else:
+        pytest.fail("no service ever saw a request fail for longer than it is repeated")
     assert all(service.running for service in services)
 
 
