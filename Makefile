@@ -65,6 +65,12 @@ browser: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) $(VIEWER)/node_modules $(VIEWER)/dist .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: readme
+.PHONY: readme types
+
+# The API's description from its types, and the viewer's types from that.
+types: install
+	$(BIN)/python -m services.api.openapi > $(VIEWER)/openapi.json
+	cd $(VIEWER) && npm run --silent types
+
 readme: install
 	$(BIN)/python docs/readme_blocks.py

@@ -55,9 +55,9 @@ class Rows:
     act_starts: NDArray[np.int64]  # [rows + 1]
 
 
-def frequencies(random: np.random.Generator) -> NDArray[np.float64]:
+def frequencies(random: np.random.Generator, n_features: int) -> NDArray[np.float64]:
     """How often each feature is active, per token: log-normal, K features at a time."""
-    drawn = random.lognormal(0.0, 1.7, SPEC.n_features)
+    drawn = random.lognormal(0.0, 1.7, n_features)
     frequency: NDArray[np.float64] = np.maximum(drawn * (K / drawn.sum()), _RAREST)
     return frequency
 
@@ -221,7 +221,7 @@ def main() -> None:
 def put_partials(folder: RunFolder, how_many: int) -> None:
     """Write the partials of the first chunks, always the same ones."""
     random = np.random.default_rng(0)
-    cumulative = np.cumsum(frequencies(random))
+    cumulative = np.cumsum(frequencies(random, SPEC.n_features))
     repeated = make_rows(random, _REPEATED_TEXTS, cumulative)
     for chunk in range(how_many):
         folder.store.put(partial_key(folder, chunk), make_part(random, chunk, repeated, cumulative).to_bytes())

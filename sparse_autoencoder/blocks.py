@@ -250,6 +250,7 @@ class BlockSummariser:
             row_id=block.row_ids[window],
             window=block.numbers[window],
             position=(self._token[index] - begin).astype(np.int32),
+            token=block.tokens[self._token[index]],
             text=block.texts[window],
             draw=self._draws(index),
             act_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),

@@ -40,6 +40,7 @@ class Examples:
     row_id: Ints  # [examples]
     window: NDArray[np.int32]  # [examples], number of the window in its row
     position: NDArray[np.int32]  # [examples], token of the window
+    token: NDArray[np.int32]  # [examples], the token id at `position`
     text: NDArray[np.uint64]  # [examples], hash of the window's token ids
     draw: NDArray[np.uint64]  # [examples], the random order
     act_starts: Ints  # [examples + 1]
@@ -58,6 +59,7 @@ class Examples:
             row_id=np.zeros(0, np.int64),
             window=np.zeros(0, np.int32),
             position=np.zeros(0, np.int32),
+            token=np.zeros(0, np.int32),
             text=np.zeros(0, np.uint64),
             draw=np.zeros(0, np.uint64),
             act_starts=np.zeros(1, np.int64),

@@ -43,6 +43,35 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
+class RowTokens:
+    """Rows' tokens, flat: row r has `tokens[starts[r]:starts[r + 1]]`, BOS not among them."""
+
+    row_ids: Ints  # [rows]
+    tokens: NDArray[np.int32]  # [row tokens]
+    starts: Ints  # [rows + 1]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> RowTokens:
+        """Those of a table with the columns row_id and tokens; a skipped row has none."""
+        tokens = table["tokens"].combine_chunks()
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.value_lengths().to_numpy(), dtype=np.int64)])
+        return cls(table["row_id"].to_numpy(), tokens.flatten().to_numpy(), starts)
+
+    def find(self, row_id: int) -> int | None:
+        """The number of the row of this id; None if it isn't among them. They must be in order."""
+        row = int(np.searchsorted(self.row_ids, row_id))
+        return row if row < len(self.row_ids) and self.row_ids[row] == row_id else None
+
+    def row(self, row: int) -> NDArray[np.int32]:
+        """The tokens of row number `row`."""
+        return self.tokens[self.starts[row] : self.starts[row + 1]]
+
+    def windows(self, policy: TokenPolicy) -> Windows:
+        """The rows' windows as they were encoded."""
+        return windows_of(self.row_ids, self.tokens, self.starts, policy)
+
+
+@dataclass(frozen=True)
 class Rows:
     """The usable rows of a prompts file."""
 
@@ -74,14 +103,14 @@ def chunk_from_parquet(data: bytes, index: int) -> Chunk:
         usable, unusable = _split(data)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise SaescopeError(f"the rows of chunk {index} can't be read: {error}") from error
-    row_ids, tokens, starts = _tokens(usable)
+    rows = RowTokens.of(usable)
     skipped = zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)
     return Chunk(
         index=index,
-        row_ids=row_ids,
+        row_ids=rows.row_ids,
         texts=usable["text"].to_pylist(),
-        tokens=tokens,
-        starts=starts,
+        tokens=rows.tokens,
+        starts=rows.starts,
         skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
     )
 
@@ -89,11 +118,11 @@ def chunk_from_parquet(data: bytes, index: int) -> Chunk:
 def read_rows(data: bytes, policy: TokenPolicy) -> Rows:
     """The rows of a prompts file, and their windows as they were encoded."""
     usable, unusable = _split(data)
-    row_ids, tokens, starts = _tokens(usable)
+    rows = RowTokens.of(usable)
     return Rows(
-        row_ids,
+        rows.row_ids,
         usable["text"].to_pylist(),
-        windows_of(row_ids, tokens, starts, policy),
+        rows.windows(policy),
         list(zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)),
     )
 
@@ -131,13 +160,6 @@ def _split(data: bytes) -> tuple[pa.Table, pa.Table]:
     """Usable and skipped rows."""
     table = pq.read_table(io.BytesIO(data), columns=["row_id", "text", "skipped", "tokens"])
     return table.filter(table["skipped"].is_null()), table.filter(table["skipped"].is_valid())
-
-
-def _tokens(usable: pa.Table) -> tuple[Ints, NDArray[np.int32], Ints]:
-    """Row ids, all tokens, and where each row's begin in them."""
-    tokens = usable["tokens"].combine_chunks()
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.value_lengths().to_numpy(), dtype=np.int64)])
-    return usable["row_id"].to_numpy(), tokens.flatten().to_numpy(), starts
 
 
 def _row_features(

@@ -1,9 +1,9 @@
 """A run's merged summary and its prompts files -> the published files.
 
 Publishing reads the prompts files once, in order: it writes prompts.jsonl and skipped.jsonl, counts how often the
-examples' texts occur, and fetches the examples' tokens. Then it writes features/*.parquet and the two JSON files that
-the original scripts wrote. Memory is bounded by features times examples; everything but metadata.json is the same bytes
-however the run was interrupted and resumed.
+examples' texts occur, and fetches the examples' tokens. Then it writes features/*.parquet, the two JSON files that the
+original scripts wrote, and overview.parquet. Memory is bounded by features times examples; everything but metadata.json
+is the same bytes however the run was interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from sparse_autoencoder.arrays import Ints, ranges
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import Examples
 from sparse_autoencoder.metrics import FEATURE_METRICS
+from sparse_autoencoder.overview import Overview, Statistics, overview_of
 from sparse_autoencoder.prompts import Rows, json_rows, read_rows
+from sparse_autoencoder.ranking import ranked
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
 from sparse_autoencoder.summary import Summary
 
@@ -32,8 +34,6 @@ FEATURES_PER_FILE = 1024
 FEATURES_PER_ROW_GROUP = 16  # what reading one feature reads
 SNIPPET_CHARS = 200
 _WINDOW_BITS = 22  # of the window number in a packed key: a row is at most 2^20 characters, of 4 bytes (tokens) each
-
-Floats = NDArray[np.float64]
 
 EXAMPLE = pa.struct(
     [
@@ -48,13 +48,6 @@ EXAMPLE = pa.struct(
         pa.field("activations", pa.list_(pa.float32())),  # one per token
     ]
 )
-HISTOGRAM = pa.list_(pa.struct([pa.field("bin", pa.int32()), pa.field("count", pa.int64())]))
-
-
-def rank_features(values: Floats, active: NDArray[np.bool_], descending: bool = True) -> Ints:
-    """Ids of the features that fired, by a metric's values; ties go to the smaller id."""
-    ids = np.flatnonzero(active)
-    return ids[np.argsort(-values[ids] if descending else values[ids], kind="stable")]
 
 
 def check_outcome(metadata: RunMetadata, state: RunState) -> None:
@@ -73,7 +66,6 @@ def check_outcome(metadata: RunMetadata, state: RunState) -> None:
 def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: Iterable[int]) -> None:
     """Write everything but metadata.json; `chunks` are the numbers of the prompts files there are, in order."""
     summary = state.summary
-    metrics = {metric.name: metric.compute(summary.totals()) for metric in FEATURE_METRICS}
     texts = _ExampleTexts(summary, metadata)
     with _temporary_file() as prompts, _temporary_file() as skipped:
         for chunk in chunks:
@@ -84,14 +76,16 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
         for name, file in (("prompts.jsonl", prompts), ("skipped.jsonl", skipped)):
             file.seek(0)
             folder.store.put(folder.key(name), file)
-    writer = _FeatureWriter(summary, metrics, texts, folder.read_vocabulary(), metadata)
+    overview = overview_of(summary)
+    writer = _FeatureWriter(summary, overview, texts, folder.read_vocabulary(), metadata)
     for number, begin in enumerate(range(0, summary.spec.n_features, FEATURES_PER_FILE)):
         end = min(begin + FEATURES_PER_FILE, summary.spec.n_features)
         folder.store.put(folder.features(number), writer.parquet(begin, end))
-    ranked = _top_features(summary, metrics, metadata.options.top_feature_count)
-    _put_json(folder, "feature_stats.json", _feature_stats(summary, metrics, ranked, metadata))
-    listed = sorted({feature for features in ranked.values() for feature in features})
+    top_features = _top_features(overview.statistics, metadata.options.top_feature_count)
+    _put_json(folder, "feature_stats.json", _feature_stats(summary, overview.statistics, top_features, metadata))
+    listed = sorted({feature for features in top_features.values() for feature in features})
     _put_json(folder, "feature_tokens.json", writer.feature_tokens(listed))
+    folder.store.put(folder.overview, overview.to_parquet())
 
 
 class _ExampleTexts:
@@ -165,32 +159,25 @@ class _FeatureWriter:
     def __init__(
         self,
         summary: Summary,
-        metrics: dict[str, Floats],
+        overview: Overview,
         texts: _ExampleTexts,
         vocabulary: list[str],
         metadata: RunMetadata,
     ) -> None:
         texts.finish()
         self._summary = summary
-        self._metrics = metrics
+        self._overview = overview
         self._texts = texts
         self._vocabulary = pa.array(vocabulary, pa.string())
         self._metadata = metadata
 
     def parquet(self, begin: int, end: int) -> bytes:
         """The features from `begin` to before `end` as the bytes of a Parquet file."""
-        summary = self._summary
         columns: dict[str, Any] = {
-            "feature_id": np.arange(begin, end, dtype=np.int32),
-            "num_active_tokens": summary.count[begin:end],
-            "sum_activation": summary.sum1[begin:end],
-            "sum_activation_2": summary.sum2[begin:end],
-            "sum_activation_3": summary.sum3[begin:end],
-            "sum_activation_4": summary.sum4[begin:end],
-            **{name: values[begin:end] for name, values in self._metrics.items()},
-            "histogram": self._histograms(begin, end),
-            "top": self._examples(summary.top, begin, end),
-            "random": self._examples(summary.random, begin, end),
+            **self._overview.statistics.columns(begin, end),
+            "histogram": self._overview.histograms.to_arrow(begin, end),
+            "top": self._examples(self._summary.top, begin, end),
+            "random": self._examples(self._summary.random, begin, end),
         }
         sink = io.BytesIO()
         pq.write_table(pa.table(columns), sink, row_group_size=FEATURES_PER_ROW_GROUP, compression="zstd")
@@ -227,16 +214,6 @@ class _FeatureWriter:
             },
         }
 
-    def _histograms(self, begin: int, end: int) -> pa.ListArray:
-        keys, counts = self._summary.histogram_key, self._summary.histogram_count
-        bounds = np.searchsorted(keys, np.arange(begin, end + 1, dtype=np.int64) << 32)
-        inside = slice(bounds[0], bounds[-1])
-        bins = (keys[inside] & 0xFFFFFFFF).astype(np.int32)
-        entries = pa.StructArray.from_arrays(
-            [pa.array(bins), pa.array(counts[inside])], fields=list(HISTOGRAM.value_type)
-        )
-        return pa.ListArray.from_arrays(pa.array((bounds - bounds[0]).astype(np.int32)), entries)
-
     def _examples(self, examples: Examples, begin: int, end: int) -> pa.ListArray:
         bounds = np.searchsorted(examples.feature, np.arange(begin, end + 1))
         part = examples.take(np.arange(bounds[0], bounds[-1]))
@@ -265,13 +242,14 @@ class _FeatureWriter:
         return pa.ListArray.from_arrays(pa.array((bounds - bounds[0]).astype(np.int32)), entries)
 
 
-def _top_features(summary: Summary, metrics: dict[str, Floats], how_many: int) -> dict[str, list[int]]:
-    active = summary.count > 0
-    return {name: rank_features(values, active)[:how_many].tolist() for name, values in metrics.items()}
+def _top_features(statistics: Statistics, how_many: int) -> dict[str, list[int]]:
+    """By each metric the first of the features that fired."""
+    orders = {name: ranked(values) for name, values in statistics.metrics.items()}
+    return {name: order[statistics.count[order] > 0][:how_many].tolist() for name, order in orders.items()}
 
 
 def _feature_stats(
-    summary: Summary, metrics: dict[str, Floats], ranked: dict[str, list[int]], metadata: RunMetadata
+    summary: Summary, statistics: Statistics, top_features: dict[str, list[int]], metadata: RunMetadata
 ) -> dict[str, Any]:
     """feature_stats.json, in the original's format."""
     descriptions = {metric.name: metric.description for metric in FEATURE_METRICS}
@@ -286,13 +264,13 @@ def _feature_stats(
                 "top_features": [
                     {
                         "feature_id": feature,
-                        "value": float(metrics[name][feature]),
-                        "metrics": {other: float(values[feature]) for other, values in metrics.items()},
+                        "value": float(statistics.metrics[name][feature]),
+                        "metrics": {other: float(values[feature]) for other, values in statistics.metrics.items()},
                     }
                     for feature in features
                 ],
             }
-            for name, features in ranked.items()
+            for name, features in top_features.items()
         },
         "mean_act_squared": mean_squares.tolist(),
     }

@@ -1,6 +1,6 @@
 """Reading runs: a published run's features by any metric or one at a time, and which runs a store has.
 
-One feature costs one row group of one Parquet file; the statistics of all features are read once and kept. This file
+One feature costs one row group of one Parquet file; the overview of all features is read once and kept. This file
 reads the store only, and knows nothing of HTTP.
 """
 
@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.live import LiveRun, load_live
+from sparse_autoencoder.overview import Overview
+from sparse_autoencoder.prompts_files import PromptsFiles
 from sparse_autoencoder.publishing import FEATURES_PER_FILE, FEATURES_PER_ROW_GROUP
 from sparse_autoencoder.recent import Recent
-from sparse_autoencoder.run_view import RunView, Statistics, readable
+from sparse_autoencoder.run_rows import RunRows
+from sparse_autoencoder.run_view import RunView, readable
 from sparse_autoencoder.runs import PUBLISHED, RunFolder, RunMetadata, run_ids
 from sparse_autoencoder.store import NotFoundError, Store, StoreFile
+from sparse_autoencoder.vocabulary import Vocabulary
 
 _OPEN_RUNS = 8
 _LIVE_RUNS = 2  # each may take 100 MB
@@ -39,22 +41,23 @@ class PublishedRun(RunView):
     live = False
 
     def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
-        super().__init__(folder, metadata)
+        super().__init__(folder, metadata, Vocabulary(folder))
         self._files: dict[int, pq.ParquetFile] = {}
         self._reading = threading.Lock()  # two threads that read one ParquetFile at once crash the process
 
     @cached_property
-    def statistics(self) -> Statistics:
-        """See RunView.statistics."""
-        names = list(self.metric_descriptions)
-        sums = ["sum_activation", "sum_activation_2", "sum_activation_3", "sum_activation_4"]
-        columns = ["num_active_tokens", *sums, *names]
-        files = range(-(-self.metadata.num_features // FEATURES_PER_FILE))
-        parts = [self._columns(number, columns) for number in files]
-        arrays = {name: np.concatenate([part[name] for part in parts]) for name in columns}
-        return Statistics(
-            arrays["num_active_tokens"], tuple(arrays[name] for name in sums), {name: arrays[name] for name in names}
-        )
+    def overview(self) -> Overview:
+        """See RunView.overview."""
+        key = self._folder.overview
+        with readable(self._folder, key):
+            data = self._folder.store.get(key)
+            return Overview.from_parquet(data, self.metadata.num_features, self.metric_descriptions)
+
+    @cached_property
+    def rows(self) -> RunRows:
+        """See RunView.rows."""
+        files = PromptsFiles(self._folder, self.metadata.options.chunk_size)
+        return RunRows(self._folder, self.metadata, files, self.vocabulary, self._chunks())
 
     def feature(self, feature_id: int) -> dict[str, Any]:
         """See RunView.feature."""
@@ -67,10 +70,11 @@ class PublishedRun(RunView):
             record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
         return record
 
-    def _columns(self, file: int, names: list[str]) -> dict[str, NDArray[Any]]:
-        with self._reading, readable(self._folder, self._folder.features(file)):
-            table = self._file(file).read(columns=names)
-            return {name: table[name].to_numpy() for name in names}
+    def _chunks(self) -> list[int]:
+        """The chunks that have a prompts file, or should have one: whoever needs it is told that it is missing."""
+        failed = {chunk.chunk for chunk in self.metadata.failed_chunks}
+        there = self._folder.numbers("prompts")
+        return [chunk for chunk in range(max(there, default=0) + 1) if chunk not in failed]
 
     def _file(self, number: int) -> pq.ParquetFile:
         if number not in self._files:
@@ -146,6 +150,10 @@ class RunLibrary:
             with suppress(NotFoundError):  # a later state, or the published files, may have replaced it meanwhile
                 return self._open_live(folder, metadata)
         raise NotFoundError(f"run {run_id} has nothing to show yet: it is {metadata.status}")
+
+    def asked(self, run_id: str | None) -> RunView:
+        """The run of this name, as `open`; without a name the newest."""
+        return self.open(run_id) if run_id else self.newest()
 
     def forget(self, run_id: str) -> None:
         """Remember nothing of a run, because it was deleted."""

@@ -8,31 +8,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from sparse_autoencoder.arrays import Ints
+from sparse_autoencoder.arrays import Ints, Mask
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.publishing import rank_features
+from sparse_autoencoder.overview import Overview, Statistics
+from sparse_autoencoder.ranking import Rankings, Selection
 from sparse_autoencoder.runs import RunFolder, RunMetadata
 from sparse_autoencoder.store import NotFoundError
 
+if TYPE_CHECKING:
+    from sparse_autoencoder.run_rows import RunRows
+    from sparse_autoencoder.vocabulary import Vocabulary
+
 # what a cut, changed or foreign file gives
 DAMAGE = (pa.ArrowException, OSError, KeyError, IndexError, ValueError, TypeError)
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """All features' numbers, [features] each."""
-
-    count: Ints
-    sums: tuple[NDArray[np.float64], ...]  # of a, a^2, a^3, a^4
-    metrics: dict[str, NDArray[np.float64]]
 
 
 class RunView(ABC):
@@ -40,9 +33,10 @@ class RunView(ABC):
 
     live: bool  # the run isn't finished: another view, opened later, may show more
 
-    def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
+    def __init__(self, folder: RunFolder, metadata: RunMetadata, vocabulary: Vocabulary) -> None:
         self._folder = folder
         self.metadata = metadata
+        self.vocabulary = vocabulary
 
     @property
     def metric_descriptions(self) -> dict[str, str]:
@@ -51,8 +45,18 @@ class RunView(ABC):
 
     @property
     @abstractmethod
+    def overview(self) -> Overview:
+        """What a list of all features needs of each."""
+
+    @property
     def statistics(self) -> Statistics:
         """The statistics of all features."""
+        return self.overview.statistics
+
+    @property
+    @abstractmethod
+    def rows(self) -> RunRows:
+        """The rows that were encoded."""
 
     @abstractmethod
     def feature(self, feature_id: int) -> dict[str, Any]:
@@ -61,18 +65,18 @@ class RunView(ABC):
         Of a live run `text_count` and `prompt_index` are None: they are counted when the run is published.
         """
 
-    def ranking(self, metric: str, *, descending: bool = True) -> Ints:
-        """Ids of the features that fired, by a metric of this run."""
-        key = (metric, descending)
-        if key not in self._rankings:
-            self._rankings[key] = rank_features(
-                self.statistics.metrics[metric], self.statistics.count > 0, descending=descending
-            )
-        return self._rankings[key]
+    def ranking(self, selection: Selection) -> Ints:
+        """Ids of the selected features, in order; KeyError if this run's features can't be sorted by that."""
+        return self._rankings.ids(selection)
 
     @cached_property
-    def _rankings(self) -> dict[tuple[str, bool], Ints]:
-        return {}
+    def _rankings(self) -> Rankings:
+        return Rankings(self.overview, self.metadata.num_tokens, self._having_token)
+
+    def _having_token(self, text: str) -> Mask:
+        wanted = self.vocabulary.containing(text)
+        with readable(self._folder, self._folder.vocabulary):  # which may lack a token
+            return self.overview.tokens.any_of(wanted)
 
 
 @contextmanager

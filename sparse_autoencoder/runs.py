@@ -241,6 +241,11 @@ class RunFolder:
         """Key of a file of features."""
         return self.key(f"features/{file:05d}.parquet")
 
+    @property
+    def overview(self) -> str:
+        """Key of what a list of all features needs."""
+        return self.key("overview.parquet")
+
     def numbers(self, folder: str) -> list[int]:
         """The numbers of the files of one of the run's folders, in order."""
         stems = (key.rpartition("/")[2].partition(".")[0] for key in self.store.list(self.key(f"{folder}/")))

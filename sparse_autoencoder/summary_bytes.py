@@ -21,7 +21,7 @@ from sparse_autoencoder.summary import Summary, SummarySpec
 Arrays = dict[str, NDArray[Any]]
 
 _CODEC = "zstd"
-_FORMAT = 1
+_FORMAT = 2  # 1 lacked the examples' tokens
 _PER_FEATURE = ("count", "sum1", "sum2", "sum3", "sum4", "maximum")
 
 
@@ -51,6 +51,7 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
             f"{name}.feature": examples.feature,
             f"{name}.window": window,
             f"{name}.position": examples.position,
+            f"{name}.token": examples.token,
             f"{name}.act_count": np.diff(examples.act_starts),
             f"{name}.act_position": examples.act_position,
             f"{name}.act_value": examples.act_value,
@@ -123,6 +124,7 @@ def _examples(name: str, arrays: Arrays, seed: int) -> Examples:
         row_id=row_id,
         window=number,
         position=position,
+        token=arrays[f"{name}.token"].astype(np.int32),
         text=arrays["window.text"][window],
         draw=activation_draws(draws, feature.astype(np.uint64)),
         act_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(act_count)]),

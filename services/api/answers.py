@@ -6,10 +6,9 @@ This file knows no runs.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,24 +19,12 @@ from services.common.sources import NotAllowedError
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.store import NotFoundError
 
-Answer = Callable[[Request], dict[str, Any]]
-Endpoint = Callable[[Request], Awaitable[Response]]
 
-
-def json_answer(content: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_answer(content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer as JSON."""
     # ASCII: a lone surrogate in a text stays an escape instead of breaking the answer
     body = json.dumps(content, allow_nan=False, separators=(",", ":"))
     return Response(body, status, headers, media_type="application/json")
-
-
-def endpoint(answer: Answer) -> Endpoint:
-    """An endpoint whose answer is worked out in a thread."""
-
-    async def answered(request: Request) -> Response:
-        return json_answer(await run_in_threadpool(answer, request))
-
-    return answered
 
 
 def _status(status: int) -> ExceptionHandler:

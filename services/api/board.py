@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.api import payloads
-from services.api.payloads import Payload
 from services.api.progress import Seen, Speeds, seconds_left, total_records
 from services.api.run_files import RunFacts, RunFiles
+from services.api.types import Can, Progress, Run
 from services.common import names
 from services.common.ports import UnavailableError, World
 from sparse_autoencoder.errors import SaescopeError
@@ -60,13 +60,13 @@ class RunBoard:
         self._now = now
         self._speeds = Speeds()
 
-    def all(self) -> list[Payload]:
+    def all(self) -> list[Run]:
         """The entries of all runs, newest first."""
         runs = self.files.all()
         work = self._work() if any(facts.active for facts in runs) else _Work(None)
         return [self._entry(facts, work) for facts in runs]
 
-    def one(self, run_id: str) -> Payload:
+    def one(self, run_id: str) -> Run:
         """A run's entry; NotFoundError if there is no such run."""
         facts = self.files.one(run_id)
         return self._entry(facts, self._work() if facts.active else _Work(None))
@@ -77,21 +77,21 @@ class RunBoard:
         self._library.forget(run_id)
         self._speeds.forget(run_id)
 
-    def _entry(self, facts: RunFacts, work: _Work) -> Payload:
+    def _entry(self, facts: RunFacts, work: _Work) -> Run:
         progress = None
         if facts.active:
             progress = self._progress(facts, work) if facts.request is not None else self._progress_in_folder(facts)
         else:
             self._speeds.forget(facts.run_id)
         ours = self._backend is not None
-        can = {
+        can: Can = {
             "cancel": ours and facts.request is not None and facts.active,
             "resume": ours and facts.request is not None and not facts.active,
             "delete": ours,
         }
         return payloads.run_entry(facts, progress, can)
 
-    def _progress(self, facts: RunFacts, work: _Work) -> Payload:
+    def _progress(self, facts: RunFacts, work: _Work) -> Progress:
         """The progress of a run of the services."""
         assert facts.request is not None  # noqa: S101
         merged, reading, ingested = facts.merged, facts.reading, facts.ingested
@@ -120,7 +120,7 @@ class RunBoard:
             problem=work.trouble or self._problem(facts.run_id),
         )
 
-    def _progress_in_folder(self, facts: RunFacts) -> Payload:
+    def _progress_in_folder(self, facts: RunFacts) -> Progress:
         """The progress of a run that `saescope run` computes, as of the state that it saved last."""
         metadata = facts.metadata
         assert metadata is not None  # noqa: S101

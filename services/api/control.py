@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from typing import Literal
 
 from services.api.board import Backend, RunBoard
-from services.api.payloads import Payload
+from services.api.types import Run
 from services.common import names
 from services.common.messages import Message
 from services.common.ports import UnavailableError
@@ -46,13 +47,13 @@ class Control:
         self._send(run_id)
         return run_id
 
-    def cancel(self, run_id: str) -> Payload:
+    def cancel(self, run_id: str) -> Run:
         """Have everybody leave a run alone; its entry. ConflictError if nobody works on it."""
         self._check(run_id, "cancel")
         self._workspace(run_id).stop("cancelled")
         return self._board.one(run_id)
 
-    def resume(self, run_id: str) -> Payload:
+    def resume(self, run_id: str) -> Run:
         """Have a run that was cancelled or failed go on; its entry. ConflictError if it is another run.
 
         UnavailableError if Redis is away, as attempts that were counted there would be held against the run.
@@ -77,7 +78,7 @@ class Control:
         self._board.forget(run_id)
         space.delete_everything()
 
-    def _check(self, run_id: str, action: str) -> None:
+    def _check(self, run_id: str, action: Literal["cancel", "resume"]) -> None:
         entry = self._board.one(run_id)
         if not entry["can"][action]:
             status = entry["status"].replace("_", " ")

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.concurrency import run_in_threadpool
 
-from services.api.payloads import Payload
+from services.api.types import Can, Run
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.store import NotFoundError
 
@@ -34,7 +34,7 @@ class _Feed:
         self.task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
 
-    def publish(self, name: str, entry: Payload) -> None:
+    def publish(self, name: str, entry: Run) -> None:
         """Tell everybody, unless it is what they were told last."""
         message = f"event: {name}\ndata: {json.dumps(entry, allow_nan=False)}\n\n".encode()
         if message != self.message:
@@ -61,7 +61,7 @@ class RunEvents:
 
     def __init__(
         self,
-        entry: Callable[[str], Payload],
+        entry: Callable[[str], Run],
         *,
         look_every_s: float = LOOK_EVERY_S,
         comment_every_s: float = COMMENT_EVERY_S,
@@ -123,11 +123,11 @@ class RunEvents:
 
     async def _look(self, run_id: str, feed: _Feed) -> None:
         """Look at a run until it has ended."""
-        entry: Payload | None = None
+        entry: Run | None = None
         try:
             while True:
                 try:
-                    entry = await run_in_threadpool(self._entry, run_id)
+                    found = await run_in_threadpool(self._entry, run_id)
                 except NotFoundError:
                     if entry is not None:
                         feed.publish("end", _deleted(entry))
@@ -136,6 +136,7 @@ class RunEvents:
                     if entry is not None:
                         feed.publish("progress", _troubled(entry, str(error)))
                 else:
+                    entry = found
                     if entry["progress"] is None:
                         feed.publish("end", entry)
                         return
@@ -151,11 +152,12 @@ class RunEvents:
             del self._feeds[run_id]
 
 
-def _troubled(entry: Payload, problem: str) -> Payload:
-    return entry | {"progress": entry["progress"] | {"problem": problem}}
+def _troubled(entry: Run, problem: str) -> Run:
+    progress = entry["progress"]
+    return {**entry, "progress": progress and {**progress, "problem": problem}}
 
 
-def _deleted(entry: Payload) -> Payload:
+def _deleted(entry: Run) -> Run:
     """The last word about a run that is gone."""
-    can = dict.fromkeys(entry["can"], False)
-    return entry | {"status": "cancelled", "error": "the run was deleted", "progress": None, "can": can}
+    can: Can = {"cancel": False, "resume": False, "delete": False}
+    return {**entry, "status": "cancelled", "error": "the run was deleted", "progress": None, "can": can}

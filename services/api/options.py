@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from services.api.payloads import Payload
+from services.api.types import Option
 from services.common.flags import option_helps
 from services.common.sources import RULES, readable_by_name
 from sparse_autoencoder.hooks import LOCATIONS
@@ -17,7 +18,7 @@ from sparse_autoencoder.runs import RunOptions
 MOST_FILES = 1000
 
 
-def options() -> Payload:
+def options() -> dict[str, Option]:
     """Every option of a run."""
     schema = RunOptions.model_json_schema()["properties"]
     helps = option_helps()
@@ -38,10 +39,10 @@ def data_files(folder: Path) -> list[str]:
     return found
 
 
-def _option(name: str, field: Payload, description: str) -> Payload:
+def _option(name: str, field: dict[str, Any], description: str) -> Option:
     kinds = [kind for kind in field.get("anyOf", [field]) if kind["type"] != "null"]
     (kind,) = kinds
-    option = {"default": field["default"], "description": description, "type": kind["type"]}
+    option: Option = {"default": field["default"], "description": description, "type": kind["type"]}
     choices = list(LOCATIONS) if name == "location" else kind.get("enum")
     if choices is not None:
         option["choices"] = choices

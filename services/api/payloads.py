@@ -5,35 +5,38 @@ Pure functions of a run; nothing here knows of requests.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from services.api.run_files import RunFacts
+from services.api.types import (
+    Can,
+    FailedChunk,
+    FeatureInfo,
+    FeatureTokens,
+    Live,
+    Progress,
+    Run,
+    Sequence,
+    TokenEntry,
+)
+from sparse_autoencoder import runs
 from sparse_autoencoder.run_view import RunView
 from sparse_autoencoder.summary import HISTOGRAM_BIN_WIDTH
 
 Payload = dict[str, Any]
+A = TypeVar("A", bound=Live)
 
 
-def run_entry(facts: RunFacts, progress: Payload | None, can: dict[str, bool]) -> Payload:
+def run_entry(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
     """A run: what was asked for, what is known of it so far, and what can be done with it."""
-    return {
+    options, metadata = facts.options, facts.metadata
+    entry: Run = {
         "id": facts.run_id,
         "status": facts.status,
-        **_counts(facts),
-        "error": facts.stopped.error if facts.stopped is not None else facts.metadata and facts.metadata.error,
-        "created_at": _created_at(facts),
-        "options": facts.options.model_dump(mode="json"),
-        "progress": progress,
-        "can": can,
-    }
-
-
-def _counts(facts: RunFacts) -> Payload:
-    """What a run has and what was counted; of a run that the services work on, as far as it is merged."""
-    metadata, options, merged = facts.metadata, facts.options, facts.merged
-    counts: Payload = {
+        "error": None,
+        "created_at": None,
         "started_at": None,
         "finished_at": None,
         "seconds": None,
@@ -49,29 +52,55 @@ def _counts(facts: RunFacts) -> Payload:
         "num_skipped_rows": 0,
         "skipped_rows": {},
         "failed_chunks": [],
+        "options": options.model_dump(mode="json"),
+        "progress": progress,
+        "can": can,
     }
     if metadata is not None:
-        counts |= metadata.model_dump(mode="json", include=counts.keys() - {"subject", "autoencoder", "source"})
-        counts |= {"source": metadata.dataset_csv}
-        counts |= {"subject": metadata.subject["name"], "autoencoder": metadata.autoencoder["name"]}
+        entry |= {
+            "error": metadata.error,
+            "created_at": metadata.started_at,
+            "started_at": metadata.started_at,
+            "finished_at": metadata.finished_at,
+            "seconds": metadata.seconds,
+            "source": metadata.dataset_csv,
+            "subject": metadata.subject["name"],
+            "autoencoder": metadata.autoencoder["name"],
+            "layer_index": metadata.layer_index,
+            "location": metadata.location,
+            "num_prompts": metadata.num_prompts,
+            "num_tokens": metadata.num_tokens,
+            "num_features": metadata.num_features,
+            "num_active_features": metadata.num_active_features,
+            "num_skipped_rows": metadata.num_skipped_rows,
+            "skipped_rows": metadata.skipped_rows,
+            "failed_chunks": [_failed_chunk(chunk) for chunk in metadata.failed_chunks],
+        }
     if facts.request is not None:
-        counts["seconds"] = None
-    if merged is not None:
+        entry |= {"created_at": facts.request.created_at, "seconds": None}
+    if facts.merged is not None:  # the services work on it, and have come so far
+        merged = facts.merged
         rows = merged.num_records - merged.num_skipped_rows
-        counts |= {"num_prompts": rows, "num_tokens": merged.num_tokens, "num_skipped_rows": merged.num_skipped_rows}
-    return counts
+        entry |= {"num_prompts": rows, "num_tokens": merged.num_tokens, "num_skipped_rows": merged.num_skipped_rows}
+    if facts.stopped is not None:
+        entry["error"] = facts.stopped.error
+    return entry
 
 
-def _source_of(facts: RunFacts) -> str | int | None:
+def _failed_chunk(chunk: runs.FailedChunk) -> FailedChunk:
+    return {
+        "chunk": chunk.chunk,
+        "first_row": chunk.first_row,
+        "last_row": chunk.last_row,
+        "num_rows": chunk.num_rows,
+        "error": chunk.error,
+    }
+
+
+def _source_of(facts: RunFacts) -> str | None:
     """The source's file as soon as it is opened, before that what was asked for."""
     described = None if facts.reading is None else facts.reading.source.get("file")
-    return described or facts.options.prompt_file or facts.options.source
-
-
-def _created_at(facts: RunFacts) -> str | None:
-    if facts.request is not None:
-        return facts.request.created_at
-    return None if facts.metadata is None else facts.metadata.started_at
+    return str(described) if described else facts.options.prompt_file or facts.options.source
 
 
 def progress(
@@ -85,7 +114,7 @@ def progress(
     seconds_left: float | None,
     workers: int | None = None,
     problem: str | None = None,
-) -> Payload:
+) -> Progress:
     """How far an active run is."""
     return {
         "num_records": num_records,
@@ -100,49 +129,27 @@ def progress(
     }
 
 
-def features(run: RunView, metric: str, *, offset: int, limit: int, descending: bool) -> Payload:
-    """A stretch of the ranking of all features that fired."""
-    ranking = run.ranking(metric, descending=descending)
-    return {
-        "run": run.metadata.run_id,
-        "features": [
-            {"feature_id": feature, "value": values[metric], "metrics": values}
-            for feature in ranking[offset : offset + limit].tolist()
-            for values in [_metrics(run, feature)]
-        ],
-        "metric": metric,
-        "metrics_available": list(run.metric_descriptions),
-        "metric_descriptions": run.metric_descriptions,
-        "num_features": run.metadata.num_features,
-        "num_active_features": len(ranking),
-        "num_tokens": run.metadata.num_tokens,
-        "offset": offset,
-        "limit": limit,
-        **_live(run),
-    }
-
-
-def feature(run: RunView, feature_id: int, top_k: int) -> Payload:
+def feature(run: RunView, feature_id: int, top_k: int) -> FeatureTokens:
     """The original's `/api/feature`: a feature's strongest tokens."""
     examples = run.feature(feature_id)["top"][:top_k]
-    return {
+    answer: FeatureTokens = {
         "run": run.metadata.run_id,
         "feature_id": feature_id,
         "top_k": top_k,
         "tokens": [_token_entry(run, example) for example in examples],
-        **_live(run),
     }
+    return with_live(answer, run)
 
 
-def feature_info(run: RunView, feature_id: int, top_k: int) -> Payload:
+def feature_info(run: RunView, feature_id: int, top_k: int) -> FeatureInfo:
     """OpenAI's FeatureInfo, with a few more keys."""
     record = run.feature(feature_id)
     statistics = run.statistics
     num_tokens = run.metadata.num_tokens
     count = int(statistics.count[feature_id])
     mean, mean_square, mean_cube, mean_fourth = (float(total[feature_id]) / num_tokens for total in statistics.sums)
-    metrics = _metrics(run, feature_id)
-    return {
+    metrics = metrics_of(run, feature_id)
+    answer: FeatureInfo = {
         "run": run.metadata.run_id,
         "feature_id": feature_id,
         "density": count / num_tokens,
@@ -158,20 +165,24 @@ def feature_info(run: RunView, feature_id: int, top_k: int) -> Payload:
         "hist": {str(entry["bin"]): entry["count"] for entry in record["histogram"]},
         "top": [_sequence(example) for example in record["top"][:top_k]],
         "random": [_sequence(example) for example in record["random"][:top_k]],
-        **_live(run),
     }
+    return with_live(answer, run)
 
 
-def _live(run: RunView) -> Payload:
-    """What an answer about an unfinished run says besides."""
-    return {"live": True, "num_records": run.metadata.num_records} if run.live else {}
+def with_live(answer: A, run: RunView) -> A:
+    """The answer, with what one about an unfinished run says besides."""
+    if run.live:
+        answer["live"] = True
+        answer["num_records"] = run.metadata.num_records
+    return answer
 
 
-def _metrics(run: RunView, feature_id: int) -> dict[str, float]:
+def metrics_of(run: RunView, feature_id: int) -> dict[str, float]:
+    """A feature's value by each metric."""
     return {name: float(values[feature_id]) for name, values in run.statistics.metrics.items()}
 
 
-def _sequence(example: Payload) -> Payload:
+def _sequence(example: Payload) -> Sequence:
     """An example as OpenAI's viewer has it; `acts` has one entry per token, and `act == acts[idx]`."""
     acts = example["activations"]
     return {
@@ -188,7 +199,7 @@ def _sequence(example: Payload) -> Payload:
     }
 
 
-def _token_entry(run: RunView, example: Payload) -> Payload:
+def _token_entry(run: RunView, example: Payload) -> TokenEntry:
     """An example as the original's feature_tokens.json has it."""
     position = example["position"]
     own_tokens = example["tokens"][int(run.metadata.policy.prepends_bos) :]

@@ -1,4 +1,4 @@
-"""What a request says, checked: numbers, the right to write, a run's options. Every mistake has its sentence.
+"""What a request's header and body say, checked: the right to write, a run's options. Every mistake has its sentence.
 
 This file knows nothing of runs and stores.
 """
@@ -9,7 +9,6 @@ import difflib
 import hmac
 import ipaddress
 import json
-import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,8 +21,6 @@ from sparse_autoencoder.command import LARGEST_NUMBER
 from sparse_autoencoder.runs import RunOptions
 
 MAX_BODY_BYTES = 64 << 10
-# int() alone would also take "٣", "1_0" and " 1", and refuses thousands of digits with an error of its own
-_INTEGER = re.compile(r"-?[0-9]{1,19}")
 _SHOWN_CHARS = 60  # of a value in an error
 
 
@@ -32,19 +29,6 @@ class BadRequest(HTTPException):
 
     def __init__(self, message: str) -> None:
         super().__init__(400, message)
-
-
-def integer(request: Request, name: str, default: int, least: int, most: int) -> int:
-    """A whole number of the query; BadRequest if it is something else or out of range."""
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not _INTEGER.fullmatch(text):
-        raise BadRequest(f"{name} must be a whole number, not {text[:40]!r}")
-    number = int(text)
-    if not least <= number <= most:
-        raise BadRequest(f"{name} must be from {least} to {most}, not {number}")
-    return number
 
 
 def check_may_write(request: Request, token: str | None) -> None:

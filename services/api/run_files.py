@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Literal
 
+from services.api.types import RunStatus
 from services.common.ports import UnavailableError
 from services.common.workspace import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped, Workspace
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import PUBLISHED, RunMetadata, RunOptions, Status, run_ids
+from sparse_autoencoder.runs import PUBLISHED, RunMetadata, RunOptions, run_ids
 from sparse_autoencoder.store import NotFoundError, Store
-
-RunStatus = Status | Literal["queued", "cancelled", "deleted"]
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,11 @@ class RunFiles:
         if metadata is not None and metadata.status in PUBLISHED:
             return self._remember(run_id, metadata)
         stopped = space.stopped()
-        if stopped is not None and stopped.status == "deleted":
-            raise NotFoundError(f"there is no run {run_id!r}: it was deleted")
+        stopped_as: RunStatus | None = None
+        if stopped is not None:
+            if stopped.status == "deleted":
+                raise NotFoundError(f"there is no run {run_id!r}: it was deleted")
+            stopped_as = stopped.status
         try:
             request = space.request()
         except NotFoundError:  # not the services' run; or it was finished just now, and then its metadata are there
@@ -87,7 +88,7 @@ class RunFiles:
         begun = reading is not None or metadata is not None
         return RunFacts(
             run_id,
-            stopped.status if stopped is not None else "running" if begun else "queued",
+            stopped_as or ("running" if begun else "queued"),
             request.options,
             metadata,
             request,

@@ -5,23 +5,22 @@ Without services behind the API runs can only be looked at, and whatever would c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from services.api import events
-from services.api.answers import endpoint, json_answer
+from services.api.answers import json_answer
 from services.api.board import Backend, RunBoard
 from services.api.control import Control
+from services.api.endpoints import CANCEL, DELETE, EVENTS, ONE_RUN, OPTIONS, RESUME, RUN_ID, RUNS, START, Endpoint
 from services.api.events import RunEvents
 from services.api.options import data_files, options
-from services.api.payloads import Payload
+from services.api.parameters import Asked
 from services.api.requests import check_may_write, read_options
+from services.api.routing import Answer, Handler, routes
+from services.api.types import Options, Run, RunList, Started
 
 _READ_ONLY = "no services are behind this API, so runs can only be looked at; `saescope run` does runs in this folder"
 
@@ -37,62 +36,65 @@ class RunsApi:
 
     def routes(self) -> list[Route]:
         """All endpoints below /api."""
-        return [
-            Route("/options", endpoint(self.options), methods=["GET"]),
-            Route("/runs", self.runs, methods=["GET", "POST"]),
-            Route("/runs/{id}", self.run, methods=["GET", "DELETE"]),
-            Route("/runs/{id}/cancel", self.cancel, methods=["POST"]),
-            Route("/runs/{id}/resume", self.resume, methods=["POST"]),
-            Route("/runs/{id}/events", self.events, methods=["GET"]),
-        ]
+        handlers: dict[Endpoint, Answer | Handler] = {
+            OPTIONS: self.options,
+            RUNS: self.all,
+            START: self.start,
+            ONE_RUN: self.one,
+            DELETE: self.delete,
+            CANCEL: self.cancel,
+            RESUME: self.resume,
+            EVENTS: self.events,
+        }
+        return routes(handlers, "/api")
 
-    def options(self, _request: Request) -> dict[str, Any]:
-        """GET /api/options."""
+    def options(self, _asked: Asked) -> Options:
+        """See OPTIONS."""
         backend = self._backend
-        answer = {"options": options(), "can_start": backend is not None, "data_files": []}
-        if backend is not None:
-            answer |= {"data_files": data_files(backend.data_folder), "needs_token": backend.token is not None}
-        return answer
+        if backend is None:
+            return {"options": options(), "can_start": False, "data_files": []}
+        files, needs_token = data_files(backend.data_folder), backend.token is not None
+        return {"options": options(), "can_start": True, "data_files": files, "needs_token": needs_token}
 
-    async def runs(self, request: Request) -> Response:
-        """GET and POST /api/runs."""
-        if request.method != "POST":
-            return json_answer({"runs": await run_in_threadpool(self._board.all)})
-        control = self._writable(request)
-        run_id = await run_in_threadpool(control.start, await read_options(request))
-        return json_answer({"id": run_id, "status": "queued"}, 201)
+    def all(self, _asked: Asked) -> RunList:
+        """See RUNS."""
+        return {"runs": self._board.all()}
 
-    async def run(self, request: Request) -> Response:
-        """GET and DELETE /api/runs/{id}."""
-        run_id = request.path_params["id"]
-        if request.method != "DELETE":
-            return json_answer(await run_in_threadpool(self._board.one, run_id))
-        await run_in_threadpool(self._writable(request).delete, run_id)
-        return Response(status_code=204)
+    async def start(self, asked: Asked) -> Response:
+        """See START."""
+        control = self._writable(asked)
+        run_id = await run_in_threadpool(control.start, await read_options(asked.request))
+        started: Started = {"id": run_id, "status": "queued"}
+        return json_answer(started, START.status)
 
-    async def cancel(self, request: Request) -> Response:
-        """POST /api/runs/{id}/cancel."""
-        return await self._change(request, self._writable(request).cancel)
+    def one(self, asked: Asked) -> Run:
+        """See ONE_RUN."""
+        return self._board.one(asked[RUN_ID])
 
-    async def resume(self, request: Request) -> Response:
-        """POST /api/runs/{id}/resume."""
-        return await self._change(request, self._writable(request).resume)
+    def delete(self, asked: Asked) -> None:
+        """See DELETE."""
+        self._writable(asked).delete(asked[RUN_ID])
 
-    async def events(self, request: Request) -> Response:
-        """GET /api/runs/{id}/events."""
-        run_id = request.path_params["id"]
-        if request.method == "HEAD":
+    def cancel(self, asked: Asked) -> Run:
+        """See CANCEL."""
+        return self._writable(asked).cancel(asked[RUN_ID])
+
+    def resume(self, asked: Asked) -> Run:
+        """See RESUME."""
+        return self._writable(asked).resume(asked[RUN_ID])
+
+    async def events(self, asked: Asked) -> Response:
+        """See EVENTS."""
+        run_id = asked[RUN_ID]
+        if asked.request.method == "HEAD":
             await run_in_threadpool(self._board.one, run_id)
-            return Response(headers=events.HEADERS, media_type="text/event-stream")
+            return Response(headers=events.HEADERS, media_type=EVENTS.media_type)
         stream = await self._stream.open(run_id)
-        return StreamingResponse(stream, headers=events.HEADERS, media_type="text/event-stream")
+        return StreamingResponse(stream, headers=events.HEADERS, media_type=EVENTS.media_type)
 
-    async def _change(self, request: Request, change: Callable[[str], Payload]) -> Response:
-        return json_answer(await run_in_threadpool(change, request.path_params["id"]))
-
-    def _writable(self, request: Request) -> Control:
+    def _writable(self, asked: Asked) -> Control:
         """What changes runs, for whoever may; HTTPException otherwise."""
         if self._backend is None or self.control is None:
             raise HTTPException(405, _READ_ONLY, {"Allow": "GET, HEAD"})
-        check_may_write(request, self._backend.token)
+        check_may_write(asked.request, self._backend.token)
         return self.control

@@ -312,7 +312,7 @@ class Run(TypedDict):
     started_at: str | None
     finished_at: str | None
     seconds: float | None
-    source: str | int | None
+    source: str | None
     subject: str | None
     autoencoder: str | None
     layer_index: int | None
@@ -359,3 +359,18 @@ class Options(TypedDict):
     can_start: Annotated[bool, Field(description="Whether there are services behind the API that compute runs.")]
     data_files: Annotated[list[str], Field(description="Paths below the data folder.")]
     needs_token: NotRequired[bool]
+
+
+# --- the API itself
+
+
+class Health(TypedDict):
+    """That the process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(TypedDict):
+    """That what the API needs answers."""
+
+    status: Literal["ready"]

@@ -277,31 +277,51 @@ def test_a_run_with_damaged_metadata_hides_no_other_run(copy: Path, content: str
         assert "\n" not in message
 
 
-@pytest.mark.parametrize("path", ["/api/features", "/api/feature", "/api/feature_info"])
+# What is asked, and a file that it can't be answered without.
+NEEDED: list[tuple[str, dict[str, str | int], str]] = [
+    ("/api/features", {}, "overview.parquet"),
+    ("/api/features", {"details": "true"}, "vocabulary.json"),
+    ("/api/features", {"token": "a"}, "vocabulary.json"),
+    ("/api/feature_rank", {"id": 5}, "overview.parquet"),
+    ("/api/feature", {"id": 5}, "features/00000.parquet"),
+    ("/api/feature_info", {"id": 5}, "features/00000.parquet"),
+]
+
+
+@pytest.mark.parametrize(("path", "query", "name"), NEEDED)
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.999])
-def test_a_truncated_features_file_is_503_with_a_sentence(copy: Path, path: str, kept: float) -> None:
-    file = copy / "features" / "00000.parquet"
-    content = file.read_bytes()
-    file.write_bytes(content[: int(len(content) * kept)])
+def test_a_truncated_file_is_503_with_a_sentence(
+    copy: Path, path: str, query: dict[str, str | int], name: str, kept: float
+) -> None:
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: int(len(content) * kept)])
     with TestClient(create_app(DirectoryStore(copy.parent))) as client:
-        message = error(client, path, 503, id=5)
-    name = f"{copy.name}/features/00000.parquet"
-    assert message == f"run {copy.name} can't be shown, its file {name} is damaged: run it again"
+        message = error(client, path, 503, **query)
+    assert message == f"run {copy.name} can't be shown, its file {copy.name}/{name} is damaged: run it again"
 
 
-@pytest.mark.parametrize("path", ["/api/features", "/api/feature", "/api/feature_info"])
-def test_a_missing_features_file_is_503_with_a_sentence(copy: Path, path: str) -> None:
-    (copy / "features" / "00000.parquet").unlink()
+@pytest.mark.parametrize(("path", "query", "name"), NEEDED)
+def test_a_missing_file_is_503_with_a_sentence(copy: Path, path: str, query: dict[str, str | int], name: str) -> None:
+    (copy / name).unlink()
     with TestClient(create_app(DirectoryStore(copy.parent))) as client:
-        message = error(client, path, 503, id=5)
-    name = f"{copy.name}/features/00000.parquet"
-    assert message == f"run {copy.name} can't be shown, its file {name} is missing: run it again"
+        message = error(client, path, 503, **query)
+    assert message == f"run {copy.name} can't be shown, its file {copy.name}/{name} is missing: run it again"
 
 
-def test_a_features_file_of_another_run_is_503_with_a_sentence(copy: Path) -> None:
+@pytest.mark.parametrize("vocabulary", ["[]", "{}", "5", "null", "[1, 2]", '["a"]'])
+@pytest.mark.parametrize("query", [{"details": "true"}, {"token": "a"}])
+def test_a_vocabulary_of_something_else_is_503_with_a_sentence(
+    copy: Path, query: dict[str, str | int], vocabulary: str
+) -> None:
+    (copy / "vocabulary.json").write_text(vocabulary)
+    with TestClient(create_app(DirectoryStore(copy.parent))) as client:
+        assert "vocabulary.json is damaged" in error(client, "/api/features", 503, **query)
+
+
+def test_an_overview_of_another_run_is_503_with_a_sentence(copy: Path) -> None:
     change(copy, metrics=[{"name": "loudness", "description": "A metric that the file doesn't have."}])
     with TestClient(create_app(DirectoryStore(copy.parent))) as client:
-        assert "00000.parquet is damaged" in error(client, "/api/features", 503)
+        assert "overview.parquet is damaged" in error(client, "/api/features", 503)
 
 
 def test_a_link_that_leads_out_of_the_runs_is_no_run(copy: Path, tmp_path: Path) -> None:

@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from services.api.board import Backend
-from services.common.leases import RedisLeases
-from services.common.messages import Message, Task
-from services.common.ports import UnavailableError, World
-from services.common.problems import Problems
-from services.common.world import SystemClock
 from sparse_autoencoder.runs import RunOptions
 from sparse_autoencoder.store import DirectoryStore
-from tests.support.api import Servers
+from tests.support.api import Servers, backend_without_servers
 from tests.support.servers import redis_server, s3_server
 
 JSON = {"Content-Type": "application/json"}
@@ -132,24 +126,14 @@ def test_no_wrong_request_leaves_a_run(client: TestClient) -> None:
     assert client.get("/api/runs").json() == before
 
 
-class _NoQueue:
-    def send(self, message: Message) -> None:
-        raise UnavailableError("there is no queue")
-
-    def waiting(self, task: Task) -> set[Message]:
-        raise UnavailableError("there is no queue")
-
-
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The API on folders and without Redis, for many requests."""
     root = tmp_path_factory.mktemp("quick")
     (root / "data").mkdir()
     (root / "data" / "rows.csv").write_text("title\nx\n")
-    servers = "redis://127.0.0.1:1/0"
-    world = World(DirectoryStore(root / "runs"), _NoQueue(), RedisLeases(servers, 1.0), SystemClock())
-    backend = Backend(world, Problems(servers), root / "data")
-    with TestClient(create_app(world.store, backend=backend)) as client:
+    backend = backend_without_servers(DirectoryStore(root / "runs"), root / "data")
+    with TestClient(create_app(backend.world.store, backend=backend)) as client:
         yield client
 
 

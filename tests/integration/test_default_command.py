@@ -117,6 +117,7 @@ def test_the_folder_has_the_original_s_files_and_ours_and_no_leftovers(run: Defa
         "skipped.jsonl",
         "feature_stats.json",
         "feature_tokens.json",
+        "overview.parquet",
         "vocabulary.json",
         "prompts/000000.parquet",
         "prompts/000001.parquet",

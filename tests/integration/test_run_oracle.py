@@ -7,10 +7,8 @@ rounded to that; from there on counts, bins and examples must be the same exactl
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import GPT2Model
 
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.encoding import Encoder
@@ -29,15 +26,14 @@ from sparse_autoencoder.runs import RunMetadata, RunOptions
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.subject import Subject, load_subject
 from sparse_autoencoder.windows import Chunk, read_chunks
-from tests.support.gpt2_tokenizer import byte_symbols
 from tests.support.oracle import (
     OracleFeature,
     OracleWindow,
     cut_row,
-    dense_latents,
     strongest_of_row,
     summarise_feature,
 )
+from tests.support.reference import SKIPPED, OracleRow, Reference, token_text
 from tests.support.runs import (
     DEAD,
     LAYER,
@@ -49,7 +45,6 @@ from tests.support.runs import (
     read_json,
     read_json_lines,
     read_tables,
-    tiny_tokenizer,
 )
 from tests.support.summaries import assert_equals_oracle
 
@@ -57,57 +52,12 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 PER_FEATURE = 4
 SEED = 11
-SKIPPED = {"": "no text", "   ": "no text", "a\0b": "NUL bytes in the text"}
 POLICIES = [
     (autoencoder, bos, long_rows)
     for autoencoder in ("topk", "relu")
     for bos in ("exclude", "include", "none")
     for long_rows in ("split", "truncate")
 ]
-
-
-@dataclass(frozen=True)
-class OracleRow:
-    row_id: int
-    text: str
-    tokens: list[int]  # those that are in windows
-    windows: list[OracleWindow]
-
-
-class Reference:
-    """The tiny world seen through Hugging Face and the formula."""
-
-    def __init__(self, world: World) -> None:
-        self.texts = [json.loads(line)["title"] for line in world.rows.read_text().split("\n")[:-1]]
-        self._tokenizer = tiny_tokenizer()
-        self._model = GPT2Model.from_pretrained(world.subject, dtype=torch.float64, attn_implementation="eager")
-        self.bos_token_id = self._model.config.bos_token_id
-        self._states = {kind: torch.load(getattr(world, kind), weights_only=True) for kind in ("topk", "relu")}
-        self.hidden = cache(self._hidden)
-
-    def _hidden(self, tokens: tuple[int, ...]) -> NDArray[np.float64]:
-        with torch.inference_mode():
-            states = self._model(torch.tensor([tokens]), output_hidden_states=True).hidden_states
-        vectors: NDArray[np.float64] = states[LAYER + 1][0].numpy()
-        return vectors
-
-    def rows(self, autoencoder: str, bos: str, long_rows: str) -> list[OracleRow]:
-        rows = []
-        for row_id, text in enumerate(self.texts):
-            if text in SKIPPED:
-                continue
-            token_ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-            cut = cut_row(token_ids, MAX_TOKENS, None if bos == "none" else self.bos_token_id, long_rows)
-            windows = [
-                OracleWindow(row_id, number, tokens, self.latents(autoencoder, tuple(tokens)))
-                for number, tokens in enumerate(cut)
-            ]
-            own = sum(len(tokens) - (bos != "none") for tokens in cut)
-            rows.append(OracleRow(row_id, text, token_ids[:own], windows))
-        return rows
-
-    def latents(self, autoencoder: str, tokens: tuple[int, ...]) -> NDArray[np.float64]:
-        return dense_latents(self._states[autoencoder], self.hidden(tokens)).astype(np.float32).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -325,7 +275,7 @@ def test_another_seed_draws_other_random_examples_and_changes_nothing_else(world
     options = [options_of(world, "topk", "exclude", "split", seed=seed) for seed in (1, 2)]
     first, second = (tmp_path / run(settings, DirectoryStore(tmp_path)).run_id for settings in options)
     differ = [name for name, data in files_of(first).items() if files_of(second)[name] != data]
-    assert differ == ["features/00000.parquet"]
+    assert differ == ["features/00000.parquet", "overview.parquet"]
     tables = [read_tables(folder, "features") for folder in (first, second)]
     randoms = [[record.pop("random") for record in table] for table in tables]
     assert tables[0] == tables[1]
@@ -388,23 +338,3 @@ def only_chunk(options: RunOptions) -> tuple[RunMetadata, Chunk]:
     with job.source:
         (chunk,) = read_chunks(job.source, job.tokenizer, 1000, job.metadata.policy)
     return job.metadata, chunk
-
-
-@cache
-def token_texts() -> list[str]:
-    """Each token's text, from the tokenizer's vocabulary and the meaning of byte-level symbols."""
-    byte_of = dict(zip(byte_symbols(), byte_values(), strict=True))
-    vocabulary = sorted(tiny_tokenizer().get_vocab().items(), key=lambda entry: entry[1])
-    return [
-        symbol if symbol == "<|endoftext|>" else bytes(byte_of[letter] for letter in symbol).decode(errors="replace")
-        for symbol, _token in vocabulary
-    ]
-
-
-def byte_values() -> list[int]:
-    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    return [*printable, *(byte for byte in range(256) if byte not in printable)]
-
-
-def token_text(token: int) -> str:
-    return token_texts()[token]

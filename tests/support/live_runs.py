@@ -17,8 +17,10 @@ import numpy as np
 from sparse_autoencoder.blocks import SparseActivations, summarise_blocks
 from sparse_autoencoder.chunks import ChunkResult, failed_chunk
 from sparse_autoencoder.metrics import FEATURE_METRICS
+from sparse_autoencoder.overview import Overview
 from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.publishing import publish
+from sparse_autoencoder.ranking import Selection
 from sparse_autoencoder.reading import PublishedRun
 from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
@@ -78,6 +80,20 @@ class LiveWriter:
     def save(self) -> None:
         """Write the state."""
         self.folder.write_state(self.state)
+
+    def further(self) -> None:
+        """Merge one chunk more, and save that."""
+        self.add(10)
+        self.save()
+
+    def finish(self) -> None:
+        """End the run."""
+        publish_here(self.folder, self.state)
+
+    def delete(self) -> None:
+        """Remove all there is of it."""
+        for key in self.folder.store.list(self.folder.key("")):
+            self.folder.store.delete(key)
 
     def _merge(self, chunk: int, result: ChunkResult) -> None:
         if result.prompts is not None:
@@ -161,19 +177,29 @@ def as_live(record: dict[str, Any]) -> dict[str, Any]:
     return record | {name: [example | uncounted for example in record[name]] for name in ("top", "random")}
 
 
+def entries_of(overview: Overview) -> list[dict[str, Any]]:
+    """What an overview says of each feature."""
+    statistics = overview.statistics
+    return [
+        {
+            "count": int(statistics.count[feature]),
+            "sums": [float(total[feature]) for total in statistics.sums],
+            "metrics": {name: float(values[feature]) for name, values in statistics.metrics.items()},
+            "histogram": overview.histograms.of(feature),
+            "tokens": overview.tokens.of(feature),
+        }
+        for feature in range(len(statistics.count))
+    ]
+
+
 def assert_shows_the_same(live: Any, published: PublishedRun, features: Collection[int] | None = None) -> None:
-    """Metadata's counts, statistics, rankings, and every feature's record, by record."""
+    """Metadata's counts, overviews, rankings, and every feature's record, by record."""
     assert live.metadata == published.metadata.model_copy(update={"status": live.metadata.status})
     assert live.metric_descriptions == published.metric_descriptions
-    ours, theirs = live.statistics, published.statistics
-    assert ours.count.tolist() == theirs.count.tolist()
-    assert [total.tolist() for total in ours.sums] == [total.tolist() for total in theirs.sums]
-    assert {name: values.tolist() for name, values in ours.metrics.items()} == {
-        name: values.tolist() for name, values in theirs.metrics.items()
-    }
+    assert entries_of(live.overview) == entries_of(published.overview)
     for metric in published.metric_descriptions:
         for descending in (True, False):
-            ranking = published.ranking(metric, descending=descending)
-            assert live.ranking(metric, descending=descending).tolist() == ranking.tolist()
+            selection = Selection(metric, descending)
+            assert live.ranking(selection).tolist() == published.ranking(selection).tolist()
     for feature in range(published.metadata.num_features) if features is None else features:
         assert live.feature(feature) == as_live(published.feature(feature))

@@ -35,6 +35,7 @@ class OracleExample:
     row_id: int
     window: int
     position: int
+    token: int  # the token id at `position`
     acts: tuple[float, ...]  # one per token of the window
 
 
@@ -135,7 +136,9 @@ def summarise_feature(
             found.maximum = max(found.maximum, a)
             found.histogram[math.ceil(a / 0.2)] += 1
             found.sums = [total + Fraction(a) ** (power + 1) for power, total in enumerate(found.sums)]
-            activations.append((window, OracleExample(a, window.row_id, window.number, position, acts)))
+            activations.append(
+                (window, OracleExample(a, window.row_id, window.number, position, window.tokens[position], acts))
+            )
     strongest = sorted(activations, key=lambda item: (-item[1].value, item[1].row_id, item[1].window, item[1].position))
     texts: set[tuple[int, ...]] = set()
     for window, example in strongest:

@@ -222,5 +222,7 @@ def feature_of(record: dict[str, Any], own_tokens_per_window: int) -> OracleFeat
 def _example_of(example: dict[str, Any], own_tokens_per_window: int) -> OracleExample:
     window, rest = divmod(example["window_offset"], own_tokens_per_window)
     assert rest == 0
-    acts = tuple(example["activations"])
-    return OracleExample(example["activation"], example["row_id"], window, example["position"], acts)
+    position, acts = example["position"], tuple(example["activations"])
+    return OracleExample(
+        example["activation"], example["row_id"], window, position, example["token_ids"][position], acts
+    )

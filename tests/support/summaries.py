@@ -82,7 +82,9 @@ def examples_of(examples: Examples, feature: int, lengths: dict[tuple[int, int],
         for a in range(examples.act_starts[e], examples.act_starts[e + 1]):
             acts[examples.act_position[a]] = float(examples.act_value[a])
         position = int(examples.position[e])
-        found.append(OracleExample(float(examples.value[e]), row_id, window, position, tuple(acts)))
+        found.append(
+            OracleExample(float(examples.value[e]), row_id, window, position, int(examples.token[e]), tuple(acts))
+        )
     return found
 
 

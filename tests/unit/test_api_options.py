@@ -33,7 +33,7 @@ def test_the_command_s_help_knows_the_same_options() -> None:
     ],
 )
 def test_an_option_has_type_choices_and_least_value(name: str, rest: dict[str, object]) -> None:
-    option = options()[name]
+    option = dict(options()[name])
     del option["description"]
     assert option == rest
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.live import LiveRun, RunTexts, load_live
+from sparse_autoencoder.ranking import Selection
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
 from tests.support.live_runs import N_FEATURES, LiveWriter, assert_shows_the_same, published_twin
 
@@ -81,7 +82,7 @@ def test_rows_are_found_in_every_part_of_large_chunks(tmp_path: Path, store: Dir
 def test_a_feature_that_never_fired_has_no_examples(writer: LiveWriter) -> None:
     live = load(writer)
     assert live.feature(N_FEATURES - 1) == {"histogram": [], "top": [], "random": []}
-    assert N_FEATURES - 1 not in live.ranking("max_activation").tolist()
+    assert N_FEATURES - 1 not in live.ranking(Selection("max_activation")).tolist()
 
 
 @pytest.mark.parametrize("feature", [-1, N_FEATURES])

@@ -33,6 +33,7 @@ class Item:
     row_id: int
     window: int
     position: int
+    token: int
     text: int
     draw: int
     acts: tuple[tuple[int, float], ...]
@@ -51,8 +52,9 @@ def random_items(random: np.random.Generator) -> list[Item]:
             feature = int(40 * random.random() ** 2)
             acts = np.random.default_rng([text % 2**32, feature]).choice([0.5, 1.0, 2.0, 3.0], 3).tolist()
             draw = int(random.integers(20)) << 32 | int(random.integers(3))
+            position = acts.index(max(acts))
             items.append(
-                Item(feature, max(acts), row_id, window, acts.index(max(acts)), text, draw, tuple(enumerate(acts)))
+                Item(feature, max(acts), row_id, window, position, text % 50, text, draw, tuple(enumerate(acts)))
             )
     return items
 
@@ -88,6 +90,7 @@ def to_examples(items: list[Item]) -> Examples:
         row_id=column("row_id", np.int64),
         window=column("window", np.int32),
         position=column("position", np.int32),
+        token=column("token", np.int32),
         text=column("text", np.uint64),
         draw=column("draw", np.uint64),
         act_starts=np.cumsum([0, *(len(item.acts) for item in items)]),
@@ -97,7 +100,7 @@ def to_examples(items: list[Item]) -> Examples:
 
 
 def to_items(examples: Examples) -> list[Item]:
-    names = ("feature", "value", "row_id", "window", "position", "text", "draw")
+    names = ("feature", "value", "row_id", "window", "position", "token", "text", "draw")
     columns = zip(*(getattr(examples, name).tolist() for name in names), strict=True)
     acts = list(zip(examples.act_position.tolist(), examples.act_value.tolist(), strict=True))
     bounds = pairwise(examples.act_starts.tolist())

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.publishing import publish, rank_features
+from sparse_autoencoder.publishing import publish
+from sparse_autoencoder.ranking import Selection
 from sparse_autoencoder.reading import RunLibrary
 from sparse_autoencoder.run_view import RunView
 from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import DirectoryStore
+from tests.support.live_runs import entries_of
 from tests.support.runs import (
     WIDTH,
     World,
@@ -85,14 +86,27 @@ def test_there_is_no_other_feature(many: Many, feature: int) -> None:
         many.run.feature(feature)
 
 
-def test_statistics_are_those_of_all_files(many: Many) -> None:
-    statistics = many.run.statistics
-    assert statistics.count.tolist() == [record["num_active_tokens"] for record in many.records]
-    assert statistics.metrics["std"].tolist() == [record["std"] for record in many.records]
-    assert [total.tolist() for total in statistics.sums] == [
-        [record[name] for record in many.records]
-        for name in ("sum_activation", "sum_activation_2", "sum_activation_3", "sum_activation_4")
+def test_the_overview_says_what_all_files_of_features_say(many: Many) -> None:
+    metrics = many.run.metric_descriptions
+    assert entries_of(many.run.overview) == [
+        {
+            "count": record["num_active_tokens"],
+            "sums": [record["sum_activation"], *(record[f"sum_activation_{power}"] for power in (2, 3, 4))],
+            "metrics": {name: record[name] for name in metrics},
+            "histogram": {entry["bin"]: entry["count"] for entry in record["histogram"]},
+            "tokens": example_tokens(record),
+        }
+        for record in many.records
     ]
+
+
+def example_tokens(record: dict[str, Any]) -> list[int]:
+    """The tokens that a feature's examples are listed for, strongest first."""
+    strongest: dict[int, float] = {}
+    for example in record["top"] + record["random"]:
+        token = example["token_ids"][example["position"]]
+        strongest[token] = max(example["activation"], strongest.get(token, 0.0))
+    return sorted(strongest, key=lambda token: (-strongest[token], token))
 
 
 @pytest.mark.parametrize("descending", [True, False])
@@ -101,14 +115,8 @@ def test_a_ranking_holds_every_feature_that_fired_and_no_other(many: Many, desce
     assert 0 < len(fired) < N_MANY
     sign = -1 if descending else 1
     expected = sorted(fired, key=lambda record: (sign * record["max_activation"], record["feature_id"]))
-    ranking = many.run.ranking("max_activation", descending=descending)
+    ranking = many.run.ranking(Selection("max_activation", descending))
     assert ranking.tolist() == [record["feature_id"] for record in expected]
-
-
-def test_equal_values_rank_by_feature_id() -> None:
-    values, active = np.array([1.0, 3.0, 3.0, 0.5, 3.0]), np.array([True, True, False, True, True])
-    assert rank_features(values, active).tolist() == [1, 4, 0, 3]
-    assert rank_features(values, active, descending=False).tolist() == [3, 0, 1, 4]
 
 
 # A model that can't compute one token: chunks with it fail, as they would where memory runs out.

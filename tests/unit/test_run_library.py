@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,39 +12,12 @@ import pytest
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.live import LiveRun
 from sparse_autoencoder.reading import PublishedRun, RunLibrary
-from sparse_autoencoder.recent import Recent
+from sparse_autoencoder.runs import RunState
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
-from tests.support.live_runs import LiveWriter, publish_here
+from tests.support.live_runs import LiveWriter
+from tests.support.watched_store import Clock, WatchedStore
 
 OLD, MIDDLE, NEW = "20300101-000000_run-001", "20300102-000000_run-002", "20300103-000000_run-003"
-
-
-class WatchedStore(DirectoryStore):
-    """A directory that counts what is asked of it, and lets something happen before a file is read."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.calls: Counter[str] = Counter()
-        self.before_get: Callable[[str], None] = lambda key: None
-
-    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        self.calls[f"get {key.rpartition('/')[2]}"] += 1
-        self.before_get(key)
-        return super().get(key, offset, length)
-
-    def list(self, prefix: str = "") -> list[str]:
-        self.calls["list"] += 1
-        return super().list(prefix)
-
-
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -73,21 +45,30 @@ def start(store: DirectoryStore, run_id: str, chunks: int = 1) -> LiveWriter:
     return writer
 
 
-def finish(writer: LiveWriter) -> None:
-    publish_here(writer.folder, writer.state)
-
-
-def delete(writer: LiveWriter) -> None:
-    for key in writer.folder.store.list(writer.folder.key("")):
-        writer.folder.store.delete(key)
+@pytest.fixture
+def writer(store: WatchedStore) -> LiveWriter:
+    """Of an unfinished run with one chunk."""
+    return start(store, OLD)
 
 
 def records(library: RunLibrary, run_id: str) -> int:
     return library.open(run_id).metadata.num_records
 
 
+def assert_gone(ask: Callable[[], object]) -> None:
+    with pytest.raises(NotFoundError, match=f"^there is no run '{OLD}'$"):
+        ask()
+
+
+def state_of(library: RunLibrary, run_id: str) -> weakref.ref[RunState]:
+    """The state from which an unfinished run is shown, as long as it is in memory."""
+    run = library.open(run_id)
+    assert isinstance(run, LiveRun)
+    return weakref.ref(run.state)
+
+
 def test_a_finished_run_is_shown_from_its_files(store: WatchedStore, library: RunLibrary) -> None:
-    finish(start(store, OLD))
+    start(store, OLD).finish()
     run = library.open(OLD)
     assert isinstance(run, PublishedRun)
     assert not run.live
@@ -101,18 +82,17 @@ def test_an_unfinished_run_is_shown_as_far_as_it_is(store: WatchedStore, library
     assert run.metadata.num_records == 20
 
 
-def test_a_run_that_services_compute_is_shown_by_its_plan(store: WatchedStore, library: RunLibrary) -> None:
-    writer = start(store, OLD)
+def test_a_run_that_services_compute_is_shown_by_its_plan(
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary
+) -> None:
     writer.folder.write_plan(writer.metadata)
     store.delete(writer.folder.metadata)
     assert records(library, OLD) == 10
 
 
-def test_a_later_state_is_shown_a_second_later(store: WatchedStore, library: RunLibrary, clock: Clock) -> None:
-    writer = start(store, OLD)
+def test_a_later_state_is_shown_a_second_later(writer: LiveWriter, library: RunLibrary, clock: Clock) -> None:
     assert records(library, OLD) == 10
-    writer.add(10)
-    writer.save()
+    writer.further()
     assert records(library, OLD) == 10
     clock.now = 1.0
     assert records(library, OLD) == 20
@@ -136,9 +116,8 @@ def test_a_state_is_read_once_while_it_is_the_newest(store: WatchedStore, librar
 
 
 def test_a_change_of_status_is_shown_without_reading_the_state_again(
-    store: WatchedStore, library: RunLibrary, clock: Clock
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary, clock: Clock
 ) -> None:
-    writer = start(store, OLD)
     assert library.open(OLD).metadata.status == "running"
     writer.folder.write_metadata(writer.metadata.model_copy(update={"status": "interrupted"}))
     clock.now = 1.0
@@ -148,11 +127,10 @@ def test_a_change_of_status_is_shown_without_reading_the_state_again(
 
 
 def test_a_run_that_finishes_is_shown_from_its_files_then(
-    store: WatchedStore, library: RunLibrary, clock: Clock
+    writer: LiveWriter, library: RunLibrary, clock: Clock
 ) -> None:
-    writer = start(store, OLD)
     live = library.open(OLD)
-    finish(writer)
+    writer.finish()
     clock.now = 1.0
     published = library.open(OLD)
     assert isinstance(published, PublishedRun)
@@ -160,7 +138,7 @@ def test_a_run_that_finishes_is_shown_from_its_files_then(
 
 
 def test_a_finished_run_stays_open(store: WatchedStore, library: RunLibrary, clock: Clock) -> None:
-    finish(start(store, OLD))
+    start(store, OLD).finish()
     first = library.open(OLD)
     clock.now = 100.0
     assert library.open(OLD) is first
@@ -170,45 +148,24 @@ def test_a_finished_run_stays_open(store: WatchedStore, library: RunLibrary, clo
 
 
 def test_a_state_that_is_replaced_while_it_is_read_gives_the_later_one(
-    store: WatchedStore, library: RunLibrary
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary
 ) -> None:
-    writer = start(store, OLD)
-
-    def replace(key: str) -> None:
-        if key == writer.folder.state(1):
-            store.before_get = lambda key: None
-            writer.add(10)
-            writer.save()
-
-    store.before_get = replace
+    store.before[writer.folder.state(1)] = writer.further
     assert records(library, OLD) == 20
 
 
 def test_a_run_that_finishes_while_its_state_is_read_is_shown_from_its_files(
-    store: WatchedStore, library: RunLibrary
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary
 ) -> None:
-    writer = start(store, OLD)
-
-    def publish(key: str) -> None:
-        if key == writer.folder.state(1):
-            store.before_get = lambda key: None
-            finish(writer)
-
-    store.before_get = publish
+    store.before[writer.folder.state(1)] = writer.finish
     assert isinstance(library.open(OLD), PublishedRun)
 
 
-def test_a_run_that_is_deleted_while_its_state_is_read_is_not_found(store: WatchedStore, library: RunLibrary) -> None:
-    writer = start(store, OLD)
-
-    def vanish(key: str) -> None:
-        if key == writer.folder.state(1):
-            store.before_get = lambda key: None
-            delete(writer)
-
-    store.before_get = vanish
-    with pytest.raises(NotFoundError, match=f"^there is no run '{OLD}'$"):
-        library.open(OLD)
+def test_a_run_that_is_deleted_while_its_state_is_read_is_not_found(
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary
+) -> None:
+    store.before[writer.folder.state(1)] = writer.delete
+    assert_gone(lambda: library.open(OLD))
 
 
 # Runs with nothing to show.
@@ -237,8 +194,9 @@ def test_a_name_that_no_run_has_is_not_found(store: WatchedStore, library: RunLi
         library.open(run_id)
 
 
-def test_a_damaged_state_is_an_error_and_no_missing_run(store: WatchedStore, library: RunLibrary) -> None:
-    writer = start(store, OLD)
+def test_a_damaged_state_is_an_error_and_no_missing_run(
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary
+) -> None:
     store.put(writer.folder.state(1), b"nonsense")
     with pytest.raises(SaescopeError) as caught:
         library.open(OLD)
@@ -250,47 +208,41 @@ def test_a_damaged_state_is_an_error_and_no_missing_run(store: WatchedStore, lib
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_run_that_was_deleted_is_not_found_a_second_later(
-    store: WatchedStore, library: RunLibrary, clock: Clock, finished: bool
+    writer: LiveWriter, library: RunLibrary, clock: Clock, finished: bool
 ) -> None:
-    writer = start(store, OLD)
     if finished:
-        finish(writer)
+        writer.finish()
     library.open(OLD)
-    delete(writer)
+    writer.delete()
     clock.now = 1.0
-    with pytest.raises(NotFoundError, match=f"^there is no run '{OLD}'$"):
-        library.open(OLD)
+    assert_gone(lambda: library.open(OLD))
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_a_run_that_is_forgotten_is_not_found_at_once(store: WatchedStore, library: RunLibrary, finished: bool) -> None:
-    writer = start(store, OLD)
+def test_a_run_that_is_forgotten_is_not_found_at_once(writer: LiveWriter, library: RunLibrary, finished: bool) -> None:
     if finished:
-        finish(writer)
+        writer.finish()
     library.open(OLD)
-    delete(writer)
+    writer.delete()
     library.forget(OLD)
-    with pytest.raises(NotFoundError, match=f"^there is no run '{OLD}'$"):
-        library.open(OLD)
+    assert_gone(lambda: library.open(OLD))
 
 
 def test_a_finished_run_that_was_deleted_says_so_when_its_files_are_missed(
-    store: WatchedStore, library: RunLibrary
+    writer: LiveWriter, library: RunLibrary
 ) -> None:
-    writer = start(store, OLD)
-    finish(writer)
+    writer.finish()
     run = library.open(OLD)
-    delete(writer)
-    with pytest.raises(NotFoundError, match=f"^there is no run '{OLD}'$"):
-        run.feature(0)
+    writer.delete()
+    assert_gone(lambda: run.feature(0))
 
 
 def test_a_deleted_run_is_listed_no_longer(store: WatchedStore, library: RunLibrary) -> None:
-    finish(start(store, OLD))
+    start(store, OLD).finish()
     newer = start(store, NEW)
-    finish(newer)
+    newer.finish()
     assert [run.run_id for run in library.all()] == [NEW, OLD]
-    delete(newer)
+    newer.delete()
     assert [run.run_id for run in library.all()] == [OLD]
     assert library.newest().metadata.run_id == OLD
 
@@ -298,11 +250,11 @@ def test_a_deleted_run_is_listed_no_longer(store: WatchedStore, library: RunLibr
 def test_a_deleted_run_whose_folder_is_still_listed_disappears_too(
     store: WatchedStore, library: RunLibrary, clock: Clock
 ) -> None:
-    finish(start(store, OLD))
+    start(store, OLD).finish()
     newer = start(store, NEW)
-    finish(newer)
+    newer.finish()
     library.all()
-    delete(newer)
+    newer.delete()
     store.put(f"{NEW}/stopped.json", b"{}")
     clock.now = 1.0
     assert library.newest().metadata.run_id == OLD
@@ -313,8 +265,8 @@ def test_a_deleted_run_whose_folder_is_still_listed_disappears_too(
 
 
 def test_the_newest_finished_run_comes_before_later_unfinished_ones(store: WatchedStore, library: RunLibrary) -> None:
-    finish(start(store, OLD))
-    finish(start(store, MIDDLE))
+    start(store, OLD).finish()
+    start(store, MIDDLE).finish()
     start(store, NEW)
     assert library.newest().metadata.run_id == MIDDLE
 
@@ -329,7 +281,7 @@ def test_without_a_finished_run_the_newest_with_something_to_show_is_the_default
 
 
 def test_folders_that_hold_no_run_are_passed_over(store: WatchedStore, library: RunLibrary) -> None:
-    finish(start(store, OLD))
+    start(store, OLD).finish()
     store.put(f"{NEW}/request.json", b"{}")
     (store.root / MIDDLE).mkdir()
     store.put(".hidden/metadata.json", b"{}")
@@ -343,8 +295,7 @@ def test_there_being_nothing_to_show_is_an_error_that_says_what_to_do(store: Wat
         library.newest()
 
 
-def test_what_is_wrong_with_the_only_run_is_said(store: WatchedStore, library: RunLibrary) -> None:
-    writer = start(store, OLD)
+def test_what_is_wrong_with_the_only_run_is_said(store: WatchedStore, writer: LiveWriter, library: RunLibrary) -> None:
     store.put(writer.folder.metadata, b"{}")
     with pytest.raises(SaescopeError, match=f"the metadata.json of run {OLD} can't be understood"):
         library.newest()
@@ -353,8 +304,8 @@ def test_what_is_wrong_with_the_only_run_is_said(store: WatchedStore, library: R
 def test_finished_runs_are_read_once_and_looked_at_now_and_then(
     store: WatchedStore, library: RunLibrary, clock: Clock
 ) -> None:
-    finish(start(store, OLD))
-    finish(start(store, NEW))
+    start(store, OLD).finish()
+    start(store, NEW).finish()
     store.calls.clear()
     for second in range(20):
         clock.now = second / 20
@@ -370,68 +321,34 @@ def test_no_more_than_two_unfinished_runs_stay_in_memory(store: WatchedStore, li
     states = []
     for run_id in (OLD, MIDDLE, NEW):
         start(store, run_id)
-        run = library.open(run_id)
-        assert isinstance(run, LiveRun)
-        states.append(weakref.ref(run.state))
-    del run
+        states.append(state_of(library, run_id))
     gc.collect()
     assert [state() is not None for state in states] == [False, True, True]
 
 
 def test_a_state_is_out_of_memory_before_the_next_is_loaded(
-    store: WatchedStore, library: RunLibrary, clock: Clock
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary, clock: Clock
 ) -> None:
-    writer = start(store, OLD)
-    run = library.open(OLD)
-    assert isinstance(run, LiveRun)
-    state = weakref.ref(run.state)
-    del run
-    writer.add(10)
-    writer.save()
+    state = state_of(library, OLD)
+    writer.further()
     seen = []
 
-    def look(key: str) -> None:
-        if key == writer.folder.state(2):
-            gc.collect()
-            seen.append(state())
+    def look() -> None:
+        gc.collect()
+        seen.append(state())
 
-    store.before_get = look
+    store.before[writer.folder.state(2)] = look
     clock.now = 1.0
     assert records(library, OLD) == 20
     assert seen == [None]
 
 
 def test_the_state_of_a_run_that_is_finished_is_out_of_memory(
-    store: WatchedStore, library: RunLibrary, clock: Clock
+    writer: LiveWriter, library: RunLibrary, clock: Clock
 ) -> None:
-    writer = start(store, OLD)
-    run = library.open(OLD)
-    assert isinstance(run, LiveRun)
-    state = weakref.ref(run.state)
-    finish(writer)
+    state = state_of(library, OLD)
+    writer.finish()
     clock.now = 1.0
-    run = library.open(OLD)
+    library.open(OLD)
     gc.collect()
     assert state() is None
-
-
-def test_recent_values_stay_and_the_others_go() -> None:
-    recent: Recent[str, int] = Recent(2)
-    recent.keep("a", 1)
-    recent.keep("b", 2)
-    assert recent.get("a") == 1
-    recent.keep("c", 3)
-    assert [recent.get(key) for key in "abc"] == [1, None, 3]
-
-
-def test_a_limit_can_be_on_sizes_and_the_last_value_always_stays() -> None:
-    recent: Recent[str, bytes] = Recent(10, len)
-    recent.keep("a", b"12345")
-    recent.keep("b", b"12345")
-    recent.keep("b", b"1234")
-    recent.keep("c", b"1")
-    assert [recent.get(key) for key in "abc"] == [b"12345", b"1234", b"1"]
-    recent.keep("d", b"x" * 11)
-    assert [recent.get(key) for key in "abcd"] == [None, None, None, b"x" * 11]
-    recent.keep("e", b"12345")
-    assert [recent.get(key) for key in "de"] == [None, b"12345"]

@@ -107,6 +107,14 @@ def test_damaged_bytes_are_an_error(damage: Callable[[bytes], bytes]) -> None:
         summary_bytes.from_bytes(damage(summary_bytes.to_bytes(Summary.empty(SPEC))))
 
 
+def test_bytes_of_an_earlier_format_are_an_error_that_says_so() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(summary_bytes, "_FORMAT", 1)
+        earlier = summary_bytes.to_bytes(Summary.empty(SPEC))
+    with pytest.raises(SaescopeError, match="format 1, and this version of saescope reads 2"):
+        summary_bytes.from_bytes(earlier)
+
+
 def test_the_order_of_a_blocks_activations_is_irrelevant() -> None:
     windows = [OracleWindow(0, 0, [0, 1, 2], np.array([[0, 0, 0], [1.0, 2.0, 0], [1.0, 0, 3.0]]))]
     activations = to_activations(windows, 1)

@@ -1,0 +1,72 @@
+"""The endpoints about features: the list, where one stands in it, and everything about one.
+
+What they take is declared in endpoints.py; what they answer is built in listing.py and payloads.py.
+"""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from services.api import payloads
+from services.api.endpoints import (
+    DETAILS,
+    FEATURE,
+    FEATURE_ID,
+    FEATURE_INFO,
+    FEATURE_RANK,
+    FEATURES,
+    LIMIT,
+    OFFSET,
+    RUN,
+    TOP_K,
+)
+from services.api.listing import feature_list, feature_rank, metric_of, selection_of
+from services.api.parameters import Asked, check_range
+from services.api.routing import routes
+from services.api.types import FeatureInfo, FeatureList, FeatureRank, FeatureTokens
+from sparse_autoencoder.reading import RunLibrary
+from sparse_autoencoder.run_view import RunView
+
+
+class FeaturesApi:
+    """The endpoints about features, on the runs of a store."""
+
+    def __init__(self, library: RunLibrary) -> None:
+        self._runs = library
+
+    def routes(self) -> list[Route]:
+        """All endpoints below /api."""
+        return routes(
+            {
+                FEATURES: self.features,
+                FEATURE_RANK: self.feature_rank,
+                FEATURE: self.feature,
+                FEATURE_INFO: self.feature_info,
+            },
+            "/api",
+        )
+
+    def features(self, asked: Asked) -> FeatureList:
+        """See FEATURES."""
+        run = self._runs.asked(asked[RUN])
+        metric, selection = metric_of(asked, run), selection_of(asked, run)
+        return feature_list(run, metric, selection, offset=asked[OFFSET], limit=asked[LIMIT], details=asked[DETAILS])
+
+    def feature_rank(self, asked: Asked) -> FeatureRank:
+        """See FEATURE_RANK."""
+        run = self._runs.asked(asked[RUN])
+        return feature_rank(run, _feature_id(asked, run), selection_of(asked, run))
+
+    def feature(self, asked: Asked) -> FeatureTokens:
+        """See FEATURE."""
+        run = self._runs.asked(asked[RUN])
+        return payloads.feature(run, _feature_id(asked, run), asked[TOP_K])
+
+    def feature_info(self, asked: Asked) -> FeatureInfo:
+        """See FEATURE_INFO."""
+        run = self._runs.asked(asked[RUN])
+        return payloads.feature_info(run, _feature_id(asked, run), asked[TOP_K])
+
+
+def _feature_id(asked: Asked, run: RunView) -> int:
+    return check_range(FEATURE_ID.name, asked[FEATURE_ID], 0, run.metadata.num_features - 1)

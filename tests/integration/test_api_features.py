@@ -1,0 +1,355 @@
+"""The API's list of features, held against a run's files by going through all of them; and what it can't be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from services.api.app import create_app
+from sparse_autoencoder.main import run
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.store import DirectoryStore
+from tests.support.live_runs import published_twin
+from tests.support.runs import DEAD, N_LATENTS, World, interrupted_run, read_json, read_tables
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+Query = dict[str, Any]
+Record = dict[str, Any]
+LISTS = ["/api/features", "/api/feature_rank"]
+METRICS = ["mean_activation", "max_activation", "fraction_active", "mean_when_active", "std", "skew", "kurtosis"]
+SORTS = [*METRICS, "feature_id", "num_active_tokens"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run in the API, and what its files say."""
+
+    client: TestClient
+    run_id: str
+    num_tokens: int  # counted
+    records: list[Record]  # of features/*.parquet
+    vocabulary: list[str]
+
+    @classmethod
+    def of(cls, client: TestClient, folder: Path) -> Listed:
+        """The run in a folder."""
+        tokens = read_json(folder, "metadata.json")["num_tokens"]
+        return cls(client, folder.name, tokens, read_tables(folder, "features"), read_json(folder, "vocabulary.json"))
+
+    def get(self, path: str, query: Query) -> Any:
+        """The JSON of a successful answer."""
+        response = self.client.get(path, params={"run": self.run_id} | query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def expected(self, query: Query) -> list[int]:
+        """Ids of the features that a query selects, in its order."""
+        by = query.get("sort") or query.get("metric") or METRICS[0]
+        sign = 1 if query.get("order") == "asc" else -1
+        selected = [record for record in self.records if self._is_selected(record, query)]
+        return [
+            record["feature_id"]
+            for record in sorted(selected, key=lambda record: (sign * record[by], record["feature_id"]))
+        ]
+
+    def chips(self, record: Record) -> list[Record]:
+        """The tokens that a feature's examples are listed for, strongest first."""
+        strongest: dict[int, float] = {}
+        for example in record["top"] + record["random"]:
+            token = example["token_ids"][example["position"]]
+            strongest[token] = max(example["activation"], strongest.get(token, 0.0))
+        ranked = sorted(strongest, key=lambda token: (-strongest[token], token))
+        return [{"token_id": token, "token": self.vocabulary[token]} for token in ranked]
+
+    def _is_selected(self, record: Record, query: Query) -> bool:
+        count = record["num_active_tokens"]
+        density = count / self.num_tokens
+        texts = [chip["token"].lower() for chip in self.chips(record)]
+        return (
+            (count == 0) == (query.get("dead") == "true")
+            and query.get("min_density", 0) <= density <= query.get("max_density", 1)
+            and query.get("min_count", 0) <= count <= query.get("max_count", count)
+            and ("token" not in query or any(query["token"].lower() in text for text in texts))
+        )
+
+
+@pytest.fixture(scope="module")
+def listed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listed]:
+    root = tmp_path_factory.mktemp("runs")
+    metadata = run(world.options(autoencoder=world.relu), DirectoryStore(root))
+    with TestClient(create_app(DirectoryStore(root))) as client:
+        yield Listed.of(client, root / metadata.run_id)
+
+
+@pytest.fixture(scope="module")
+def live(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listed]:
+    """An interrupted run, and the files that it would leave if it ended where it is."""
+    root, twins = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("twins")
+    folder = RunFolder(DirectoryStore(root), interrupted_run(world.options(), root, "prompts/000003.parquet"))
+    state = folder.read_state(folder.read_metadata().spec)
+    published_twin(folder, state, DirectoryStore(twins))
+    with TestClient(create_app(DirectoryStore(root))) as client:
+        yield Listed.of(client, twins / folder.run_id)
+
+
+def limits(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Query]:
+    """A lower limit, an upper one, both or none."""
+    both = st.lists(values, min_size=2, max_size=2).map(sorted)
+    return st.one_of(
+        st.just({}),
+        values.map(lambda value: {f"min_{name}": value}),
+        values.map(lambda value: {f"max_{name}": value}),
+        both.map(lambda pair: {f"min_{name}": pair[0], f"max_{name}": pair[1]}),
+    )
+
+
+queries = st.builds(
+    lambda *parts: {name: value for part in parts for name, value in part.items()},
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "metric": st.sampled_from(METRICS),
+            "sort": st.sampled_from(SORTS),
+            "order": st.sampled_from(["asc", "desc"]),
+            "token": st.sampled_from([" ", "p", "UP", " up", "e ", "apple", "\ufffd", "5%", "no such token"]),
+            "dead": st.sampled_from(["true", "false"]),
+        },
+    ),
+    limits("density", st.floats(0, 1) | st.sampled_from([0.0, 0.001, 0.01, 0.1])),
+    limits("count", st.integers(0, 300)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(query=queries)
+def test_every_query_lists_what_going_through_all_features_gives(listed: Listed, query: Query) -> None:
+    expected = listed.expected(query)
+    answer = listed.get("/api/features", query | {"limit": N_LATENTS})
+    assert [feature["feature_id"] for feature in answer["features"]] == expected
+    assert answer["num_matching"] == len(expected)
+    metric = query.get("metric", METRICS[0])
+    assert (answer["metric"], answer["sort"]) == (metric, query.get("sort", metric))
+    assert answer["order"] == query.get("order", "desc")
+
+
+@settings(max_examples=50, deadline=None)
+@given(query=queries)
+def test_an_unfinished_run_is_listed_as_it_would_be_published(live: Listed, query: Query) -> None:
+    answer = live.get("/api/features", query | {"limit": N_LATENTS, "details": "true"})
+    expected = live.expected(query)
+    assert answer["live"] is True
+    assert [feature["feature_id"] for feature in answer["features"]] == expected
+    assert [feature["tokens"] for feature in answer["features"]] == [
+        live.chips(live.records[feature])[:5] for feature in expected
+    ]
+
+
+@settings(max_examples=50, deadline=None)
+@given(query=queries, offset=st.integers(0, 60), limit=st.integers(0, 20))
+def test_a_page_is_a_stretch_of_the_whole_list(listed: Listed, query: Query, offset: int, limit: int) -> None:
+    answer = listed.get("/api/features", query | {"offset": offset, "limit": limit})
+    expected = listed.expected(query)
+    assert [feature["feature_id"] for feature in answer["features"]] == expected[offset : offset + limit]
+    assert (answer["offset"], answer["limit"], answer["num_matching"]) == (offset, limit, len(expected))
+
+
+@pytest.fixture(scope="module", params=["listed", "live"])
+def shown(request: pytest.FixtureRequest) -> Listed:
+    """A finished run, and an unfinished one."""
+    run: Listed = request.getfixturevalue(request.param)
+    return run
+
+
+@settings(max_examples=50, deadline=None)
+@given(query=queries, feature=st.integers(0, N_LATENTS - 1))
+def test_a_features_rank_is_its_place_in_the_list(shown: Listed, query: Query, feature: int) -> None:
+    expected = shown.expected(query)
+    rank = expected.index(feature) if feature in expected else None
+    answer = shown.get("/api/feature_rank", query | {"id": feature})
+    assert {name: answer[name] for name in answer if name not in ("live", "num_records")} == {
+        "run": shown.run_id,
+        "feature_id": feature,
+        "rank": rank,
+        "previous": None if not rank else expected[rank - 1],
+        "next": None if rank is None or rank + 1 == len(expected) else expected[rank + 1],
+        "num_matching": len(expected),
+    }
+
+
+def test_a_listed_feature_says_what_its_file_says(listed: Listed) -> None:
+    answer = listed.get("/api/features", {"metric": "skew", "details": "true", "limit": N_LATENTS})
+    assert answer["bin_width"] == 0.2
+    for feature in answer["features"]:
+        record = listed.records[feature["feature_id"]]
+        assert feature == {
+            "feature_id": record["feature_id"],
+            "value": record["skew"],
+            "num_active_tokens": record["num_active_tokens"],
+            "metrics": {name: record[name] for name in METRICS},
+            "tokens": listed.chips(record)[:5],
+            "hist": {str(entry["bin"]): entry["count"] for entry in record["histogram"]},
+        }
+    assert max(len(listed.chips(record)) for record in listed.records) > 5
+
+
+@pytest.mark.parametrize("query", [{}, {"details": "false"}])
+def test_without_details_features_have_neither_tokens_nor_histogram(listed: Listed, query: Query) -> None:
+    for feature in listed.get("/api/features", query)["features"]:
+        assert list(feature) == ["feature_id", "value", "num_active_tokens", "metrics"]
+
+
+def test_the_counts_of_all_features_do_not_depend_on_filters(listed: Listed) -> None:
+    active = sum(record["num_active_tokens"] > 0 for record in listed.records)
+    for query in ({}, {"dead": "true"}, {"min_count": 10}, {"token": "no such token"}):
+        answer = listed.get("/api/features", query)
+        assert (answer["num_features"], answer["num_active_features"]) == (N_LATENTS, active)
+        assert answer["num_tokens"] == listed.num_tokens
+
+
+def test_features_that_never_fired_come_by_number_with_nothing_to_show(listed: Listed) -> None:
+    answer = listed.get("/api/features", {"dead": "true", "details": "true"})
+    assert set(DEAD) <= {feature["feature_id"] for feature in answer["features"]}
+    numbers = [feature["feature_id"] for feature in answer["features"]]
+    assert numbers == sorted(numbers)
+    for feature in answer["features"]:
+        assert (feature["value"], feature["num_active_tokens"]) == (0.0, 0)
+        assert (feature["tokens"], feature["hist"]) == ([], {})
+
+
+def test_a_search_regards_spaces_and_disregards_case(listed: Listed) -> None:
+    def found(token: str) -> set[int]:
+        answer = listed.get("/api/features", {"token": token, "limit": N_LATENTS})
+        return {feature["feature_id"] for feature in answer["features"]}
+
+    assert found(" APPLE") == found(" apple") != set()
+    assert set() != found(" p") < found("p")
+    assert found("apple ") == set()
+
+
+# What can't be asked.
+
+
+def problem(listed: Listed, path: str, query: str) -> str:
+    """The sentence of an answer with status 400."""
+    response = listed.client.get(f"{path}?id=1&{query}")
+    assert response.status_code == 400, response.text
+    assert list(response.json()) == ["error"]
+    return str(response.json()["error"])
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("name", ["min_density", "max_density"])
+@pytest.mark.parametrize("text", ["", "nan", "inf", "-inf", "x", "1_0", "1,5", "٣", "0x1", "1e", " 1"])
+def test_what_is_no_number_is_named(listed: Listed, path: str, name: str, text: str) -> None:
+    assert problem(listed, path, f"{name}={text}") == f"{name} must be a number, not {text!r}"
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("name", ["min_density", "max_density"])
+@pytest.mark.parametrize("text", ["-0.1", "1.001", "1e999", "2"])
+def test_a_density_is_from_0_to_1(listed: Listed, path: str, name: str, text: str) -> None:
+    assert problem(listed, path, f"{name}={text}") == f"{name} must be from 0 to 1, not {text}"
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("name", ["min_count", "max_count"])
+@pytest.mark.parametrize("text", ["", "1.5", "nan", "1e3", "many"])
+def test_what_is_no_count_is_named(listed: Listed, path: str, name: str, text: str) -> None:
+    assert problem(listed, path, f"{name}={text}") == f"{name} must be a whole number, not {text!r}"
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("name", ["min_count", "max_count"])
+def test_a_count_is_not_negative(listed: Listed, path: str, name: str) -> None:
+    assert problem(listed, path, f"{name}=-1") == f"{name} must be from 0 to 9223372036854775807, not -1"
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("min_count=5&max_count=4", "min_count is 5 and max_count is 4: no feature can be between them"),
+        (
+            "min_density=0.5&max_density=0.25",
+            "min_density is 0.5 and max_density is 0.25: no feature can be between them",
+        ),
+        ("token=", "token must have from 1 to 1,000 characters, not 0"),
+        ("metric=", f"there is no metric ''; there are {', '.join(METRICS)}"),
+        ("metric=feature_id", f"there is no metric 'feature_id'; there are {', '.join(METRICS)}"),
+        ("metric=loudness&sort=std", f"there is no metric 'loudness'; there are {', '.join(METRICS)}"),
+        ("sort=", f"sort is one of {', '.join(SORTS)}, not ''"),
+        ("sort=loudness", f"sort is one of {', '.join(SORTS)}, not 'loudness'"),
+        ("order=", "order is asc or desc, not ''"),
+        ("dead=", "dead is true or false, not ''"),
+        ("dead=1", "dead is true or false, not '1'"),
+    ],
+)
+def test_what_makes_no_sense_is_said(listed: Listed, path: str, query: str, sentence: str) -> None:
+    assert problem(listed, path, query) == sentence
+
+
+@pytest.mark.parametrize("name", ["details", "limit", "offset"])
+def test_an_empty_stretch_of_the_list_is_no_stretch(listed: Listed, name: str) -> None:
+    assert problem(listed, "/api/features", f"{name}=").startswith(name)
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    "given", ["metric=std", "sort=std", "order=asc", "token=a", "min_count=1", "dead=true", "run=x"]
+)
+def test_what_is_there_twice_is_named(listed: Listed, path: str, given: str) -> None:
+    name = given.partition("=")[0]
+    assert problem(listed, path, f"{given}&{given}") == f"{name} is there 2 times: give it once"
+
+
+@pytest.mark.parametrize("feature", ["-1", str(N_LATENTS)])
+def test_a_feature_that_the_run_does_not_have_has_no_rank(listed: Listed, feature: str) -> None:
+    response = listed.client.get("/api/feature_rank", params={"id": feature})
+    assert response.status_code == 400
+    assert response.json() == {"error": f"id must be from 0 to {N_LATENTS - 1}, not {feature}"}
+
+
+def test_an_unknown_run_has_no_features(listed: Listed) -> None:
+    response = listed.client.get("/api/feature_rank", params={"id": 1, "run": "x"})
+    assert (response.status_code, response.json()) == (404, {"error": "there is no run 'x'"})
+
+
+def test_an_empty_run_is_the_newest(listed: Listed) -> None:
+    response = listed.client.get("/api/feature_rank", params={"id": 1, "run": ""})
+    assert response.json() == listed.client.get("/api/feature_rank", params={"id": 1}).json()
+
+
+texts = st.text(max_size=12) | st.sampled_from(["nan", "1", "0.5", "true", "std", "9" * 19, "-0"])
+names = st.sampled_from(
+    [
+        "id",
+        "metric",
+        "sort",
+        "order",
+        "min_density",
+        "max_density",
+        "min_count",
+        "max_count",
+        "token",
+        "dead",
+        "details",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(LISTS), query=st.lists(st.tuples(names, texts), max_size=6))
+def test_whatever_is_asked_there_is_an_answer_or_a_sentence(
+    listed: Listed, path: str, query: list[tuple[str, str]]
+) -> None:
+    response = listed.client.get(path, params=[*query])
+    assert response.status_code in (200, 400)
+    assert response.status_code == 200 or list(response.json()) == ["error"]
