@@ -57,6 +57,7 @@ check: install
 format: install
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
+	cd $(VIEWER) && npm run --silent format
 
 # The browser tests drive a real Chromium: the system's, or else one installed here.
 browser: $(VENV)/.installed
@@ -65,12 +66,16 @@ browser: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) $(VIEWER)/node_modules $(VIEWER)/dist .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: readme types
+.PHONY: readme types screenshots
 
 # The API's description from its types, and the viewer's types from that.
 types: install
 	$(BIN)/python -m services.api.openapi > $(VIEWER)/openapi.json
 	cd $(VIEWER) && npm run --silent types
+
+# The pages of a demo run: light, dark, and on a phone.
+screenshots: install browser
+	$(BIN)/python -m tests.e2e.screenshots docs/screenshots
 
 readme: install
 	$(BIN)/python docs/readme_blocks.py

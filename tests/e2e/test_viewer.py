@@ -1,167 +1,94 @@
-"""The viewer over a real demo run, in a real browser, as a person uses it."""
+"""What every page of the viewer has, in a real browser: colours, the notice, the keyboard help."""
 
-import re
-from typing import Any
-from urllib.parse import urlsplit
+from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-
-def ranked_features(page: Page) -> list[str]:
-    """The feature numbers of the list, in the order shown."""
-    page.locator("tbody a").first.wait_for()
-    return page.locator("tbody a").all_inner_texts()
+from tests.e2e.addresses import visit
 
 
-def api(page: Page, path: str) -> Any:
-    """What the API answers to `path`, asked by the page's own browser."""
-    response = page.request.get(path)
-    assert response.ok
-    return response.json()
+def theme_switch(page: Page) -> Locator:
+    return page.get_by_role("button", name="Theme")
 
 
-def choose_metric(page: Page, metric: str) -> None:
-    page.get_by_label("Ranked by").select_option(metric)
-    page.wait_for_url(f"**/?metric={metric}")
-    expect(page.locator("tbody tr").first).to_contain_text(str(best_feature(page, metric)))
+def is_dark(page: Page) -> bool:
+    return bool(page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(20, 22, 26)")
 
 
-def best_feature(page: Page, metric: str, rank: int = 0) -> int:
-    ranking = api(page, f"/api/features?metric={metric}&limit=1&offset={rank}")
-    return int(ranking["features"][0]["feature_id"])
+def test_the_colours_are_the_system_s_until_others_are_chosen(page: Page) -> None:
+    page.goto("/runs")
+    page.emulate_media(color_scheme="dark")
+    assert is_dark(page)
+    theme_switch(page).click()
+    expect(theme_switch(page)).to_have_accessible_name("Theme: light colours")
+    assert not is_dark(page)
+    page.emulate_media(color_scheme="light")
+    theme_switch(page).click()
+    expect(theme_switch(page)).to_have_accessible_name("Theme: dark colours")
+    assert is_dark(page)
+    theme_switch(page).click()
+    expect(theme_switch(page)).to_have_accessible_name("Theme: the system’s colours")
+    assert not is_dark(page)
 
 
-def open_best_feature(page: Page, metric: str) -> int:
-    feature_id = best_feature(page, metric)
-    page.goto(f"/feature/{feature_id}?metric={metric}")
-    expect(page.get_by_test_id("bar").first).to_be_visible()
-    return feature_id
-
-
-def framed_token(page: Page) -> Locator:
-    """The strongest token of the strongest text."""
-    return page.get_by_role("region", name="Top activations").locator(".token-peak").first
-
-
-def background(token: Locator) -> str:
-    return str(token.evaluate("element => getComputedStyle(element).backgroundColor"))
-
-
-def test_the_metrics_offered_are_those_of_the_api(page: Page) -> None:
-    page.goto("/")
-    ranked_features(page)
-    offered = page.get_by_label("Ranked by").locator("option").evaluate_all("options => options.map(o => o.value)")
-    assert offered == api(page, "/api/features?limit=1")["metrics_available"]
-
-
-def test_choosing_a_metric_ranks_the_features_by_it(page: Page) -> None:
-    page.goto("/")
-    before = ranked_features(page)
-    choose_metric(page, "max_activation")
-    after = ranked_features(page)
-    expected = api(page, "/api/features?metric=max_activation&limit=50")["features"]
-    assert after == [str(feature["feature_id"]) for feature in expected]
-    assert after != before
-
-
-def test_every_feature_that_fired_is_on_some_page_of_the_list(page: Page) -> None:
-    page.goto("/")
-    ranked_features(page)
-    total = api(page, "/api/features?limit=1")["num_active_features"]
-    page.get_by_role("link", name="Last").click()
-    expect(page.get_by_text(re.compile(rf"–{total:,} of {total:,} that fired"))).to_be_visible()
-
-
-def test_a_click_in_the_list_opens_the_feature(page: Page) -> None:
-    page.goto("/?metric=max_activation")
-    first = ranked_features(page)[0]
-    page.locator("tbody a").first.click()
-    expect(page.get_by_role("heading", name=f"Feature {first}")).to_be_visible()
-    expect(page).to_have_title(f"Feature {first} · saescope")
-
-
-def test_the_histogram_has_a_bar_for_every_bin_of_the_api(page: Page) -> None:
-    feature_id = open_best_feature(page, "max_activation")
-    info = api(page, f"/api/feature_info?id={feature_id}")
-    assert page.get_by_test_id("bar").count() == len(info["hist"])
-
-
-def test_tokens_are_coloured_where_the_feature_is_active_and_only_there(page: Page) -> None:
-    feature_id = open_best_feature(page, "max_activation")
-    text = api(page, f"/api/feature_info?id={feature_id}")["top"][0]
-    tokens = page.get_by_role("region", name="Top activations").locator("li").first.locator(".token")
-    assert tokens.count() == len(text["tokens"])
-    transparent = re.compile(r"rgba\(0, 0, 0, 0\)|/ 0\)$")
-    coloured = [transparent.search(background(token)) is None for token in tokens.all()]
-    assert coloured == [activation > 0 for activation in text["acts"]]
-
-
-def test_hovering_over_a_token_shows_its_exact_activation(page: Page) -> None:
-    feature_id = open_best_feature(page, "max_activation")
-    framed_token(page).hover()
-    shown = page.get_by_role("tooltip").get_by_test_id("exact-activation").inner_text()
-    assert float(shown) == api(page, f"/api/feature_info?id={feature_id}")["top"][0]["act"]
-
-
-def test_focusing_a_token_shows_its_exact_activation(page: Page) -> None:
-    feature_id = open_best_feature(page, "max_activation")
-    framed_token(page).focus()
-    shown = page.get_by_role("tooltip").get_by_test_id("exact-activation").inner_text()
-    assert float(shown) == api(page, f"/api/feature_info?id={feature_id}")["top"][0]["act"]
-
-
-def test_going_back_and_reloading_keep_the_metric_and_the_feature(page: Page) -> None:
-    page.goto("/")
-    ranked_features(page)
-    choose_metric(page, "max_activation")
-    ranking = ranked_features(page)
-    page.locator("tbody a").first.click()
-    expect(page.get_by_role("heading", name=f"Feature {ranking[0]}")).to_be_visible()
-
+def test_chosen_colours_are_there_before_the_page_is(page: Page) -> None:
+    page.goto("/runs")
+    theme_switch(page).click()
+    theme_switch(page).click()
+    expect(theme_switch(page)).to_have_accessible_name("Theme: dark colours")
+    viewer = page.locator("script[type=module]").get_attribute("src")
+    page.route(f"**{viewer}", lambda route: route.abort())
     page.reload()
-    expect(page.get_by_role("heading", name=f"Feature {ranking[0]}")).to_be_visible()
-    expect(page.get_by_text(re.compile("^rank 1 of .* by max activation$"))).to_be_visible()
-
-    page.go_back()
-    expect(page.get_by_label("Ranked by")).to_have_value("max_activation")
-    assert ranked_features(page) == ranking
+    expect(page.locator("#root")).to_be_empty()
+    assert is_dark(page)
 
 
-def test_the_keyboard_goes_to_the_next_feature_of_the_ranking_and_back(page: Page) -> None:
-    first = open_best_feature(page, "max_activation")
-    second = best_feature(page, "max_activation", rank=1)
-    expect(page.get_by_role("link", name="Next")).to_be_visible()
-    page.keyboard.press("j")
-    expect(page.get_by_role("heading", name=f"Feature {second}")).to_be_visible()
-    expect(page.get_by_role("link", name="Previous")).to_be_visible()
-    page.keyboard.press("ArrowLeft")
-    expect(page.get_by_role("heading", name=f"Feature {first}")).to_be_visible()
-
-
-def test_a_feature_that_does_not_exist_is_an_error_in_the_api_s_words(page: Page) -> None:
-    sentence = page.request.get("/api/feature_info?id=99999999").json()["error"]
-    page.goto("/feature/99999999")
-    expect(page.get_by_role("alert")).to_contain_text(sentence)
-
-
-def test_the_pages_load_nothing_from_elsewhere_and_log_no_errors(page: Page, demo_url: str) -> None:
-    hosts: set[str] = set()
-    problems: list[str] = []
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
+def test_the_notice_that_texts_may_be_offensive_is_shown_until_it_is_dismissed_and_never_again(page: Page) -> None:
     page.goto("/")
-    page.locator("tbody a").first.click()
-    expect(page.get_by_test_id("bar").first).to_be_visible()
-    assert hosts == {urlsplit(demo_url).netloc}
-    assert problems == []
+    notice = page.get_by_role("complementary", name="Notice")
+    expect(notice).to_contain_text("some may be offensive")
+    page.goto("/runs")
+    notice.get_by_role("button", name="Understood").press("Enter")
+    expect(notice).to_have_count(0)
+    page.goto("/")
+    expect(page.get_by_role("banner")).to_be_visible()
+    expect(notice).to_have_count(0)
 
 
-def test_both_pages_fit_a_phone_without_sideways_scrolling(page: Page) -> None:
-    page.set_viewport_size({"width": 375, "height": 812})
-    page.goto("/?metric=max_activation")
-    ranked_features(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.locator("tbody a").first.click()
-    expect(page.get_by_test_id("bar").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+def test_the_question_mark_opens_the_keyboard_help_and_escape_closes_it(page: Page) -> None:
+    page.goto("/runs")
+    theme_switch(page).focus()
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_contain_text("next and previous feature of the list")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(theme_switch(page)).to_be_focused()
+
+
+def test_the_keyboard_help_has_a_button_and_closes_by_its_own(page: Page) -> None:
+    page.goto("/runs")
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_keys_do_nothing_to_the_page_under_the_keyboard_help(page: Page, demo_url: str) -> None:
+    visit(page, "feature", demo_url)
+    expect(page.get_by_role("link", name="Next")).to_be_visible()
+    address = page.url
+    page.keyboard.press("?")
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.url == address
+
+
+def test_a_question_mark_that_is_typed_into_a_field_opens_nothing(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("Go to feature").fill("")
+    page.get_by_label("Go to feature").press_sequentially("?")
+    expect(page.get_by_label("Go to feature")).to_have_value("?")
+    expect(page.get_by_role("dialog")).to_be_hidden()

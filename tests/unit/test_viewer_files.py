@@ -77,7 +77,7 @@ def test_no_address_leads_out_of_the_folder(viewer: TestClient, path: str) -> No
 @pytest.mark.parametrize("path", ["/", "/features", "/index.0a1b.js"])
 def test_nothing_but_the_viewer_s_own_files_may_be_loaded_or_run(viewer: TestClient, path: str) -> None:
     headers = viewer.get(path).headers
-    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
 

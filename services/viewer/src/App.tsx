@@ -5,10 +5,15 @@ import { useState } from "react";
 import { Route, Switch } from "wouter";
 
 import { Header } from "./components/Header";
+import { OffensiveNotice } from "./components/OffensiveNotice";
+import { CompareFeaturePage } from "./pages/CompareFeaturePage";
+import { ComparePage } from "./pages/ComparePage";
 import { FeaturePage } from "./pages/FeaturePage";
 import { FeaturesPage } from "./pages/FeaturesPage";
 import { NewRunPage } from "./pages/NewRunPage";
 import { NotFoundPage } from "./pages/NotFoundPage";
+import { PromptPage } from "./pages/PromptPage";
+import { PromptsPage } from "./pages/PromptsPage";
 import { RunPage } from "./pages/RunPage";
 import { RunsPage } from "./pages/RunsPage";
 import { createQueryClient } from "./queries";
@@ -18,10 +23,15 @@ export function App() {
   return (
     <QueryClientProvider client={client}>
       <Header />
-      <main className="mx-auto max-w-[100rem] px-4 pt-4 pb-16 sm:px-6">
+      <OffensiveNotice />
+      <main tabIndex={-1} className="outline-none mx-auto max-w-[100rem] px-4 pt-4 pb-16 sm:px-6">
         <Switch>
           <Route path="/" component={FeaturesPage} />
           <Route path="/feature/:id">{({ id }) => <FeaturePage id={id} />}</Route>
+          <Route path="/prompts" component={PromptsPage} />
+          <Route path="/prompts/:row">{({ row }) => <PromptPage row={row} />}</Route>
+          <Route path="/compare" component={ComparePage} />
+          <Route path="/compare/:feature">{({ feature }) => <CompareFeaturePage id={feature} />}</Route>
           <Route path="/runs" component={RunsPage} />
           <Route path="/runs/new" component={NewRunPage} />
           <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={id} />}</Route>

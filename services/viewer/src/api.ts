@@ -1,15 +1,36 @@
 /** The one module that talks to the API: its addresses, its event stream, its errors. Caches nothing. */
 
-import type { FeatureInfo, Options, OptionValue, Ranking, Run } from "./apiTypes";
+import type {
+  Comparison,
+  FeatureInfo,
+  FeatureRank,
+  Options,
+  OptionValue,
+  PromptInfo,
+  PromptList,
+  Ranking,
+  Run,
+} from "./apiTypes";
+import type { ListQuery } from "./lib/ranking";
 import { readToken } from "./lib/token";
 
-export type RankingQuery = {
-  run: string | null;
-  metric: string | null;
-  order: "asc" | "desc";
+/** A stretch of a dataset's rows, from the row with that id on. */
+export type PromptsQuery = { run: string | null; from: number; limit: number; text: string | null };
+
+/** A stretch of the features of two runs, or one of them. */
+export type ComparisonQuery = {
+  a: string;
+  b: string;
+  sort: Comparison["sort"];
+  order: Comparison["order"];
+  min_count: number | null;
   offset: number;
   limit: number;
+  id: number | null;
 };
+
+/** A stretch of a list; with details each feature has its tokens and its histogram. */
+export type RankingQuery = ListQuery & { offset: number; limit: number; details: true | null };
 
 /** What the API or the network answered instead of data, as a sentence for the person at the screen. */
 export class ApiError extends Error {
@@ -59,6 +80,11 @@ export function fetchRanking(query: RankingQuery, signal?: AbortSignal): Promise
   return get<Ranking>("/api/features", query, signal);
 }
 
+/** Where a feature stands in a list, and its neighbours there. */
+export function fetchRank(featureId: number, query: ListQuery, signal?: AbortSignal): Promise<FeatureRank> {
+  return get<FeatureRank>("/api/feature_rank", { id: featureId, ...query }, signal);
+}
+
 /** Everything about one feature, with up to `topK` strongest and as many random examples. */
 export function fetchFeature(
   featureId: number,
@@ -67,6 +93,26 @@ export function fetchFeature(
   signal?: AbortSignal,
 ): Promise<FeatureInfo> {
   return get<FeatureInfo>("/api/feature_info", { id: featureId, top_k: topK, run }, signal);
+}
+
+/** Where everything about one feature can be had as JSON. */
+export function featureInfoUrl(featureId: number, run: string): string {
+  return address("/api/feature_info", { id: featureId, run }).href;
+}
+
+/** Some rows; a search may end before it has found `limit`, and is gone on with from the answer's `next`. */
+export function fetchPrompts(query: PromptsQuery, signal?: AbortSignal): Promise<PromptList> {
+  return get<PromptList>("/api/prompts", query, signal);
+}
+
+/** One row with its tokens and its strongest features. */
+export function fetchPrompt(rowId: number, run: string | null, signal?: AbortSignal): Promise<PromptInfo> {
+  return get<PromptInfo>(`/api/prompts/${rowId}`, { run }, signal);
+}
+
+/** Features of two runs by how differently they fire. */
+export function fetchComparison(query: ComparisonQuery, signal?: AbortSignal): Promise<Comparison> {
+  return get<Comparison>("/api/compare", query, signal);
 }
 
 /** Start a run with the options that differ from their defaults; the answer is its id. */
@@ -123,16 +169,21 @@ function runPath(id: string): string {
   return `/api/runs/${encodeURIComponent(id)}`;
 }
 
-function get<Payload>(
-  path: string,
-  parameters: Record<string, string | number | null>,
-  signal: AbortSignal | undefined,
-): Promise<Payload> {
+type Query = Record<string, string | number | true | null>;
+
+function get<Payload>(path: string, parameters: Query, signal: AbortSignal | undefined): Promise<Payload> {
+  return request<Payload>(address(path, parameters), {
+    headers: { accept: "application/json" },
+    signal: signal ?? null,
+  });
+}
+
+function address(path: string, parameters: Query): URL {
   const url = new URL(path, window.location.origin);
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== null) url.searchParams.set(name, String(value));
   }
-  return request<Payload>(url, { headers: { accept: "application/json" }, signal: signal ?? null });
+  return url;
 }
 
 function write<Payload>(method: "POST" | "DELETE", path: string, body: object): Promise<Payload> {

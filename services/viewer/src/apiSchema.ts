@@ -1358,6 +1358,8 @@ export interface components {
             num_features: number;
             num_matching: number;
             features: components["schemas"]["ComparedFeature"][];
+            /** @description True while a run is going; later answers may differ. */
+            live?: boolean;
         };
         /** @description What changing the feature does, as one number. */
         Effect: {

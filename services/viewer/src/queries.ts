@@ -1,16 +1,26 @@
 /** The API's answers as React queries: cached, shared between components, kept on screen while the next ones load. */
 
-import { keepPreviousData, QueryClient, queryOptions, useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  keepPreviousData,
+  QueryClient,
+  queryOptions,
+  useQueries,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { useEffect, useState } from "react";
 
-import { ApiError, fetchFeature, fetchRanking } from "./api";
-import { findPlace, PAGE_SIZE, type Place } from "./lib/ranking";
+import { ApiError, fetchFeature, fetchRank, fetchRanking, type RankingQuery } from "./api";
+import type { RankedFeature } from "./apiTypes";
+import { BLOCK_SIZE, blockOf, blocksOf, isSameList, type ListQuery, listQuery } from "./lib/ranking";
 import { isActive, isStopped } from "./lib/runs";
-import type { ViewState } from "./lib/viewState";
+import type { ListState, ViewState } from "./lib/viewState";
 import { useRuns } from "./runQueries";
 
 const EXAMPLES_PER_LIST = 20; // the default of `--top-tokens-per-feature`
-const FRESH_MS = 60_000;
-const LIVE_MS = 4000;
+export const FRESH_MS = 60_000;
+export const LIVE_MS = 4000;
+const PASSING_MS = 50; // what is scrolled past faster isn't asked for
 
 /** A client that tries once more when nothing answered, but takes the API's own errors as final. */
 export function createQueryClient(): QueryClient {
@@ -28,15 +38,37 @@ export function createQueryClient(): QueryClient {
 }
 
 /** Whether the data are figures of a run that is going, which are out of date as soon as they are there. */
-function isLive(data: unknown): boolean {
+export function isLive(data: unknown): boolean {
   return typeof data === "object" && data !== null && "live" in data && data.live === true;
 }
 
-type Ranked = Pick<ViewState, "run" | "metric" | "order">;
+function rankingOptions(list: ListState, stretch: Omit<RankingQuery, keyof ListQuery>, pauseMs = 0) {
+  const query = { ...listQuery(list), ...stretch };
+  return queryOptions({
+    queryKey: ["ranking", query],
+    queryFn: async ({ signal }) => {
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      signal.throwIfAborted();
+      return fetchRanking(query, signal);
+    },
+  });
+}
 
-function rankingOptions({ run, metric, order }: Ranked, offset: number, limit: number) {
-  const query = { run, metric, order, offset, limit };
-  return queryOptions({ queryKey: ["ranking", query], queryFn: ({ signal }) => fetchRanking(query, signal) });
+function blockOptions(list: ListState, offset: number, pauseMs = 0) {
+  return rankingOptions(list, { offset, limit: BLOCK_SIZE, details: true }, pauseMs);
+}
+
+/** One feature, with what is said of the list as a whole. */
+function oneOptions(list: ListState, offset: number) {
+  return rankingOptions(list, { offset, limit: 1, details: null });
+}
+
+function rankOptions(featureId: number, list: ListState) {
+  const query = listQuery(list);
+  return queryOptions({
+    queryKey: ["rank", query, featureId],
+    queryFn: ({ signal }) => fetchRank(featureId, query, signal),
+  });
 }
 
 function featureOptions(featureId: number, run: string | null) {
@@ -47,7 +79,7 @@ function featureOptions(featureId: number, run: string | null) {
 }
 
 /** How long to wait before asking again: a few seconds while the run that is shown is going, else for ever. */
-function useRefreshInterval(asked: string | null): (answer: { run: string } | undefined) => number | false {
+export function useRefreshInterval(asked: string | null): (answer: { run: string } | undefined) => number | false {
   const runs = useRuns().data;
   return (answer) => {
     const shown = answer?.run ?? asked;
@@ -58,21 +90,50 @@ function useRefreshInterval(asked: string | null): (answer: { run: string } | un
   };
 }
 
-/** The page of the ranking that starts at the state's offset. */
-export function useRanking(state: ViewState) {
+/**
+ * The facts of the list that the state asks for, from the block at which it was opened.
+ *
+ * While another list is on its way, the last one is shown on: `shown` is the state that `data` and the rows belong to.
+ */
+export function useFeatureList(state: ViewState) {
   const interval = useRefreshInterval(state.run);
-  return useQuery({
-    ...rankingOptions(state, state.offset, PAGE_SIZE),
+  const [last, setLast] = useState({ state, block: blockOf(state.offset) });
+  const isChanging = !isSameList(last.state, state);
+  const block = isChanging ? blockOf(state.offset) : last.block;
+  const answer = useQuery({
+    ...blockOptions(state, block),
     placeholderData: keepPreviousData,
     refetchInterval: (query) => interval(query.state.data),
   });
+  const isThere = answer.data !== undefined && !answer.isPlaceholderData;
+  if (isChanging ? isThere : last.state !== state) setLast({ state, block });
+  return { ...answer, shown: isChanging ? last.state : state, isChanging };
 }
 
-/** What heads the ranking: its metrics, its length, and the strongest feature whatever the order shown. */
-export function useRankingHead({ run, metric }: Ranked) {
-  const interval = useRefreshInterval(run);
+/** The features at some ranks of a list, and those of their blocks; one that isn't there yet is undefined. */
+export function useFeatureRows(list: ListState, ranks: number[]) {
+  const interval = useRefreshInterval(list.run);
+  const offsets = blocksOf(ranks);
+  const blocks = useQueries({
+    queries: offsets.map((offset) => ({
+      ...blockOptions(list, offset, PASSING_MS),
+      refetchInterval: (query: { state: { data?: { run: string } | undefined } }) => interval(query.state.data),
+    })),
+  });
+  const featureAt = (rank: number): RankedFeature | undefined =>
+    blocks[offsets.indexOf(blockOf(rank))]?.data?.features[rank % BLOCK_SIZE];
+  const failed = blocks.filter(({ isError }) => isError);
+  const retry = () => {
+    for (const block of failed) void block.refetch();
+  };
+  return { featureAt, error: failed[0]?.error ?? null, retry };
+}
+
+/** What heads the list: its metrics and its length. */
+export function useRankingHead(list: ListState) {
+  const interval = useRefreshInterval(list.run);
   return useQuery({
-    ...rankingOptions({ run, metric, order: "desc" }, 0, 1),
+    ...oneOptions(list, 0),
     placeholderData: keepPreviousData,
     refetchInterval: (query) => interval(query.state.data),
   });
@@ -87,43 +148,34 @@ export function useFeature(featureId: number, run: string | null) {
   });
 }
 
-/** A feature’s rank (from 0) and neighbours in the ranking, which it loads too; data is null if it isn’t ranked. */
-export function usePlace(featureId: number, ranked: Ranked, value: number | undefined, total: number | undefined) {
+/** A feature’s rank and neighbours in a list; the neighbours' pages are loaded too, so that going there is immediate. */
+export function usePlace(featureId: number, list: ListState) {
   const client = useQueryClient();
-  const known = value !== undefined && total !== undefined;
-  const feature = ["place", ranked.run, ranked.metric, ranked.order, featureId];
-  const lastPlace = () =>
-    client
-      .getQueriesData<Place | null>({ queryKey: feature })
-      .map(([, place]) => place)
-      .findLast((place) => place != null) ?? null;
-  return useQuery({
-    queryKey: [...feature, value, total],
-    enabled: known,
-    placeholderData: () => lastPlace() ?? undefined,
-    queryFn: async () => {
-      if (!known) return null;
-      const readPage = async (page: number) =>
-        (await client.query(rankingOptions(ranked, page * PAGE_SIZE, PAGE_SIZE))).features;
-      const place = await findPlace(featureId, value, total, ranked.order, readPage);
-      for (const neighbour of [place?.previous, place?.next]) {
-        // a neighbour that can't be loaded says so on its own page
-        if (neighbour != null) client.query(featureOptions(neighbour, ranked.run)).catch(() => undefined);
-      }
-      // while a run is going, the ranking may have moved on since the feature's value was read
-      return place ?? lastPlace();
-    },
+  const interval = useRefreshInterval(list.run);
+  const place = useQuery({
+    ...rankOptions(featureId, list),
+    refetchInterval: (query) => interval(query.state.data),
   });
+  const { previous = null, next = null } = place.data ?? {};
+  useEffect(() => {
+    for (const neighbour of [next, previous]) {
+      if (neighbour === null) continue;
+      // a neighbour that can't be loaded says so on its own page
+      client.query(featureOptions(neighbour, list.run)).catch(() => undefined);
+      client.query(rankOptions(neighbour, list)).catch(() => undefined);
+    }
+  }, [client, list, previous, next]);
+  return place;
 }
 
-/** A function that finds a random feature among those that fired; null if none did. */
-export function useRandomFeature(ranked: Ranked): () => Promise<number | null> {
+/** A function that finds a random feature of the list; null if the list is empty. */
+export function useRandomFeature(list: ListState): () => Promise<number | null> {
   const client = useQueryClient();
   return async () => {
-    const head = await client.query(rankingOptions(ranked, 0, 1));
-    if (head.num_active_features === 0) return null;
-    const offset = Math.floor(Math.random() * head.num_active_features);
-    const pick = await client.query(rankingOptions(ranked, offset, 1));
+    const head = await client.query(oneOptions(list, 0));
+    if (head.num_matching === 0) return null;
+    const offset = Math.floor(Math.random() * head.num_matching);
+    const pick = await client.query(oneOptions(list, offset));
     return pick.features[0]?.feature_id ?? null;
   };
 }

@@ -1,11 +1,11 @@
-/** A real HTTP server with the API's addresses and payloads over a few made-up features, for the page tests. */
+/** A real HTTP server with the API's addresses and payloads over a few made-up runs, for the page tests. */
 
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { FeatureInfo, Options, RankedFeature, Ranking, Run, Sequence } from "../src/apiTypes";
-
-const NUM_FEATURES = 512;
+import type { Options, Run } from "../src/apiTypes";
+import { compareRuns, describePrompt, listPrompts } from "./fakeContent";
+import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } from "./fakeFeatures";
 
 export const RUN: Run = {
   id: "20261123-101500_run-001",
@@ -21,7 +21,7 @@ export const RUN: Run = {
   layer_index: 6,
   location: "resid_post_mlp",
   num_prompts: 1200,
-  num_tokens: 34567,
+  num_tokens: NUM_TOKENS,
   num_features: NUM_FEATURES,
   num_active_features: 120,
   num_skipped_rows: 0,
@@ -66,25 +66,6 @@ export const OPTIONS: Options = {
   data_files: ["news/headlines.csv", "rows.txt"],
 };
 
-/** 120 features fired; by `alpha` their order is 0, 1, 2 …, by `beta` it is the reverse. */
-const FEATURES: RankedFeature[] = Array.from({ length: 120 }, (_, id) => {
-  const metrics = { alpha: (120 - id) / 8, beta: id / 4 };
-  return { feature_id: id, value: 0, metrics };
-});
-
-export const TOP_TEXT: Sequence = {
-  density: 0.25,
-  doc_id: 0,
-  row_id: 77,
-  offset: 0,
-  idx: 2,
-  act: 3.0625,
-  acts: [0, 0.5, 3.0625, 0],
-  tokens: ["<|endoftext|>", "Profit", " <b>rises</b>", "\n"],
-  token_ints: [50256, 37380, 16736, 198],
-  count: 4,
-};
-
 export type Write = { call: string; body: unknown; token: string | undefined };
 
 export type FakeApi = {
@@ -94,6 +75,8 @@ export type FakeApi = {
   options: Options | null;
   /** What every write is answered with instead of being done. */
   refusal: { status: number; error: string; field?: string } | null;
+  /** Part of the addresses that are answered with an error. */
+  failing: string | null;
   requests: string[];
   writes: Write[];
   close: () => void;
@@ -106,6 +89,7 @@ export async function startFakeApi(): Promise<FakeApi> {
     runs: [RUN],
     options: null,
     refusal: null,
+    failing: null,
     requests: [],
     writes: [],
     close: () => undefined,
@@ -133,6 +117,7 @@ export async function startFakeApi(): Promise<FakeApi> {
 }
 
 function answer(url: URL, api: FakeApi): [number, unknown] {
+  if (api.failing !== null && url.search.includes(api.failing)) return [503, { error: "The disk is full." }];
   const query = url.searchParams;
   const [, , , id] = url.pathname.split("/");
   const { runs } = api;
@@ -140,6 +125,7 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
     return api.options === null ? [404, { error: "there is nothing at /api/options" }] : [200, api.options];
   }
   if (url.pathname === "/api/runs") return [200, { runs }];
+  if (url.pathname === "/api/compare") return compare(query, runs);
   const asked = url.pathname.startsWith("/api/runs/") ? id : query.get("run");
   const run =
     asked == null
@@ -149,10 +135,23 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
   if (url.pathname.startsWith("/api/runs/")) return [200, run];
   if (run.progress?.num_records === 0) return [404, { error: "The run has nothing to show yet." }];
   const live = run.progress === null ? {} : { live: true, num_records: run.progress.num_records };
-  if (url.pathname === "/api/features") return [200, { ...ranking(query), run: run.id, ...live }];
+  if (url.pathname === "/api/features") return [200, listFeatures(query, run.id, live)];
+  if (url.pathname === "/api/prompts") return [200, listPrompts(query, run.id, live)];
+  if (url.pathname.startsWith("/api/prompts/")) {
+    const prompt = describePrompt(Number(id), run.id, live);
+    return prompt === null ? [404, { error: `run ${run.id} has no row ${id ?? ""}` }] : [200, prompt];
+  }
   const featureId = Number(query.get("id"));
   if (featureId >= NUM_FEATURES) return [404, { error: `There is no feature ${featureId}.` }];
-  return [200, { ...feature(featureId, live), run: run.id }];
+  if (url.pathname === "/api/feature_rank") return [200, rankFeature(query, run.id, live)];
+  return [200, describeFeature(featureId, run.id, live)];
+}
+
+function compare(query: URLSearchParams, runs: Run[]): [number, unknown] {
+  const [a, b] = ["a", "b"].map((name) => runs.find(({ id }) => id === query.get(name)));
+  if (a === undefined || b === undefined) return [404, { error: "There is no such run." }];
+  if (a.autoencoder !== b.autoencoder) return [400, { error: "Their autoencoders differ: choose two of the same." }];
+  return [200, compareRuns(query, a.id, b.id)];
 }
 
 function change(url: URL, method: string, api: FakeApi): [number, unknown] {
@@ -170,51 +169,4 @@ function change(url: URL, method: string, api: FakeApi): [number, unknown] {
   const can = { cancel: status === "queued", resume: status === "cancelled", delete: true };
   api.runs = api.runs.map((run) => (run.id === id ? { ...run, status, can, progress: null } : run));
   return [200, api.runs.find((run) => run.id === id)];
-}
-
-function ranking(query: URLSearchParams): Ranking {
-  const metric = query.get("metric") ?? "alpha";
-  const sign = query.get("order") === "asc" ? 1 : -1;
-  const offset = Number(query.get("offset"));
-  const limit = Number(query.get("limit"));
-  const features = FEATURES.map((one) => ({ ...one, value: one.metrics[metric] ?? 0 }))
-    .sort((a, b) => sign * (a.value - b.value))
-    .slice(offset, offset + limit);
-  return {
-    run: RUN.id,
-    features,
-    metric,
-    metrics_available: ["alpha", "beta"],
-    metric_descriptions: { alpha: "The first letter.", beta: "The second letter." },
-    num_features: NUM_FEATURES,
-    num_active_features: 120,
-    num_tokens: 34567,
-    offset,
-    limit,
-  };
-}
-
-function feature(id: number, live: { live?: boolean }): FeatureInfo {
-  const fired = id < 120;
-  const moments = fired
-    ? { density: 0.25, mean_act: 0.5, mean_act_squared: 0.75, max_act: 3.0625, skew: 2.5, kurtosis: 9.5 }
-    : { density: 0, mean_act: 0, mean_act_squared: 0, max_act: 0, skew: 0, kurtosis: 0 };
-  const texts = Array.from({ length: fired ? 8 : 0 }, (_, row) => ({
-    ...TOP_TEXT,
-    row_id: 77 + row,
-    count: live.live === true ? null : 4,
-  }));
-  return {
-    run: RUN.id,
-    ...live,
-    feature_id: id,
-    ...moments,
-    num_active_tokens: fired ? 42 : 0,
-    num_tokens: 34567,
-    metrics: FEATURES[id]?.metrics ?? { alpha: 0, beta: 0 },
-    bin_width: 0.2,
-    hist: fired ? { "1": 30, "3": 11, "16": 1 } : {},
-    top: texts,
-    random: texts.map((text) => ({ ...text, idx: 1, act: 0.5 })),
-  };
 }

@@ -78,6 +78,12 @@ test("a run with nothing to show yet says so, with its progress", async () => {
   expect((await banner()).getByRole("progressbar").getAttribute("aria-valuenow")).toBe("0");
 });
 
+test("where nothing matches in a live run something may still come", async () => {
+  api.runs = [LIVE_RUN];
+  open(api, "/?min_count=500");
+  expect(await screen.findByText("No feature matches so far")).toBeTruthy();
+});
+
 test("without runs the page leads to the form where runs can be started", async () => {
   api.runs = [];
   api.options = OPTIONS;

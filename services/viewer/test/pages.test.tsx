@@ -16,37 +16,6 @@ afterEach(() => {
   api.close();
 });
 
-const rankedIds = () =>
-  screen
-    .getAllByRole("row")
-    .slice(1)
-    .map((row) => within(row).getByRole("link").textContent);
-
-test("the list shows the first page of the first metric's ranking and the run's counts", async () => {
-  open(api, "/");
-  expect(await screen.findByRole("link", { name: "0" })).toBeTruthy();
-  expect(rankedIds().slice(0, 3)).toEqual(["0", "1", "2"]);
-  expect(screen.getByText("1–50 of 120 that fired")).toBeTruthy();
-  expect(await screen.findByText("1,200")).toBeTruthy();
-});
-
-test("choosing a metric ranks by it, puts it in the address and shows its description", async () => {
-  const user = open(api, "/");
-  await user.selectOptions(await screen.findByRole("combobox", { name: "Ranked by" }), "Beta");
-  expect(await screen.findByRole("link", { name: "119" })).toBeTruthy();
-  expect(rankedIds()[0]).toBe("119");
-  expect(address()).toBe("/?metric=beta");
-  expect(screen.getByText("The second letter.")).toBeTruthy();
-});
-
-test("the last page holds the rest of the ranking", async () => {
-  const user = open(api, "/");
-  await user.click(await screen.findByRole("link", { name: "Last" }));
-  expect(await screen.findByText("101–120 of 120 that fired")).toBeTruthy();
-  await screen.findByRole("link", { name: "119" });
-  expect(rankedIds()).toHaveLength(20);
-});
-
 test("a feature's page counts each text's repeats and shows five texts of eight until asked for more", async () => {
   const user = open(api, "/feature/3");
   const top = within(await screen.findByRole("region", { name: "Top activations" }));
@@ -126,12 +95,4 @@ test("a number outside the autoencoder is refused where it was typed", async () 
   await user.type(screen.getByRole("textbox", { name: "Go to feature" }), "512{Enter}");
   expect(screen.getByRole("alert").textContent).toBe("Features are numbered 0 to 511.");
   expect(address()).toBe("/");
-});
-
-test("feeling lucky opens a feature that fired", async () => {
-  const user = open(api, "/?metric=beta");
-  await screen.findByRole("link", { name: "119" });
-  await user.click(screen.getByRole("button", { name: /lucky/i }));
-  await screen.findByRole("region", { name: "Top activations" });
-  expect(address()).toMatch(/^\/feature\/\d+\?metric=beta$/);
 });

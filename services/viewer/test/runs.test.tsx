@@ -57,7 +57,7 @@ test("the keyboard goes through the list and opens a run", async () => {
 test("a queued run, of which nothing is known yet, is described by its options", async () => {
   const unknown = { source: null, subject: null, autoencoder: null, layer_index: null, location: null };
   const queued: Run = { ...LIVE_RUN, ...unknown, status: "queued", num_features: null, started_at: null };
-  api.runs = [{ ...queued, num_prompts: null, num_tokens: null, num_active_features: null, progress: null }];
+  api.runs = [{ ...queued, num_prompts: 0, num_tokens: 0, num_active_features: 0, progress: null }];
   open(api, `/runs/${LIVE_RUN.id}`);
   expect(await screen.findByText("queued")).toBeTruthy();
   expect(screen.getByText("headlines.csv", { selector: "section > dl dd" })).toBeTruthy();

@@ -1,6 +1,6 @@
 /** Gives every component test a clean page; jsdom has no layout, so a stand-in observer reports one fixed width. */
 
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
 
 class FixedWidthObserver {
@@ -19,7 +19,28 @@ class FixedWidthObserver {
   }
 }
 
+/** Everything is in view at once. */
+class AllInView {
+  readonly #report: IntersectionObserverCallback;
+
+  constructor(report: IntersectionObserverCallback) {
+    this.#report = report;
+  }
+
+  observe(): void {
+    this.#report([{ isIntersecting: true } as IntersectionObserverEntry], this as unknown as IntersectionObserver);
+  }
+
+  disconnect(): void {
+    // nothing was really observed
+  }
+}
+
+globalThis.IntersectionObserver = AllInView as unknown as typeof IntersectionObserver;
 globalThis.ResizeObserver = FixedWidthObserver as unknown as typeof ResizeObserver;
 window.scrollTo = () => undefined;
+Element.prototype.scrollIntoView = () => undefined;
 
+// what is waited for comes at once, but on a busy machine that takes a while
+configure({ asyncUtilTimeout: 5000 });
 afterEach(cleanup);

@@ -1,18 +1,33 @@
 /** A titled list of a feature's texts: a few at first, the rest on demand. */
 
-import { useId, useState } from "react";
+import { useId } from "react";
+import { Link } from "wouter";
 
 import type { Sequence } from "../apiTypes";
 import { formatActivation, formatCount } from "../lib/format";
+import { promptPath } from "../lib/promptState";
+import { rowPosition } from "../lib/tokens";
 import { TokenText } from "./TokenText";
 
 const SHOWN_AT_FIRST = 5;
 
-type Props = { title: string; note: string; sequences: Sequence[]; maximum: number; breakLines: boolean };
+type TextProps = {
+  /** The run that the texts belong to. */
+  run: string;
+  maximum: number;
+  breakLines: boolean;
+};
 
-export function Examples({ title, note, sequences, maximum, breakLines }: Props) {
+type Props = TextProps & {
+  title: string;
+  note: string;
+  sequences: Sequence[];
+  all: boolean;
+  onAll: (all: boolean) => void;
+};
+
+export function Examples({ title, note, sequences, all, onAll, ...text }: Props) {
   const titleId = useId();
-  const [all, setAll] = useState(false);
   const shown = all ? sequences : sequences.slice(0, SHOWN_AT_FIRST);
   const hidden = sequences.length - SHOWN_AT_FIRST;
   return (
@@ -25,12 +40,7 @@ export function Examples({ title, note, sequences, maximum, breakLines }: Props)
       </div>
       <ol className="panel divide-y divide-line">
         {shown.map((sequence) => (
-          <Example
-            key={`${sequence.row_id}-${sequence.offset}-${sequence.idx}`}
-            sequence={sequence}
-            maximum={maximum}
-            breakLines={breakLines}
-          />
+          <Example key={`${sequence.row_id}-${sequence.offset}-${sequence.idx}`} sequence={sequence} {...text} />
         ))}
       </ol>
       {hidden > 0 && (
@@ -39,7 +49,7 @@ export function Examples({ title, note, sequences, maximum, breakLines }: Props)
           className="control mt-2"
           aria-expanded={all}
           onClick={() => {
-            setAll(!all);
+            onAll(!all);
           }}
         >
           {all ? "Show fewer" : `Show ${hidden} more`}
@@ -49,14 +59,11 @@ export function Examples({ title, note, sequences, maximum, breakLines }: Props)
   );
 }
 
-function Example({
-  sequence,
-  maximum,
-  breakLines,
-}: Omit<Props, "title" | "note" | "sequences"> & { sequence: Sequence }) {
+function Example({ sequence, run, maximum, breakLines }: TextProps & { sequence: Sequence }) {
   const count = sequence.count ?? 1;
   return (
-    <li className="gap-x-4 px-3 py-1.5 sm:grid sm:grid-cols-[6.25rem_minmax(0,1fr)]">
+    // clipped, because piled-up combining marks would reach into other texts
+    <li className="gap-x-4 overflow-clip px-3 py-1.5 sm:grid sm:grid-cols-[6.25rem_minmax(0,1fr)]">
       <div className="flex flex-wrap items-baseline gap-x-2 text-xs leading-6 text-muted tabular-nums sm:block sm:leading-4 sm:pt-1">
         <span className="text-[0.8125rem] font-semibold text-ink">{formatActivation(sequence.act)}</span>
         {count > 1 && (
@@ -64,7 +71,14 @@ function Example({
             ×{formatCount(count)}
           </span>
         )}
-        <div>row {sequence.row_id}</div>
+        <div>
+          <Link
+            href={promptPath(sequence.row_id, run, rowPosition(sequence, sequence.idx))}
+            className="text-accent hover:underline"
+          >
+            row {sequence.row_id}
+          </Link>
+        </div>
         {sequence.offset > 0 && <div>from token {sequence.offset}</div>}
       </div>
       <TokenText

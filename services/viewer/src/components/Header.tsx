@@ -1,40 +1,62 @@
-/** The bar on every page: home, the runs, and on pages of features the run and the ways to a feature. */
+/** The bar on every page: the ways to the others, and on pages of one run which run, and the ways to its features. */
 
 import { useState } from "react";
-import { Link, useLocation } from "wouter";
+import { Link, useLocation, useSearch } from "wouter";
 
 import { useViewState } from "../hooks/usePage";
-import { featurePath, featuresPath, type ViewState } from "../lib/viewState";
+import { promptsPath, readPromptsState } from "../lib/promptState";
+import { DEFAULT_STATE, featurePath, featuresPath, type ViewState } from "../lib/viewState";
 import { useRandomFeature, useRankingHead } from "../queries";
 import { GoToFeature } from "./GoToFeature";
+import { KeyboardHelp } from "./KeyboardHelp";
+import { PageLinks } from "./PageLinks";
 import { RunPicker } from "./RunPicker";
+import { ThemeSwitch } from "./ThemeSwitch";
 
 export function Header() {
-  const state = useViewState();
-  const [location] = useLocation();
-  const onRuns = location === "/runs" || location.startsWith("/runs/");
+  const view = useViewState();
+  const search = useSearch();
+  const [location, navigate] = useLocation();
+  const [, page = ""] = location.split("/");
+  // elsewhere the query has other things under the same names
+  const state = page === "" || page === "feature" ? view : { ...DEFAULT_STATE, run: view.run };
+  const isOfOneRun = page !== "runs" && page !== "compare";
+  const showRun = (run: string | null) => {
+    if (location === "/prompts") navigate(promptsPath({ ...readPromptsState(search), run, from: 0 }));
+    else navigate(`${location}${featuresPath({ ...state, run, offset: 0 }).slice(1)}`);
+  };
   return (
     <header className="z-20 border-b border-line bg-ground/95 backdrop-blur sm:sticky sm:top-0">
+      <button
+        type="button"
+        className="control absolute top-1 left-1 z-10 not-focus:sr-only"
+        onClick={() => {
+          document.querySelector("main")?.focus();
+        }}
+      >
+        Skip to the content
+      </button>
       <div className="mx-auto flex max-w-[100rem] flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2 sm:px-6">
         <Link href={featuresPath({ ...state, offset: 0 })} className="text-base font-semibold tracking-tight">
           sae<span className="text-muted">scope</span>
         </Link>
-        <nav aria-label="Pages">
-          <Link
-            href="/runs"
-            aria-current={location === "/runs" ? "page" : undefined}
-            className={`hover:underline ${onRuns ? "font-medium" : "text-muted"}`}
-          >
-            Runs
-          </Link>
-        </nav>
-        {!onRuns && <FeatureTools state={state} />}
+        <PageLinks state={state} />
+        {isOfOneRun && (
+          <div className="flex min-w-0 max-sm:order-last max-sm:basis-full">
+            <RunPicker run={state.run} onChoose={showRun} />
+          </div>
+        )}
+        <div className="ml-auto flex flex-wrap items-center justify-end gap-2">
+          {isOfOneRun && <FeatureTools state={state} />}
+          <ThemeSwitch />
+          <KeyboardHelp />
+        </div>
       </div>
     </header>
   );
 }
 
-/** Which run's features are shown, and the ways to one of them: by number, or by chance. */
+/** The ways to one of the run's features: by number, or by chance. */
 function FeatureTools({ state }: { state: ViewState }) {
   const [, navigate] = useLocation();
   const head = useRankingHead(state).data;
@@ -53,10 +75,7 @@ function FeatureTools({ state }: { state: ViewState }) {
 
   return (
     <>
-      <div className="flex min-w-0 max-sm:order-last max-sm:basis-full">
-        <RunPicker state={state} />
-      </div>
-      <div className="ml-auto flex items-center gap-2">
+      <div className="flex items-center gap-2">
         <GoToFeature
           numFeatures={head?.num_features ?? null}
           onGo={(featureId) => {
@@ -66,8 +85,8 @@ function FeatureTools({ state }: { state: ViewState }) {
         <button
           type="button"
           className="control whitespace-nowrap"
-          disabled={head === undefined || head.num_active_features === 0}
-          title="Open a random feature that fired"
+          disabled={head === undefined || head.num_matching === 0}
+          title="Open a random feature of the list"
           onClick={() => {
             void openRandom();
           }}
@@ -79,7 +98,7 @@ function FeatureTools({ state }: { state: ViewState }) {
         </button>
       </div>
       {problem !== null && (
-        <p role="alert" className="basis-full text-right text-xs text-danger">
+        <p role="alert" className="order-last basis-full text-right text-xs text-danger">
           {problem}
         </p>
       )}

@@ -122,7 +122,7 @@ function Plot({ bins, width, current, onPoint }: PlotProps) {
         </g>
       ))}
       <line x1={MARGIN.left} x2={width - MARGIN.right} y1={bottom} y2={bottom} className="stroke-faint" />
-      {x.ticks(Math.max(2, Math.floor(width / 80))).map((tick) => (
+      {x.ticks(Math.max(2, Math.floor(width / 60))).map((tick) => (
         <g key={tick}>
           <line x1={x(tick)} x2={x(tick)} y1={bottom} y2={bottom + 4} className="stroke-faint" />
           <text x={x(tick)} y={bottom + 15} textAnchor="middle" className="fill-muted">

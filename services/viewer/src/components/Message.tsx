@@ -2,10 +2,18 @@
 
 import type { ReactNode } from "react";
 
-export function Message({ title, children }: { title: string; children?: ReactNode }) {
+type MessageProps = {
+  title: string;
+  /** The title's level: 1 where the message is all of the page, 2 below a title of the page. */
+  level?: 1 | 2;
+  children?: ReactNode;
+};
+
+export function Message({ title, level = 1, children }: MessageProps) {
+  const Heading = `h${level}` as const;
   return (
     <div className="panel mx-auto my-10 max-w-xl px-6 py-5">
-      <h2 className="mb-1 font-semibold">{title}</h2>
+      <Heading className="mb-1 font-semibold">{title}</Heading>
       <div className="text-muted">{children}</div>
     </div>
   );

@@ -1,23 +1,20 @@
-/** Chooses the metric that ranks the features, and the ranking's direction. */
+/** Chooses what the features are ranked by, and the ranking's direction. */
 
 import { useId } from "react";
 
-import { metricTitle } from "../lib/format";
-import type { Order } from "../lib/viewState";
+import type { Ranking } from "../apiTypes";
+import { columnTitle } from "../lib/featureColumns";
+import { OTHER_SORTS, sortedBy } from "../lib/ranking";
+import type { ViewState } from "../lib/viewState";
 
-type Props = {
-  metric: string;
-  available: string[];
-  descriptions: Record<string, string>;
-  order: Order;
-  onChange: (metric: string, order: Order) => void;
-};
+type Props = { ranking: Ranking; state: ViewState; onChange: (state: ViewState) => void };
 
-export function MetricPicker({ metric, available, descriptions, order, onChange }: Props) {
+export function MetricPicker({ ranking, state, onChange }: Props) {
   const selectId = useId();
   const descriptionId = useId();
+  const { sort, order } = ranking;
   return (
-    <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
+    <>
       <label htmlFor={selectId} className="text-muted">
         Ranked by
       </label>
@@ -25,29 +22,38 @@ export function MetricPicker({ metric, available, descriptions, order, onChange 
         id={selectId}
         className="control font-medium"
         aria-describedby={descriptionId}
-        value={metric}
+        value={sort}
         onChange={(event) => {
-          onChange(event.target.value, order);
+          onChange(sortedBy(state, event.target.value, ranking));
         }}
       >
-        {available.map((name) => (
-          <option key={name} value={name}>
-            {metricTitle(name)}
-          </option>
-        ))}
+        <optgroup label="Metrics">
+          {ranking.metrics_available.map((name) => (
+            <option key={name} value={name}>
+              {columnTitle(name)}
+            </option>
+          ))}
+        </optgroup>
+        <optgroup label="Else">
+          {OTHER_SORTS.map((name) => (
+            <option key={name} value={name}>
+              {columnTitle(name)}
+            </option>
+          ))}
+        </optgroup>
       </select>
       <button
         type="button"
         className="control"
         onClick={() => {
-          onChange(metric, order === "desc" ? "asc" : "desc");
+          onChange(sortedBy(state, sort, ranking));
         }}
       >
         {order === "desc" ? "highest first ↓" : "lowest first ↑"}
       </button>
-      <p id={descriptionId} className="basis-full text-muted md:basis-auto">
-        {descriptions[metric]}
+      <p id={descriptionId} className="text-muted max-sm:basis-full">
+        {ranking.metric_descriptions[sort]}
       </p>
-    </div>
+    </>
   );
 }

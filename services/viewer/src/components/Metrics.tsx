@@ -2,6 +2,7 @@
 
 import { Link } from "wouter";
 
+import { useTooltip } from "../hooks/useTooltip";
 import { formatNumber, metricTitle } from "../lib/format";
 import { featurePath, type ViewState } from "../lib/viewState";
 
@@ -19,19 +20,38 @@ export function Metrics({ featureId, values, descriptions, current, state }: Pro
       <h2 className="mb-1 font-semibold">Rank by</h2>
       <ul>
         {Object.entries(values).map(([name, value]) => (
-          <li key={name} title={descriptions[name]}>
-            <Link
-              href={featurePath(featureId, { ...state, metric: name })}
-              replace
-              aria-current={name === current ? "true" : undefined}
-              className={`-mx-2 flex justify-between gap-4 rounded px-2 py-0.5 hover:bg-sunken ${name === current ? "bg-sunken" : "text-muted"}`}
-            >
-              <span>{metricTitle(name)}</span>
-              <span className="font-medium text-ink tabular-nums">{formatNumber(value)}</span>
-            </Link>
+          <li key={name}>
+            <Metric
+              name={name}
+              value={value}
+              description={descriptions[name] ?? ""}
+              href={featurePath(featureId, { ...state, metric: name, sort: null })}
+              isCurrent={name === current}
+            />
           </li>
         ))}
       </ul>
     </section>
+  );
+}
+
+type MetricProps = { name: string; value: number; description: string; href: string; isCurrent: boolean };
+
+function Metric({ name, value, description, href, isCurrent }: MetricProps) {
+  const { target, tooltip } = useTooltip(description);
+  return (
+    <>
+      <Link
+        href={href}
+        replace
+        aria-current={isCurrent ? "true" : undefined}
+        className={`-mx-2 flex justify-between gap-4 rounded px-2 py-0.5 hover:bg-sunken ${isCurrent ? "bg-sunken" : "text-muted"}`}
+        {...target}
+      >
+        <span>{metricTitle(name)}</span>
+        <span className="font-medium text-ink tabular-nums">{formatNumber(value)}</span>
+      </Link>
+      {description !== "" && tooltip}
+    </>
   );
 }

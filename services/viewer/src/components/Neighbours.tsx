@@ -1,52 +1,47 @@
-/** Where a feature stands in the ranking, and the way to the ones before and after it. */
+/** Where a feature stands in the list that one came from, and the way to the ones before and after it. */
 
-import { Link, useLocation } from "wouter";
+import { Link } from "wouter";
 
-import { useShortcuts } from "../hooks/useShortcuts";
-import { formatCount, metricTitle } from "../lib/format";
-import { PAGE_SIZE, type Place } from "../lib/ranking";
-import { featurePath, featuresPath, type ViewState } from "../lib/viewState";
+import type { FeatureRank } from "../apiTypes";
+import { columnTitle } from "../lib/featureColumns";
+import { formatCount } from "../lib/format";
+import { listQuery } from "../lib/ranking";
+import { featurePath, featuresPath, isFiltered, type ViewState } from "../lib/viewState";
+import { Steps } from "./Steps";
 
-type Props = { place: Place | null; metric: string; total: number; state: ViewState };
+const RANKS_ABOVE = 5; // in view above the feature's own in the list
 
-export function Neighbours({ place, metric, total, state }: Props) {
-  const [, navigate] = useLocation();
-  const open = (featureId: number | null | undefined) => {
-    if (featureId != null) navigate(featurePath(featureId, state));
-  };
-  const previous = () => {
-    open(place?.previous);
-  };
-  const next = () => {
-    open(place?.next);
-  };
-  useShortcuts({ ArrowLeft: previous, k: previous, ArrowRight: next, j: next });
+type Props = {
+  /** Undefined until it is known. */
+  place: FeatureRank | undefined;
+  metric: string;
+  state: ViewState;
+};
 
-  const offset = place === null ? 0 : Math.floor(place.index / PAGE_SIZE) * PAGE_SIZE;
+export function Neighbours({ place, metric, state }: Props) {
+  const step = (featureId: number | null | undefined) =>
+    featureId == null ? null : { href: featurePath(featureId, state), title: `Feature ${featureId}` };
+  const offset = Math.max(0, (place?.rank ?? 0) - RANKS_ABOVE);
   return (
     <nav aria-label="Ranking" className="flex flex-wrap items-center gap-2">
-      <Step label="← Previous" featureId={place?.previous ?? null} state={state} />
-      <Step label="Next →" featureId={place?.next ?? null} state={state} />
+      <Steps previous={step(place?.previous)} next={step(place?.next)} />
       <Link
         href={featuresPath({ ...state, offset })}
         className="text-muted tabular-nums hover:text-ink hover:underline"
       >
-        {place === null ? "all features" : `rank ${formatCount(place.index + 1)} of ${formatCount(total)}`} by{" "}
-        {metricTitle(metric).toLowerCase()}
-        {state.order === "asc" && ", lowest first"}
+        {describePlace(place, metric, state)}
       </Link>
     </nav>
   );
 }
 
-function Step({ label, featureId, state }: { label: string; featureId: number | null; state: ViewState }) {
-  return featureId === null ? (
-    <span className="control" aria-disabled="true">
-      {label}
-    </span>
-  ) : (
-    <Link href={featurePath(featureId, state)} className="control" title={`Feature ${featureId}`}>
-      {label}
-    </Link>
-  );
+function describePlace(place: FeatureRank | undefined, metric: string, state: ViewState): string {
+  const { sort, order } = listQuery(state);
+  const by = `by ${columnTitle(sort ?? metric).toLowerCase()}${order === "asc" ? ", lowest first" : ""}`;
+  if (place === undefined) return `features ${by}`;
+  if (place.rank !== null) {
+    const rank = `rank ${formatCount(place.rank + 1)} of ${formatCount(place.num_matching)} ${by}`;
+    return isFiltered(state) ? `${rank}, filtered` : rank;
+  }
+  return isFiltered(state) ? `features ${by}; the filters leave this one out` : `features ${by}`;
 }

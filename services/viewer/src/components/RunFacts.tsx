@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import type { Ranking, Run } from "../apiTypes";
 import { formatCount, formatPlural, shortPath } from "../lib/format";
 import { hookPoint, runPath, runSubject } from "../lib/runs";
+import { DEFAULT_STATE, featuresPath, NO_FILTERS, type ViewState } from "../lib/viewState";
 
 const STATUS_NOTE: Partial<Record<Run["status"], string>> = {
   interrupted: "This run was interrupted: figures up to there. `saescope run --resume` continues it.",
@@ -13,18 +14,23 @@ const STATUS_NOTE: Partial<Record<Run["status"], string>> = {
   failed: "This run failed: figures up to there.",
 };
 
-export function RunFacts({ run, ranking }: { run: Run; ranking: Ranking }) {
+type Props = { run: Run; ranking: Ranking; state: ViewState };
+
+export function RunFacts({ run, ranking, state }: Props) {
   const { source, model, autoencoder } = runSubject(run);
   const numRows = ranking.num_records ?? run.num_prompts;
-  const numSkipped = run.num_skipped_rows ?? 0;
+  const numSkipped = run.num_skipped_rows;
+  const numDead = ranking.num_features - ranking.num_active_features;
+  const deadPath = featuresPath({ ...DEFAULT_STATE, run: state.run, filters: { ...NO_FILTERS, dead: true } });
   const note = STATUS_NOTE[run.status];
   return (
     <section aria-label="Run">
       <dl className="flex flex-wrap gap-x-6 gap-y-1">
-        {numRows !== null && <Fact name="rows" value={formatCount(numRows)} />}
+        <Fact name="rows" value={formatCount(numRows)} />
         <Fact name="tokens" value={formatCount(ranking.num_tokens)} />
         <Fact name="features" value={formatCount(ranking.num_features)} />
         <Fact name="fired" value={formatCount(ranking.num_active_features)} />
+        <Fact name="never fired" value={formatCount(numDead)} href={numDead > 0 ? deadPath : undefined} />
         <Fact name="source" value={shortPath(source)} title={source} />
         <Fact name="model" value={`${shortPath(model)}, ${hookPoint(run)}`} title={model} />
         <Fact name="autoencoder" value={shortPath(autoencoder)} title={autoencoder} />
@@ -42,11 +48,21 @@ export function RunFacts({ run, ranking }: { run: Run; ranking: Ranking }) {
   );
 }
 
-function Fact({ name, value, title }: { name: string; value: string; title?: string }) {
+type FactProps = { name: string; value: string; title?: string; href?: string | undefined };
+
+function Fact({ name, value, title, href }: FactProps) {
   return (
     <div className="flex items-baseline gap-1.5" title={title}>
       <dt className="text-xs text-muted">{name}</dt>
-      <dd className="font-medium break-all tabular-nums">{value}</dd>
+      <dd className="font-medium break-all tabular-nums">
+        {href === undefined ? (
+          value
+        ) : (
+          <Link href={href} className="text-accent underline">
+            {value}
+          </Link>
+        )}
+      </dd>
     </div>
   );
 }

@@ -75,9 +75,7 @@ function RunRow({ run }: { run: Run }) {
       <td className="hidden break-all lg:table-cell" title={autoencoder}>
         {shortPath(autoencoder)}
       </td>
-      <td className="hidden text-right tabular-nums sm:table-cell">
-        {numTokens === null ? "" : formatCount(numTokens)}
-      </td>
+      <td className="hidden text-right tabular-nums sm:table-cell">{formatCount(numTokens)}</td>
     </tr>
   );
 }

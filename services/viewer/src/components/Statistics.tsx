@@ -4,7 +4,7 @@ import type { FeatureInfo } from "../apiTypes";
 import { formatCount, formatNumber, formatShare } from "../lib/format";
 import { Term } from "./Term";
 
-const ALL_TOKENS = "over all counted tokens, zeros included (0-centred)";
+const ALL_TOKENS = "over all counted tokens, zeros included";
 
 const STATISTICS: { name: string; definition: string; value: (info: FeatureInfo) => string }[] = [
   {
@@ -28,26 +28,31 @@ const STATISTICS: { name: string; definition: string; value: (info: FeatureInfo)
     value: (info) => formatNumber(info.mean_act_squared),
   },
   {
+    name: "variance",
+    definition: "E[a²] − E[a]², over all counted tokens, zeros included: around the mean.",
+    value: (info) => formatNumber(info.mean_act_squared - info.mean_act ** 2),
+  },
+  {
     name: "maximum",
     definition: "The largest activation at any counted token; it gets the full colour in the texts below.",
     value: (info) => formatNumber(info.max_act),
   },
   {
-    name: "skew",
+    name: "skew (0-centred)",
     definition: `E[a³] / E[a²]^1.5 ${ALL_TOKENS}: moments around 0, not around the mean.`,
     value: (info) => formatNumber(info.skew),
   },
   {
-    name: "kurtosis",
+    name: "kurtosis (0-centred)",
     definition: `E[a⁴] / E[a²]² ${ALL_TOKENS}: moments around 0, not around the mean.`,
     value: (info) => formatNumber(info.kurtosis),
   },
 ];
 
-export function Statistics({ info }: { info: FeatureInfo }) {
+export function Statistics({ info, title = "Statistics" }: { info: FeatureInfo; title?: string }) {
   return (
-    <section aria-label="Statistics">
-      <h2 className="mb-1 font-semibold">Statistics</h2>
+    <section aria-label={title}>
+      <h2 className="mb-1 font-semibold">{title}</h2>
       <dl>
         {STATISTICS.map(({ name, definition, value }) => (
           <div key={name} className="flex justify-between gap-4 py-0.5">

@@ -4,10 +4,12 @@
  * Takes one tab stop: arrow keys then move from token to token. Knows nothing of where the text comes from.
  */
 
-import { type CSSProperties, type KeyboardEvent, memo, useId, useRef, useState } from "react";
+import { type CSSProperties, memo, useId, useRef } from "react";
 
 import type { Sequence } from "../apiTypes";
-import { heat, isPartialCharacter, isStartOfText, quoteToken, tokenPieces } from "../lib/tokens";
+import { useTokenCursor } from "../hooks/useTokenCursor";
+import { heat, isPartialCharacter, isStartOfText, quoteToken } from "../lib/tokens";
+import { TokenPieces } from "./TokenPieces";
 import { Tooltip } from "./Tooltip";
 
 type Props = {
@@ -18,31 +20,11 @@ type Props = {
   label: string;
 };
 
-type Shown = { index: number; anchor: Element };
-
 export function TokenText({ sequence, maximum, breakLines, label }: Props) {
   const tooltipId = useId();
-  const [shown, setShown] = useState<Shown | null>(null);
-  const [tabStop, setTabStop] = useState(sequence.idx);
   const group = useRef<HTMLParagraphElement>(null);
-
-  const show = (target: EventTarget) => {
-    const anchor = tokenElement(target);
-    setShown(anchor === null ? null : { index: Number(anchor.dataset.index), anchor });
-  };
-  const hide = () => {
-    setShown(null);
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const current = tokenElement(event.target);
-    if (event.key === "Escape") hide();
-    if (step === undefined || current === null) return;
-    event.preventDefault(); // also keeps the page from going to the next feature
-    const next = Math.min(Math.max(Number(current.dataset.index) + step, 0), sequence.tokens.length - 1);
-    setTabStop(next);
-    group.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus();
-  };
+  const last = sequence.tokens.length - 1;
+  const { pointed, tabStop, handlers } = useTokenCursor({ group, first: 0, last, initial: sequence.idx });
 
   return (
     <>
@@ -52,15 +34,7 @@ export function TokenText({ sequence, maximum, breakLines, label }: Props) {
         aria-label={label}
         dir="auto"
         className="font-mono text-[0.8125rem] leading-6 break-words whitespace-pre-wrap"
-        onMouseOver={(event) => {
-          show(event.target);
-        }}
-        onMouseLeave={hide}
-        onFocus={(event) => {
-          show(event.target);
-        }}
-        onBlur={hide}
-        onKeyDown={onKeyDown}
+        {...handlers}
       >
         {sequence.tokens.map((token, index) => (
           <Token
@@ -71,21 +45,17 @@ export function TokenText({ sequence, maximum, breakLines, label }: Props) {
             isPeak={index === sequence.idx}
             isTabStop={index === tabStop}
             breakLines={breakLines}
-            describedBy={index === shown?.index ? tooltipId : undefined}
+            describedBy={index === pointed?.index ? tooltipId : undefined}
           />
         ))}
       </p>
-      {shown !== null && (
-        <Tooltip id={tooltipId} anchor={shown.anchor}>
-          <TokenFacts sequence={sequence} index={shown.index} />
+      {pointed !== null && (
+        <Tooltip id={tooltipId} anchor={pointed.anchor}>
+          <TokenFacts sequence={sequence} index={pointed.index} />
         </Tooltip>
       )}
     </>
   );
-}
-
-function tokenElement(target: EventTarget): HTMLElement | null {
-  return target instanceof Element ? target.closest<HTMLElement>("[data-index]") : null;
 }
 
 type TokenProps = {
@@ -110,7 +80,7 @@ const Token = memo(function Token({
   const start = isStartOfText(token, index);
   return (
     <span
-      className={`token${isPeak ? " token-peak" : ""}${start ? " text-faint" : ""}`}
+      className={`token${isPeak ? " token-peak" : ""}${start ? " token-mark" : ""}`}
       style={share > 0 ? ({ "--heat": share.toFixed(4) } as CSSProperties) : undefined}
       data-index={index}
       // an element with a direction of its own doesn't decide the direction of the text after it
@@ -118,18 +88,7 @@ const Token = memo(function Token({
       aria-describedby={describedBy}
       tabIndex={isTabStop ? 0 : -1}
     >
-      {start
-        ? "⟨bos⟩"
-        : tokenPieces(token).map((piece, position) =>
-            piece.kind === "text" ? (
-              piece.text
-            ) : (
-              <span key={position} className="opacity-55">
-                {piece.text}
-                {breakLines && piece.text === "⏎" ? "\n" : ""}
-              </span>
-            ),
-          )}
+      {start ? "⟨bos⟩" : <TokenPieces token={token} breakLines={breakLines} />}
     </span>
   );
 });

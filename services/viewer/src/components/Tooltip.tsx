@@ -33,7 +33,7 @@ export function Tooltip({ id, anchor, children }: Props) {
     >
       {children}
     </div>,
-    document.body,
+    anchor.closest("main") ?? document.body, // a landmark, in which assistive technology looks for content
   );
 }
 

@@ -4,14 +4,18 @@ import { type KeyboardEvent, useRef } from "react";
 
 import { useShortcuts } from "./useShortcuts";
 
-/** A ref for the body of a table with one link a row, moved through by j and k, and the table's key handler for arrows. */
-export function useRowKeys() {
-  const body = useRef<HTMLTableSectionElement>(null);
+/**
+ * A ref for what holds the rows, moved through by j and k, and the key handler for arrows.
+ *
+ * `links` selects each row's link; without it a row has no other.
+ */
+export function useRowKeys<Body extends HTMLElement = HTMLTableSectionElement>(links = "a") {
+  const body = useRef<Body>(null);
   const moveFocus = (step: number) => {
-    const links = Array.from(body.current?.querySelectorAll("a") ?? []);
-    const focused = links.findIndex((link) => link === document.activeElement);
-    const target = focused < 0 ? 0 : Math.min(Math.max(focused + step, 0), links.length - 1);
-    links[target]?.focus();
+    const rows = Array.from(body.current?.querySelectorAll<HTMLElement>(links) ?? []);
+    const focused = rows.findIndex((link) => link === document.activeElement);
+    const target = focused < 0 ? 0 : Math.min(Math.max(focused + step, 0), rows.length - 1);
+    rows[target]?.focus();
   };
   useShortcuts({
     j: () => {

@@ -2,15 +2,18 @@
 
 import { useEffect, useEffectEvent } from "react";
 
+import type { ShortcutKey } from "../lib/shortcuts";
+
 /**
- * Call the action of a key pressed anywhere on the page, except while someone types or holds a modifier.
+ * Call the action of a key pressed anywhere on the page, except while someone types, holds a modifier or is in a dialog.
  *
  * Keys are named as in KeyboardEvent.key. What handles a key first and prevents its default keeps it to itself.
  */
-export function useShortcuts(actions: Readonly<Record<string, () => void>>): void {
+export function useShortcuts(actions: Partial<Readonly<Record<ShortcutKey, () => void>>>): void {
   const onKey = useEffectEvent((event: KeyboardEvent) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    const action = Object.hasOwn(actions, event.key) ? actions[event.key] : undefined;
+    if (document.querySelector("dialog[open]") !== null) return;
+    const action = Object.hasOwn(actions, event.key) ? actions[event.key as ShortcutKey] : undefined;
     if (action === undefined) return;
     event.preventDefault();
     action();

@@ -1,52 +1,48 @@
 import { expect, test } from "vitest";
 
-import { findPlace, PAGE_SIZE, type RankedFeature } from "./ranking";
+import { blocksOf, isSameList, listQuery, sortedBy } from "./ranking";
+import { DEFAULT_STATE, NO_FILTERS } from "./viewState";
 
-/** A ranking of `values` in their order; feature ids are 1000 + rank. Counts the pages that are read. */
-function pagesOf(values: number[]) {
-  const ranking: RankedFeature[] = values.map((value, rank) => ({ feature_id: 1000 + rank, value }));
-  const reader = { pagesRead: 0, readPage: (page: number) => Promise.resolve(slice(page)) };
-  const slice = (page: number) => {
-    reader.pagesRead += 1;
-    return ranking.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
-  };
-  return reader;
-}
+const BY_ALPHA = { metric: "alpha", sort: "alpha", order: "desc" } as const;
 
-const DESCENDING = Array.from({ length: 1234 }, (_, rank) => 5000 - rank);
-
-test("every feature of a ranking is found with its neighbours", async () => {
-  const { readPage } = pagesOf(DESCENDING);
-  for (const [rank, value] of DESCENDING.entries()) {
-    expect(await findPlace(1000 + rank, value, DESCENDING.length, "desc", readPage)).toEqual({
-      index: rank,
-      previous: rank === 0 ? null : 999 + rank,
-      next: rank === 1233 ? null : 1001 + rank,
-    });
-  }
+test("the ranks in view lie in whole blocks, each counted once", () => {
+  expect(blocksOf([95, 96, 100, 130])).toEqual([0, 100]);
+  expect(blocksOf([7, 1000, 1001])).toEqual([0, 1000]);
+  expect(blocksOf([])).toEqual([]);
 });
 
-test("a ranking with the lowest first is searched the other way round", async () => {
-  const ascending = DESCENDING.toReversed();
-  const { readPage } = pagesOf(ascending);
-  expect((await findPlace(1700, ascending[700] ?? 0, ascending.length, "asc", readPage))?.index).toBe(700);
+test("features that never fired come by number unless they are sorted", () => {
+  const dead = { ...DEFAULT_STATE, filters: { ...NO_FILTERS, dead: true } };
+  expect(listQuery(dead)).toMatchObject({ sort: "feature_id", order: "asc", dead: true });
+  expect(listQuery({ ...dead, sort: "feature_id" })).toMatchObject({ sort: "feature_id", order: "desc" });
 });
 
-test("a feature among hundreds with the same value is found", async () => {
-  const values = [...Array<number>(30).fill(9), ...Array<number>(300).fill(4), ...Array<number>(30).fill(1)];
-  const { readPage } = pagesOf(values);
-  expect((await findPlace(1310, 4, values.length, "desc", readPage))?.index).toBe(310);
+test("a list stays the same wherever one is in it, and becomes another by a filter", () => {
+  const elsewhere = { ...DEFAULT_STATE, offset: 700, columns: [] };
+  expect(isSameList(DEFAULT_STATE, elsewhere)).toBe(true);
+  expect(isSameList(DEFAULT_STATE, { ...DEFAULT_STATE, filters: { ...NO_FILTERS, minCount: 2 } })).toBe(false);
 });
 
-test("a feature that isn't ranked has no place", async () => {
-  const { readPage } = pagesOf(DESCENDING);
-  expect(await findPlace(7, 4200.5, DESCENDING.length, "desc", readPage)).toBeNull();
-  expect(await findPlace(7, 0, 0, "desc", pagesOf([]).readPage)).toBeNull();
+test("sorting by another metric ranks by it, highest first, from the top", () => {
+  const state = { ...DEFAULT_STATE, sort: "feature_id", order: "asc", offset: 900 } as const;
+  const next = sortedBy(state, "beta", { metric: "alpha", sort: "feature_id", order: "asc" });
+  expect(next).toEqual({ ...DEFAULT_STATE, metric: "beta" });
 });
 
-test("32,768 features take a dozen pages to search", async () => {
-  const values = Array.from({ length: 32_768 }, (_, rank) => 40_000 - rank);
-  const reader = pagesOf(values);
-  await findPlace(1000 + 20_000, 20_000, values.length, "desc", reader.readPage);
-  expect(reader.pagesRead).toBeLessThanOrEqual(12);
+test("sorting by what the list is sorted by turns it round", () => {
+  expect(sortedBy(DEFAULT_STATE, "alpha", BY_ALPHA)).toEqual({ ...DEFAULT_STATE, order: "asc" });
+  const byNumber = { metric: "alpha", sort: "feature_id", order: "asc" } as const;
+  expect(sortedBy(DEFAULT_STATE, "feature_id", byNumber)).toEqual({ ...DEFAULT_STATE, sort: "feature_id" });
+});
+
+test("sorting by number begins with feature 0, by active tokens with the most", () => {
+  expect(sortedBy(DEFAULT_STATE, "feature_id", BY_ALPHA)).toEqual({
+    ...DEFAULT_STATE,
+    sort: "feature_id",
+    order: "asc",
+  });
+  expect(sortedBy(DEFAULT_STATE, "num_active_tokens", BY_ALPHA)).toEqual({
+    ...DEFAULT_STATE,
+    sort: "num_active_tokens",
+  });
 });

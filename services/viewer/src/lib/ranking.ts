@@ -1,74 +1,69 @@
-/** Finds a feature in a ranking that is read page by page. Knows nothing of where the pages come from. */
+/** How the list of features is asked for: in which order, filtered how, in which blocks. Talks to nobody. */
 
-export const PAGE_SIZE = 50;
+import type { ListState, Order, ViewState } from "./viewState";
 
-export type RankedFeature = { feature_id: number; value: number };
-export type Place = { index: number; previous: number | null; next: number | null };
-export type PageReader = (page: number) => Promise<readonly RankedFeature[]>;
+/** Rows that are asked for at once. */
+export const BLOCK_SIZE = 100;
 
-/**
- * Where a feature stands in a ranking of `total` features, and its neighbours; null if it isn't in it.
- *
- * Reads about log2(total / PAGE_SIZE) pages. Features with equal values may come in any order, but the same each time.
- */
-export async function findPlace(
-  featureId: number,
-  value: number,
-  total: number,
-  order: "asc" | "desc",
-  readPage: PageReader,
-): Promise<Place | null> {
-  const pages = Math.ceil(total / PAGE_SIZE);
-  const first = await firstPageReaching(value, pages, order, readPage);
-  for (let page = first; page < pages; page++) {
-    const features = await readPage(page);
-    const position = features.findIndex((feature) => feature.feature_id === featureId);
-    if (position >= 0) return placeAt(page, position, features, pages, readPage);
-    const last = features.at(-1);
-    if (last === undefined || comesAfter(last.value, value, order)) return null;
-  }
-  return null;
-}
+/** The names by which a list can be ordered besides its metrics. */
+export const OTHER_SORTS = ["feature_id", "num_active_tokens"] as const;
 
-/** The first page whose last value is `value` or comes after it. */
-async function firstPageReaching(
-  value: number,
-  pages: number,
-  order: "asc" | "desc",
-  readPage: PageReader,
-): Promise<number> {
-  let low = 0;
-  let high = pages;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const last = (await readPage(middle)).at(-1);
-    if (last !== undefined && comesAfter(value, last.value, order)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+/** The parameters of /api/features and /api/feature_rank that say which list is meant; null is left out. */
+export type ListQuery = {
+  run: string | null;
+  metric: string | null;
+  sort: string | null;
+  order: Order;
+  min_density: number | null;
+  max_density: number | null;
+  min_count: number | null;
+  token: string | null;
+  dead: true | null;
+};
 
-function comesAfter(value: number, other: number, order: "asc" | "desc"): boolean {
-  return order === "desc" ? value < other : value > other;
-}
-
-async function placeAt(
-  page: number,
-  position: number,
-  features: readonly RankedFeature[],
-  pages: number,
-  readPage: PageReader,
-): Promise<Place> {
-  const before = position > 0 ? features[position - 1] : page > 0 ? (await readPage(page - 1)).at(-1) : undefined;
-  const after =
-    position < features.length - 1
-      ? features[position + 1]
-      : page < pages - 1
-        ? (await readPage(page + 1))[0]
-        : undefined;
+/** What the API is asked for; features that never fired have no value to be ranked by and come by number. */
+export function listQuery({ run, metric, sort, order, filters }: ListState): ListQuery {
+  const byNumber = filters.dead && sort === null;
   return {
-    index: page * PAGE_SIZE + position,
-    previous: before?.feature_id ?? null,
-    next: after?.feature_id ?? null,
+    run,
+    metric,
+    sort: byNumber ? "feature_id" : sort,
+    order: byNumber ? "asc" : order,
+    min_density: filters.minDensity,
+    max_density: filters.maxDensity,
+    min_count: filters.minCount,
+    token: filters.token,
+    dead: filters.dead || null,
   };
+}
+
+/** Whether both show the same list, wherever they are in it. */
+export function isSameList(one: ListState, other: ListState): boolean {
+  return JSON.stringify(listQuery(one)) === JSON.stringify(listQuery(other));
+}
+
+/** The offset of the block that has this rank (from 0). */
+export function blockOf(rank: number): number {
+  return Math.floor(rank / BLOCK_SIZE) * BLOCK_SIZE;
+}
+
+/** The offsets of the blocks that have these ranks. */
+export function blocksOf(ranks: number[]): number[] {
+  return [...new Set(ranks.map(blockOf))];
+}
+
+type Shown = { metric: string; sort: string; order: Order };
+
+/** The state in which the list is sorted by that name, or the other way round if it is already. */
+export function sortedBy(state: ViewState, name: string, shown: Shown): ViewState {
+  const isOther = OTHER_SORTS.some((other) => other === name);
+  if (name === shown.sort) {
+    return { ...state, sort: name === shown.metric ? null : name, order: opposite(shown.order), offset: 0 };
+  }
+  if (isOther) return { ...state, sort: name, order: name === "feature_id" ? "asc" : "desc", offset: 0 };
+  return { ...state, metric: name, sort: null, order: "desc", offset: 0 };
+}
+
+function opposite(order: Order): Order {
+  return order === "desc" ? "asc" : "desc";
 }

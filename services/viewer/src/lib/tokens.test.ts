@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { heat, isStartOfText, quoteToken, tokenPieces } from "./tokens";
+import { heat, isStartOfText, quoteToken, rowPosition, tokenPieces } from "./tokens";
 
 test("ordinary text, with its leading space, is one piece", () => {
   expect(tokenPieces(" growth")).toEqual([{ kind: "text", text: " growth" }]);
@@ -24,6 +24,21 @@ test.each([
   ["\uFEFF", "U+FEFF"],
 ])("the invisible character %j is shown", (character, mark) => {
   expect(tokenPieces(character)).toEqual([{ kind: "mark", text: mark }]);
+});
+
+test("a pile of combining characters is cut where no script goes, and spelt out in the tooltip", () => {
+  const pile = "o" + "\u0301".repeat(10);
+  expect(tokenPieces(`${pile}k`)).toEqual([
+    { kind: "text", text: "o" + "\u0301".repeat(8) },
+    { kind: "mark", text: "⋯" },
+    { kind: "text", text: "k" },
+  ]);
+  expect(quoteToken(pile)).toBe(`"o${"\u0301".repeat(8)}\\u0301\\u0301"`);
+});
+
+test("a token's place in its row doesn't count the marker before the window", () => {
+  expect(rowPosition({ offset: 63, tokens: ["<|endoftext|>", "a", "b"] }, 2)).toBe(64);
+  expect(rowPosition({ offset: 64, tokens: ["a", "b"] }, 1)).toBe(65);
 });
 
 test("an emoji joined from several characters stays whole", () => {

@@ -13,13 +13,17 @@ const UNSEEN =
   // eslint-disable-next-line no-control-regex -- finding control characters is the purpose
   /[\u0000-\u001F\u007F-\u00A0\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\uFEFF\uFFF9-\uFFFB]/u;
 
-/** The pieces of a token: runs of ordinary text, and marks that stand for one unseen character each. */
+// No script puts as many on a letter; a pile of hundreds covers the lines around it and can't be broken into lines.
+const EXCESS_COMBINING = /(?<=\p{M}{8})\p{M}+/gu;
+const EXCESS_MARK = "⋯";
+
+/** The pieces of a token: runs of ordinary text, and marks that stand for an unseen character or excess combining ones. */
 export function tokenPieces(token: string): TokenPiece[] {
   const pieces: TokenPiece[] = [];
-  for (const character of token) {
+  for (const character of token.replace(EXCESS_COMBINING, EXCESS_MARK)) {
     const last = pieces.at(-1);
     if (UNSEEN.test(character)) pieces.push({ kind: "mark", text: markFor(character) });
-    else if (character === REPLACEMENT) pieces.push({ kind: "mark", text: REPLACEMENT });
+    else if (character === REPLACEMENT || character === EXCESS_MARK) pieces.push({ kind: "mark", text: character });
     else if (last?.kind === "text") last.text += character;
     else pieces.push({ kind: "text", text: character });
   }
@@ -35,10 +39,12 @@ function markFor(character: string): string {
 
 /** A token as a quoted, unambiguous string for the tooltip: `" growth"`, `"\n"`. */
 export function quoteToken(token: string): string {
-  const quoted = Array.from(JSON.stringify(token), (character) =>
-    UNSEEN.test(character) ? `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}` : character,
-  );
-  return quoted.join("");
+  const quoted = JSON.stringify(token).replace(EXCESS_COMBINING, (excess) => Array.from(excess, escaped).join(""));
+  return Array.from(quoted, (character) => (UNSEEN.test(character) ? escaped(character) : character)).join("");
+}
+
+function escaped(character: string): string {
+  return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
 }
 
 /** Whether the token holds only some of the bytes of a character, which decodes to U+FFFD. */
@@ -49,6 +55,11 @@ export function isPartialCharacter(token: string): boolean {
 /** Whether the token is the marker that was put before the text. */
 export function isStartOfText(token: string, index: number): boolean {
   return index === 0 && token === START_OF_TEXT;
+}
+
+/** Where in its row a window's token is, the marker before the window not counted. */
+export function rowPosition({ offset, tokens }: { offset: number; tokens: readonly string[] }, index: number): number {
+  return offset + index - (isStartOfText(tokens[0] ?? "", 0) ? 1 : 0);
 }
 
 /** A token's share of the feature's maximum for colouring: 0 stays 0, the weakest activation stays visible. */

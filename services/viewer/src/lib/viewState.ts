@@ -1,36 +1,114 @@
-/** What the URL’s query says about the view: which run, ranked how, from which rank. It is kept nowhere else. */
+/** What the URL’s query says about the pages of features: which run, what of it, in which order. It is kept nowhere else. */
 
-export type Order = "desc" | "asc";
-export type ViewState = { run: string | null; metric: string | null; order: Order; offset: number };
+import { type Order, type QueryParameters, readCount, readNumber, readOrder, readText, writeQuery } from "./query";
+
+export type { Order } from "./query";
+
+/** Which features are listed; what is null, or false, leaves nothing out. */
+export type Filters = {
+  /** Active tokens of all counted tokens, 0 to 1, ends included. */
+  minDensity: number | null;
+  maxDensity: number | null;
+  /** Active tokens. */
+  minCount: number | null;
+  /** Part of a token that a listed feature has an example on; spaces count. */
+  token: string | null;
+  /** The features that never fired instead of those that did. */
+  dead: boolean;
+};
+
+/** What makes one list of features differ from another. */
+export type ListState = {
+  run: string | null;
+  metric: string | null;
+  /** What the list is ordered by, if not by its metric: `feature_id`, `num_active_tokens` or another metric. */
+  sort: string | null;
+  order: Order;
+  filters: Filters;
+};
+
+export type ViewState = ListState & {
+  /** The metrics that have a column; null: all of them. */
+  columns: string[] | null;
+  /** The first rank that is in view. */
+  offset: number;
+  /** On a feature's page: every example instead of the first few, and line breaks drawn as such. */
+  allExamples: boolean;
+  newlines: boolean;
+};
+
+export const NO_FILTERS: Filters = { minDensity: null, maxDensity: null, minCount: null, token: null, dead: false };
+
+export const DEFAULT_STATE: ViewState = {
+  run: null,
+  metric: null,
+  sort: null,
+  order: "desc",
+  filters: NO_FILTERS,
+  columns: null,
+  offset: 0,
+  allExamples: false,
+  newlines: false,
+};
 
 /** Read a query string; what is absent or makes no sense gets its default. */
 export function readViewState(search: string): ViewState {
   const query = new URLSearchParams(search);
-  const offset = Number(query.get("offset"));
   return {
-    run: query.get("run"),
-    metric: query.get("metric"),
-    order: query.get("order") === "asc" ? "asc" : "desc",
-    offset: Number.isSafeInteger(offset) && offset > 0 ? offset : 0,
+    run: readText(query, "run"),
+    metric: readText(query, "metric"),
+    sort: readText(query, "sort"),
+    order: readOrder(query),
+    filters: {
+      minDensity: readShare(query, "min_density"),
+      maxDensity: readShare(query, "max_density"),
+      minCount: readCount(query, "min_count"),
+      token: readText(query, "token"),
+      dead: query.get("dead") === "1",
+    },
+    columns: query.get("columns")?.split(",").filter(Boolean) ?? null,
+    offset: readCount(query, "offset") ?? 0,
+    allExamples: query.get("examples") === "all",
+    newlines: query.get("newlines") === "1",
   };
 }
 
-function writeQuery(state: ViewState, withOffset: boolean): string {
-  const query = new URLSearchParams();
-  if (state.metric !== null) query.set("metric", state.metric);
-  if (state.order === "asc") query.set("order", "asc");
-  if (withOffset && state.offset > 0) query.set("offset", String(state.offset));
-  if (state.run !== null) query.set("run", state.run);
-  const text = query.toString();
-  return text === "" ? "" : `?${text}`;
+function readShare(query: URLSearchParams, name: string): number | null {
+  const share = readNumber(query, name);
+  return share !== null && share >= 0 && share <= 1 ? share : null;
 }
 
-/** The address of the ranked list in this state. */
+/** Whether anything is left out of the list of features that fired, or the others are listed. */
+export function isFiltered({ filters }: ListState): boolean {
+  return Object.values(filters).some((value) => value !== null && value !== false);
+}
+
+/** The address of the list in this state. */
 export function featuresPath(state: ViewState): string {
-  return `/${writeQuery(state, true)}`;
+  return `/${stateQuery(state, { offset: state.offset > 0 && state.offset })}`;
 }
 
-/** The address of a feature's page, ranked as in this state. */
+/** The address of a feature's page, the feature being looked at in the list of this state. */
 export function featurePath(featureId: number, state: ViewState): string {
-  return `/feature/${featureId}${writeQuery(state, false)}`;
+  return `/feature/${featureId}${stateQuery(state, {
+    examples: state.allExamples && "all",
+    newlines: state.newlines && 1,
+  })}`;
+}
+
+function stateQuery(state: ViewState, ofThePage: QueryParameters): string {
+  const { filters } = state;
+  return writeQuery({
+    metric: state.metric,
+    sort: state.sort,
+    order: state.order === "asc" && "asc",
+    min_density: filters.minDensity,
+    max_density: filters.maxDensity,
+    min_count: filters.minCount,
+    token: filters.token,
+    dead: filters.dead && 1,
+    columns: state.columns?.join(",") ?? null,
+    ...ofThePage,
+    run: state.run,
+  });
 }

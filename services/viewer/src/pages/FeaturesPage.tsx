@@ -1,60 +1,44 @@
-/** The ranked list of all features that fired. */
+/** The list of all features of a run: those that fired, ranked and filtered, or those that never did. */
 
 import { Link, useLocation } from "wouter";
 
 import { isNotFound } from "../api";
+import { ColumnPicker } from "../components/features/ColumnPicker";
+import { FeatureFilters } from "../components/features/FeatureFilters";
+import { FeatureTable } from "../components/features/FeatureTable";
+import { NoneMatch } from "../components/features/NoneMatch";
 import { LiveBanner } from "../components/LiveBanner";
-import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
+import { ErrorMessage, Loading, StaleNote } from "../components/Message";
 import { MetricPicker } from "../components/MetricPicker";
 import { NoRuns } from "../components/NoRuns";
 import { NothingYet } from "../components/NothingYet";
-import { Pagination } from "../components/Pagination";
-import { RankingTable } from "../components/RankingTable";
 import { RunFacts } from "../components/RunFacts";
-import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
-import { useShortcuts } from "../hooks/useShortcuts";
-import { metricTitle } from "../lib/format";
-import { PAGE_SIZE } from "../lib/ranking";
-import { featuresPath } from "../lib/viewState";
-import { useRanking, useRankingHead } from "../queries";
+import { usePageTitle, useViewState } from "../hooks/usePage";
+import { columnTitle } from "../lib/featureColumns";
+import { featuresPath, type ViewState } from "../lib/viewState";
+import { useFeatureList } from "../queries";
 import { useLiveRun, useRuns } from "../runQueries";
 
 export function FeaturesPage() {
   const state = useViewState();
   const [, navigate] = useLocation();
   const runs = useRuns();
-  const ranking = useRanking(state);
-  const head = useRankingHead(state);
-  const shownLive = useLiveRun(ranking.data?.run ?? state.run);
+  const list = useFeatureList(state);
+  const ranking = list.data;
+  const shownLive = useLiveRun(ranking?.run ?? state.run);
   const newestLive = useLiveRun(null);
   const live = shownLive ?? (state.run === null ? newestLive : undefined);
 
-  useScrollToTop();
-  usePageTitle(
-    ranking.data === undefined ? "Features" : `Features by ${metricTitle(ranking.data.metric).toLowerCase()}`,
-  );
-  const total = ranking.data?.num_active_features ?? 0;
-  const turnPage = (step: number) => {
-    const offset = state.offset + step * PAGE_SIZE;
-    if (offset > -PAGE_SIZE && offset < total) navigate(featuresPath({ ...state, offset: Math.max(0, offset) }));
-  };
-  useShortcuts({
-    ArrowRight: () => {
-      turnPage(1);
-    },
-    ArrowLeft: () => {
-      turnPage(-1);
-    },
-  });
+  usePageTitle(ranking === undefined ? "Features" : `Features by ${columnTitle(ranking.sort).toLowerCase()}`);
 
   if (runs.data?.length === 0) return <NoRuns />;
-  const error = ranking.error ?? runs.error;
-  if (ranking.data === undefined) {
+  const error = list.error ?? runs.error;
+  if (ranking === undefined) {
     if (error === null) return <Loading label="Loading the features…" />;
-    if (live !== undefined && isNotFound(ranking.error)) return <NothingYet run={live} state={state} />;
+    if (live !== undefined && isNotFound(list.error)) return <NothingYet run={live} state={state} />;
     const retry = () => {
       void runs.refetch();
-      void ranking.refetch();
+      void list.refetch();
     };
     return (
       <ErrorMessage error={error} onRetry={retry}>
@@ -65,8 +49,10 @@ export function FeaturesPage() {
     );
   }
 
-  const run = runs.data?.find((candidate) => candidate.id === ranking.data.run);
-  const largest = head.data?.features[0]?.value ?? 0;
+  const open = (next: ViewState, how: { replace: boolean }) => {
+    navigate(featuresPath(next), how);
+  };
+  const run = runs.data?.find((candidate) => candidate.id === ranking.run);
   return (
     <div className="space-y-4">
       <h1 className="sr-only">Features</h1>
@@ -76,45 +62,46 @@ export function FeaturesPage() {
           key={live.id}
           runId={live.id}
           state={state}
-          numRecords={live.id === ranking.data.run ? ranking.data.num_records : undefined}
+          numRecords={live.id === ranking.run ? ranking.num_records : undefined}
         />
       )}
-      {run !== undefined && <RunFacts run={run} ranking={ranking.data} />}
-      <MetricPicker
-        metric={ranking.data.metric}
-        available={ranking.data.metrics_available}
-        descriptions={ranking.data.metric_descriptions}
-        order={state.order}
-        onChange={(metric, order) => {
-          navigate(featuresPath({ ...state, metric, order, offset: 0 }));
-        }}
-      />
-      {total === 0 ? (
-        <Message title={ranking.data.live === true ? "No feature fired so far" : "No feature fired"}>
-          At none of this run’s tokens was any feature active. Run over more rows, or check that the autoencoder belongs
-          to this model, layer and location.
-        </Message>
-      ) : ranking.data.features.length === 0 ? (
-        <Message title="The ranking is shorter than that">
-          <Link href={featuresPath({ ...state, offset: 0 })} className="text-accent underline">
-            Start at the first rank
-          </Link>
-        </Message>
-      ) : (
-        <div className={`space-y-3 transition-opacity ${ranking.isPlaceholderData ? "opacity-50" : ""}`}>
-          <RankingTable ranking={ranking.data} state={state} largest={largest} />
-          <Pagination
-            offset={ranking.data.offset}
-            pageSize={PAGE_SIZE}
-            total={total}
-            hrefAt={(offset) => featuresPath({ ...state, offset })}
+      {run !== undefined && <RunFacts run={run} ranking={ranking} state={state} />}
+      <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
+        <MetricPicker
+          ranking={ranking}
+          state={state}
+          onChange={(next) => {
+            open(next, { replace: false });
+          }}
+        />
+        <div className="ml-auto">
+          <ColumnPicker
+            metrics={ranking.metrics_available}
+            shown={state.columns}
+            onChange={(columns) => {
+              open({ ...state, columns }, { replace: true });
+            }}
           />
-          <p className="hidden text-xs text-faint sm:block">
-            <kbd>j</kbd> <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>←</kbd> <kbd>→</kbd> turn the page,{" "}
-            <kbd>/</kbd> goes to a feature by number
-          </p>
+        </div>
+      </div>
+      <FeatureFilters ranking={ranking} state={state} onChange={open} />
+      {ranking.num_matching === 0 ? (
+        <NoneMatch ranking={ranking} state={list.shown} />
+      ) : (
+        <div className={`transition-opacity ${list.isChanging ? "opacity-50" : ""}`}>
+          <FeatureTable
+            ranking={ranking}
+            state={list.shown}
+            onChange={(next, how) => {
+              // the place in a list that is being left isn't one in the next
+              if (!list.isChanging) open(next, how);
+            }}
+          />
         </div>
       )}
+      <p className="hidden text-xs text-faint sm:block">
+        <kbd>j</kbd> <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>/</kbd> goes to a feature by number
+      </p>
     </div>
   );
 }

@@ -13,7 +13,7 @@ import { RunProgress } from "../components/RunProgress";
 import { StatusBadge } from "../components/StatusBadge";
 import { usePageTitle, useScrollToTop } from "../hooks/usePage";
 import { isActive } from "../lib/runs";
-import { featuresPath } from "../lib/viewState";
+import { DEFAULT_STATE, featuresPath } from "../lib/viewState";
 import { useOptions, useRun } from "../runQueries";
 
 export function RunPage({ id }: { id: string }) {
@@ -42,17 +42,14 @@ export function RunPage({ id }: { id: string }) {
 }
 
 function RunView({ run, options }: { run: Run; options: Options | null | undefined }) {
-  const hasFeatures = (run.progress?.num_records ?? run.num_tokens ?? 0) > 0;
+  const hasFeatures = (run.progress?.num_records ?? run.num_tokens) > 0;
   return (
     <div className="space-y-6">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <h1 className="font-mono text-base font-semibold break-all">{run.id}</h1>
         <StatusBadge status={run.status} />
         {hasFeatures && (
-          <Link
-            href={featuresPath({ run: run.id, metric: null, order: "desc", offset: 0 })}
-            className="control text-accent"
-          >
+          <Link href={featuresPath({ ...DEFAULT_STATE, run: run.id })} className="control text-accent">
             {isActive(run) ? "Features so far" : "Features"}
           </Link>
         )}

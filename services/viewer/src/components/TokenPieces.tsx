@@ -1,0 +1,22 @@
+/** A token's text as it is drawn everywhere: what would be unseen is a mark. Knows nothing of activations. */
+
+import { tokenPieces } from "../lib/tokens";
+
+type Props = {
+  token: string;
+  /** Whether a line ends after the mark of a line break. */
+  breakLines?: boolean;
+};
+
+export function TokenPieces({ token, breakLines = false }: Props) {
+  return tokenPieces(token).map((piece, position) =>
+    piece.kind === "text" ? (
+      piece.text
+    ) : (
+      <span key={position} className="token-mark">
+        {piece.text}
+        {breakLines && piece.text === "⏎" ? "\n" : ""}
+      </span>
+    ),
+  );
+}

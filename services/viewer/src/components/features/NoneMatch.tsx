@@ -1,0 +1,29 @@
+/** In place of a table without rows: why it has none, and what to do. */
+
+import type { ReactNode } from "react";
+
+import type { Ranking } from "../../apiTypes";
+import { formatPlural } from "../../lib/format";
+import { isFiltered, type ViewState } from "../../lib/viewState";
+import { Message } from "../Message";
+
+export function NoneMatch({ ranking, state }: { ranking: Ranking; state: ViewState }) {
+  const soFar = ranking.live === true ? " so far" : "";
+  const say = (title: string, children: ReactNode) => <Message title={title + soFar}>{children}</Message>;
+  if (state.filters.dead)
+    return say("Every feature fired", "There is none that never did. Untick “never fired” to see them.");
+  if (isFiltered(state) && ranking.num_active_features > 0) {
+    return say(
+      "No feature matches",
+      <>
+        {formatPlural(ranking.num_active_features, "feature")} fired, but none of them fits all that is asked for above.
+        Widen the range of densities, ask for fewer active tokens, or look for a shorter part of a token: spaces count,
+        capitals don’t.
+      </>,
+    );
+  }
+  return say(
+    "No feature fired",
+    "At none of this run’s tokens was any feature active. Run over more rows, or check that the autoencoder belongs to this model, layer and location.",
+  );
+}

@@ -1,0 +1,114 @@
+/**
+ * A row's text, token by token; those that features fired on are marked. One token can be selected.
+ *
+ * Takes one tab stop: arrow keys move from token to token, Enter selects. Knows nothing of where the row comes from.
+ */
+
+import { type KeyboardEvent, type MouseEvent, useEffect, useId, useRef, useState } from "react";
+
+import type { PromptInfo, RowFeature } from "../../apiTypes";
+import { tokenElement, useTokenCursor } from "../../hooks/useTokenCursor";
+import { formatCount } from "../../lib/format";
+import { MARKER } from "../../lib/rowFeatures";
+import { Tooltip } from "../Tooltip";
+import { TokenBlock } from "./TokenBlock";
+import { TokenFacts } from "./TokenFacts";
+
+const BLOCK_TOKENS = 2000; // also as many as are drawn at first
+
+type Props = {
+  row: PromptInfo;
+  firedOn: ReadonlyMap<number, RowFeature[]>;
+  /** The token that is selected. */
+  selected: number | null;
+  /** The token that something beside the text points at. */
+  marked: number | null;
+  onSelect: (token: number) => void;
+};
+
+export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
+  const tooltipId = useId();
+  const group = useRef<HTMLDivElement>(null);
+  const selectedHere = useRef<number | null>(null);
+  const [isAllWanted, setAllWanted] = useState(false);
+  const count = row.tokens.length;
+  const isAll = isAllWanted || (selected ?? 0) >= BLOCK_TOKENS;
+  const shown = isAll ? count : Math.min(count, BLOCK_TOKENS);
+  const first = firedOn.has(MARKER) ? MARKER : 0;
+  const isThere = selected !== null && selected >= first && selected < shown;
+  const { pointed, tabStop, setTabStop, handlers } = useTokenCursor({
+    group,
+    first,
+    last: shown - 1,
+    initial: isThere ? selected : first,
+  });
+
+  useEffect(() => {
+    if (!isThere || selected === selectedHere.current) return;
+    group.current?.querySelector(`[data-index="${selected}"]`)?.scrollIntoView({ block: "nearest" });
+  }, [selected, isThere]);
+
+  const select = (event: MouseEvent | KeyboardEvent) => {
+    const token = tokenElement(event.target);
+    if (token === null) return;
+    const index = Number(token.dataset.index);
+    selectedHere.current = index;
+    setTabStop(index);
+    onSelect(index);
+  };
+  const within = (token: number | null | undefined, from: number) =>
+    token != null && token < from + BLOCK_TOKENS && (token >= from || (token === MARKER && from === 0)) ? token : null;
+
+  return (
+    <div>
+      <div
+        ref={group}
+        role="listbox"
+        aria-label={`Tokens of row ${row.row_id}`}
+        dir="auto"
+        className="font-mono text-[0.8125rem] leading-7 break-words whitespace-pre-wrap"
+        {...handlers}
+        onClick={select}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" || event.key === " ") {
+            event.preventDefault();
+            select(event);
+          } else handlers.onKeyDown(event);
+        }}
+      >
+        {Array.from({ length: Math.ceil(shown / BLOCK_TOKENS) }, (_, block) => block * BLOCK_TOKENS).map((from) => (
+          <TokenBlock
+            key={from}
+            tokens={row.tokens}
+            from={from === 0 ? first : from}
+            to={Math.min(from + BLOCK_TOKENS, shown)}
+            windows={row.windows}
+            firedOn={firedOn}
+            strongest={row.features[0]?.activation ?? 0}
+            selected={within(selected, from)}
+            marked={within(marked, from)}
+            tabStop={within(tabStop, from)}
+            described={within(pointed?.index, from)}
+            descriptionId={tooltipId}
+          />
+        ))}
+      </div>
+      {shown < count && (
+        <button
+          type="button"
+          className="control mt-2"
+          onClick={() => {
+            setAllWanted(true);
+          }}
+        >
+          Show all {formatCount(count)} tokens
+        </button>
+      )}
+      {pointed !== null && (
+        <Tooltip id={tooltipId} anchor={pointed.anchor}>
+          <TokenFacts row={row} index={pointed.index} features={firedOn.get(pointed.index) ?? []} />
+        </Tooltip>
+      )}
+    </div>
+  );
+}

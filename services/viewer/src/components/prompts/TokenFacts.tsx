@@ -1,0 +1,39 @@
+/** What a tooltip says of a row's token. */
+
+import type { PromptInfo, RowFeature } from "../../apiTypes";
+import { formatActivation } from "../../lib/format";
+import { MARKER, windowOf } from "../../lib/rowFeatures";
+import { quoteToken } from "../../lib/tokens";
+
+export const NONE_FIRED = "None of this row’s strongest features fired most strongly here.";
+
+type Props = { row: PromptInfo; index: number; features: RowFeature[] };
+
+export function TokenFacts({ row, index, features }: Props) {
+  return (
+    <>
+      {index === MARKER ? (
+        <div>the marker put before every window</div>
+      ) : (
+        <>
+          <div className="font-mono break-all">{quoteToken(row.tokens[index] ?? "")}</div>
+          <div className="tabular-nums opacity-70">
+            token {index}, id {row.token_ints[index]}
+            {row.windows.length > 1 && `, window ${windowOf(index, row.windows) + 1} of ${row.windows.length}`}
+          </div>
+        </>
+      )}
+      {features.length === 0 ? (
+        <div className="mt-0.5">{NONE_FIRED}</div>
+      ) : (
+        <ul className="mt-0.5 tabular-nums">
+          {features.map(({ feature_id: id, activation }) => (
+            <li key={id}>
+              feature {id}: {formatActivation(activation)}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}

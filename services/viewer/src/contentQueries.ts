@@ -1,0 +1,96 @@
+/** Rows and comparisons as React queries. Features and runs have their own files. */
+
+import { keepPreviousData, queryOptions, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
+
+import { fetchComparison, fetchPrompt, fetchPrompts, type PromptsQuery } from "./api";
+import type { Prompt, PromptList } from "./apiTypes";
+import type { CompareState } from "./lib/compareState";
+import type { PromptsState } from "./lib/promptState";
+import { isActive } from "./lib/runs";
+import { FRESH_MS, isLive, LIVE_MS, useRefreshInterval } from "./queries";
+import { useRuns } from "./runQueries";
+
+/** Rows, or compared features, on one page. */
+export const ROWS_PER_PAGE = 50;
+export const FEATURES_PER_PAGE = 100;
+
+/**
+ * A page of rows. The API looks for a text for about a second and then answers with what it has; this goes on where it
+ * stopped until the page is full or there are no more rows.
+ */
+export function usePrompts({ run, text, from }: PromptsState) {
+  const interval = useRefreshInterval(run);
+  const first: PromptsQuery = { run, text, from, limit: ROWS_PER_PAGE };
+  const answer = useInfiniteQuery({
+    queryKey: ["prompts", run, text, from],
+    queryFn: ({ pageParam, signal }) => fetchPrompts(pageParam, signal),
+    initialPageParam: first,
+    getNextPageParam: (last, parts) => {
+      const missing = ROWS_PER_PAGE - rowsOf(parts).length;
+      return last.next === null || missing === 0 ? undefined : { ...first, from: last.next, limit: missing };
+    },
+    placeholderData: keepPreviousData,
+    staleTime: ({ state }) => (isLive(state.data?.pages[0]) ? 0 : FRESH_MS),
+    // a search that took several answers isn't repeated every few seconds
+    refetchInterval: ({ state }) => (state.data?.pages.length === 1 ? interval(state.data.pages[0]) : false),
+  });
+  const { hasNextPage, isFetching, isError, fetchNextPage } = answer;
+  const goesOn = hasNextPage && !isError;
+  useEffect(() => {
+    if (goesOn && !isFetching) void fetchNextPage();
+  }, [goesOn, isFetching, fetchNextPage]);
+
+  const parts = answer.data?.pages;
+  return { ...answer, head: parts?.[0], rows: rowsOf(parts ?? []), next: parts?.at(-1)?.next ?? null, goesOn };
+}
+
+function rowsOf(parts: PromptList[]): Prompt[] {
+  return parts.flatMap(({ prompts }) => prompts);
+}
+
+function promptOptions(rowId: number, run: string | null) {
+  return queryOptions({
+    queryKey: ["prompt", run, rowId],
+    queryFn: ({ signal }) => fetchPrompt(rowId, run, signal),
+  });
+}
+
+export function usePrompt(rowId: number, run: string | null) {
+  const interval = useRefreshInterval(run);
+  return useQuery({
+    ...promptOptions(rowId, run),
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => interval(state.data),
+  });
+}
+
+/** The row before a row; null if there is none, if it isn't known yet, and for no row. */
+export function useRowBefore(rowId: number | null, run: string | null): number | null {
+  const row = useQuery({ ...promptOptions(rowId ?? 0, run), enabled: rowId !== null });
+  return rowId === null ? null : (row.data?.previous ?? null);
+}
+
+/** A page of the features of two runs, or one feature; asks for nothing until both runs are chosen. */
+export function useComparison(state: CompareState, featureId: number | null = null) {
+  const runs = useRuns().data ?? [];
+  const { a, b, sort, order, minCount, offset } = featureId === null ? state : { ...state, minCount: null, offset: 0 };
+  const query = {
+    a: a ?? "",
+    b: b ?? "",
+    sort,
+    order,
+    min_count: minCount,
+    offset,
+    limit: FEATURES_PER_PAGE,
+    id: featureId,
+  };
+  const isGoing = runs.some((run) => (run.id === a || run.id === b) && isActive(run));
+  return useQuery({
+    queryKey: ["comparison", query],
+    queryFn: ({ signal }) => fetchComparison(query, signal),
+    enabled: a !== null && b !== null,
+    placeholderData: keepPreviousData,
+    refetchInterval: isGoing ? LIVE_MS : false,
+  });
+}

@@ -1,0 +1,109 @@
+/** One row of the dataset: its text, token by token, and what fired in it. */
+
+import { useMemo, useState } from "react";
+import { Link, useLocation, useSearch } from "wouter";
+
+import type { PromptInfo } from "../apiTypes";
+import { LiveBanner } from "../components/LiveBanner";
+import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
+import { RowFeatures } from "../components/prompts/RowFeatures";
+import { RowText } from "../components/prompts/RowText";
+import { SelectedToken } from "../components/prompts/SelectedToken";
+import { Steps } from "../components/Steps";
+import { usePrompt } from "../contentQueries";
+import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
+import { formatPlural } from "../lib/format";
+import { promptPath, promptsPath, readSelectedToken } from "../lib/promptState";
+import { featuresByToken } from "../lib/rowFeatures";
+import { DEFAULT_STATE } from "../lib/viewState";
+import { useLiveRun } from "../runQueries";
+
+export function PromptPage({ row }: { row: string }) {
+  useScrollToTop();
+  if (/^\d{1,15}$/.test(row)) return <NumberedRow rowId={Number(row)} />;
+  return (
+    <Message title={`“${row}” isn’t a row`}>
+      Rows have numbers, from 0 on.{" "}
+      <Link href="/prompts" className="text-accent underline">
+        All rows
+      </Link>
+    </Message>
+  );
+}
+
+function NumberedRow({ rowId }: { rowId: number }) {
+  const { run } = useViewState();
+  const prompt = usePrompt(rowId, run);
+  const row = prompt.data;
+  const live = useLiveRun(row?.run ?? run);
+
+  usePageTitle(`Row ${rowId}`);
+  if (row === undefined) {
+    if (prompt.error === null) return <Loading label={`Loading row ${rowId}…`} />;
+    return (
+      <ErrorMessage error={prompt.error} onRetry={() => void prompt.refetch()}>
+        <Link href={promptsPath({ run, text: null, from: 0 })} className="control text-ink">
+          All rows
+        </Link>
+      </ErrorMessage>
+    );
+  }
+  const step = (neighbour: number | null) =>
+    neighbour === null ? null : { href: promptPath(neighbour, run), title: `Row ${neighbour}` };
+  return (
+    <div className="space-y-5">
+      <StaleNote error={prompt.error} />
+      {live !== undefined && (
+        <LiveBanner key={live.id} runId={live.id} state={{ ...DEFAULT_STATE, run }} numRecords={row.num_records} />
+      )}
+      <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
+        <h1 className="text-xl font-semibold tracking-tight tabular-nums">Row {rowId}</h1>
+        <nav aria-label="Rows" className="flex flex-wrap items-center gap-2">
+          <Steps previous={step(row.previous)} next={step(row.next)} />
+          <Link
+            href={promptsPath({ run, text: null, from: rowId })}
+            className="text-muted hover:text-ink hover:underline"
+          >
+            rows from here
+          </Link>
+        </nav>
+      </div>
+      {row.skipped === null ? (
+        <div className={prompt.isPlaceholderData ? "opacity-50 transition-opacity delay-150" : ""}>
+          <Row key={row.row_id} row={row} run={run} />
+        </div>
+      ) : (
+        <Message title="This row was skipped" level={2}>
+          Its text could not be used: {row.skipped}. It counts in none of the statistics.
+        </Message>
+      )}
+    </div>
+  );
+}
+
+function Row({ row, run }: { row: PromptInfo; run: string | null }) {
+  const selected = readSelectedToken(useSearch());
+  const [marked, setMarked] = useState<number | null>(null);
+  const [, navigate] = useLocation();
+  const firedOn = useMemo(() => featuresByToken(row.features), [row.features]);
+  const select = (token: number) => {
+    navigate(promptPath(row.row_id, run, token), { replace: true });
+  };
+  return (
+    <div className="flex flex-col gap-4 lg:grid lg:grid-cols-[minmax(0,1fr)_20rem] lg:items-start lg:gap-x-6">
+      <section aria-label="Text" className="panel min-w-0 overflow-clip px-4 py-3">
+        <p className="mb-2 text-xs text-muted tabular-nums">
+          {formatPlural(row.tokens.length, "token")}
+          {row.windows.length > 1 &&
+            ` in ${formatPlural(row.windows.length, "window")}, which begin at the vertical lines`}
+          ; underlined are those that one of the row’s strongest features fired on most strongly
+        </p>
+        <RowText row={row} firedOn={firedOn} selected={selected} marked={marked} onSelect={select} />
+      </section>
+      <div className="contents lg:sticky lg:top-16 lg:block lg:space-y-4">
+        <SelectedToken row={row} token={selected} features={firedOn.get(selected ?? NaN) ?? []} run={run} />
+        <RowFeatures features={row.features} run={run} onPoint={setMarked} onSelect={select} />
+      </div>
+    </div>
+  );
+}
