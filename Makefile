@@ -40,8 +40,9 @@ test: test-viewer test-python
 test-viewer: install
 	cd $(VIEWER) && npm test --silent
 
+# Two files at a time, as much of it is waiting. Threads that wait for each other must not spin on each other's cores.
 test-python: install browser
-	$(BIN)/python -m pytest -q
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # All containers, from the project's Dockerfiles, on a real engine. CONTAINER_ENGINE: a script that starts an engine where
 # docker has none.

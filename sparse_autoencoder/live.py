@@ -68,7 +68,7 @@ class LiveRun(RunView):
         }
 
     def _records(self, examples: Examples, windows: Windows) -> list[Record]:
-        """Examples as features/*.parquet has them (EXAMPLE in publishing.py)."""
+        """Examples as features/*.parquet has them (EXAMPLE in features_files.py)."""
         keys = zip(windows.row_ids.tolist(), windows.numbers.tolist(), windows.texts.tolist(), strict=True)
         place = {key: index for index, key in enumerate(keys)}
         wanted = zip(examples.row_id.tolist(), examples.window.tolist(), examples.text.tolist(), strict=True)

@@ -8,7 +8,6 @@ is the same bytes however the run was interrupted and resumed.
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,12 +16,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints, ranges
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import Examples
+from sparse_autoencoder.features_files import EXAMPLE, FEATURES_PER_FILE, to_parquet
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.overview import Overview, Statistics, overview_of
 from sparse_autoencoder.prompts import Rows, json_rows, read_rows
@@ -30,24 +29,8 @@ from sparse_autoencoder.ranking import ranked
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
 from sparse_autoencoder.summary import Summary
 
-FEATURES_PER_FILE = 1024
-FEATURES_PER_ROW_GROUP = 16  # what reading one feature reads
 SNIPPET_CHARS = 200
 _WINDOW_BITS = 22  # of the window number in a packed key: a row is at most 2^20 characters, of 4 bytes (tokens) each
-
-EXAMPLE = pa.struct(
-    [
-        pa.field("activation", pa.float32()),  # at `position`
-        pa.field("row_id", pa.int64()),
-        pa.field("prompt_index", pa.int64()),  # the row's line in prompts.jsonl
-        pa.field("window_offset", pa.int32()),  # the window's first own token in the row
-        pa.field("position", pa.int32()),  # in `tokens`
-        pa.field("text_count", pa.int64()),  # windows with the same tokens in the dataset
-        pa.field("token_ids", pa.list_(pa.int32())),
-        pa.field("tokens", pa.list_(pa.string())),
-        pa.field("activations", pa.list_(pa.float32())),  # one per token
-    ]
-)
 
 
 def check_outcome(metadata: RunMetadata, state: RunState) -> None:
@@ -170,18 +153,11 @@ class _FeatureWriter:
         self._texts = texts
         self._vocabulary = pa.array(vocabulary, pa.string())
         self._metadata = metadata
+        self._num_tokens = self._example_tokens(summary.top) + self._example_tokens(summary.random)
 
     def parquet(self, begin: int, end: int) -> bytes:
         """The features from `begin` to before `end` as the bytes of a Parquet file."""
-        columns: dict[str, Any] = {
-            **self._overview.statistics.columns(begin, end),
-            "histogram": self._overview.histograms.to_arrow(begin, end),
-            "top": self._examples(self._summary.top, begin, end),
-            "random": self._examples(self._summary.random, begin, end),
-        }
-        sink = io.BytesIO()
-        pq.write_table(pa.table(columns), sink, row_group_size=FEATURES_PER_ROW_GROUP, compression="zstd")
-        return sink.getvalue()
+        return to_parquet(self._table, begin, self._num_tokens[begin:end])
 
     def feature_tokens(self, features: list[int]) -> dict[str, Any]:
         """feature_tokens.json, in the original's format, for these features."""
@@ -213,6 +189,21 @@ class _FeatureWriter:
                 for feature, begin, end in zip(features, *bounds.tolist(), strict=True)
             },
         }
+
+    def _example_tokens(self, examples: Examples) -> Ints:
+        """How many tokens each feature's examples have together [features]."""
+        _starts, lengths = self._texts.spans(self._texts.slots(examples))
+        totals = np.bincount(examples.feature, lengths, minlength=self._summary.spec.n_features)
+        return totals.astype(np.int64)
+
+    def _table(self, begin: int, end: int) -> pa.Table:
+        columns: dict[str, Any] = {
+            **self._overview.statistics.columns(begin, end),
+            "histogram": self._overview.histograms.to_arrow(begin, end),
+            "top": self._examples(self._summary.top, begin, end),
+            "random": self._examples(self._summary.random, begin, end),
+        }
+        return pa.table(columns)
 
     def _examples(self, examples: Examples, begin: int, end: int) -> pa.ListArray:
         bounds = np.searchsorted(examples.feature, np.arange(begin, end + 1))

@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.features_files import FeaturesFiles
 from sparse_autoencoder.live import LiveRun, load_live
 from sparse_autoencoder.overview import Overview
 from sparse_autoencoder.prompts_files import PromptsFiles
-from sparse_autoencoder.publishing import FEATURES_PER_FILE, FEATURES_PER_ROW_GROUP
 from sparse_autoencoder.recent import Recent
 from sparse_autoencoder.run_rows import RunRows
 from sparse_autoencoder.run_view import RunView, readable
 from sparse_autoencoder.runs import PUBLISHED, RunFolder, RunMetadata, run_ids
-from sparse_autoencoder.store import NotFoundError, Store, StoreFile
+from sparse_autoencoder.store import NotFoundError, Store
 from sparse_autoencoder.vocabulary import Vocabulary
 
 _OPEN_RUNS = 8
@@ -42,8 +40,7 @@ class PublishedRun(RunView):
 
     def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
         super().__init__(folder, metadata, Vocabulary(folder))
-        self._files: dict[int, pq.ParquetFile] = {}
-        self._reading = threading.Lock()  # two threads that read one ParquetFile at once crash the process
+        self._features = FeaturesFiles(folder, self.vocabulary)
 
     @cached_property
     def overview(self) -> Overview:
@@ -63,23 +60,13 @@ class PublishedRun(RunView):
         """See RunView.feature."""
         if not 0 <= feature_id < self.metadata.num_features:
             raise KeyError(feature_id)
-        file, place = divmod(feature_id, FEATURES_PER_FILE)
-        group, index = divmod(place, FEATURES_PER_ROW_GROUP)
-        with self._reading, readable(self._folder, self._folder.features(file)):
-            table = self._file(file).read_row_group(group, columns=["histogram", "top", "random"])
-            record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
-        return record
+        return self._features.record(feature_id)
 
     def _chunks(self) -> list[int]:
         """The chunks that have a prompts file, or should have one: whoever needs it is told that it is missing."""
         failed = {chunk.chunk for chunk in self.metadata.failed_chunks}
         there = self._folder.numbers("prompts")
         return [chunk for chunk in range(max(there, default=0) + 1) if chunk not in failed]
-
-    def _file(self, number: int) -> pq.ParquetFile:
-        if number not in self._files:
-            self._files[number] = pq.ParquetFile(StoreFile(self._folder.store, self._folder.features(number)))
-        return self._files[number]
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,9 @@ class RowPage:
 
 
 def containing(texts: pa.ChunkedArray, text: str) -> Mask:
-    """Mask of the texts [texts] that contain this one, by Unicode's simple case folding; a null doesn't."""
-    return pc.fill_null(pc.match_substring(texts, text, ignore_case=True), False).to_numpy()  # type: ignore[no-any-return]
+    """Mask of the texts [texts] that contain this one, whatever the case (Unicode's simple folding); a null doesn't."""
+    found: Mask = pc.fill_null(pc.match_substring(texts, text, ignore_case=True), False).to_numpy()
+    return found
 
 
 class RunRows:
@@ -179,8 +180,7 @@ class RunRows:
         """Which rows of a row group come from the id `first` on and have the text."""
         if text is None:
             return np.flatnonzero(self._files.tokens(place).row_ids >= first)
-        with self._readable(place):
-            rows = np.flatnonzero(containing(self._files.read(place, ["text"])["text"], text))
+        rows = np.flatnonzero(containing(self._files.read(place, ["text"])["text"], text))
         if not len(rows):  # as in most row groups of a long search: nothing else is read of them
             return rows
         return rows[self._files.tokens(place).row_ids[rows] >= first]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.routing import Route
 
+from services.api.caching import RunAnswers
 from services.api.endpoints import (
     COMPARE,
     COMPARED_BY,
@@ -19,8 +20,6 @@ from services.api.endpoints import (
     LIMIT,
     OFFSET,
     ORDER,
-    RUN_A,
-    RUN_B,
     ComparedBy,
 )
 from services.api.listing import token_chips
@@ -40,21 +39,20 @@ class CompareApi:
     """The endpoint, on the runs of a store."""
 
     def __init__(self, library: RunLibrary) -> None:
-        self._runs = library
+        self._answers = RunAnswers(library)
 
     def routes(self) -> list[Route]:
         """All endpoints below /api."""
-        return routes({COMPARE: self.compare}, "/api")
+        return routes(self._answers.handlers({COMPARE: self.compare}), "/api")
 
-    def compare(self, asked: Asked) -> Comparison:
+    def compare(self, asked: Asked, a: RunView, b: RunView) -> Comparison:
         """See COMPARE."""
-        a, b = self._runs.open(asked[RUN_A]), self._runs.open(asked[RUN_B])
         _check_comparable(a.metadata, b.metadata)
         ratios = log_ratios(a.statistics.count, a.metadata.num_tokens, b.statistics.count, b.metadata.num_tokens)
         ids = np.flatnonzero(_wanted(asked, a, b))
         sort, order, offset, limit = asked[COMPARED_BY], asked[ORDER], asked[OFFSET], asked[LIMIT]
         ids = ids[ranked(_values(sort, a, b, ratios)[ids], order == "desc")]
-        return {
+        answer: Comparison = {
             "a": _run(a),
             "b": _run(b),
             "confidence": CONFIDENCE,
@@ -66,6 +64,9 @@ class CompareApi:
             "num_matching": len(ids),
             "features": [_feature(a, b, ratios, feature) for feature in ids[offset : offset + limit].tolist()],
         }
+        if a.live or b.live:
+            answer["live"] = True
+        return answer
 
 
 def _check_comparable(a: RunMetadata, b: RunMetadata) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from services.api import payloads
+from services.api.caching import RunAnswers
 from services.api.endpoints import (
     DETAILS,
     FEATURE,
@@ -17,7 +18,6 @@ from services.api.endpoints import (
     FEATURES,
     LIMIT,
     OFFSET,
-    RUN,
     TOP_K,
 )
 from services.api.listing import feature_list, feature_rank, metric_of, selection_of
@@ -32,39 +32,35 @@ class FeaturesApi:
     """The endpoints about features, on the runs of a store."""
 
     def __init__(self, library: RunLibrary) -> None:
-        self._runs = library
+        self._answers = RunAnswers(library)
 
     def routes(self) -> list[Route]:
         """All endpoints below /api."""
-        return routes(
+        handlers = self._answers.handlers(
             {
                 FEATURES: self.features,
                 FEATURE_RANK: self.feature_rank,
                 FEATURE: self.feature,
                 FEATURE_INFO: self.feature_info,
-            },
-            "/api",
+            }
         )
+        return routes(handlers, "/api")
 
-    def features(self, asked: Asked) -> FeatureList:
+    def features(self, asked: Asked, run: RunView) -> FeatureList:
         """See FEATURES."""
-        run = self._runs.asked(asked[RUN])
         metric, selection = metric_of(asked, run), selection_of(asked, run)
         return feature_list(run, metric, selection, offset=asked[OFFSET], limit=asked[LIMIT], details=asked[DETAILS])
 
-    def feature_rank(self, asked: Asked) -> FeatureRank:
+    def feature_rank(self, asked: Asked, run: RunView) -> FeatureRank:
         """See FEATURE_RANK."""
-        run = self._runs.asked(asked[RUN])
         return feature_rank(run, _feature_id(asked, run), selection_of(asked, run))
 
-    def feature(self, asked: Asked) -> FeatureTokens:
+    def feature(self, asked: Asked, run: RunView) -> FeatureTokens:
         """See FEATURE."""
-        run = self._runs.asked(asked[RUN])
         return payloads.feature(run, _feature_id(asked, run), asked[TOP_K])
 
-    def feature_info(self, asked: Asked) -> FeatureInfo:
+    def feature_info(self, asked: Asked, run: RunView) -> FeatureInfo:
         """See FEATURE_INFO."""
-        run = self._runs.asked(asked[RUN])
         return payloads.feature_info(run, _feature_id(asked, run), asked[TOP_K])
 
 

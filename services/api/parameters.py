@@ -78,6 +78,11 @@ class Asked:
         value: T = self._values[parameter]
         return value
 
+    @property
+    def values(self) -> tuple[object, ...]:
+        """All values, in the order of the endpoint's parameters: the same ones ask the same."""
+        return tuple(self._values.values())
+
 
 def text(least: int = 0, most: int | None = None) -> Kind[str]:
     """A text with a number of characters in a range, both ends included; without a range any text."""

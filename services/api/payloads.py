@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-import numpy as np
-
 from services.api.run_files import RunFacts
 from services.api.types import (
     Can,
@@ -186,7 +184,7 @@ def _sequence(example: Payload) -> Sequence:
     """An example as OpenAI's viewer has it; `acts` has one entry per token, and `act == acts[idx]`."""
     acts = example["activations"]
     return {
-        "density": float(np.count_nonzero(acts)) / len(acts),
+        "density": (len(acts) - acts.count(0.0)) / len(acts),
         "doc_id": example["row_id"],
         "row_id": example["row_id"],
         "offset": example["window_offset"],

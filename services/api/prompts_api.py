@@ -10,13 +10,15 @@ from collections.abc import Callable
 
 from starlette.routing import Route
 
-from services.api.endpoints import FROM, PROMPT, PROMPTS, PROMPTS_LIMIT, ROW_ID, RUN, TEXT
+from services.api.caching import RunAnswers
+from services.api.endpoints import FROM, PROMPT, PROMPTS, PROMPTS_LIMIT, ROW_ID, TEXT
 from services.api.parameters import Asked
 from services.api.payloads import with_live
 from services.api.routing import routes
 from services.api.types import Prompt, PromptInfo, PromptList, RowFeature
 from sparse_autoencoder.reading import RunLibrary
 from sparse_autoencoder.run_rows import FiredFeature, ListedRow
+from sparse_autoencoder.run_view import RunView
 
 SEARCH_S = 1.0
 
@@ -25,18 +27,17 @@ class PromptsApi:
     """The endpoints about rows, on the runs of a store."""
 
     def __init__(self, library: RunLibrary, clock: Callable[[], float] = time.monotonic) -> None:
-        self._runs = library
+        self._answers = RunAnswers(library)
         self._clock = clock
 
     def routes(self) -> list[Route]:
         """All endpoints below /api."""
-        return routes({PROMPTS: self.prompts, PROMPT: self.prompt}, "/api")
+        return routes(self._answers.handlers({PROMPTS: self.prompts, PROMPT: self.prompt}), "/api")
 
-    def prompts(self, asked: Asked) -> PromptList:
+    def prompts(self, asked: Asked, run: RunView) -> PromptList:
         """See PROMPTS."""
         text, limit = asked[TEXT], asked[PROMPTS_LIMIT]
         end = self._clock() + SEARCH_S
-        run = self._runs.asked(asked[RUN])
         page = run.rows.page(asked[FROM], limit, text, may_go_on=lambda: self._clock() < end)
         answer: PromptList = {
             "run": run.metadata.run_id,
@@ -47,9 +48,8 @@ class PromptsApi:
         }
         return with_live(answer, run)
 
-    def prompt(self, asked: Asked) -> PromptInfo:
+    def prompt(self, asked: Asked, run: RunView) -> PromptInfo:
         """See PROMPT."""
-        run = self._runs.asked(asked[RUN])
         row = run.rows.row(asked[ROW_ID])
         answer: PromptInfo = {
             "run": run.metadata.run_id,

@@ -265,6 +265,7 @@ class Comparison(TypedDict):
     num_features: int
     num_matching: int
     features: list[ComparedFeature]
+    live: NotRequired[Annotated[bool, Field(description="True while a run is going; later answers may differ.")]]
 
 
 # --- runs

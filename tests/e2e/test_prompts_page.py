@@ -1,11 +1,10 @@
-"""The dataset's rows over real runs, in a real browser: the list with its search, and a row's page, token by token.
+"""The list of the dataset's rows over real runs, in a real browser: texts, features, the search, the way through it.
 
 What is shown is compared with what the API says of the rows.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,22 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-import demo
-from demo.headlines import generate
 from sparse_autoencoder.store import DirectoryStore
-from tests.e2e.hostile import write_subject
-from tests.e2e.serving import serving, summarise
+from tests.e2e.asking import api, fits_sideways
+from tests.e2e.serving import serving
 from tests.support.live_runs import LiveWriter
-
-SKIPPED, WINDOWS, HEBREW, LONG = 1, 2, 3, 4  # rows of the odd run
-FIRST_TOKENS = 2000  # that a long row shows at first
-
-
-def api(page: Page, path: str) -> Any:
-    """What the API answers to `path`, asked by the page's own browser."""
-    response = page.request.get(path)
-    assert response.ok, response.text()
-    return response.json()
 
 
 def path_of(page: Page) -> str:
@@ -52,48 +39,6 @@ def expect_rows(page: Page, prompts: list[dict[str, Any]]) -> None:
     expect(page.locator("[data-row-link]")).to_have_text([f"row {prompt['row_id']}" for prompt in prompts])
 
 
-def token(page: Page, index: int) -> Locator:
-    return page.locator(f"[data-index='{index}']")
-
-
-def selected_token(page: Page) -> Locator:
-    return page.get_by_role("region", name="Selected token")
-
-
-def fits_sideways(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
-
-
-def open_row(page: Page, row_id: int, query: str = "") -> Any:
-    """Open a row's page and wait for its text; the answer is what the API says of the row."""
-    page.goto(f"/prompts/{row_id}{query}")
-    expect(page.get_by_role("listbox")).to_be_visible()
-    return api(page, f"/api/prompts/{row_id}")
-
-
-@pytest.fixture(scope="module")
-def odd_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a run with a skipped row, one of several windows, one from right to left, and a long one."""
-    folder = tmp_path_factory.mktemp("odd")
-    titles = [headline.title for headline in generate(800, 3)]
-    texts = [titles[0], "   ", " ".join(titles[1:30]), "אופציות עולות ב-5% after\n\tthe report", " ".join(titles)]
-    source = folder / "odd.jsonl"
-    source.write_text("\n".join(json.dumps({"title": text}) for text in texts), encoding="utf-8")
-    # its tokenizer knows a Hebrew word as one token
-    models = ("--subject", write_subject(folder), "--autoencoder", demo.AUTOENCODER)
-    hook = ("--layer", str(demo.LAYER), "--location", demo.LOCATION)
-    summarise("--source", source, *models, *hook, "--output", folder / "runs")
-    with serving("serve", "--runs", folder / "runs") as url:
-        yield url
-
-
-@pytest.fixture
-def odd_page(browser: Browser, odd_url: str) -> Iterator[Page]:
-    context = browser.new_context(base_url=odd_url, viewport={"width": 1280, "height": 900})
-    yield context.new_page()
-    context.close()
-
-
 @pytest.fixture
 def live_page(browser: Browser, tmp_path: Path) -> Iterator[tuple[Page, LiveWriter]]:
     """The page of a run that is going, and what makes it go on."""
@@ -103,9 +48,6 @@ def live_page(browser: Browser, tmp_path: Path) -> Iterator[tuple[Page, LiveWrit
         context = browser.new_context(base_url=url)
         yield context.new_page(), writer
         context.close()
-
-
-# --- the list
 
 
 def test_rows_come_in_order_with_their_text_and_their_features_and_the_tokens_these_fired_on(page: Page) -> None:
@@ -128,14 +70,6 @@ def test_a_chip_leads_to_its_feature_and_back_leads_to_the_list(page: Page) -> N
     expect(page.get_by_role("heading", name=f"Feature {feature}", exact=True)).to_be_visible()
     page.go_back()
     expect(row(page, 20)).to_be_visible()
-
-
-def test_a_skipped_row_is_listed_with_its_reason_and_says_it_on_its_page(odd_page: Page) -> None:
-    odd_page.goto("/prompts")
-    expect(row(odd_page, SKIPPED)).to_contain_text("skipped: no text")
-    row(odd_page, SKIPPED).get_by_role("link").click()
-    expect(odd_page.get_by_role("heading", name="This row was skipped")).to_be_visible()
-    expect(odd_page.locator("main")).to_contain_text("no text")
 
 
 def test_next_and_previous_go_through_the_dataset_and_begin_at_the_top(page: Page) -> None:
@@ -199,7 +133,8 @@ def test_a_search_says_how_far_it_looked_and_goes_on_by_itself(page: Page) -> No
 
     page.route(re.compile(r"/api/prompts\?text=.*&from=0&"), stop_at_row_100)
     page.route(re.compile(r"/api/prompts\?text=.*&from=100&"), lambda route: held.append(route))
-    page.goto("/prompts?text=price+target")
+    with page.expect_request(re.compile("from=100&")):
+        page.goto("/prompts?text=price+target")
     found = [prompt["row_id"] for prompt in api(page, "/api/prompts?text=price+target")["prompts"]]
     early = [row_id for row_id in found if row_id < 100]
     expect(page.get_by_role("status")).to_have_text(f"{len(early)} rows found before row 100, looking further…")
@@ -233,150 +168,12 @@ def test_the_header_leads_to_the_rows_of_the_run_that_is_shown(page: Page) -> No
     assert path_of(page) == f"/prompts?run={run}"
 
 
-# --- one row
-
-
-def test_a_row_has_its_whole_text_token_by_token(page: Page) -> None:
-    info = open_row(page, 7)
-    assert page.get_by_role("option").all_text_contents() == info["tokens"]
-    assert "".join(info["tokens"]) == info["text"]
-
-
-def test_tokens_that_features_fired_on_are_marked_and_no_others(page: Page) -> None:
-    info = open_row(page, 7)
-    fired = {feature["token"] for feature in info["features"]}
-    assert 0 < len(fired) < len(info["tokens"])
-    for index in range(len(info["tokens"])):
-        line = token(page, index).evaluate("element => getComputedStyle(element).textDecorationLine")
-        assert (line == "underline") == (index in fired)
-
-
-def test_pointing_at_a_token_says_which_features_fired_on_it_or_that_none_did(page: Page) -> None:
-    info = open_row(page, 7)
-    strongest = info["features"][0]
-    token(page, strongest["token"]).hover()
-    tooltip = page.get_by_role("tooltip")
-    expect(tooltip).to_contain_text(f"feature {strongest['feature_id']}: {strongest['activation']:.3f}")
-    fired = {feature["token"] for feature in info["features"]}
-    silent = next(index for index in range(len(info["tokens"])) if index not in fired)
-    token(page, silent).focus()
-    expect(tooltip).to_contain_text("None of this row’s strongest features")
-    page.keyboard.press("Escape")
-    expect(tooltip).to_have_count(0)
-
-
-def test_a_token_is_selected_by_keyboard_is_in_the_address_and_leads_to_its_features(page: Page) -> None:
-    info = open_row(page, 7)
-    strongest = info["features"][0]
-    token(page, 0).focus()
-    for _ in range(strongest["token"]):
-        page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/prompts/7?token={strongest['token']}")
-    expect(token(page, strongest["token"])).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("Tab")
-    expect(selected_token(page).get_by_role("link").first).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=f"Feature {strongest['feature_id']}", exact=True)).to_be_visible()
-
-
-def test_the_token_in_the_address_is_selected_when_the_page_is_opened_again(page: Page) -> None:
-    strongest = open_row(page, 7)["features"][0]
-    token(page, strongest["token"]).click()
-    expect(selected_token(page)).to_contain_text(f"feature {strongest['feature_id']}")
-    page.reload()
-    expect(token(page, strongest["token"])).to_have_attribute("aria-selected", "true")
-    expect(selected_token(page)).to_contain_text(f"feature {strongest['feature_id']}")
-
-
-def test_a_token_that_no_strong_feature_fired_on_says_so(page: Page) -> None:
-    info = open_row(page, 7)
-    fired = {feature["token"] for feature in info["features"]}
-    token(page, next(index for index in range(len(info["tokens"])) if index not in fired)).click()
-    expect(selected_token(page)).to_contain_text("None of this row’s strongest features fired most strongly here.")
-
-
-def test_the_strongest_features_are_listed_and_pointing_at_one_marks_its_token(page: Page) -> None:
-    info = open_row(page, 7)
-    listed = page.get_by_role("region", name="Strongest features").get_by_role("listitem")
-    expect(listed).to_have_count(len(info["features"]))
-    for item, feature in zip(listed.all(), info["features"], strict=True):
-        expect(item.get_by_role("link")).to_have_text(str(feature["feature_id"]))
-        expect(item).to_contain_text(f"{feature['activation']:.3f}")
-    third = info["features"][2]
-    listed.nth(2).hover()
-    expect(token(page, third["token"])).to_have_css("outline-style", "solid")
-    listed.nth(2).get_by_role("button").click()
-    expect(token(page, third["token"])).to_have_attribute("aria-selected", "true")
-    listed.nth(2).get_by_role("link").click()
-    expect(page.get_by_role("heading", name=f"Feature {third['feature_id']}", exact=True)).to_be_visible()
-
-
-def test_previous_and_next_lead_to_the_rows_beside_by_link_and_by_key(page: Page) -> None:
-    open_row(page, 7)
-    page.get_by_role("link", name="Next →").click()
-    expect(page.get_by_role("heading", name="Row 8", exact=True)).to_be_visible()
-    for key, row_id in (("j", 9), ("ArrowLeft", 8), ("k", 7), ("ArrowRight", 8)):
-        page.keyboard.press(key)
-        expect(page.get_by_role("heading", name=f"Row {row_id}", exact=True)).to_be_visible()
-
-
-def test_an_example_of_a_feature_leads_to_its_token_in_the_row(page: Page) -> None:
-    feature = api(page, "/api/features?metric=max_activation&limit=1")["features"][0]["feature_id"]
-    example = api(page, f"/api/feature_info?id={feature}")["top"][0]
-    page.goto(f"/feature/{feature}")
-    page.get_by_role("region", name="Top activations").get_by_role("link").first.click()
-    expect(page.get_by_role("heading", name=f"Row {example['row_id']}", exact=True)).to_be_visible()
-    selected = page.locator("[aria-selected=true]")
-    assert selected.text_content() == example["tokens"][example["idx"]]
-
-
-def test_where_windows_begin_is_marked_when_there_are_several(odd_page: Page) -> None:
-    windows = open_row(odd_page, WINDOWS)["windows"]
-    assert len(windows) > 2
-    widths = odd_page.get_by_role("option").evaluate_all(
-        "all => all.map(e => parseFloat(getComputedStyle(e).borderInlineStartWidth))"
-    )
-    assert [index for index, width in enumerate(widths) if width > 0] == windows[1:]
-    expect(odd_page.locator("main")).to_contain_text(f"in {len(windows)} windows")
-
-
-def test_text_from_right_to_left_runs_that_way_and_unseen_characters_are_drawn(odd_page: Page) -> None:
-    open_row(odd_page, HEBREW)
-    assert odd_page.get_by_role("listbox").evaluate("e => getComputedStyle(e).direction") == "rtl"
-    drawn = "".join(odd_page.get_by_role("option").all_text_contents())
-    assert "⏎" in drawn
-    assert "⇥" in drawn
-    assert "�" in drawn  # tokens may hold one of a letter's two bytes
-
-
-def test_a_long_row_shows_its_first_tokens_and_then_all_of_them(odd_page: Page) -> None:
-    info = open_row(odd_page, LONG)
-    count = len(info["tokens"])
-    assert count > 4 * FIRST_TOKENS
-    expect(odd_page.get_by_role("option")).to_have_count(FIRST_TOKENS)
-    odd_page.get_by_role("button", name=f"Show all {count:,} tokens").click()
-    expect(odd_page.get_by_role("listbox")).to_contain_text("".join(info["tokens"][-20:]).strip())
-    assert FIRST_TOKENS <= odd_page.get_by_role("option").count() < count  # far ones are plain text until they are near
-    odd_page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
-    expect(token(odd_page, count - 1)).to_be_visible()
-
-
-def test_an_address_with_a_token_far_into_a_long_row_brings_it_into_view(odd_page: Page) -> None:
-    open_row(odd_page, LONG, "?token=7000")
-    expect(token(odd_page, 7000)).to_be_in_viewport()
-    expect(token(odd_page, 7000)).to_have_attribute("aria-selected", "true")
-
-
 @pytest.mark.parametrize("address", ["/prompts/99999999", "/prompts/nobody", "/prompts?run=nobody"])
 def test_what_isn_t_there_says_so_and_leads_on(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.locator("main h1")).to_be_visible()
     page.locator("main").get_by_role("link").first.click()
     expect(rows(page).first).to_be_visible()
-
-
-# --- live, small and hostile
 
 
 def test_the_rows_of_a_run_that_is_going_come_by_themselves(live_page: tuple[Page, LiveWriter]) -> None:
@@ -397,29 +194,3 @@ def test_on_a_phone_nothing_scrolls_sideways(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.locator("[data-row-link], [data-index]").first).to_be_visible()
     assert fits_sideways(page)
-
-
-def test_on_a_phone_the_selected_token_s_features_stay_in_sight_below_a_long_text(odd_page: Page) -> None:
-    odd_page.set_viewport_size({"width": 375, "height": 812})
-    open_row(odd_page, WINDOWS, "?token=0")
-    expect(selected_token(odd_page)).to_be_in_viewport()
-    assert odd_page.evaluate("document.documentElement.scrollHeight") > 2 * 812
-
-
-def test_no_hostile_row_breaks_the_layout_or_executes(browser: Browser, hostile_url: str) -> None:
-    page = browser.new_page(base_url=hostile_url, viewport={"width": 375, "height": 812})
-    incidents: list[str] = []
-    page.on("dialog", lambda dialog: (incidents.append(dialog.message), dialog.dismiss()))
-    page.on("pageerror", lambda error: incidents.append(str(error)))
-    prompts = api(page, "/api/prompts?limit=28")["prompts"]
-    page.goto("/prompts")
-    for prompt in prompts:
-        expect(row(page, prompt["row_id"])).to_be_visible()
-    assert fits_sideways(page)
-    open_row(page, prompts[0]["row_id"])
-    for prompt in prompts[1:]:
-        page.keyboard.press("j")
-        expect(page.get_by_role("listbox", name=f"Tokens of row {prompt['row_id']}", exact=True)).to_be_visible()
-        assert fits_sideways(page), prompt["text"][:80]
-    assert incidents == []
-    page.close()

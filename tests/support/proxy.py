@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 PATIENCE_S = 60.0
 _UPSTREAM_S = 60.0
+_ASK_EVERY_S = 2.0  # less than the clients' patience
 # Where a request is held: before the server hears of it; when half of its body has been sent, which then is all there
 # ever is; when the server has done it, and its answer is not passed on.
 Point = Literal["before", "halfway", "after"]
@@ -31,11 +32,15 @@ Trouble = Callable[[str, str], Failure | None]
 
 @dataclass
 class Hold:
-    """The requests of one method whose path matches are held at a point, until released."""
+    """The requests of one method whose path matches are held at a point, until released.
+
+    Clients give up after a while, but not if it is `patient`: then they are told again and again to wait.
+    """
 
     method: str
     path: re.Pattern[str]
     point: Point
+    patient: bool = False
     over: threading.Event = field(default_factory=threading.Event)
     _held: queue.Queue[str] = field(default_factory=queue.Queue)
 
@@ -46,10 +51,12 @@ class Hold:
         except queue.Empty:
             raise AssertionError(f"no {self.method} of {self.path.pattern} came") from None
 
-    def reached(self, path: str) -> None:
+    def reached(self, path: str, ask_to_wait: Callable[[], None]) -> None:
         """Hold the request that asks this."""
         self._held.put(path)
-        self.over.wait()
+        while not self.over.wait(_ASK_EVERY_S):
+            if self.patient:
+                ask_to_wait()
 
 
 class S3Proxy:
@@ -77,9 +84,9 @@ class S3Proxy:
         self._server.server_close()
 
     @contextmanager
-    def hold(self, method: str, path: str, point: Point = "before") -> Iterator[Hold]:
+    def hold(self, method: str, path: str, point: Point = "before", *, patient: bool = False) -> Iterator[Hold]:
         """Hold requests while in the block; `path` is a regular expression for the end of the path."""
-        hold = Hold(method, re.compile(path + "$"), point)
+        hold = Hold(method, re.compile(path + "$"), point, patient)
         self._holds.append(hold)
         try:
             yield hold
@@ -172,18 +179,22 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self._ask(body)
         elif hold.point == "halfway":
             self._send_half(body)
-            hold.reached(path)
+            hold.reached(path, self._ask_to_wait)
             raise ConnectionError
         elif hold.point == "before":
-            hold.reached(path)
+            hold.reached(path, self._ask_to_wait)
             self._check_client()
             answer = self._ask(body)
         else:
             answer = self._ask(body)
-            hold.reached(path)
+            hold.reached(path, self._ask_to_wait)
         if failure == "cut after":
             raise ConnectionError
         self._answer(*answer)
+
+    def _ask_to_wait(self) -> None:
+        """An interim answer, after which the client waits as long again (RFC 9110, 15.2.1)."""
+        self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _check_client(self) -> None:
         """ConnectionError if the client is gone: the server must not hear of what it asked from now on."""

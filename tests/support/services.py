@@ -132,9 +132,9 @@ class Cluster:
         """Start one service more, which sends every message twice."""
         return self._start(f"{module}, twice", ["tests.support.twice", module], {})
 
-    def start(self, module: str, **more: str) -> Service:
-        """Start one service more, such as `services.encoder`."""
-        return self._start(f"{module}, changed" if more else module, [module], more)
+    def start(self, module: str, *arguments: str, **more: str) -> Service:
+        """Start one service more, such as `services.encoder`, with arguments and settings of its own."""
+        return self._start(f"{module}, changed" if more else module, [module, *arguments], more)
 
     def _start(self, name: str, module: list[str], more: dict[str, str]) -> Service:
         environment = dict(os.environ) | {"PYTHONPATH": str(_REPOSITORY), "HOME": str(self._folder)}
@@ -142,7 +142,7 @@ class Cluster:
             name,
             [sys.executable, "-m", *module],
             environment | self._environment | more,
-            self._folder / f"{module[-1]}-{len(self._services)}.log",
+            self._folder / f"{module[0]}-{len(self._services)}.log",
         )
         self._services.append(service)
         return service

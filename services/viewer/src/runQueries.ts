@@ -46,6 +46,7 @@ export function useOptions() {
       const options = await fetchOptions(signal);
       return options?.can_start === true ? options : null;
     },
+    refetchInterval: ({ state }) => (state.status === "error" ? POLL_MS : false),
   });
 }
 

@@ -29,7 +29,7 @@ type Props = {
 export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
   const tooltipId = useId();
   const group = useRef<HTMLDivElement>(null);
-  const selectedHere = useRef<number | null>(null);
+  const selectedHere = useRef<number | null>(null); // what was selected in the text itself is in sight already
   const [isAllWanted, setAllWanted] = useState(false);
   const count = row.tokens.length;
   const isAll = isAllWanted || (selected ?? 0) >= BLOCK_TOKENS;
@@ -44,8 +44,10 @@ export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
   });
 
   useEffect(() => {
-    if (!isThere || selected === selectedHere.current) return;
-    group.current?.querySelector(`[data-index="${selected}"]`)?.scrollIntoView({ block: "nearest" });
+    const isOwn = selected === selectedHere.current;
+    selectedHere.current = null;
+    if (isThere && !isOwn)
+      group.current?.querySelector(`[data-index="${selected}"]`)?.scrollIntoView({ block: "nearest" });
   }, [selected, isThere]);
 
   const select = (event: MouseEvent | KeyboardEvent) => {

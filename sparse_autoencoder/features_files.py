@@ -1,0 +1,110 @@
+"""features/*.parquet: how features are laid out in a run's files, and one feature read from them.
+
+A file holds 1,024 features, a row group 16 of them, or fewer where their examples are long: reading a feature reads a
+row group, so that stays small whatever a run's options are. Token strings are in the files for other readers; here the
+run's vocabulary has them. This file knows neither summaries nor HTTP.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sparse_autoencoder.arrays import Ints
+from sparse_autoencoder.recent import Recent
+from sparse_autoencoder.run_view import readable
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.store import StoreFile
+from sparse_autoencoder.vocabulary import Vocabulary
+
+FEATURES_PER_FILE = 1024
+EXAMPLE = pa.struct(
+    [
+        pa.field("activation", pa.float32()),  # at `position`
+        pa.field("row_id", pa.int64()),
+        pa.field("prompt_index", pa.int64()),  # the row's line in prompts.jsonl
+        pa.field("window_offset", pa.int32()),  # the window's first own token in the row
+        pa.field("position", pa.int32()),  # in `tokens`
+        pa.field("text_count", pa.int64()),  # windows with the same tokens in the dataset
+        pa.field("token_ids", pa.list_(pa.int32())),
+        pa.field("tokens", pa.list_(pa.string())),
+        pa.field("activations", pa.list_(pa.float32())),  # one per token
+    ]
+)
+_LISTS = ("top", "random")
+_STRINGS = [f"{examples}.list.element.tokens.list.element" for examples in _LISTS]
+_READ = [
+    "histogram",
+    *(f"{examples}.list.element.{name}" for examples in _LISTS for name in EXAMPLE.names if name != "tokens"),
+]
+_FEATURES_PER_ROW_GROUP = 16
+_ROW_GROUP_TOKENS = 1 << 16  # of the examples in a row group, unless one feature alone has more
+_TABLE_TOKENS = 1 << 23  # of the examples that are in memory at once: so many strings fit in one array
+_READ_BYTES = 1 << 17  # of the store at once, if it is less: a row group has about 100 kB
+_OPEN_FILES = 64  # of 2 MB, most of which says where columns begin
+
+
+def to_parquet(table_of: Callable[[int, int], pa.Table], begin: int, num_tokens: Ints) -> bytes:
+    """The bytes of a file with the features from `begin` on, whose examples have so many tokens [features].
+
+    `table_of` gives those from a first feature to before another.
+    """
+    end, most = begin + len(num_tokens), max(1, int(num_tokens.max()))
+    per_group = min(_FEATURES_PER_ROW_GROUP, max(1, _ROW_GROUP_TOKENS // most))
+    per_table = max(1, _TABLE_TOKENS // (most * per_group)) * per_group
+    sink = io.BytesIO()
+    with pq.ParquetWriter(
+        sink,
+        table_of(begin, begin).schema,
+        compression="zstd",
+        # other columns' dictionaries and statistics take longer to read than the numbers themselves
+        use_dictionary=_STRINGS,
+        write_statistics=["feature_id"],
+    ) as writer:
+        for first in range(begin, end, per_table):
+            writer.write_table(table_of(first, min(first + per_table, end)), per_group)
+    return sink.getvalue()
+
+
+class FeaturesFiles:
+    """The features files of a finished run, for several threads.
+
+    Every call raises SaescopeError if a file that it needs is missing or damaged.
+    """
+
+    def __init__(self, folder: RunFolder, vocabulary: Vocabulary) -> None:
+        self._folder = folder
+        self._vocabulary = vocabulary
+        self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
+        self._files: Recent[int, pq.ParquetFile] = Recent(_OPEN_FILES)
+
+    def record(self, feature_id: int) -> dict[str, Any]:
+        """A feature's histogram, top and random examples."""
+        number, place = divmod(feature_id, FEATURES_PER_FILE)
+        with readable(self._folder, self._folder.features(number)):
+            with self._lock:
+                file = self._file(number)
+                group, index = divmod(place, file.metadata.row_group(0).num_rows)
+                # threads would cost more than they save
+                table = file.read_row_group(group, columns=_READ, use_threads=False)
+            record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
+            shown = [example for examples in _LISTS for example in record[examples]]
+            token_ids = [token_id for example in shown for token_id in example["token_ids"]]
+            strings = iter(self._vocabulary.strings(token_ids))
+            for example in shown:
+                example["tokens"] = list(islice(strings, len(example["token_ids"])))
+        return record
+
+    def _file(self, number: int) -> pq.ParquetFile:
+        kept = self._files.get(number)
+        if kept is None:
+            file = StoreFile(self._folder.store, self._folder.features(number))
+            # a row group's columns are side by side: one read of the store gives them all
+            kept = self._files.keep(number, pq.ParquetFile(io.BufferedReader(file, _READ_BYTES), pre_buffer=False))
+        return kept
