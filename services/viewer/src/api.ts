@@ -52,6 +52,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;
 }
 
+/** Whether asking again later may help: nothing answered, or it could not. */
+export function isTemporary(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === null || error.status >= 500);
+}
+
 const UNREACHABLE =
   "The API doesn't answer. Start it with `saescope serve` or `docker compose up` (port 8765), then try again.";
 const RECONNECT_MS = 5000;

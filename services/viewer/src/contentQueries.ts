@@ -7,8 +7,9 @@ import { fetchComparison, fetchPrompt, fetchPrompts, type PromptsQuery } from ".
 import type { Prompt, PromptList } from "./apiTypes";
 import type { CompareState } from "./lib/compareState";
 import type { PromptsState } from "./lib/promptState";
+import { LIVE_MS, retryAfter } from "./lib/refreshing";
 import { isActive } from "./lib/runs";
-import { FRESH_MS, isLive, LIVE_MS, useRefreshInterval } from "./queries";
+import { FRESH_MS, isLive, useRefreshInterval } from "./queries";
 import { useRuns } from "./runQueries";
 
 /** Rows, or compared features, on one page. */
@@ -33,7 +34,8 @@ export function usePrompts({ run, text, from }: PromptsState) {
     placeholderData: keepPreviousData,
     staleTime: ({ state }) => (isLive(state.data?.pages[0]) ? 0 : FRESH_MS),
     // a search that took several answers isn't repeated every few seconds
-    refetchInterval: ({ state }) => (state.data?.pages.length === 1 ? interval(state.data.pages[0]) : false),
+    refetchInterval: ({ state: { data, error } }) =>
+      data === undefined || data.pages.length === 1 ? interval({ data: data?.pages[0], error }) : false,
   });
   const { hasNextPage, isFetching, isError, fetchNextPage } = answer;
   const goesOn = hasNextPage && !isError;
@@ -61,7 +63,7 @@ export function usePrompt(rowId: number, run: string | null) {
   return useQuery({
     ...promptOptions(rowId, run),
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state }) => interval(state.data),
+    refetchInterval: ({ state }) => interval(state),
   });
 }
 
@@ -91,6 +93,6 @@ export function useComparison(state: CompareState, featureId: number | null = nu
     queryFn: ({ signal }) => fetchComparison(query, signal),
     enabled: a !== null && b !== null,
     placeholderData: keepPreviousData,
-    refetchInterval: isGoing ? LIVE_MS : false,
+    refetchInterval: ({ state: { error } }) => retryAfter(error) || (isGoing && LIVE_MS),
   });
 }

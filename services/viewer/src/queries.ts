@@ -13,13 +13,13 @@ import { useEffect, useState } from "react";
 import { ApiError, fetchFeature, fetchRank, fetchRanking, type RankingQuery } from "./api";
 import type { RankedFeature } from "./apiTypes";
 import { BLOCK_SIZE, blockOf, blocksOf, isSameList, type ListQuery, listQuery } from "./lib/ranking";
+import { LIVE_MS, retryAfter } from "./lib/refreshing";
 import { isActive, isStopped } from "./lib/runs";
 import type { ListState, ViewState } from "./lib/viewState";
 import { useRuns } from "./runQueries";
 
 const EXAMPLES_PER_LIST = 20; // the default of `--top-tokens-per-feature`
 export const FRESH_MS = 60_000;
-export const LIVE_MS = 4000;
 const PASSING_MS = 50; // what is scrolled past faster isn't asked for
 
 /** A client that tries once more when nothing answered, but takes the API's own errors as final. */
@@ -29,6 +29,7 @@ export function createQueryClient(): QueryClient {
       queries: {
         staleTime: ({ state }) => (isLive(state.data) ? 0 : FRESH_MS),
         refetchOnWindowFocus: false,
+        refetchInterval: ({ state }) => retryAfter(state.error),
         networkMode: "always", // the API is often on this very machine: it answers without a network
         retryDelay: 500,
         retry: (failures, error) => failures < 1 && (!(error instanceof ApiError) || error.status === null),
@@ -78,15 +79,19 @@ function featureOptions(featureId: number, run: string | null) {
   });
 }
 
-/** How long to wait before asking again: a few seconds while the run that is shown is going, else for ever. */
-export function useRefreshInterval(asked: string | null): (answer: { run: string } | undefined) => number | false {
+type Answered = { data: { run: string } | undefined; error: Error | null };
+
+/** How long to wait before asking again: seconds while the run that is shown is going or nothing answers, or for ever. */
+export function useRefreshInterval(asked: string | null): (answered: Answered) => number | false {
   const runs = useRuns().data;
-  return (answer) => {
+  return ({ data: answer, error }) => {
+    const pause = retryAfter(error);
+    if (pause !== false) return pause;
     const shown = answer?.run ?? asked;
     const run = shown === null ? runs?.[0] : runs?.find(({ id }) => id === shown);
     if (run === undefined || isStopped(run)) return false;
     // the last live answer of a run that has ended since is followed by the final one
-    return isActive(run) || isLive(answer) ? LIVE_MS : false;
+    return (isActive(run) || isLive(answer)) && LIVE_MS;
   };
 }
 
@@ -103,7 +108,7 @@ export function useFeatureList(state: ViewState) {
   const answer = useQuery({
     ...blockOptions(state, block),
     placeholderData: keepPreviousData,
-    refetchInterval: (query) => interval(query.state.data),
+    refetchInterval: (query) => interval(query.state),
   });
   const isThere = answer.data !== undefined && !answer.isPlaceholderData;
   if (isChanging ? isThere : last.state !== state) setLast({ state, block });
@@ -117,7 +122,7 @@ export function useFeatureRows(list: ListState, ranks: number[]) {
   const blocks = useQueries({
     queries: offsets.map((offset) => ({
       ...blockOptions(list, offset, PASSING_MS),
-      refetchInterval: (query: { state: { data?: { run: string } | undefined } }) => interval(query.state.data),
+      refetchInterval: ({ state }: { state: Answered }) => interval(state),
     })),
   });
   const featureAt = (rank: number): RankedFeature | undefined =>
@@ -135,7 +140,7 @@ export function useRankingHead(list: ListState) {
   return useQuery({
     ...oneOptions(list, 0),
     placeholderData: keepPreviousData,
-    refetchInterval: (query) => interval(query.state.data),
+    refetchInterval: ({ state }) => interval(state),
   });
 }
 
@@ -144,7 +149,7 @@ export function useFeature(featureId: number, run: string | null) {
   return useQuery({
     ...featureOptions(featureId, run),
     placeholderData: keepPreviousData,
-    refetchInterval: (query) => interval(query.state.data),
+    refetchInterval: ({ state }) => interval(state),
   });
 }
 
@@ -154,7 +159,7 @@ export function usePlace(featureId: number, list: ListState) {
   const interval = useRefreshInterval(list.run);
   const place = useQuery({
     ...rankOptions(featureId, list),
-    refetchInterval: (query) => interval(query.state.data),
+    refetchInterval: ({ state }) => interval(state),
   });
   const { previous = null, next = null } = place.data ?? {};
   useEffect(() => {

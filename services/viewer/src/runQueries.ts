@@ -5,6 +5,7 @@ import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tansta
 import { changeRun, deleteRun, fetchOptions, fetchRun, fetchRuns, isNotFound, startRun } from "./api";
 import type { Run } from "./apiTypes";
 import { useRunEvents } from "./hooks/useRunEvents";
+import { retryAfter } from "./lib/refreshing";
 import { isActive } from "./lib/runs";
 
 const POLL_MS = 3000;
@@ -17,7 +18,8 @@ export function useRuns() {
   return useQuery({
     queryKey: ["runs"],
     queryFn: ({ signal }) => fetchRuns(signal),
-    refetchInterval: (query) => (query.state.data?.some(isActive) === true ? LIST_MS : IDLE_LIST_MS),
+    refetchInterval: ({ state: { data, error } }) =>
+      retryAfter(error) || (data?.some(isActive) === true ? LIST_MS : IDLE_LIST_MS),
   });
 }
 
@@ -30,12 +32,14 @@ export function useRun(id: string) {
   const connected = useRunEvents(id, active, (run) => {
     rememberRun(client, run);
   });
-  return useQuery<Run>({
+  const run = useQuery<Run>({
     queryKey: ["run", id],
     queryFn: ({ signal }) => fetchRun(id, signal),
-    placeholderData: () => listed,
-    refetchInterval: active ? (connected ? POLL_BESIDE_EVENTS_MS : POLL_MS) : false,
+    refetchInterval: ({ state }) =>
+      retryAfter(state.error) || (active && (connected ? POLL_BESIDE_EVENTS_MS : POLL_MS)),
   });
+  // also when the first answer about this run alone doesn't come
+  return { ...run, data: run.data ?? listed };
 }
 
 /** What can be chosen for a run; null where runs can't be started. */
@@ -46,7 +50,6 @@ export function useOptions() {
       const options = await fetchOptions(signal);
       return options?.can_start === true ? options : null;
     },
-    refetchInterval: ({ state }) => (state.status === "error" ? POLL_MS : false),
   });
 }
 
