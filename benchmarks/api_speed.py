@@ -3,8 +3,9 @@
     python -m benchmarks.api_speed [--folder FOLDER] [--seconds 20] [--rate 200]
 
 The runs, of 32,768 and of 131,072 features, are made by synthetic_run.py, in FOLDER if they aren't there yet. Server
-and client have a core each. Features are asked for in an open loop: at a fixed rate, however long answers take, and an
-answer's time counts from when its question was due. Lists are asked for one after the other, all different.
+and client have a core each. A feature of each file is asked for first, one after the other, which opens the files. Then
+features are asked for in an open loop: at a fixed rate, however long answers take, and an answer's time counts from
+when its question was due. Lists are asked for one after the other, all different.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ from numpy.typing import NDArray
 
 from benchmarks.synthetic_run import write_run
 from sparse_autoencoder.command import at_least
+from sparse_autoencoder.features_files import FEATURES_PER_FILE
 from sparse_autoencoder.store import DirectoryStore
 
 RUN, N_FEATURES, N_ROWS = "20300101-000000_run-001", 32_768, 60_000
 LARGE_RUN, N_LARGE, N_LARGE_ROWS = "20300101-000000_run-002", 131_072, 20_000
 EXAMPLES = 20  # of each sort, as the viewer asks for
+_HEAD_START_S = 0.5  # in which the client makes itself ready
 Times = NDArray[np.float64]  # milliseconds
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -82,7 +85,7 @@ class Connections:
 async def open_loop(port: int, paths: Sequence[str], rate: float) -> Times:
     """Ask at a rate (per second); how long after it was due each answer was there."""
     connections = Connections(port)
-    begin = time.perf_counter()
+    begin = time.perf_counter() + _HEAD_START_S
 
     async def ask(number: int, path: str) -> float:
         due = begin + number / rate
@@ -160,8 +163,13 @@ def measure(port: int, seconds: float, rate: float) -> bool:
     n_questions = int(seconds * rate)
     features = np.random.default_rng(0).integers(0, N_FEATURES, n_questions).tolist()
     asyncio.run(one_by_one(port, [*feature_paths([0]), list_paths()[0]]))  # opens the runs
+    others = range(FEATURES_PER_FILE, N_FEATURES, FEATURES_PER_FILE)
     print(f"{'ms':44} {'asked':>6} {'p50':>18} {'p99':>18}")
     questions: list[tuple[Target, Callable[[], Times]]] = [
+        (
+            Target("feature_info, the first of a file", None, 25),
+            lambda: asyncio.run(one_by_one(port, feature_paths(others))),
+        ),
         (
             Target(f"feature_info, {rate:g}/s, features at random", 5, 25),
             lambda: asyncio.run(open_loop(port, feature_paths(features), rate)),
