@@ -36,7 +36,6 @@ demo: install
 
 test: test-viewer test-python
 
-
 test-viewer: install
 	cd $(VIEWER) && npm test --silent
 
@@ -80,3 +79,9 @@ screenshots: install browser
 
 readme: install
 	$(BIN)/python docs/readme_blocks.py
+
+.PHONY: bench
+
+# Measure this machine: benchmarks/results/<machine>.json, and the table in docs/performance.md.
+bench: install
+	$(BIN)/python -m benchmarks.bench

@@ -75,11 +75,11 @@ def run(options: RunOptions, store: Store) -> RunMetadata:
 
 def resume(run_id: str, store: Store) -> RunMetadata:
     """Go on with a run that was interrupted, killed or failed; its files become what an undisturbed run leaves."""
-    from sparse_autoencoder.runs import RunFolder
+    from sparse_autoencoder.runs import PUBLISHED, RunFolder
 
     folder = RunFolder(store, run_id)
     before = folder.read_metadata()
-    if before.status in ("complete", "completed_with_errors"):
+    if before.status in PUBLISHED:
         raise SaescopeError(f"run {run_id} is {before.status.replace('_', ' ')}: there is nothing to resume")
     job = prepare(before.options, run_id)
     with job.source:

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.accessibility import assert_axe_finds_nothing, assert_the_tab_key_reaches_everything, violations
 from tests.e2e.addresses import PAGES, visit
-from tests.e2e.serving import REPOSITORY
-
-AXE = REPOSITORY / "services" / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
-WIDTHS = (1280, 375)
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-# What has a place in the order of the Tab key; of a group with one tab stop that is one.
-TAB_STOPS = """() => Array.from(
-    document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")
-).filter(e => e.tabIndex >= 0 && !e.disabled && e.checkVisibility() && e.getClientRects().length > 0)"""
 
 
 @pytest.fixture
@@ -26,24 +17,6 @@ def unguarded(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(bypass_csp=True)
     yield context.new_page()
     context.close()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds on the page as it is shown, each with the elements concerned."""
-    found: list[dict[str, Any]] = page.evaluate(
-        "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations)"
-    )
-    return [f"{rule['id']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found]
-
-
-def assert_axe_finds_nothing(page: Page) -> None:
-    """In light and dark, wide and narrow."""
-    page.add_script_tag(path=AXE)
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            assert violations(page) == [], f"{scheme}, {width} px"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -62,7 +35,6 @@ def test_axe_finds_nothing_in_the_keyboard_help(unguarded: Page, demo_runs_url: 
     visit(unguarded, "features", demo_runs_url)
     unguarded.keyboard.press("?")
     expect(unguarded.get_by_role("dialog")).to_be_visible()
-    unguarded.add_script_tag(path=AXE)
     assert violations(unguarded) == []
 
 
@@ -70,7 +42,6 @@ def test_axe_finds_nothing_in_a_token_s_tooltip(unguarded: Page, demo_runs_url: 
     visit(unguarded, "feature", demo_runs_url)
     unguarded.locator(".token-peak").first.focus()
     expect(unguarded.get_by_role("tooltip")).to_be_visible()
-    unguarded.add_script_tag(path=AXE)
     assert violations(unguarded) == []
 
 
@@ -79,16 +50,7 @@ def test_the_tab_key_reaches_everything_that_can_be_used_and_shows_where_it_is(
     page: Page, demo_runs_url: str, name: str
 ) -> None:
     visit(page, name, demo_runs_url)
-    stops: int = page.evaluate(f"() => ({TAB_STOPS})().forEach((e, n) => e.dataset.stop = n) ?? ({TAB_STOPS})().length")
-    reached: list[str] = []
-    for _ in range(stops):
-        page.keyboard.press("Tab")
-        stop, outline = page.evaluate(
-            "[document.activeElement.dataset.stop, getComputedStyle(document.activeElement).outlineStyle]"
-        )
-        assert outline != "none"
-        reached.append(stop)
-    assert reached == [str(stop) for stop in range(stops)]
+    assert_the_tab_key_reaches_everything(page)
 
 
 def test_skipping_to_the_content_is_the_first_thing_that_the_tab_key_offers(page: Page, demo_runs_url: str) -> None:

@@ -5,6 +5,7 @@ Every figure is compared with what the API says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
+from benchmarks.synthetic_run import write_run
+from sparse_autoencoder.metrics import FEATURE_METRICS, FeatureMetric
 from sparse_autoencoder.store import DirectoryStore
 from tests.e2e.feature_list import (
     ROW_PX,
@@ -51,6 +54,54 @@ def test_a_row_has_rank_feature_tokens_value_histogram_active_tokens_and_the_oth
     others = [value for name, value in feature["metrics"].items() if name != "mean_activation"]
     shown = [float(text) for text in cells.all_inner_texts()[6:]]
     assert shown == pytest.approx(others, rel=1e-3)
+
+
+def test_a_sparkline_is_highest_where_the_histogram_counts_most_and_empty_where_it_counts_nothing(page: Page) -> None:
+    features = open_list(page, "/?metric=mean_activation")[:10]
+    rank, hist = next(
+        (rank, hist)
+        for rank, feature in enumerate(features, start=1)
+        if 10 <= max(hist := {int(bin_): count for bin_, count in feature["hist"].items()}) <= 44
+    )
+    bins = range(1, max(hist) + 1)
+    heights = (
+        row(page, rank)
+        .get_by_test_id("sparkline")
+        .evaluate(
+            """(svg, bins) => Array.from({ length: bins }, (_, bin) => {
+                const [width, height] = [svg.width.baseVal.value, svg.height.baseVal.value];
+                const x = ((bin + 0.5) * width) / bins;
+                const isFilled = y => svg.querySelector("path").isPointInFill(new DOMPoint(x, y));
+                return Array.from({ length: 10 * height }, (_, tenth) => tenth / 10).filter(isFilled).length;
+            })""",
+            len(bins),
+        )
+    )
+    counts = [hist.get(bin_, 0) for bin_ in bins]
+    assert [height > 0 for height in heights] == [count > 0 for count in counts]
+    assert len(set(heights)) >= 4 <= len(set(counts))
+    assert max(heights) == heights[counts.index(max(counts))]
+    by_count = [height for _, height in sorted(zip(counts, heights, strict=True))]
+    assert by_count == sorted(by_count)
+
+
+def test_the_list_of_131072_features_is_scrolled_to_its_end_with_few_rows_there(
+    browser: Browser, tmp_path: Path
+) -> None:
+    write_run(DirectoryStore(tmp_path), 131_072, 1200)
+    with serving("serve", "--runs", tmp_path) as url:
+        page = browser.new_page(base_url=url)
+        page.goto("/?sort=feature_id&order=asc")
+        total = api(page, "/api/features")["num_active_features"]
+        assert total > 80_000
+        expect(row(page, 1)).to_be_visible()
+        for rank in (total // 2, total):
+            page.evaluate("y => window.scrollTo(0, y)", rank * ROW_PX)
+            (feature,) = api(page, f"/api/features?sort=feature_id&order=asc&offset={rank - 1}&limit=1")["features"]
+            expect(row(page, rank).get_by_role("link")).to_have_text(str(feature["feature_id"]))
+            assert is_in_view(page, row(page, rank).get_by_role("link"))
+            assert page.locator("[data-row]").count() < 100
+        page.close()
 
 
 def test_only_rows_near_the_view_exist(page: Page) -> None:
@@ -126,6 +177,38 @@ def test_the_metrics_offered_are_those_of_the_api(page: Page) -> None:
     )
 
 
+@pytest.fixture
+def new_metric_page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """The page of a run that was made with a metric more than there are."""
+    metric = FeatureMetric("tokens_modulo_7", "What is left of its active tokens.", lambda totals: totals.count % 7)
+    FEATURE_METRICS.append(metric)
+    try:
+        writer = LiveWriter.start(DirectoryStore(tmp_path))
+        writer.add(60)
+        writer.finish()
+    finally:
+        FEATURE_METRICS.remove(metric)
+    with serving("serve", "--runs", tmp_path) as url:
+        context = browser.new_context(base_url=url, viewport={"width": 1440, "height": 900})
+        yield context.new_page()
+        context.close()
+
+
+def test_a_new_metric_appears_by_itself(new_metric_page: Page) -> None:
+    page = new_metric_page
+    open_list(page)
+    expect(page.get_by_role("columnheader", name="Tokens modulo 7")).to_be_visible()
+    page.get_by_label("Ranked by").select_option("tokens_modulo_7")
+    features = all_features(page, "metric=tokens_modulo_7")
+    expect_order(page, features)
+    values = [feature["value"] for feature in features]
+    assert values == sorted((feature["num_active_tokens"] % 7 for feature in features), reverse=True)
+    expect(page.get_by_label("Ranked by")).to_have_accessible_description("What is left of its active tokens.")
+    row(page, 1).get_by_role("link").click()
+    metric = page.get_by_role("region", name="Metrics").get_by_role("link", name="Tokens modulo 7")
+    expect(metric).to_contain_text(f"{values[0]:.0f}")
+
+
 def test_choosing_a_metric_ranks_the_features_by_it(page: Page) -> None:
     open_list(page)
     page.get_by_label("Ranked by").select_option("max_activation")
@@ -154,6 +237,18 @@ def test_a_column_s_head_sorts_by_it_and_then_the_other_way_round(
         expect(column).to_have_attribute("aria-sort", direction)
         assert urlsplit(page.url).query == query
         expect(column.get_by_role("button")).to_be_focused()
+
+
+def test_every_metric_s_column_sorts(page: Page) -> None:
+    metrics = api(page, "/api/features")["metrics_available"]
+    open_list(page)
+    sorting = page.get_by_role("columnheader").get_by_role("button")
+    expect(sorting).to_have_count(2 + len(metrics))  # feature, active tokens
+    for metric in metrics:
+        name = metric.replace("_", " ").capitalize()
+        page.get_by_role("columnheader", name=name).get_by_role("button", name=name).click()
+        expect(page.locator("[aria-sort]")).to_have_text([re.compile(f"^{name}")])
+        expect_order(page, all_features(page, urlsplit(page.url).query))
 
 
 def test_the_metric_columns_are_chosen_and_are_in_the_address(page: Page) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.addresses import PAGES, ask, visit
-from tests.e2e.hostile import HOST, MARKUP
+from tests.e2e.hostile import HOST, LONE_SURROGATES, MARKUP
 
 WIDTHS = (1280, 375)
 ELEMENTS_OF_NO_PAGE = "img, iframe, script, style, link, meta, base, object, embed, plaintext, form[action], [onerror]"
@@ -132,6 +132,17 @@ def test_hovering_over_and_walking_through_hostile_tokens_shows_them_as_text(wat
 def test_the_run_holds_what_it_is_meant_to_hold(hostile_url: str) -> None:
     prompts = ask(hostile_url, f"/api/prompts?limit={len(MARKUP)}")["prompts"]
     assert [prompt["text"] for prompt in prompts] == MARKUP
+
+
+def test_a_text_with_lone_surrogates_is_a_skipped_row_with_the_reason(watch: Watch, hostile_url: str) -> None:
+    watch.page.goto(f"{hostile_url}/prompts")
+    skipped = watch.page.get_by_role("list", name="Rows", exact=True).locator("> li").filter(has_text="skipped:")
+    expect(skipped).to_have_count(len(LONE_SURROGATES))
+    for row in skipped.all():
+        expect(row).to_contain_text("skipped: not valid UTF-8")
+    skipped.last.get_by_role("link").click()
+    expect(watch.page.get_by_role("heading", name="This row was skipped")).to_be_visible()
+    assert watch.incidents == []
 
 
 ATTEMPTS = {

@@ -1,10 +1,17 @@
-"""What every page of the viewer has, in a real browser: colours, the notice, the keyboard help."""
+"""What every page of the viewer has, in a real browser: colours, notice, keyboard help, loading, nothing to show."""
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, Page, expect
+from collections.abc import Iterator
+from pathlib import Path
 
-from tests.e2e.addresses import visit
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from sparse_autoencoder.store import DirectoryStore
+from tests.e2e.addresses import PAGES, path_of, visit
+from tests.e2e.serving import serving
+from tests.support.live_runs import LiveWriter
 
 
 def theme_switch(page: Page) -> Locator:
@@ -92,3 +99,41 @@ def test_a_question_mark_that_is_typed_into_a_field_opens_nothing(page: Page) ->
     page.get_by_label("Go to feature").press_sequentially("?")
     expect(page.get_by_label("Go to feature")).to_have_value("?")
     expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "nowhere"])
+def test_a_page_that_is_on_its_way_says_so_and_then_is_there(page: Page, demo_runs_url: str, name: str) -> None:
+    page.route("**/api/**", lambda route: None)
+    page.goto(demo_runs_url + path_of(name, demo_runs_url, None))
+    loading = page.locator("main [role=status][aria-label]")
+    expect(loading).to_be_visible()
+    page.unroute("**/api/**")  # lets go what is held
+    expect(page.locator(PAGES[name].sight).first).to_be_visible()
+    expect(loading).to_have_count(0)
+
+
+@pytest.fixture
+def empty_page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """The page of a folder whose only run was deleted."""
+    writer = LiveWriter.start(DirectoryStore(tmp_path))
+    writer.further()
+    with serving("serve", "--runs", tmp_path) as url:  # which starts only where there is a run
+        writer.delete()
+        context = browser.new_context(base_url=url)
+        yield context.new_page()
+        context.close()
+
+
+def test_without_runs_every_list_says_how_there_come_to_be_some(empty_page: Page) -> None:
+    for path in ("/", "/prompts", "/runs", "/compare"):
+        empty_page.goto(path)
+        expect(empty_page.get_by_role("heading", name="There are no runs yet"), path).to_be_visible()
+        expect(empty_page.get_by_role("main"), path).to_contain_text("saescope run --max-rows 1000")
+
+
+@pytest.mark.parametrize("path", ["/feature/3", "/prompts/3"])
+def test_without_runs_what_is_part_of_one_says_so_and_leads_on(empty_page: Page, path: str) -> None:
+    empty_page.goto(path)
+    expect(empty_page.get_by_role("alert")).to_contain_text(empty_page.request.get("/api/features").json()["error"])
+    empty_page.get_by_role("main").get_by_role("link").first.click()
+    expect(empty_page.get_by_role("heading", name="There are no runs yet")).to_be_visible()

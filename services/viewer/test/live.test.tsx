@@ -41,7 +41,7 @@ test("the figures of a live run are refreshed where one is", async () => {
   api.runs = [LIVE_RUN];
   open(api, "/?metric=beta&offset=50");
   await screen.findByText("live: 300 rows so far");
-  const link = screen.getByRole("link", { name: "60" });
+  const link = await screen.findByRole("link", { name: "60" });
   link.focus();
   api.runs = [at(400)];
   await screen.findByText("live: 400 rows so far", {}, { timeout: 8000 });

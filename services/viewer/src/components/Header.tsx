@@ -26,7 +26,7 @@ export function Header() {
     else navigate(`${location}${featuresPath({ ...state, run, offset: 0 }).slice(1)}`);
   };
   return (
-    <header className="z-20 border-b border-line bg-ground/95 backdrop-blur sm:sticky sm:top-0">
+    <header className="z-20 border-b border-line bg-ground sm:sticky sm:top-0">
       <button
         type="button"
         className="control absolute top-1 left-1 z-10 not-focus:sr-only"

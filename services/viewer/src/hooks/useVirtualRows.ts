@@ -10,7 +10,7 @@ import { type FocusEvent, type KeyboardEvent, useCallback, useEffect, useLayoutE
 
 import { useShortcuts } from "./useShortcuts";
 
-const OVERSCAN = 6;
+const OVERSCAN = 3;
 
 type Options = {
   count: number;

@@ -80,7 +80,7 @@ function Side({ name, side }: { name: string; side: ComparedSide }) {
       className="flex min-w-0 items-center gap-2 max-md:col-span-2"
     >
       <span className="text-xs text-muted md:hidden">{name}</span>
-      <span className="w-18 shrink-0">{formatShare(side.density)}</span>
+      <span className="w-20 shrink-0 whitespace-nowrap">{formatShare(side.density)}</span>
       <TokenChips tokens={side.tokens} />
     </div>
   );

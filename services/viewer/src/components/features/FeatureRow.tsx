@@ -1,7 +1,6 @@
 /** One feature in the table; all of the row leads to its page. A row whose feature isn't there yet is empty. */
 
 import { memo } from "react";
-import { Link } from "wouter";
 
 import type { RankedFeature } from "../../apiTypes";
 import type { Column } from "../../lib/featureColumns";
@@ -23,10 +22,10 @@ type Props = {
 const LOOK: Record<Column["kind"], string> = {
   rank: "text-right text-faint",
   feature: "text-right",
-  tokens: "",
+  tokens: "truncate",
   value: "text-right font-medium",
   histogram: "",
-  count: "text-right",
+  count: "text-right truncate",
   metric: "text-right text-muted",
 };
 
@@ -37,33 +36,33 @@ export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, c
       aria-rowindex={rank + 2} // the heads are row 1
       data-row={rank}
       style={{ top }}
-      className="grid grid-cols-(--feature-columns) items-center absolute inset-x-0 contain-strict h-[34px] border-b border-line focus-within:bg-sunken hover:bg-sunken"
+      className="absolute inset-x-0 grid h-[34px] grid-cols-(--feature-columns) items-center border-b border-line contain-strict focus-within:bg-sunken hover:bg-sunken"
     >
-      {columns.map((column) => (
-        <div key={column.name} role="cell" className={`min-w-0 truncate px-2 ${LOOK[column.kind]}`}>
-          {column.kind === "rank" && formatCount(rank + 1)}
-          {column.kind === "feature" && (
-            <Link
+      {/* by their names, so that the link, which may have the focus, is the same when the other cells come */}
+      {(feature === undefined ? columns.filter(({ kind }) => kind === "feature") : columns).map((column) => (
+        <div key={column.name} role="cell" className={`min-w-0 px-2 whitespace-nowrap ${LOOK[column.kind]}`}>
+          {column.kind === "feature" ? (
+            <a
               href={href}
               tabIndex={isTabStop ? 0 : -1}
               aria-disabled={feature === undefined}
-              onClick={(event) => {
-                if (feature === undefined) event.preventDefault();
-              }}
               className="font-medium text-accent after:absolute after:inset-0"
             >
               {feature?.feature_id ?? "…"}
-            </Link>
+            </a>
+          ) : (
+            feature !== undefined && <Cell column={column} rank={rank} feature={feature} />
           )}
-          {feature !== undefined && <Cell column={column} feature={feature} />}
         </div>
       ))}
     </div>
   );
 });
 
-function Cell({ column, feature }: { column: Column; feature: RankedFeature }) {
+function Cell({ column, rank, feature }: { column: Column; rank: number; feature: RankedFeature }) {
   switch (column.kind) {
+    case "rank":
+      return formatCount(rank + 1);
     case "tokens":
       return <TokenChips tokens={feature.tokens ?? []} />;
     case "value":

@@ -1,8 +1,10 @@
 /** All features of a list, as a table that is as long as the list; rows are there, and are loaded, where they are seen. */
 
-import { type CSSProperties, useMemo } from "react";
+import { type CSSProperties, type MouseEvent, useMemo } from "react";
+import { useLocation } from "wouter";
 
 import type { Ranking } from "../../apiTypes";
+import { useGradually } from "../../hooks/useGradually";
 import { useHeaderHeight } from "../../hooks/useHeaderHeight";
 import { useScrolledRow } from "../../hooks/useScrolledRow";
 import { useVirtualRows } from "../../hooks/useVirtualRows";
@@ -15,6 +17,7 @@ import { ColumnHeads } from "./ColumnHeads";
 import { FeatureRow } from "./FeatureRow";
 
 const ROW_HEIGHT = 34; // as in FeatureRow
+const ROWS_PER_FRAME = 4;
 const HEADS_HEIGHT = 38; // as in ColumnHeads
 const WIDTH_BEFORE_MEASURED = 320;
 
@@ -42,6 +45,10 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
     initialRow: state.offset,
   });
   const { featureAt, error, retry } = useFeatureRows(state, list.rows);
+  const whole = useGradually(
+    list.rows.filter((rank) => featureAt(rank) !== undefined),
+    ROWS_PER_FRAME,
+  );
   const tellPlace = useScrolledRow({
     listKey: JSON.stringify(listQuery(state)),
     row: state.offset,
@@ -52,13 +59,22 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
     },
   });
 
+  // one handler for all rows: a router's link in each takes longer to draw than what is in the row
+  const [, navigate] = useLocation();
+  const follow = (event: MouseEvent) => {
+    const link = (event.target as Element).closest<HTMLAnchorElement>("a[href]");
+    if (link === null || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    event.preventDefault();
+    if (link.ariaDisabled !== "true") navigate(link.pathname + link.search);
+  };
+
   return (
-    <div ref={frame} onClickCapture={tellPlace}>
+    <div ref={frame} onClickCapture={tellPlace} onClick={follow}>
       <div
         role="table"
         aria-label="Features"
         aria-rowcount={ranking.num_matching + 1}
-        aria-busy={error === null && list.rows.some((rank) => featureAt(rank) === undefined)}
+        aria-busy={error === null && list.rows.some((rank) => !whole.has(rank))}
         className="panel tabular-nums"
         style={{ "--feature-columns": gridTemplate(columns) } as CSSProperties}
       >
@@ -77,7 +93,7 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
         </div>
         <div role="rowgroup" className="relative" {...list.listProps}>
           {list.rows.map((rank) => {
-            const feature = featureAt(rank);
+            const feature = whole.has(rank) ? featureAt(rank) : undefined;
             return (
               <FeatureRow
                 key={rank}

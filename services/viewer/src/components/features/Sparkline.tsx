@@ -16,7 +16,14 @@ export const Sparkline = memo(function Sparkline({ hist }: { hist: Record<string
     return height === 0 ? "" : `M${left} ${HEIGHT}v${(-height * HEIGHT).toFixed(2)}h${width.toFixed(2)}V${HEIGHT}z`;
   });
   return (
-    <svg width={WIDTH} height={HEIGHT} className="fill-bar" aria-hidden="true" data-testid="sparkline">
+    <svg
+      width={WIDTH}
+      height={HEIGHT}
+      className="overflow-visible fill-bar"
+      shapeRendering="crispEdges"
+      aria-hidden="true"
+      data-testid="sparkline"
+    >
       <path d={path.join("")} />
     </svg>
   );

@@ -5,11 +5,19 @@ import { Fragment } from "react";
 import type { TokenChip as Chip } from "../../apiTypes";
 import { tokenPieces } from "../../lib/tokens";
 
-/** One token. Isolated, so that its direction doesn't turn round what is beside it. */
+const LOOK = "rounded-sm border border-line bg-sunken px-1 font-mono text-xs leading-5 whitespace-pre";
+const MOST_CHARACTERS = 24;
+const PLAIN = /^ ?[!-~]+$/; // at most a space before
+
+/** One token, or its beginning. Isolated, so that its direction doesn't turn round what is beside it. */
 export function TokenChip({ token }: { token: string }) {
+  const shown = beginningOf(token);
+  // most tokens by far; in a table of hundreds every element counts
+  if (PLAIN.test(shown))
+    return <bdi className={`${LOOK} ${shown.startsWith(" ") ? "leading-space" : ""}`}>{shown}</bdi>;
   return (
-    <bdi className="inline-block max-w-44 truncate rounded-sm border border-line bg-sunken px-1 align-bottom font-mono text-xs leading-5 whitespace-pre">
-      {tokenPieces(token).map((piece, position) =>
+    <bdi className={LOOK}>
+      {tokenPieces(shown).map((piece, position) =>
         piece.kind === "mark" ? (
           <span key={position} className="token-mark">
             {piece.text}
@@ -20,6 +28,12 @@ export function TokenChip({ token }: { token: string }) {
       )}
     </bdi>
   );
+}
+
+function beginningOf(token: string): string {
+  if (token.length <= MOST_CHARACTERS) return token;
+  const characters = Array.from(token);
+  return characters.length <= MOST_CHARACTERS ? token : `${characters.slice(0, MOST_CHARACTERS).join("")}…`;
 }
 
 /** The text as it is, its spaces underlined. */
@@ -38,9 +52,13 @@ function drawnSpaces(text: string) {
 /** As many tokens as fit on a line. */
 export function TokenChips({ tokens }: { tokens: Chip[] }) {
   return (
-    <span className="flex gap-1 overflow-hidden *:shrink-0">
-      {tokens.map(({ token_id: id, token }) => (
-        <TokenChip key={id} token={token} />
+    // lines of text: a box for each token takes twice as long to lay out
+    <span className="truncate">
+      {tokens.map(({ token_id: id, token }, position) => (
+        <Fragment key={id}>
+          {position > 0 && " "}
+          <TokenChip token={token} />
+        </Fragment>
       ))}
     </span>
   );

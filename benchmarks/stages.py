@@ -1,0 +1,202 @@
+"""The stages of a run, each alone: read, tokenise, cut windows, subject model, SAE, top-k, summary, merge, write.
+
+The library's own calls on the rows of the benchmark. In a run some of them overlap, so their times don't add up to a
+run's. What is summarised is drawn at random, with frequencies as skewed as real features'.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.headlines import Work, distinct_rows, read_records, windows_of_rows
+from benchmarks.measuring import Case, alternate, record_of
+from benchmarks.results import Record
+from benchmarks.roofline import Roofline
+from benchmarks.setting import LOCATION, PRECISIONS, Setting, Target, multiplying_as
+from benchmarks.timing import timed
+from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations, summarise_blocks
+from sparse_autoencoder.chunks import FEATURES_PER_ROW
+from sparse_autoencoder.encoding import BATCH_TOKENS, SAE_TOKENS, Encoder, sparse_latents
+from sparse_autoencoder.prompts import to_parquet
+from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.subject import Subject
+from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.windows import Windows, cut_windows, tokenise
+
+MATMUL, MATMUL_AND_TOP_K, TOP_K = "SAE matmul", "SAE matmul and top-k", "top-k (the difference)"
+_SKEW = 2.5  # feature numbers are a uniform number to this power: few fire often, most rarely
+
+
+def measure_stages(setting: Setting, device: str, roofline: Roofline) -> list[Record]:
+    """All stages on one device, in turns; those that every device leaves to the CPU are measured with the CPU."""
+    with tempfile.TemporaryDirectory() as folder:
+        cases = _cpu_cases(setting, Path(folder)) if device == "cpu" else []
+        for precision in PRECISIONS[device]:
+            cases += _computing_cases(setting, Target(device, precision))
+        alternate(cases, setting.scale.rounds, roofline)
+    matmul = {case.target: case for case in cases if case.name == MATMUL}
+    records = []
+    for case in cases:
+        records.append(case.record(roofline))
+        if case.name == MATMUL_AND_TOP_K:
+            records.append(_top_k(case, matmul[case.target], roofline))
+    return records
+
+
+def _top_k(both: Case, matmul: Case, roofline: Roofline) -> Record:
+    """What the top-k takes: what both take, less the multiplication in the same round."""
+    seconds = [together - alone for together, alone in zip(both.seconds, matmul.seconds, strict=True)]
+    if statistics.median(seconds) <= 0:  # less than the noise
+        target = both.target
+        return Record(name=TOP_K, device=target.device, precision=target.precision, latents=target.latents)
+    return record_of(TOP_K, both.target, replace(both.work, vectors=0), seconds, roofline)
+
+
+def _cpu_cases(setting: Setting, folder: Path) -> list[Case]:
+    """What doesn't depend on precision or device."""
+    path = setting.headlines(setting.scale.stage_rows)
+    records = read_records(path)
+    chunk, windows = windows_of_rows(records, setting.tokenizer, setting.policy)
+    whole = Work.of(windows, setting.policy)
+    work = Work(whole.rows, whole.tokens)
+    here = Target()
+    cases = [
+        _case("read", here, work, lambda: read_records(path)),
+        _case("tokenise", here, work, lambda: tokenise(0, records, setting.tokenizer, setting.policy)),
+        _case("cut windows", here, work, lambda: cut_windows(chunk, setting.policy)),
+    ]
+    for latents in setting.scale.latents:
+        cases += _summary_cases(setting, Target(latents=latents), folder)
+    return cases
+
+
+def _summary_cases(setting: Setting, target: Target, folder: Path) -> list[Case]:
+    """Summarise a chunk, merge it to a run's summary, and write its rows."""
+    assert target.latents is not None
+    rows = distinct_rows(setting.headlines(setting.scale.stage_rows))
+    chunk, windows = windows_of_rows(rows, setting.tokenizer, setting.policy)
+    whole = Work.of(windows, setting.policy)
+    work = Work(whole.rows, whole.tokens)
+    spec = SummarySpec(target.latents, examples_per_feature=20, seed=0)
+    first_counted = setting.policy.first_counted
+    random = np.random.default_rng(0)
+
+    def drawn(windows: Windows) -> list[tuple[Windows, SparseActivations]]:
+        blocks = windows.blocks(BLOCK_TOKENS)
+        return [
+            (block, draw_activations(random, block, first_counted, spec.n_features, setting.scale.k))
+            for block in blocks
+        ]
+
+    def summarised(blocks: list[tuple[Windows, SparseActivations]]) -> tuple[Summary, list[RowFeatures]]:
+        return summarise_blocks(blocks, spec, first_counted=first_counted, per_row=FEATURES_PER_ROW)
+
+    blocks = drawn(windows)
+    summary, row_features = summarised(blocks)
+    # as many further rows, with other texts
+    further = replace(windows, row_ids=windows.row_ids + windows.row_ids[-1] + 1, texts=~windows.texts)
+    later, _rows = summarised(drawn(further))
+    store = DirectoryStore(folder)
+
+    def write() -> None:
+        store.put("rows.parquet", to_parquet(chunk, row_features, setting.policy, FEATURES_PER_ROW))
+
+    return [
+        _case("summarise", target, work, lambda: summarised(blocks)),
+        _case("merge", target, work, lambda: summary.merge(later)),
+        _case("write rows", target, work, write),
+    ]
+
+
+def draw_activations(
+    random: np.random.Generator, windows: Windows, first_counted: int, n_features: int, k: int
+) -> SparseActivations:
+    """`k` random features at each counted token."""
+    counted = np.ones(len(windows.tokens), bool)
+    if first_counted:
+        counted[windows.starts[:-1]] = False
+    token = np.flatnonzero(counted)
+    drawn = np.sort(n_features * random.random((len(token), k)) ** _SKEW, axis=1).astype(np.int32)
+    features = ((drawn + np.arange(k)) % n_features).astype(np.int32)  # moved apart where one was drawn twice
+    values = random.gamma(2.0, 2.0, (len(token), k)).astype(np.float32)
+    return SparseActivations(np.repeat(token, k).astype(np.int32), features.ravel(), values.ravel())
+
+
+def _computing_cases(setting: Setting, target: Target) -> list[Case]:
+    """The subject model, the SAE with either number of latents, and both as the encoder runs them."""
+    records = distinct_rows(setting.headlines(setting.scale.stage_rows))
+    _chunk, windows = windows_of_rows(records, setting.tokenizer, setting.policy, setting.scale.computed_tokens(target))
+    subject = setting.subject(target)
+    batches = equal_batches(windows, subject)
+    work = Work.of(windows, setting.policy)
+
+    def model() -> list[Tensor]:
+        return [subject.activations(batch, LOCATION, setting.scale.layer) for batch in batches]
+
+    with multiplying_as(target), torch.inference_mode():
+        vectors = torch.cat([hidden[:, setting.policy.first_counted :].flatten(0, 1) for hidden in model()])
+    cases = [_case("subject model", target, replace(work, vectors=0), model)]
+    for latents in setting.scale.latents:
+        cases += _autoencoder_cases(setting, replace(target, latents=latents), vectors)
+    largest = replace(target, latents=setting.scale.latents[0])
+    encoder = Encoder(
+        subject,
+        setting.autoencoder(largest),
+        location=LOCATION,
+        layer_index=setting.scale.layer,
+        policy=setting.policy,
+        spec=SummarySpec(setting.scale.latents[0], examples_per_feature=20, seed=0),
+    )
+    return [*cases, _case("encode (model, SAE, top-k)", largest, work, lambda: encoder.activations(windows))]
+
+
+def _autoencoder_cases(setting: Setting, target: Target, vectors: Tensor) -> list[Case]:
+    """The SAE's multiplication alone, and with the top-k."""
+    autoencoder = setting.autoencoder(target)
+    parts = torch.split(vectors[: setting.scale.computed_tokens(target)], SAE_TOKENS)
+    tokens = sum(map(len, parts))
+    work = Work(rows=0, tokens=tokens, vectors=tokens)
+
+    def multiply() -> None:
+        for part in parts:
+            normalised, _info = autoencoder.preprocess(part)
+            autoencoder.encode_pre_act(normalised)
+
+    def multiply_and_select() -> None:
+        for part in parts:
+            sparse_latents(autoencoder, part)
+
+    return [_case(MATMUL, target, work, multiply), _case(MATMUL_AND_TOP_K, target, work, multiply_and_select)]
+
+
+def equal_batches(windows: Windows, subject: Subject) -> list[Tensor]:
+    """The windows' tokens in batches of equal length, [batch, pos] on the subject's device, as the encoder has them."""
+    lengths = windows.lengths
+    batches = []
+    for length in np.unique(lengths):
+        starts = windows.starts[:-1][lengths == length]
+        tokens = windows.tokens[starts[:, None] + np.arange(length)].astype(np.int64)
+        size = max(1, BATCH_TOKENS // int(length))
+        batches += [
+            torch.from_numpy(part).to(subject.device) for part in np.split(tokens, range(size, len(tokens), size))
+        ]
+    return batches
+
+
+def _case(name: str, target: Target, work: Work, call: Callable[[], object]) -> Case:
+    """A case that does a call; it is done once now, to be warm."""
+
+    def measure() -> float:
+        with multiplying_as(target), torch.inference_mode():
+            return timed(call, target.device)
+
+    measure()
+    return Case(name, target, work, measure)
