@@ -49,8 +49,9 @@ def test_features_that_fire_on_a_token_are_found_and_its_spaces_count(page: Page
     expected = all_features(page, "token=%20upgrade")
     assert 0 < len(expected) <= anywhere < total
     expect_matching(page, expected, total)
-    expect(page.get_by_role("status").locator("bdi")).to_have_text(" upgrade", use_inner_text=True)
-    expect(page.get_by_role("status").locator("bdi")).to_have_css("background-image", re.compile("gradient"))  # its space
+    chip = page.get_by_role("status").locator("bdi")
+    expect(chip).to_have_text(" upgrade", use_inner_text=True)
+    expect(chip).to_have_css("background-image", re.compile("gradient"))  # what is drawn for the space
     page.goto(f"/feature/{expected[0]['feature_id']}?examples=all")
     strongest = page.locator(".token-peak").filter(has_text=re.compile(" upgrade", re.IGNORECASE))
     expect(strongest.first).to_be_visible()
