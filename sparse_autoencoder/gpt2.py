@@ -2,8 +2,8 @@
 
 Only what the hook needs is computed: no later block, no final layer norm, no unembedding, and of the hooked block
 itself only the part before the hook. All windows of a batch have the same length, so there is no padding and no mask
-but the causal one. Weights come straight from a Hugging Face folder; importing transformers would take longer than a
-short run.
+but the causal one; tokens with which all of them begin, such as BOS, are computed once (`batch_layout.py`). Weights
+come straight from a Hugging Face folder; importing transformers would take longer than a short run.
 
 The architecture is that of Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", with the names
 and options of Hugging Face's GPT2Config. This file knows nothing of tokenizers, autoencoders or other model families.
@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn import functional
 
+from sparse_autoencoder.batch_layout import Layout
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.hooks import check_request, hook_name
 
@@ -122,18 +123,15 @@ class Affine:
     bias: Tensor
 
     def apply(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
-        """Map [batch, pos, n_in] to [batch, pos, n_out], and add `onto`, [batch, pos, n_out], if it is given."""
-        batch, positions, n_in = x.shape
-        n_out = self.weight.shape[1]
-        rows = x.reshape(batch * positions, n_in)
+        """Map [tokens, n_in] to [tokens, n_out], and add `onto`, [tokens, n_out], if it is given."""
         if onto is None:
-            return torch.addmm(self.bias, rows, self.weight).view(batch, positions, n_out)
-        total = (onto + self.bias).view(batch * positions, n_out)
+            return torch.addmm(self.bias, x, self.weight)
+        total = onto + self.bias
         # the multiplication adds to what is there already, which spares two passes over memory
-        return torch.addmm(total, rows, self.weight, out=total).view(batch, positions, n_out)
+        return torch.addmm(total, x, self.weight, out=total)
 
     def normalise(self, x: Tensor, eps: float) -> Tensor:
-        """Layer norm of [batch, pos, width] over the last axis."""
+        """Layer norm of [tokens, width] over the last axis."""
         return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, eps)
 
 
@@ -208,16 +206,17 @@ class Gpt2:
             raise SaescopeError(
                 f"layer {layer_index} of {self.name} isn't in memory: it was loaded up to layer {len(self._blocks) - 1}"
             )
-        tokens = tokens.to(self.device)
-        residual = self._token_embedding[tokens] + self._position_embedding[: tokens.shape[1]]
+        layout = Layout.of(tokens)
+        places = layout.flat(torch.arange(tokens.shape[1]).expand(tokens.shape)).to(self.device)
+        residual = self._token_embedding[layout.flat(tokens).to(self.device)] + self._position_embedding[places]
         for earlier in range(layer_index):
-            residual = self._run_block(earlier, residual, "resid_post_mlp")
-        return self._run_block(layer_index, residual, location)
+            residual = self._run_block(earlier, layout, residual, "resid_post_mlp")
+        return layout.per_window(self._run_block(layer_index, layout, residual, location))
 
-    def _run_block(self, layer_index: int, residual: Tensor, location: str) -> Tensor:
-        """One block on [batch, pos, d_model], as far as `location` needs it."""
+    def _run_block(self, layer_index: int, layout: Layout, residual: Tensor, location: str) -> Tensor:
+        """One block on [tokens, d_model], as far as `location` needs it."""
         block, eps = self._blocks[layer_index], self.config.norm_eps
-        mixed = self._attend(layer_index, block.ln_1.normalise(residual, eps))
+        mixed = self._attend(layer_index, layout, block.ln_1.normalise(residual, eps))
         if location == "resid_delta_attn":
             return block.attn_out.apply(mixed)
         residual = block.attn_out.apply(mixed, onto=residual)
@@ -228,15 +227,36 @@ class Gpt2:
             return hidden
         return block.mlp_out.apply(hidden, onto=None if location == "resid_delta_mlp" else residual)
 
-    def _attend(self, layer_index: int, x: Tensor) -> Tensor:
-        """Causal self-attention on normalised inputs, before its output projection: [batch, pos, d_model]."""
-        (batch, positions, d_model), n_heads = x.shape, self.config.n_heads
-        qkv = self._blocks[layer_index].attn_qkv.apply(x).view(batch, positions, 3, n_heads, d_model // n_heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [batch, head, pos, head width]
-        mixed = functional.scaled_dot_product_attention(
-            query, key, value, is_causal=True, scale=self.config.attention_scale(layer_index)
+    def _attend(self, layer_index: int, layout: Layout, x: Tensor) -> Tensor:
+        """Causal self-attention on normalised inputs, before its output projection: [tokens, d_model]."""
+        qkv = self._blocks[layer_index].attn_qkv.apply(x)
+        shared, own = qkv[: layout.shared], qkv[layout.shared :]
+        query, key, value = self._heads(own, layout.windows)
+        scale = self.config.attention_scale(layer_index)
+        attention = partial(functional.scaled_dot_product_attention, scale=scale)
+        mixed = torch.empty_like(x)
+        own_mixed = mixed[layout.shared :].view(key.transpose(1, 2).shape).transpose(1, 2)
+        if not layout.shared:
+            own_mixed.copy_(attention(query, key, value, is_causal=True))
+            return mixed
+        shared_query, shared_key, shared_value = self._heads(shared, 1)
+        shared_mixed = attention(shared_query, shared_key, shared_value, is_causal=True)
+        mixed[: layout.shared] = shared_mixed.transpose(1, 2).flatten(2)[0]
+        key, value = (
+            torch.cat([before.expand(layout.windows, -1, -1, -1), after], dim=2)
+            for before, after in ((shared_key, key), (shared_value, value))
         )
-        return mixed.transpose(1, 2).reshape(batch, positions, d_model)
+        seen = torch.ones(layout.own, layout.shared + layout.own, dtype=torch.bool, device=x.device)
+        own_mixed.copy_(attention(query, key, value, attn_mask=seen.tril(layout.shared)))
+        return mixed
+
+    def _heads(self, qkv: Tensor, windows: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of some windows' tokens, each [windows, head, pos, head width]."""
+        d_model, n_heads = self.config.d_model, self.config.n_heads
+        positions = len(qkv) // max(1, windows)
+        apart = qkv.view(windows, positions, 3, n_heads, d_model // n_heads)
+        query, key, value = apart.permute(2, 0, 3, 1, 4)
+        return query, key, value
 
 
 def _load_block(weights: _Weights, config: Gpt2Config, layer_index: int) -> Block:

@@ -139,10 +139,11 @@ def test_the_strongest_features_are_listed_and_pointing_at_one_marks_its_token(p
 def test_previous_and_next_lead_to_the_rows_beside_by_link_and_by_key(page: Page) -> None:
     open_row(page, 7)
     page.get_by_role("link", name="Next →").click()
-    expect(page.get_by_role("heading", name="Row 8", exact=True)).to_be_visible()
+    expect(page.get_by_role("listbox", name="Tokens of row 8", exact=True)).to_be_visible()
     for key, row_id in (("j", 9), ("ArrowLeft", 8), ("k", 7), ("ArrowRight", 8)):
         page.keyboard.press(key)
         expect(page.get_by_role("heading", name=f"Row {row_id}", exact=True)).to_be_visible()
+        expect(page.get_by_role("listbox", name=f"Tokens of row {row_id}", exact=True)).to_be_visible()
 
 
 def test_an_example_of_a_feature_leads_to_its_token_in_the_row(page: Page) -> None:

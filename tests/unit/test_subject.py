@@ -136,6 +136,31 @@ def test_a_window_gives_the_same_alone_and_in_a_batch(plain: Path) -> None:
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shared", [1, 5, 16])
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_windows_with_a_common_beginning_give_the_same_alone_and_in_a_batch(
+    plain: Path, location: str, shared: int
+) -> None:
+    subject = load_subject(plain, dtype=torch.float64)
+    tokens = some_tokens(subject)
+    tokens[:, :shared] = tokens[0, :shared]
+    together = subject.activations(tokens, location, 3)
+    alone = torch.cat([subject.activations(window[None], location, 3) for window in tokens])
+    torch.testing.assert_close(together, alone, atol=1e-12, rtol=0)
+
+
+def test_a_common_beginning_is_computed_once(plain: Path) -> None:
+    subject = load_subject(plain)
+    tokens = some_tokens(subject, batch=8, positions=20)
+    flops = []
+    for shared in (0, 10):
+        tokens[:, :shared] = tokens[0, :shared]
+        with FlopCounterMode(display=False) as counter:
+            subject.activations(tokens, "resid_delta_mlp", 3)
+        flops.append(counter.get_flop_counts()["Global"][torch.ops.aten.addmm])
+    assert flops[1] / flops[0] == pytest.approx((8 * 10 + 10) / (8 * 20))
+
+
 def test_no_windows_give_no_activations(plain: Path) -> None:
     subject = load_subject(plain)
     found = subject.activations(torch.empty(0, 5, dtype=torch.long), "mlp_post_act", 1)

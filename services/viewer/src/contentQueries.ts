@@ -1,6 +1,6 @@
 /** Rows and comparisons as React queries. Features and runs have their own files. */
 
-import { keepPreviousData, queryOptions, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 
 import { fetchComparison, fetchPrompt, fetchPrompts, type PromptsQuery } from "./api";
@@ -58,13 +58,23 @@ function promptOptions(rowId: number, run: string | null) {
   });
 }
 
+/** One row; its neighbours are loaded too, so that going there is immediate. */
 export function usePrompt(rowId: number, run: string | null) {
+  const client = useQueryClient();
   const interval = useRefreshInterval(run);
-  return useQuery({
+  const prompt = useQuery({
     ...promptOptions(rowId, run),
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => interval(state),
   });
+  const { previous = null, next = null } = prompt.data ?? {};
+  useEffect(() => {
+    for (const neighbour of [next, previous]) {
+      // one that can't be loaded says so on its own page
+      if (neighbour !== null) client.query(promptOptions(neighbour, run)).catch(() => undefined);
+    }
+  }, [client, run, previous, next]);
+  return prompt;
 }
 
 /** The row before a row; null if there is none, if it isn't known yet, and for no row. */

@@ -16,7 +16,7 @@ export function TokenChip({ token }: { token: string }) {
   if (PLAIN.test(shown))
     return <bdi className={`${LOOK} ${shown.startsWith(" ") ? "leading-space" : ""}`}>{shown}</bdi>;
   return (
-    <bdi className={LOOK}>
+    <bdi className={`${LOOK} inline-block max-w-44 truncate align-bottom`}>
       {tokenPieces(shown).map((piece, position) =>
         piece.kind === "mark" ? (
           <span key={position} className="token-mark">
