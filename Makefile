@@ -39,9 +39,10 @@ test: test-viewer test-python
 test-viewer: install
 	cd $(VIEWER) && npm test --silent
 
-# Two files at a time, as much of it is waiting. Threads that wait for each other must not spin on each other's cores.
+# Two files at a time, as much of it is waiting; in their order, which has the long ones first. Threads that wait for each
+# other must not spin on each other's cores.
 test-python: install browser
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 # All containers, from the project's Dockerfiles, on a real engine. CONTAINER_ENGINE: a script that starts an engine where
 # docker has none.

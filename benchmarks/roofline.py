@@ -1,8 +1,8 @@
 """The rate that the machine's matrix multiplication allows: GEMM at the shapes of the model's and the SAE's weights.
 
 Each shape is measured in the arrangement that is fastest here: with more or fewer rows at a time, weights stored either
-way. Nothing but multiplication is in it, so that no program that does this arithmetic can be faster, except by sparing
-some. Knows nothing of tokens' texts or of the library's code.
+way, or reordered for oneDNN. Nothing but multiplication is in it, so that no program that does this arithmetic can be
+faster, except by sparing some. Knows nothing of tokens' texts, and of the library only how it has weights reordered.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from benchmarks.headlines import Work, block_shapes, flop
 from benchmarks.setting import PRECISIONS, Target, multiplying_as
 from benchmarks.timing import now
+from sparse_autoencoder.linear import Linear
 
+Layout = Literal["as it is", "transposed", "packed"]
+_LAYOUTS: tuple[Layout, ...] = ("as it is", "transposed", "packed")
 _ROWS = {"cpu": (512, 2_048, 4_096), "cuda": (4_096, 16_384)}  # at a time, of which the fastest counts
 _QUICK_ROWS = (64, 128)
 _SHORTEST_S = {"cpu": 0.002, "cuda": 0.02}  # short multiplications are repeated for at least so long
@@ -26,13 +29,14 @@ _SHORTEST_S = {"cpu": 0.002, "cuda": 0.02}  # short multiplications are repeated
 class Gemm:
     """Multiplications with weights of one shape, their operands in memory."""
 
-    def __init__(self, target: Target, n_in: int, n_out: int, rows: int, transposed: bool) -> None:
-        self.rows, self.transposed = rows, transposed
+    def __init__(self, target: Target, n_in: int, n_out: int, rows: int, layout: Layout) -> None:
+        self.rows, self.layout = rows, layout
         self._target = target
         options: dict[str, Any] = {"device": target.device, "dtype": target.dtype}
         self._x = torch.randn(rows, n_in, **options)
-        stored = torch.randn((n_out, n_in) if transposed else (n_in, n_out), **options)
-        self._weight = stored.t() if transposed else stored
+        stored = torch.randn((n_in, n_out) if layout == "as it is" else (n_out, n_in), **options)
+        self._weight = stored if layout == "as it is" else stored.t()
+        self._packed = Linear(self._weight, torch.zeros(n_out, **options)) if layout == "packed" else None
         self._out = torch.empty(rows, n_out, **options)
         self._times = 1
         self.seconds_per_row()  # warm
@@ -44,7 +48,10 @@ class Gemm:
         with multiplying_as(self._target):
             begin = now(self._target.device)
             for _time in range(self._times):
-                torch.mm(self._x, self._weight, out=self._out)
+                if self._packed is None:
+                    torch.mm(self._x, self._weight, out=self._out)
+                else:
+                    self._packed.apply(self._x)
             return (now(self._target.device) - begin) / (self._times * self.rows)
 
 
@@ -53,8 +60,8 @@ def fastest_gemm(target: Target, n_in: int, n_out: int, rows: Sequence[int]) -> 
     best: Gemm | None = None
     best_s = float("inf")
     for number in rows:
-        for transposed in (False, True):
-            gemm = Gemm(target, n_in, n_out, number, transposed)
+        for layout in _LAYOUTS:
+            gemm = Gemm(target, n_in, n_out, number, layout)
             seconds = gemm.seconds_per_row()
             if seconds < best_s:
                 best, best_s = gemm, seconds
@@ -92,7 +99,7 @@ class Roofline:
             ]
             best = fastest_gemm(target, self._width, latents[0], rows)
             for number in latents:  # what is best for the smaller is taken for the larger
-                gemm = best if number == latents[0] else Gemm(target, self._width, number, best.rows, best.transposed)
+                gemm = best if number == latents[0] else Gemm(target, self._width, number, best.rows, best.layout)
                 self._autoencoders[precision, number] = _Shape(gemm, flop([(self._width, number)]))
         for target in self.targets(latents):
             self.pulse(target)

@@ -24,7 +24,8 @@ from benchmarks.setting import LOCATION, PRECISIONS, Setting, Target, multiplyin
 from benchmarks.timing import timed
 from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations, summarise_blocks
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.encoding import BATCH_TOKENS, SAE_TOKENS, Encoder, sparse_latents
+from sparse_autoencoder.encoding import BATCH_TOKENS, SAE_TOKENS, Encoder
+from sparse_autoencoder.latents import LatentEncoder
 from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.subject import Subject
@@ -160,19 +161,18 @@ def _computing_cases(setting: Setting, target: Target) -> list[Case]:
 
 def _autoencoder_cases(setting: Setting, target: Target, vectors: Tensor) -> list[Case]:
     """The SAE's multiplication alone, and with the top-k."""
-    autoencoder = setting.autoencoder(target)
+    latents = LatentEncoder(setting.autoencoder(target))
     parts = torch.split(vectors[: setting.scale.computed_tokens(target)], SAE_TOKENS)
     tokens = sum(map(len, parts))
     work = Work(rows=0, tokens=tokens, vectors=tokens)
 
     def multiply() -> None:
         for part in parts:
-            normalised, _info = autoencoder.preprocess(part)
-            autoencoder.encode_pre_act(normalised)
+            latents.pre_activations(part)
 
     def multiply_and_select() -> None:
         for part in parts:
-            sparse_latents(autoencoder, part)
+            latents.sparse(part)
 
     return [_case(MATMUL, target, work, multiply), _case(MATMUL_AND_TOP_K, target, work, multiply_and_select)]
 

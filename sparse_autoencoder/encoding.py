@@ -14,18 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sparse_autoencoder.arrays import Ints, ranges
 from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations, summarise_blocks
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.latents import LatentEncoder
+from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.subject import Subject
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
 
 BATCH_TOKENS = 4096  # tokens that go through the subject model at once
-SAE_TOKENS = 512  # tokens whose dense pre-activations exist at once
+SAE_TOKENS = 256  # tokens whose dense pre-activations exist at once
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Encoder:
                 f"is {width} wide: choose the autoencoder, --layer and --location that belong together"
             )
         self._subject = subject
-        self._autoencoder = autoencoder.to(device=subject.device, dtype=subject.dtype)
+        self._latents = LatentEncoder(autoencoder.to(device=subject.device, dtype=subject.dtype))
         self._location = location
         self._layer_index = layer_index
         self._policy = policy
@@ -99,35 +99,11 @@ class Encoder:
         first_counted = self._policy.first_counted
         vectors = hidden[:, first_counted:].reshape(-1, hidden.shape[-1])
         flat_counted = flat[:, first_counted:].reshape(-1)
-        parts = [sparse_latents(self._autoencoder, part) for part in torch.split(vectors, SAE_TOKENS)]
+        parts = [self._latents.sparse(part) for part in torch.split(vectors, SAE_TOKENS)]
         row = np.concatenate([part[0] + number * SAE_TOKENS for number, part in enumerate(parts)] or [np.zeros(0, int)])
         feature = np.concatenate([part[1] for part in parts] or [np.zeros(0, np.int32)])
         value = np.concatenate([part[2] for part in parts] or [np.zeros(0, np.float32)])
         return flat_counted[row], feature, value
-
-
-def sparse_latents(autoencoder: Autoencoder, vectors: Tensor) -> tuple[Ints, NDArray[np.int32], NDArray[np.float32]]:
-    """Row, latent and value of each positive latent of vectors [batch, n_inputs]; values that aren't finite too."""
-    normalised, _info = autoencoder.preprocess(vectors)
-    pre_activations = autoencoder.encode_pre_act(normalised)
-    if isinstance(autoencoder.activation, TopK):
-        values, latents = autoencoder.activation.sparse(pre_activations)
-        row, column = torch.nonzero(_counts(values), as_tuple=True)
-        latent = latents[row, column]
-    else:
-        values = autoencoder.activation(pre_activations)
-        row, column = torch.nonzero(_counts(values), as_tuple=True)
-        latent = column
-    return (
-        row.cpu().numpy(),
-        latent.to(torch.int32).cpu().numpy(),
-        values[row, column].to(torch.float32).cpu().numpy(),
-    )
-
-
-def _counts(values: Tensor) -> Tensor:
-    # NaN compares false with everything: keep it, so that it is reported instead of dropped
-    return ~(values <= 0)
 
 
 def _batches(block: Windows, windows: Ints) -> Iterator[Ints]:

@@ -26,6 +26,7 @@ from torch.nn import functional
 from sparse_autoencoder.batch_layout import Layout
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.hooks import check_request, hook_name
+from sparse_autoencoder.linear import Linear
 
 # GELU overwrites its argument: a fresh tensor of the MLP's width would cost a tenth of the block's time.
 
@@ -42,18 +43,19 @@ def _quick_gelu(x: Tensor) -> Tensor:
 
 
 # Names as in GPT2Config.activation_function; several are one function written differently.
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu_new": _tanh_gelu,
-    "gelu_fast": _tanh_gelu,
-    "gelu_pytorch_tanh": _tanh_gelu,
-    "gelu_python_tanh": _tanh_gelu,
-    "gelu": _gelu,
-    "gelu_python": _gelu,
-    "quick_gelu": _quick_gelu,
-    "relu": functional.relu,
-    "silu": functional.silu,
-    "swish": functional.silu,
-    "tanh": torch.tanh,
+# With their names in linear.py.
+ACTIVATIONS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
+    "gelu_new": ("tanh_gelu", _tanh_gelu),
+    "gelu_fast": ("tanh_gelu", _tanh_gelu),
+    "gelu_pytorch_tanh": ("tanh_gelu", _tanh_gelu),
+    "gelu_python_tanh": ("tanh_gelu", _tanh_gelu),
+    "gelu": ("gelu", _gelu),
+    "gelu_python": ("gelu", _gelu),
+    "quick_gelu": ("quick_gelu", _quick_gelu),
+    "relu": ("relu", functional.relu),
+    "silu": ("silu", functional.silu),
+    "swish": ("silu", functional.silu),
+    "tanh": ("tanh", torch.tanh),
 }
 
 
@@ -116,22 +118,14 @@ class Gpt2Config:
 
 
 @dataclass(frozen=True)
-class Affine:
-    """A weight and a bias: of a layer norm, both [width], or of x @ weight + bias, [n_in, n_out] and [n_out]."""
+class LayerNorm:
+    """Weight and bias of a layer norm, both [width]."""
 
     weight: Tensor
     bias: Tensor
 
-    def apply(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
-        """Map [tokens, n_in] to [tokens, n_out], and add `onto`, [tokens, n_out], if it is given."""
-        if onto is None:
-            return torch.addmm(self.bias, x, self.weight)
-        total = onto + self.bias
-        # the multiplication adds to what is there already, which spares two passes over memory
-        return torch.addmm(total, x, self.weight, out=total)
-
-    def normalise(self, x: Tensor, eps: float) -> Tensor:
-        """Layer norm of [tokens, width] over the last axis."""
+    def apply(self, x: Tensor, eps: float) -> Tensor:
+        """Normalise [tokens, width] over the last axis."""
         return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, eps)
 
 
@@ -139,12 +133,12 @@ class Affine:
 class Block:
     """The weights of one transformer block."""
 
-    ln_1: Affine
-    attn_qkv: Affine  # queries, keys and values in one multiplication, [d_model, 3 * d_model]
-    attn_out: Affine
-    ln_2: Affine
-    mlp_in: Affine
-    mlp_out: Affine
+    ln_1: LayerNorm
+    attn_qkv: Linear  # queries, keys and values in one multiplication, [d_model, 3 * d_model]
+    attn_out: Linear
+    ln_2: LayerNorm
+    mlp_in: Linear
+    mlp_out: Linear
 
 
 class Gpt2:
@@ -216,13 +210,14 @@ class Gpt2:
     def _run_block(self, layer_index: int, layout: Layout, residual: Tensor, location: str) -> Tensor:
         """One block on [tokens, d_model], as far as `location` needs it."""
         block, eps = self._blocks[layer_index], self.config.norm_eps
-        mixed = self._attend(layer_index, layout, block.ln_1.normalise(residual, eps))
+        mixed = self._attend(layer_index, layout, block.ln_1.apply(residual, eps))
         if location == "resid_delta_attn":
             return block.attn_out.apply(mixed)
         residual = block.attn_out.apply(mixed, onto=residual)
         if location == "resid_post_attn":
             return residual
-        hidden = ACTIVATIONS[self.config.activation](block.mlp_in.apply(block.ln_2.normalise(residual, eps)))
+        name, function = ACTIVATIONS[self.config.activation]
+        hidden = block.mlp_in.activated(block.ln_2.apply(residual, eps), name, function)
         if location == "mlp_post_act":
             return hidden
         return block.mlp_out.apply(hidden, onto=None if location == "resid_delta_mlp" else residual)
@@ -262,13 +257,13 @@ class Gpt2:
 def _load_block(weights: _Weights, config: Gpt2Config, layer_index: int) -> Block:
     d_model, d_mlp = config.d_model, config.d_mlp
 
-    def norm(name: str) -> Affine:
+    def norm(name: str) -> LayerNorm:
         key = f"h.{layer_index}.{name}"
-        return Affine(weights.get(f"{key}.weight", d_model), weights.get(f"{key}.bias", d_model))
+        return LayerNorm(weights.get(f"{key}.weight", d_model), weights.get(f"{key}.bias", d_model))
 
-    def linear(name: str, n_in: int, n_out: int) -> Affine:
+    def linear(name: str, n_in: int, n_out: int) -> Linear:
         key = f"h.{layer_index}.{name}"
-        return Affine(weights.get(f"{key}.weight", n_in, n_out), weights.get(f"{key}.bias", n_out))
+        return Linear(weights.get(f"{key}.weight", n_in, n_out), weights.get(f"{key}.bias", n_out))
 
     return Block(
         ln_1=norm("ln_1"),

@@ -44,6 +44,14 @@ class TopK(nn.Module):
         return {"k": self.k, "postact_fn": type(self.postact_fn).__name__}
 
 
+def normalised(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Inputs [..., n_inputs], centred and divided by their standard deviation, and what undoes it."""
+    mu = x.mean(dim=-1, keepdim=True)
+    centred = x - mu
+    std = centred.std(dim=-1, keepdim=True)  # unbiased, as in training
+    return centred / (std + NORMALISATION_EPS), {"mu": mu, "std": std}
+
+
 _POINTWISE: dict[str, type[nn.Module]] = {"ReLU": nn.ReLU, "Identity": nn.Identity}
 
 
@@ -125,12 +133,7 @@ class Autoencoder(nn.Module):
 
     def preprocess(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Normalise inputs [..., n_inputs] if this autoencoder does; `info` holds what `decode` needs to undo it."""
-        if not self.normalize:
-            return x, {}
-        mu = x.mean(dim=-1, keepdim=True)
-        centred = x - mu
-        std = centred.std(dim=-1, keepdim=True)  # unbiased, as in training
-        return centred / (std + NORMALISATION_EPS), {"mu": mu, "std": std}
+        return normalised(x) if self.normalize else (x, {})
 
     def encode_pre_act(self, x: Tensor, latent_slice: slice = slice(None)) -> Tensor:
         """Pre-activations [..., latents of `latent_slice`] of already normalised inputs [..., n_inputs]."""

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.encoding import Encoder
+from sparse_autoencoder.latents import LatentEncoder
 from sparse_autoencoder.main import prepare, run
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.runs import RunMetadata, RunOptions
@@ -317,9 +318,11 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
     summary = encoder.encode(chunk, FEATURES_PER_ROW).summary
     first_counted = int(bos == "exclude")
     latents: dict[tuple[int, ...], NDArray[np.float64]] = {}
+    latent_encoder = LatentEncoder(model)  # near the model's own encode: tests/unit/test_latents.py
     for tokens, hidden in subject.answers:
         with torch.inference_mode():
-            encoded, _info = model.encode(hidden[:, first_counted:].reshape(-1, hidden.shape[-1]))
+            vectors = hidden[:, first_counted:].reshape(-1, hidden.shape[-1])
+            encoded = model.activation(latent_encoder.pre_activations(vectors))
         dense = encoded.numpy().astype(np.float64).reshape(len(tokens), -1, N_LATENTS)
         for window, values in zip(tokens.tolist(), dense, strict=True):
             latents[tuple(window)] = np.concatenate([np.zeros((first_counted, N_LATENTS)), values])
