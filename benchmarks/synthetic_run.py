@@ -17,13 +17,13 @@ from benchmarks.merge_speed import ROWS_PER_CHUNK, Rows, blocks_of, frequencies,
 from sparse_autoencoder.blocks import summarise_blocks
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.command import at_least
-from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.publishing import publish
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
 from sparse_autoencoder.store import DirectoryStore, Store
 from sparse_autoencoder.summary import Summary
 from sparse_autoencoder.windows import Chunk, cut_windows
+from tests.support.live_runs import metadata_of
 
 FEATURES = 32_768
 ROWS = 60_000
@@ -52,26 +52,7 @@ def write_run(store: Store, n_features: int, n_rows: int, run_id: str = RUN_ID) 
 
 def _metadata(run_id: str, n_features: int) -> RunMetadata:
     options = RunOptions(source="synthetic", chunk_size=ROWS_PER_CHUNK, bos="none")
-    return RunMetadata(
-        run_id=run_id,
-        status="running",
-        options=options,
-        source={"name": "synthetic"},
-        subject={"name": "synthetic"},
-        autoencoder={"name": "synthetic"},
-        bos_token_id=None,
-        num_features=n_features,
-        metrics=[{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS],
-        versions={},
-        started_at="2030-01-01T00:00:00+00:00",
-        dataset_csv="synthetic",
-        text_column=None,
-        layer_index=options.layer,
-        location=options.location,
-        max_sequence_length=options.max_tokens,
-        top_feature_count=options.top_feature_count,
-        top_tokens_per_feature=options.top_tokens_per_feature,
-    )
+    return metadata_of(run_id, options, n_features=n_features, name="synthetic")
 
 
 def _vocabulary(random: np.random.Generator) -> list[str]:

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.e2e import hostile
 from tests.e2e.chromium import launched
 from tests.e2e.demo_runs import make_runs
+from tests.e2e.live import Live, live_services
 from tests.e2e.serving import REPOSITORY, serving
 
 SCREENSHOTS = REPOSITORY / "test-results" / "e2e"
@@ -39,6 +40,13 @@ def hostile_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     hostile.make_runs(folder, output=folder / "runs")
     with serving("serve", "--runs", folder / "runs") as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Services, and the page that shows what they do, for the tests of one file."""
+    with live_services(tmp_path_factory.mktemp("live")) as services:
+        yield services
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ The pages stay when the API is away, and whoever asks for the API is then told s
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -16,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from services.api.server import listening_socket
 from services.api.viewer_files import ViewerFiles
 from services.cli import VIEWER
+from tests.support.api import served_by
 
 NO_API = "the API does not answer; it may still be starting: docker compose ps"
 _PASSED_ON = ("cache-control", "content-length", "content-type", "etag")
@@ -32,14 +31,8 @@ def front_of(api_url: str) -> Iterator[str]:
     everything = Route("/api/{path:path}", api.pass_on, methods=["GET", "POST", "DELETE"])
     app = Starlette(routes=[everything, Mount("/", ViewerFiles(VIEWER))], lifespan=api.open)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_S))
-    with listening_socket("127.0.0.1", 0) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="front")
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with served_by(server) as url:
+        yield url
 
 
 class _Api:

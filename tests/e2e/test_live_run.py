@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.feature_list import row as list_row
 from tests.e2e.front import NO_API
-from tests.e2e.live import PATIENCE_MS, Live, live_services
+from tests.e2e.live import PATIENCE_MS, Live
 from tests.e2e.serving import serving
 from tests.support.commands import environment
 from tests.support.runs import World, make_world, random_texts
@@ -22,12 +22,6 @@ from tests.support.waiting import wait_until
 
 ROWS = 80  # in 4 chunks
 HELD_AFTER = 2
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_services(tmp_path_factory.mktemp("live")) as services:
-        yield services
 
 
 @pytest.fixture

@@ -10,14 +10,8 @@ from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.e2e.accessibility import assert_axe_finds_nothing, assert_the_tab_key_reaches_everything
 from tests.e2e.asking import fits_sideways
-from tests.e2e.live import PATIENCE_MS, Live, live_services
+from tests.e2e.live import PATIENCE_MS, Live
 from tests.support.runs import break_token, make_world
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_services(tmp_path_factory.mktemp("live")) as services:
-        yield services
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+import uvicorn
 from starlette.applications import Starlette
 
 from services.api.board import Backend
@@ -76,9 +77,15 @@ def backend_without_servers(store: Store, data_folder: Path) -> Backend:
 
 @contextmanager
 def serving(app: Starlette, port: int = 0) -> Iterator[str]:
-    """An application on a port of this machine; its address."""
+    """An application of `create_app` on a port of this machine; its address."""
+    with served_by(ApiServer(app), port) as url:
+        yield url
+
+
+@contextmanager
+def served_by(server: uvicorn.Server, port: int = 0) -> Iterator[str]:
+    """A server in a thread of its own; its address."""
     with listening_socket("127.0.0.1", port) as listening:
-        server = ApiServer(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -130,24 +130,24 @@ def random_activations(windows: Windows, policy: TokenPolicy, seed: int) -> Spar
     return SparseActivations(token.astype(np.int32), feature.astype(np.int32), dense[token, feature])
 
 
-def metadata_of(run_id: str, options: RunOptions) -> RunMetadata:
-    """A running run's metadata."""
+def metadata_of(run_id: str, options: RunOptions, *, n_features: int = N_FEATURES, name: str = "random") -> RunMetadata:
+    """A running run's metadata; `name` stands for all that it would have read."""
     return RunMetadata(
         run_id=run_id,
         status="running",
         options=options,
-        source={"name": "random"},
-        subject={"name": "none"},
-        autoencoder={"name": "none"},
+        source={"name": name},
+        subject={"name": name},
+        autoencoder={"name": name},
         bos_token_id=None if options.bos == "none" else 0,
-        num_features=N_FEATURES,
+        num_features=n_features,
         metrics=[{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS],
         versions={},
         started_at="2030-01-01T00:00:00+00:00",
-        dataset_csv="random",
+        dataset_csv=name,
         text_column=None,
-        layer_index=0,
-        location="resid_post_mlp",
+        layer_index=options.layer,
+        location=options.location,
         max_sequence_length=options.max_tokens,
         top_feature_count=options.top_feature_count,
         top_tokens_per_feature=options.top_tokens_per_feature,

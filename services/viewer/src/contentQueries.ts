@@ -9,7 +9,7 @@ import type { CompareState } from "./lib/compareState";
 import type { PromptsState } from "./lib/promptState";
 import { LIVE_MS, retryAfter } from "./lib/refreshing";
 import { isActive } from "./lib/runs";
-import { FRESH_MS, isLive, useRefreshInterval } from "./queries";
+import { FRESH_MS, isLive, useNeighbours, useRefreshInterval } from "./queries";
 import { useRuns } from "./runQueries";
 
 /** Rows, or compared features, on one page. */
@@ -58,7 +58,7 @@ function promptOptions(rowId: number, run: string | null) {
   });
 }
 
-/** One row; its neighbours are loaded too, so that going there is immediate. */
+/** One row; its neighbours are loaded too. */
 export function usePrompt(rowId: number, run: string | null) {
   const client = useQueryClient();
   const interval = useRefreshInterval(run);
@@ -67,13 +67,7 @@ export function usePrompt(rowId: number, run: string | null) {
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => interval(state),
   });
-  const { previous = null, next = null } = prompt.data ?? {};
-  useEffect(() => {
-    for (const neighbour of [next, previous]) {
-      // one that can't be loaded says so on its own page
-      if (neighbour !== null) client.query(promptOptions(neighbour, run)).catch(() => undefined);
-    }
-  }, [client, run, previous, next]);
+  useNeighbours(prompt.data, (neighbour) => [client.query(promptOptions(neighbour, run))]);
   return prompt;
 }
 

@@ -8,7 +8,7 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useEffectEvent, useState } from "react";
 
 import { ApiError, fetchFeature, fetchRank, fetchRanking, type RankingQuery } from "./api";
 import type { RankedFeature } from "./apiTypes";
@@ -153,7 +153,22 @@ export function useFeature(featureId: number, run: string | null) {
   });
 }
 
-/** A feature’s rank and neighbours in a list; the neighbours' pages are loaded too, so that going there is immediate. */
+/** Load what a neighbour's page needs, so that going there is immediate; `load` asks for all of it. */
+export function useNeighbours(
+  neighbours: { previous: number | null; next: number | null } | undefined,
+  load: (neighbour: number) => Promise<unknown>[],
+): void {
+  const loadAll = useEffectEvent(load);
+  useEffect(() => {
+    for (const neighbour of [neighbours?.next, neighbours?.previous]) {
+      if (neighbour == null) continue;
+      // one that can't be loaded says so on its own page
+      for (const loading of loadAll(neighbour)) loading.catch(() => undefined);
+    }
+  }, [neighbours]);
+}
+
+/** A feature’s rank and neighbours in a list; the neighbours' pages are loaded too. */
 export function usePlace(featureId: number, list: ListState) {
   const client = useQueryClient();
   const interval = useRefreshInterval(list.run);
@@ -161,15 +176,10 @@ export function usePlace(featureId: number, list: ListState) {
     ...rankOptions(featureId, list),
     refetchInterval: ({ state }) => interval(state),
   });
-  const { previous = null, next = null } = place.data ?? {};
-  useEffect(() => {
-    for (const neighbour of [next, previous]) {
-      if (neighbour === null) continue;
-      // a neighbour that can't be loaded says so on its own page
-      client.query(featureOptions(neighbour, list.run)).catch(() => undefined);
-      client.query(rankOptions(neighbour, list)).catch(() => undefined);
-    }
-  }, [client, list, previous, next]);
+  useNeighbours(place.data, (neighbour) => [
+    client.query(featureOptions(neighbour, list.run)),
+    client.query(rankOptions(neighbour, list)),
+  ]);
   return place;
 }
 

@@ -6,6 +6,7 @@ import type { Ranking } from "../apiTypes";
 import { columnTitle } from "../lib/featureColumns";
 import { OTHER_SORTS, sortedBy } from "../lib/ranking";
 import type { ViewState } from "../lib/viewState";
+import { OrderButton } from "./OrderButton";
 
 type Props = { ranking: Ranking; state: ViewState; onChange: (state: ViewState) => void };
 
@@ -42,15 +43,12 @@ export function MetricPicker({ ranking, state, onChange }: Props) {
           ))}
         </optgroup>
       </select>
-      <button
-        type="button"
-        className="control"
-        onClick={() => {
+      <OrderButton
+        order={order}
+        onTurn={() => {
           onChange(sortedBy(state, sort, ranking));
         }}
-      >
-        {order === "desc" ? "highest first ↓" : "lowest first ↑"}
-      </button>
+      />
       <p id={descriptionId} className="text-muted max-sm:basis-full">
         {ranking.metric_descriptions[sort]}
       </p>

@@ -2,7 +2,7 @@
 
 import { type KeyboardEvent, useRef } from "react";
 
-import { useShortcuts } from "./useShortcuts";
+import { useMoveKeys } from "./useShortcuts";
 
 /**
  * A ref for what holds the rows, moved through by j and k, and the key handler for arrows.
@@ -17,14 +17,7 @@ export function useRowKeys<Body extends HTMLElement = HTMLTableSectionElement>(l
     const target = focused < 0 ? 0 : Math.min(Math.max(focused + step, 0), rows.length - 1);
     rows[target]?.focus();
   };
-  useShortcuts({
-    j: () => {
-      moveFocus(1);
-    },
-    k: () => {
-      moveFocus(-1);
-    },
-  });
+  useMoveKeys(moveFocus);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     event.preventDefault();

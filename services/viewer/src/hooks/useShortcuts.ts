@@ -29,6 +29,18 @@ export function useShortcuts(actions: Partial<Readonly<Record<ShortcutKey, () =>
   }, []);
 }
 
+/** j and k move by one, down and up. */
+export function useMoveKeys(move: (step: 1 | -1) => void): void {
+  useShortcuts({
+    j: () => {
+      move(1);
+    },
+    k: () => {
+      move(-1);
+    },
+  });
+}
+
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("input, select, textarea") !== null;
 }

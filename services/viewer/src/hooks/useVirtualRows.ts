@@ -8,7 +8,7 @@
 import { defaultRangeExtractor, type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type FocusEvent, type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 
-import { useShortcuts } from "./useShortcuts";
+import { useMoveKeys } from "./useShortcuts";
 
 const OVERSCAN = 3;
 
@@ -77,14 +77,7 @@ export function useVirtualRows({ count, rowHeight, covered, initialRow }: Option
   const moveFocus = (step: number) => {
     focusRow(focused === null ? firstVisible : focused + step);
   };
-  useShortcuts({
-    j: () => {
-      moveFocus(1);
-    },
-    k: () => {
-      moveFocus(-1);
-    },
-  });
+  useMoveKeys(moveFocus);
 
   const onKeyDown = (event: KeyboardEvent) => {
     const page = Math.max(1, Math.floor((window.innerHeight - covered) / rowHeight) - 1);

@@ -5,6 +5,7 @@ import { useId } from "react";
 import { COMPARED_BY, type CompareState, isComparedBy } from "../../lib/compareState";
 import { parseCount } from "../../lib/featureFilters";
 import { FilterField } from "../features/FilterField";
+import { OrderButton } from "../OrderButton";
 
 type Props = { state: CompareState; onChange: (state: CompareState, how: { replace: boolean }) => void };
 
@@ -34,16 +35,13 @@ export function CompareControls({ state, onChange }: Props) {
             </option>
           ))}
         </select>
-        <button
-          type="button"
-          className="control"
-          onClick={() => {
+        <OrderButton
+          order={state.order}
+          onTurn={() => {
             const order = state.order === "desc" ? "asc" : "desc";
             onChange({ ...state, order, offset: 0 }, { replace: false });
           }}
-        >
-          {state.order === "desc" ? "highest first ↓" : "lowest first ↑"}
-        </button>
+        />
       </div>
       <FilterField
         label="active tokens at least"

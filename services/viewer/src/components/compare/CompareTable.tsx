@@ -7,7 +7,7 @@ import { useRowKeys } from "../../hooks/useRowKeys";
 import { comparedFeaturePath, type CompareState } from "../../lib/compareState";
 import { formatCount, formatShare } from "../../lib/format";
 import { axisEnd, formatInterval } from "../../lib/interval";
-import { TokenChips } from "../features/TokenChips";
+import { TokenChips } from "../TokenChips";
 import { IntervalBar } from "./IntervalBar";
 
 const GRID =

@@ -2,7 +2,7 @@
 
 import type { Logits as LogitEffect, TokenWeight } from "../../apiTypes";
 import { formatNumber } from "../../lib/format";
-import { TokenChip } from "../features/TokenChips";
+import { TokenChip } from "../TokenChips";
 
 export function Logits({ logits }: { logits: LogitEffect }) {
   return (

@@ -7,7 +7,7 @@ import { parseCount, parseHighest, parseLowest, parseToken, percentText } from "
 import { formatCount, formatPlural } from "../../lib/format";
 import { type Filters, isFiltered, NO_FILTERS, type ViewState } from "../../lib/viewState";
 import { FilterField } from "./FilterField";
-import { TokenChip } from "./TokenChips";
+import { TokenChip } from "../TokenChips";
 
 type Props = {
   ranking: Ranking;

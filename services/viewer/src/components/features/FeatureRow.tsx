@@ -6,7 +6,7 @@ import type { RankedFeature } from "../../apiTypes";
 import type { Column } from "../../lib/featureColumns";
 import { formatCount, formatNumber } from "../../lib/format";
 import { Sparkline } from "./Sparkline";
-import { TokenChips } from "./TokenChips";
+import { TokenChips } from "../TokenChips";
 
 type Props = {
   rank: number;

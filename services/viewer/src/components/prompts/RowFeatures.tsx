@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import type { RowFeature } from "../../apiTypes";
 import { formatActivation } from "../../lib/format";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
-import { TokenChip } from "../features/TokenChips";
+import { TokenChip } from "../TokenChips";
 
 type Props = {
   features: RowFeature[];

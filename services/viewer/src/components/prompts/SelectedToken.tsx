@@ -6,7 +6,7 @@ import type { PromptInfo, RowFeature } from "../../apiTypes";
 import { formatActivation } from "../../lib/format";
 import { MARKER } from "../../lib/rowFeatures";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
-import { TokenChip } from "../features/TokenChips";
+import { TokenChip } from "../TokenChips";
 import { NONE_FIRED } from "./TokenFacts";
 
 type Props = { row: PromptInfo; token: number | null; features: RowFeature[]; run: string | null };

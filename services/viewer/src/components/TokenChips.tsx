@@ -2,8 +2,8 @@
 
 import { Fragment } from "react";
 
-import type { TokenChip as Chip } from "../../apiTypes";
-import { tokenPieces } from "../../lib/tokens";
+import type { TokenChip as Chip } from "../apiTypes";
+import { tokenPieces } from "../lib/tokens";
 
 const LOOK = "rounded-sm border border-line bg-sunken px-1 font-mono text-xs leading-5 whitespace-pre";
 const MOST_CHARACTERS = 24;
