@@ -1,8 +1,8 @@
-"""Writes the generated part of docs/performance.md: a table for each machine, from benchmarks/results/*.json.
+"""Writes the generated parts of docs/performance.md from benchmarks/results/*.json: machines' tables, and precisions'.
 
     python -m benchmarks.performance_table
 
-The part stands between `<!-- generated: results -->` and `<!-- end -->`. A test fails when it is stale.
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. A test fails when one is stale.
 """
 
 from __future__ import annotations
@@ -10,24 +10,38 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks.results import FOLDER, Hardware, Record, Results, read_all
+from benchmarks import precision_table
+from benchmarks.agreement import PrecisionResults
+from benchmarks.markdown import percent, table
+from benchmarks.results import FOLDER, PRECISION_FILE, Hardware, Record, Results, read_all
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-_PART = re.compile(r"(<!-- generated: results -->\n).*?(<!-- end -->)", re.DOTALL)
+_PART = re.compile(r"(<!-- generated: (?P<name>results|precision) -->\n).*?(<!-- end -->)", re.DOTALL)
 _HEAD = ("what", "device", "precision", "latents", "tokens/s", "µs a token", "GFLOP/s", "of the GEMM rate", "repeats")
 _NUMBERS = 6  # of the columns, the last
-_NOTHING = "Nothing has been measured yet: `make bench`.\n"
+_NOTHING = "Nothing has been measured yet: `{}`.\n"
 
 
 def generated(text: str, folder: Path = FOLDER) -> str:
-    """The page's text with its generated part made anew."""
-    sections = "\n".join(section(results) for results in read_all(folder)) or _NOTHING
-    return _PART.sub(lambda match: match[1] + sections + match[2], text)
+    """The page's text with its generated parts made anew."""
+    parts = {"results": _machines, "precision": _precisions}
+    return _PART.sub(lambda match: match[1] + parts[match["name"]](folder) + match[3], text)
 
 
 def write() -> None:
     """Bring the page up to date."""
     PAGE.write_text(generated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _machines(folder: Path) -> str:
+    return "\n".join(section(results) for results in read_all(folder)) or _NOTHING.format("make bench")
+
+
+def _precisions(folder: Path) -> str:
+    path = folder / PRECISION_FILE
+    if not path.exists():
+        return _NOTHING.format("python -m benchmarks.precision")
+    return precision_table.section(PrecisionResults.model_validate_json(path.read_text(encoding="utf-8")))
 
 
 def section(results: Results) -> str:
@@ -38,11 +52,11 @@ def section(results: Results) -> str:
         f"`{results.command}` on {results.measured_on}, PyTorch {results.hardware.torch_version}, "
         f"{results.hardware.torch_threads} threads, load {results.load_before:g} before.",
         "",
-        *_table(_HEAD, [_cells(record) for record in results.records], _NUMBERS),
+        *table(_HEAD, [_cells(record) for record in results.records], _NUMBERS),
     ]
     runs = [record for record in results.records if record.run is not None]
     if runs:
-        lines += ["", *_table(_RUN_HEAD, [_run_cells(record) for record in runs], _RUN_NUMBERS)]
+        lines += ["", *table(_RUN_HEAD, [_run_cells(record) for record in runs], _RUN_NUMBERS)]
     return "\n".join(lines) + "\n"
 
 
@@ -61,7 +75,7 @@ def _cells(record: Record) -> list[str]:
         _rounded(speed),
         "" if not speed else _digits(1e6 / speed),
         _rounded(record.gflops),
-        _percent(record.fraction_of_roofline),
+        percent(record.fraction_of_roofline),
         str(record.repeats),
     ]
 
@@ -83,18 +97,12 @@ def _run_cells(record: Record) -> list[str]:
         _count(record.rows),
         *(f"{seconds or 0:.1f}" for seconds in (record.seconds, record.fastest_s, record.slowest_s)),
         f"{run.publishing_s:.1f}",
-        _percent(run.waiting),
-        _percent(run.summarising),
-        _percent(run.fraction_of_roofline_distinct),
+        percent(run.waiting),
+        percent(run.summarising),
+        percent(run.fraction_of_roofline_distinct),
         f"{run.loading_s:.1f}",
         "" if run.peak_device_gib is None else f"{run.peak_device_gib:.1f} GiB",
     ]
-
-
-def _table(head: tuple[str, ...], rows: list[list[str]], numbers: int) -> list[str]:
-    """The last `numbers` columns are flush right."""
-    rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
-    return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
 
 def _count(number: int | None) -> str:
@@ -110,10 +118,6 @@ def _rounded(number: float | None) -> str:
 def _digits(number: float) -> str:
     """Three significant digits at least, none of them as a power of ten."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
 
 
 if __name__ == "__main__":

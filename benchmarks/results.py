@@ -15,6 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 FOLDER = Path(__file__).parent / "results"
+PRECISION_FILE = "precision.json"  # what benchmarks.precision found; all others are machines'
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -117,7 +118,8 @@ class Results(BaseModel):
 
 def read_all(folder: Path = FOLDER) -> list[Results]:
     """The results of all machines, by their files' names."""
-    return [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    paths = sorted(path for path in folder.glob("*.json") if path.name != PRECISION_FILE)
+    return [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def _cpu_model() -> str:

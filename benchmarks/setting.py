@@ -5,8 +5,8 @@ Knows sizes and files, not how anything is computed or timed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import torch
 from demo.headlines import write_csv
 from sparse_autoencoder.hub import tokenizer_file
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.precision import dtype_of, multiplying
+from sparse_autoencoder.runs import Precision, RunOptions
 from sparse_autoencoder.subject import Subject, load_subject
 from sparse_autoencoder.windows import RowTokenizer, TokenPolicy
 from tests.support.commands import write_random_autoencoder
@@ -24,32 +25,29 @@ from tests.support.gpt2_tokenizer import write_tokenizer
 from tests.support.hf_cache import GPT2_SMALL, write_random_gpt2
 
 LOCATION = "resid_post_mlp"
-PRECISIONS = {"cpu": ("float32", "bfloat16"), "cuda": ("float32", "tf32", "bfloat16")}
+PRECISIONS: Mapping[str, tuple[Precision, ...]] = {
+    "cpu": ("float32", "bfloat16"),
+    "cuda": ("float32", "tf32", "bfloat16"),
+}
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a measurement is of; None where it makes no difference. `tf32`: float32 in TF32 multiplications."""
+    """What a measurement is of; None where it makes no difference."""
 
     device: str = "cpu"
-    precision: str | None = None
+    precision: Precision | None = None
     latents: int | None = None
 
     @property
     def dtype(self) -> torch.dtype:
         """What the models' weights are."""
-        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+        return dtype_of(self.precision or "float32")
 
 
-@contextmanager
-def multiplying_as(target: Target) -> Iterator[None]:
+def multiplying_as(target: Target) -> AbstractContextManager[None]:
     """Multiply float32 as the target says: in TF32, or exactly."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if target.precision == "tf32" else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    return multiplying(tf32=target.precision == "tf32")
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ class Setting:
             autoencoder=str(self._autoencoder_file(target)),
             layer=self.scale.layer,
             location=LOCATION,
-            precision="bfloat16" if target.precision == "bfloat16" else "float32",
+            precision=target.precision or "float32",
             device=target.device,
             chunk_size=chunk_rows or self.scale.chunk_rows[target.device],
         )

@@ -24,8 +24,8 @@ from benchmarks.setting import LOCATION, PRECISIONS, Setting, Target, multiplyin
 from benchmarks.timing import timed
 from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations, summarise_blocks
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.encoding import BATCH_TOKENS, SAE_TOKENS, Encoder
-from sparse_autoencoder.latents import LatentEncoder
+from sparse_autoencoder.encoding import Encoder, batch_tokens
+from sparse_autoencoder.latents import TILE_VECTORS, LatentEncoder
 from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.subject import Subject
@@ -155,6 +155,7 @@ def _computing_cases(setting: Setting, target: Target) -> list[Case]:
         layer_index=setting.scale.layer,
         policy=setting.policy,
         spec=SummarySpec(setting.scale.latents[0], examples_per_feature=20, seed=0),
+        tf32=target.precision == "tf32",
     )
     return [*cases, _case("encode (model, SAE, top-k)", largest, work, lambda: encoder.activations(windows))]
 
@@ -162,17 +163,16 @@ def _computing_cases(setting: Setting, target: Target) -> list[Case]:
 def _autoencoder_cases(setting: Setting, target: Target, vectors: Tensor) -> list[Case]:
     """The SAE's multiplication alone, and with the top-k."""
     latents = LatentEncoder(setting.autoencoder(target))
-    parts = torch.split(vectors[: setting.scale.computed_tokens(target)], SAE_TOKENS)
-    tokens = sum(map(len, parts))
+    vectors = vectors[: setting.scale.computed_tokens(target)]
+    tokens = len(vectors)
     work = Work(rows=0, tokens=tokens, vectors=tokens)
 
     def multiply() -> None:
-        for part in parts:
+        for part in torch.split(vectors, TILE_VECTORS.get(target.device, tokens)):
             latents.pre_activations(part)
 
     def multiply_and_select() -> None:
-        for part in parts:
-            latents.sparse(part)
+        latents.sparse(vectors)
 
     return [_case(MATMUL, target, work, multiply), _case(MATMUL_AND_TOP_K, target, work, multiply_and_select)]
 
@@ -184,7 +184,7 @@ def equal_batches(windows: Windows, subject: Subject) -> list[Tensor]:
     for length in np.unique(lengths):
         starts = windows.starts[:-1][lengths == length]
         tokens = windows.tokens[starts[:, None] + np.arange(length)].astype(np.int64)
-        size = max(1, BATCH_TOKENS // int(length))
+        size = max(1, batch_tokens(subject.device) // int(length))
         batches += [
             torch.from_numpy(part).to(subject.device) for part in np.split(tokens, range(size, len(tokens), size))
         ]

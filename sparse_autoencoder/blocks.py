@@ -12,12 +12,14 @@ from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import (
     Ints,
+    Keys,
     Mask,
     bits_for,
     first_distinct,
@@ -27,14 +29,32 @@ from sparse_autoencoder.arrays import (
     stable_argsort,
 )
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.exact_sums import power_sums
 from sparse_autoencoder.examples import Examples, activation_draws, token_draws, weakness
 from sparse_autoencoder.summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
 from sparse_autoencoder.windows import Windows
 
 BLOCK_TOKENS = 65_536  # what is sorted at once; larger blocks need more memory and merge less often
 _WORKERS = 2  # blocks that are summarised at the same time: numpy sorts outside the interpreter's lock
-_LAST_BIN = 2**31 - 1
+LAST_BIN = 2**31 - 1  # of a histogram: what is beyond counts there
 _DENSE_BINS = 1 << 24  # features times bins that are counted in one dense array
+
+
+class Summariser(Protocol):
+    """Reduces one block's activations."""
+
+    def summary(self, num_tokens: int) -> Summary:
+        """The block's summary; `num_tokens` of its tokens are counted."""
+
+    def row_features(self, per_row: int) -> RowFeatures:
+        """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""
+
+
+class Activations(Protocol):
+    """The positive activations at a block's counted tokens, wherever they are."""
+
+    def summariser(self, block: Windows, spec: SummarySpec) -> Summariser:
+        """What reduces them; raises SaescopeError if one isn't finite."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +67,10 @@ class SparseActivations:
     token: NDArray[np.int32]  # index into the block's flat tokens
     feature: NDArray[np.int32]
     value: NDArray[np.float32]
+
+    def summariser(self, block: Windows, spec: SummarySpec) -> Summariser:
+        """See Activations.summariser."""
+        return BlockSummariser(block, self, spec)
 
 
 @dataclass(frozen=True)
@@ -61,7 +85,7 @@ class RowFeatures:
 
 
 def summarise_blocks(
-    blocks: Iterable[tuple[Windows, SparseActivations]], spec: SummarySpec, *, first_counted: int, per_row: int
+    blocks: Iterable[tuple[Windows, Activations]], spec: SummarySpec, *, first_counted: int, per_row: int
 ) -> tuple[Summary, list[RowFeatures]]:
     """The summary of consecutive blocks, and their rows' strongest features, at most `per_row` each.
 
@@ -72,8 +96,8 @@ def summarise_blocks(
     row_features: list[RowFeatures] = []
     pending: deque[Future[tuple[Summary, RowFeatures]]] = deque()
 
-    def reduce(block: Windows, activations: SparseActivations) -> tuple[Summary, RowFeatures]:
-        summariser = BlockSummariser(block, activations, spec)
+    def reduce(block: Windows, activations: Activations) -> tuple[Summary, RowFeatures]:
+        summariser = activations.summariser(block, spec)
         num_tokens = len(block.tokens) - first_counted * len(block)
         return summariser.summary(num_tokens), summariser.row_features(per_row)
 
@@ -93,15 +117,44 @@ def summarise_blocks(
     return summary, row_features
 
 
+def not_finite(block: Windows) -> SaescopeError:
+    """The error of activations that aren't finite."""
+    return SaescopeError(
+        f"the autoencoder's activations are not finite in the rows {block.row_ids[0]} to {block.row_ids[-1]}: "
+        "try a higher --precision, and check the checkpoint"
+    )
+
+
+def token_windows(block: Windows) -> NDArray[np.int32]:
+    """The window (its number in the block) of each of a block's tokens."""
+    return np.repeat(np.arange(len(block), dtype=np.int32), block.lengths)
+
+
+def block_draws(block: Windows, window_of_token: NDArray[np.int32], seed: int) -> Keys:
+    """The draw of each of a block's tokens (see `token_draws`)."""
+    position = np.arange(len(block.tokens)) - block.starts[window_of_token]
+    return token_draws(seed, block.row_ids[window_of_token], block.numbers[window_of_token], position)
+
+
+def row_numbers(block: Windows) -> Ints:
+    """Each window's row, counted from 0 in the block."""
+    rows = block.row_ids
+    return np.cumsum(np.concatenate([[0], rows[1:] != rows[:-1]]))[: len(rows)]
+
+
+def first_of_texts(block: Windows) -> Mask:
+    """Mask of the windows whose tokens no earlier window of the block has."""
+    first = np.zeros(len(block), bool)
+    first[np.unique(block.texts, return_index=True)[1]] = True
+    return first
+
+
 class BlockSummariser:
     """Orders one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
 
     def __init__(self, block: Windows, activations: SparseActivations, spec: SummarySpec) -> None:
         if not np.isfinite(activations.value).all():
-            raise SaescopeError(
-                f"the autoencoder's activations are not finite in the rows {block.row_ids[0]} to {block.row_ids[-1]}: "
-                "try a higher --precision, and check the checkpoint"
-            )
+            raise not_finite(block)
         self._block = block
         self._spec = spec
         self._feature_bits = bits_for(spec.n_features - 1)
@@ -113,12 +166,9 @@ class BlockSummariser:
         self._token = activations.token[order]
         self._value = activations.value[order]
         self._weakness = weakness(self._value)
-        window_of_token = np.repeat(np.arange(len(block), dtype=np.int32), block.lengths)
+        window_of_token = token_windows(block)
         self._window = window_of_token[self._token]
-        position = np.arange(len(block.tokens)) - block.starts[window_of_token]
-        self._token_draws = token_draws(
-            spec.seed, block.row_ids[window_of_token], block.numbers[window_of_token], position
-        )
+        self._token_draws = block_draws(block, window_of_token, spec.seed)
         # the activations of one feature in one window: where each such run begins, and which one an activation is in
         self._run_starts = group_starts(self._feature, self._window)
         self._run_of = np.repeat(
@@ -143,8 +193,7 @@ class BlockSummariser:
     def row_features(self, per_row: int) -> RowFeatures:
         """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""
         rows = self._block.row_ids
-        row_number = np.cumsum(np.concatenate([[0], rows[1:] != rows[:-1]]))[: len(rows)]
-        row = row_number[self._window]
+        row = row_numbers(self._block)[self._window]
         by_strength = stable_argsort((row, bits_for(len(rows))), (self._weakness, 31))
         features = self._feature[by_strength].astype(np.uint64)
         index = by_strength[first_distinct(row[by_strength], features, per_row)]
@@ -160,8 +209,8 @@ class BlockSummariser:
     def _sums(self) -> dict[str, NDArray[np.generic]]:
         starts = group_starts(self._feature)
         fired = self._feature[starts]
-        a = self._value.astype(np.float64)
-        square = a * a
+        maximum = np.maximum.reduceat(self._value, starts)
+        sum1, sum2, sum3, sum4 = power_sums(self._value, starts, maximum, most=len(self._block.tokens))
 
         def spread(numbers: NDArray[np.generic]) -> NDArray[np.generic]:
             dense = np.zeros(self._spec.n_features, numbers.dtype)
@@ -169,18 +218,18 @@ class BlockSummariser:
             return dense
 
         return {
-            "count": spread(np.diff(starts, append=len(a))),
-            "sum1": spread(np.add.reduceat(a, starts)),
-            "sum2": spread(np.add.reduceat(square, starts)),
-            "sum3": spread(np.add.reduceat(square * a, starts)),
-            "sum4": spread(np.add.reduceat(square * square, starts)),
-            "maximum": spread(np.maximum.reduceat(self._value, starts)),
+            "count": spread(np.diff(starts, append=len(self._value))),
+            "sum1": spread(sum1),
+            "sum2": spread(sum2),
+            "sum3": spread(sum3),
+            "sum4": spread(sum4),
+            "maximum": spread(maximum),
         }
 
     def _histogram(self) -> tuple[Ints, Ints]:
         """Keys (feature << 32 | bin) and counts of the bins in use; bin = ceil(a / 0.2), as in OpenAI's viewer."""
         bins = np.ceil(self._value.astype(np.float64) / HISTOGRAM_BIN_WIDTH)
-        bins = np.minimum(bins, _LAST_BIN, out=bins).astype(np.int64)
+        bins = np.minimum(bins, LAST_BIN, out=bins).astype(np.int64)
         n_bins = int(bins.max()) + 1
         if n_bins * self._spec.n_features <= _DENSE_BINS:
             counts = np.bincount(self._feature * np.int64(n_bins) + bins)
@@ -193,8 +242,7 @@ class BlockSummariser:
     def _strongest(self) -> Ints:
         """The activations of each feature's top examples, in order of rank."""
         # In windows with the same tokens all is the same: only the first such window can be shown.
-        first = np.zeros(len(self._block), bool)
-        first[np.unique(self._block.texts, return_index=True)[1]] = True
+        first = first_of_texts(self._block)
         # and of a window only its strongest token
         peak = np.repeat(
             np.maximum.reduceat(self._value, self._run_starts), np.diff(self._run_starts, append=len(self._value))

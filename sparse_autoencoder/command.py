@@ -56,7 +56,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add(models, "--layer", type=at_least(0), metavar="N", help="layer of the hook point (default: 6)")
     _add(models, "--location", metavar="NAME", help=f"one of {', '.join(LOCATIONS)} (default: resid_post_mlp)")
-    _add(models, "--precision", choices=["float32", "bfloat16", "float64"], help="arithmetic (default: float32)")
+    _add(
+        models,
+        "--precision",
+        choices=["float32", "tf32", "bfloat16", "float64"],
+        help="arithmetic; tf32 is float32 multiplied in TensorFloat-32, on GPUs that have it (default: float32)",
+    )
     _add(models, "--device", metavar="NAME", help="cpu, cuda, … (default: cuda where there is one)")
 
     tokens = parser.add_argument_group("tokens")

@@ -109,6 +109,11 @@ class Source:
         notice = self._description.get("notice")
         return None if notice is None else str(notice)
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether reading may have to wait until somebody writes, as from a pipe."""
+        return self._description.get("bytes") is None
+
     def fraction_read(self) -> float | None:
         """How much has been read, 0 to 1, of the file as it is stored (compressed); None if that isn't known."""
         return self._fraction_read()

@@ -2,7 +2,7 @@
 
 Windows of equal length form a batch, so that there is no padding and no mask; windows with the same tokens are computed
 once. What is in a batch depends on the chunk alone, never on timing or on other chunks: rounding differs between batch
-shapes, and a chunk must give the same bytes wherever and whenever it is encoded. No dense [tokens, features] array
+shapes, and a chunk must give the same summary wherever and whenever it is encoded. No dense [tokens, features] array
 leaves a batch. This file knows nothing of files, queues or how models are loaded.
 """
 
@@ -14,18 +14,26 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sparse_autoencoder.arrays import Ints, ranges
-from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations, summarise_blocks
+from sparse_autoencoder.blocks import BLOCK_TOKENS, Activations, RowFeatures, SparseActivations, summarise_blocks
+from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.latents import LatentEncoder
+from sparse_autoencoder.latents import LatentEncoder, SparseLatents
 from sparse_autoencoder.model import Autoencoder
+from sparse_autoencoder.precision import multiplying
 from sparse_autoencoder.subject import Subject
 from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.transfers import sent
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
 
-BATCH_TOKENS = 4096  # tokens that go through the subject model at once
-SAE_TOKENS = 256  # tokens whose dense pre-activations exist at once
+# By device: tokens that go through the subject model at once, measured on CPUs (docs/lab-notes.md), and a block's. A
+# GPU wants much to do at a time, and what it sends to the host for a block hardly grows with it.
+BATCH_TOKENS = {"cpu": 2048}
+_BATCH_TOKENS_ELSEWHERE = 65_536
+_BLOCK_TOKENS = {"cpu": BLOCK_TOKENS}
+_BLOCK_TOKENS_ELSEWHERE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Encoder:
         layer_index: int,
         policy: TokenPolicy,
         spec: SummarySpec,
+        tf32: bool = False,
     ) -> None:
         width = subject.width(location)
         if autoencoder.n_inputs != width:
@@ -62,64 +71,66 @@ class Encoder:
         self._layer_index = layer_index
         self._policy = policy
         self._spec = spec
+        self._batch_tokens = batch_tokens(subject.device)
+        self._block_tokens = _BLOCK_TOKENS.get(subject.device.type, _BLOCK_TOKENS_ELSEWHERE)
+        self._tf32 = tf32
 
     def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite."""
         windows = cut_windows(chunk, self._policy)
         summary, row_features = summarise_blocks(
-            ((block, self.activations(block)) for block in windows.blocks(BLOCK_TOKENS)),
+            ((block, self.activations(block)) for block in windows.blocks(self._block_tokens)),
             self._spec,
             first_counted=self._policy.first_counted,
             per_row=features_per_row,
         )
         return EncodedChunk(summary, row_features, len(windows))
 
-    def activations(self, block: Windows) -> SparseActivations:
-        """All positive activations at the counted tokens of a block."""
-        _, first, occurrence = np.unique(block.texts, return_index=True, return_inverse=True)
-        parts = [self._encode_batch(block, batch) for batch in _batches(block, np.sort(first))]
-        token = np.concatenate([part[0] for part in parts])
-        feature = np.concatenate([part[1] for part in parts])
-        value = np.concatenate([part[2] for part in parts])
-        repeats = np.flatnonzero(first[occurrence] != np.arange(len(block)))
-        source, target = _copies(block, token, repeats, first[occurrence[repeats]])
-        return SparseActivations(
-            np.concatenate([token, target]).astype(np.int32),
-            np.concatenate([feature, feature[source]]),
-            np.concatenate([value, value[source]]),
-        )
-
     @torch.inference_mode()
-    def _encode_batch(self, block: Windows, batch: Ints) -> tuple[Ints, NDArray[np.int32], NDArray[np.float32]]:
-        """Flat token, feature and value of the positive activations in windows of equal length."""
-        length = int(block.lengths[batch[0]])
-        flat = block.starts[batch][:, None] + np.arange(length)
-        tokens = torch.from_numpy(block.tokens[flat].astype(np.int64)).to(self._subject.device)
-        hidden = self._subject.activations(tokens, self._location, self._layer_index)
-        first_counted = self._policy.first_counted
-        vectors = hidden[:, first_counted:].reshape(-1, hidden.shape[-1])
-        flat_counted = flat[:, first_counted:].reshape(-1)
-        parts = [self._latents.sparse(part) for part in torch.split(vectors, SAE_TOKENS)]
-        row = np.concatenate([part[0] + number * SAE_TOKENS for number, part in enumerate(parts)] or [np.zeros(0, int)])
-        feature = np.concatenate([part[1] for part in parts] or [np.zeros(0, np.int32)])
-        value = np.concatenate([part[2] for part in parts] or [np.zeros(0, np.float32)])
-        return flat_counted[row], feature, value
+    def activations(self, block: Windows) -> Activations:
+        """All positive activations at the counted tokens of a block, on the models' device."""
+        _, first, occurrence = np.unique(block.texts, return_index=True, return_inverse=True)
+        vector_of = np.full(len(block.tokens), -1)  # where in `parts` a token's latents are
+        parts = []
+        encoded = 0
+        with multiplying(tf32=self._tf32):
+            for batch in _batches(block, np.sort(first), self._batch_tokens):
+                flat = block.starts[batch][:, None] + np.arange(block.lengths[batch[0]])
+                parts.append(self._encode_batch(block.tokens[flat]))
+                counted = flat[:, self._policy.first_counted :].reshape(-1)
+                vector_of[counted] = np.arange(encoded, encoded + len(counted))
+                encoded += len(counted)
+        repeats = np.flatnonzero(first[occurrence] != np.arange(len(block)))
+        lengths, originals = block.lengths[repeats], first[occurrence[repeats]]
+        vector_of[ranges(block.starts[repeats], lengths)] = vector_of[ranges(block.starts[originals], lengths)]
+        token = np.flatnonzero(vector_of >= 0)
+        latents = SparseLatents.concatenate(parts)
+        place, feature, value = latents.active(sent(torch.from_numpy(vector_of[token]), self._subject.device))
+        active_token = sent(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
+        return activations_of(active_token, feature, value)
+
+    def _encode_batch(self, tokens: NDArray[np.int32]) -> SparseLatents:
+        """The latents at the counted tokens of windows of equal length, [batch, pos]."""
+        hidden = self._subject.activations(torch.from_numpy(tokens.astype(np.int64)), self._location, self._layer_index)
+        return self._latents.sparse(hidden[:, self._policy.first_counted :].flatten(0, 1))
 
 
-def _batches(block: Windows, windows: Ints) -> Iterator[Ints]:
-    """Split windows (their numbers) into batches of equal length and at most BATCH_TOKENS tokens."""
+def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations:
+    """Activations that will be summarised where they are: by numpy on a CPU, which is faster there, else by torch."""
+    if token.device.type == "cpu":
+        return SparseActivations(token.numpy(), feature.numpy(), value.numpy())
+    return DeviceActivations(token, feature, value)
+
+
+def batch_tokens(device: torch.device) -> int:
+    """How many tokens go through the subject model at once."""
+    return BATCH_TOKENS.get(device.type, _BATCH_TOKENS_ELSEWHERE)
+
+
+def _batches(block: Windows, windows: Ints, tokens: int) -> Iterator[Ints]:
+    """Split windows (their numbers) into batches of equal length and at most so many tokens."""
     lengths = block.lengths[windows]
     for length in np.unique(lengths):
         same = windows[lengths == length]
-        size = max(1, BATCH_TOKENS // int(length))
+        size = max(1, tokens // int(length))
         yield from (same[begin : begin + size] for begin in range(0, len(same), size))
-
-
-def _copies(block: Windows, token: Ints, repeats: Ints, originals: Ints) -> tuple[Ints, Ints]:
-    """For windows that repeat an original's tokens: which activations they share, and at which tokens."""
-    order = np.argsort(token, kind="stable")
-    begin = np.searchsorted(token, block.starts[originals], sorter=order)
-    end = np.searchsorted(token, block.starts[originals + 1], sorter=order)
-    source = order[ranges(begin, end - begin)]
-    shift = np.repeat(block.starts[repeats] - block.starts[originals], end - begin)
-    return source, token[source] + shift

@@ -27,6 +27,7 @@ from sparse_autoencoder.batch_layout import Layout
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.hooks import check_request, hook_name
 from sparse_autoencoder.linear import Linear
+from sparse_autoencoder.transfers import sent
 
 # GELU overwrites its argument: a fresh tensor of the MLP's width would cost a tenth of the block's time.
 
@@ -201,8 +202,9 @@ class Gpt2:
                 f"layer {layer_index} of {self.name} isn't in memory: it was loaded up to layer {len(self._blocks) - 1}"
             )
         layout = Layout.of(tokens)
-        places = layout.flat(torch.arange(tokens.shape[1]).expand(tokens.shape)).to(self.device)
-        residual = self._token_embedding[layout.flat(tokens).to(self.device)] + self._position_embedding[places]
+        ids, places = layout.flat(tokens), layout.flat(torch.arange(tokens.shape[1]).expand(tokens.shape))
+        residual = self._token_embedding[sent(ids, self.device)]
+        residual += self._position_embedding[sent(places, self.device)]
         for earlier in range(layer_index):
             residual = self._run_block(earlier, layout, residual, "resid_post_mlp")
         return layout.per_window(self._run_block(layer_index, layout, residual, location))

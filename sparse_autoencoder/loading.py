@@ -112,6 +112,7 @@ class Models:
             layer_index=metadata.layer_index,
             policy=metadata.policy,
             spec=metadata.spec,
+            tf32=self.options.precision == "tf32",
         )
 
 
@@ -126,18 +127,16 @@ def on_this_machine(options: RunOptions) -> RunOptions:
 
 def load_models(options: RunOptions) -> Models:
     """Load subject model and autoencoder; SaescopeError if there is none of that name or they don't fit."""
-    import torch
-
     from sparse_autoencoder.checkpoints import address_of, fetch, load_autoencoder
+    from sparse_autoencoder.precision import check_precision, dtype_of
     from sparse_autoencoder.subject import hook_name, load_subject
 
     hook = hook_name(options.location, options.layer)
     options = on_this_machine(options)
+    check_precision(options.precision, options.device)
     folder = model_folder(options.subject)
     policy = _policy(options, read_config(folder))
-    subject = load_subject(
-        folder, device=options.device, dtype=getattr(torch, options.precision), last_layer=options.layer
-    )
+    subject = load_subject(folder, device=options.device, dtype=dtype_of(options.precision), last_layer=options.layer)
     checkpoint = fetch(address_of(options.autoencoder, options.location, options.layer))
     autoencoder = load_autoencoder(checkpoint, n_inputs=subject.width(options.location))
     return Models(options, policy, subject, autoencoder, checkpoint, hook)

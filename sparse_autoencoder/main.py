@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if __name__ == "__main__":  # as a script this folder is the first place for imp
 
 from sparse_autoencoder.changes import changes
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.overlap import one_ahead, one_behind
 
 if TYPE_CHECKING:
     from sparse_autoencoder.chunks import ChunkResult
@@ -135,21 +137,39 @@ def _process(job: Job, folder: RunFolder) -> None:
     if job.source.notice:
         print(f"saescope: {job.source.notice}", file=sys.stderr)
     records = _first(job.source, options.max_rows)
+    chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, job.state.next_chunk)
+    read = ((chunk, job.source.fraction_read()) for chunk in chunks)
+    # Who waits for a pipe can't be told to stop: it is read when it is needed.
+    reading = nullcontext(read) if job.source.is_stream else one_ahead(read)
+    keep = _keeping(job, folder)
+    with _progress(job) as advance, reading as chunks_read, one_behind() as later:
+
+        def finish(chunk: Chunk, result: ChunkResult, fraction: float | None) -> None:
+            keep(chunk, result)
+            advance(chunk, fraction)
+
+        for chunk, fraction in chunks_read:
+            later(partial(finish, chunk, _encode(job, chunk), fraction))
+
+
+def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None]:
+    """A function that takes a chunk's result into the run, and saves the run's state now and then."""
     saved_at, save_seconds = time.monotonic(), 0.0
-    with _progress(job) as advance:
-        for chunk in read_chunks(records, job.tokenizer, options.chunk_size, policy, job.state.next_chunk):
-            result = _encode(job, chunk)
-            if result.prompts is not None:
-                folder.store.put(folder.prompts(chunk.index), result.prompts)
-            # One assignment: whoever interrupts finds the state either before or after the chunk.
-            job.state = job.state.merge(result.part)
-            advance(chunk)
-            # saving may cost a tenth of the time at most
-            if time.monotonic() - saved_at > max(SAVE_EVERY_S, 10 * save_seconds):
-                begin = time.monotonic()
-                folder.write_state(job.state)
-                saved_at = time.monotonic()
-                save_seconds = saved_at - begin
+
+    def keep(chunk: Chunk, result: ChunkResult) -> None:
+        nonlocal saved_at, save_seconds
+        if result.prompts is not None:
+            folder.store.put(folder.prompts(chunk.index), result.prompts)
+        # One assignment: whoever interrupts finds the state either before or after the chunk.
+        job.state = job.state.merge(result.part)
+        # saving may cost a tenth of the time at most
+        if time.monotonic() - saved_at > max(SAVE_EVERY_S, 10 * save_seconds):
+            begin = time.monotonic()
+            folder.write_state(job.state)
+            saved_at = time.monotonic()
+            save_seconds = saved_at - begin
+
+    return keep
 
 
 def _encode(job: Job, chunk: Chunk) -> ChunkResult:
@@ -165,8 +185,11 @@ def _encode(job: Job, chunk: Chunk) -> ChunkResult:
 
 
 @contextmanager
-def _progress(job: Job) -> Iterator[Callable[[Chunk], None]]:
-    """A progress bar over rows with tokens/s and the time left; yields a function to call after each chunk."""
+def _progress(job: Job) -> Iterator[Callable[[Chunk, float | None], None]]:
+    """A progress bar over rows with tokens/s and the time left; yields a function to call after each chunk.
+
+    It takes the chunk, and how much of the source was read with it.
+    """
     from tqdm import tqdm
 
     begin = time.monotonic()
@@ -174,8 +197,8 @@ def _progress(job: Job) -> Iterator[Callable[[Chunk], None]]:
     max_rows = job.metadata.options.max_rows
     with tqdm(total=max_rows, initial=job.state.num_records, unit=" rows", unit_scale=True, dynamic_ncols=True) as bar:
 
-        def advance(chunk: Chunk) -> None:
-            state, fraction = job.state, job.source.fraction_read()
+        def advance(chunk: Chunk, fraction: float | None) -> None:
+            state = job.state
             if fraction:
                 estimate = max(state.num_records, round(state.num_records / fraction))
                 bar.total = min(estimate, max_rows or estimate)

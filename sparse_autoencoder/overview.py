@@ -107,7 +107,7 @@ class Overview:
         }
         sink = io.BytesIO()
         table = pa.table(columns, schema=_schema(self.statistics.metrics))
-        pq.write_table(table, sink, row_group_size=_FEATURES_PER_ROW_GROUP, compression="zstd")
+        pq.write_table(table, sink, row_group_size=_FEATURES_PER_ROW_GROUP, compression="zstd", use_dictionary=False)
         return sink.getvalue()
 
     @classmethod

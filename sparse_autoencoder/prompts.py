@@ -158,7 +158,8 @@ def _parquet(table: pa.Table) -> bytes:
 
 def _split(data: bytes) -> tuple[pa.Table, pa.Table]:
     """Usable and skipped rows."""
-    table = pq.read_table(io.BytesIO(data), columns=["row_id", "text", "skipped", "tokens"])
+    # not read_table, which loads pyarrow.dataset and pandas first
+    table = pq.ParquetFile(io.BytesIO(data)).read(columns=["row_id", "text", "skipped", "tokens"])
     return table.filter(table["skipped"].is_null()), table.filter(table["skipped"].is_valid())
 
 

@@ -9,9 +9,13 @@ is the same bytes however the run was interrupted and resumed.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,7 +25,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.arrays import Ints, ranges
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import Examples
-from sparse_autoencoder.features_files import EXAMPLE, FEATURES_PER_FILE, to_parquet
+from sparse_autoencoder.features_files import EXAMPLE, EXAMPLES, FEATURES_PER_FILE, to_parquet
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.overview import Overview, Statistics, overview_of
 from sparse_autoencoder.prompts import Rows, json_rows, read_rows
@@ -30,6 +34,7 @@ from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
 from sparse_autoencoder.summary import Summary
 
 SNIPPET_CHARS = 200
+_WRITERS = min(8, os.cpu_count() or 1)  # features files that are made at once; each takes about 40 MB
 _WINDOW_BITS = 22  # of the window number in a packed key: a row is at most 2^20 characters, of 4 bytes (tokens) each
 
 
@@ -61,9 +66,8 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
             folder.store.put(folder.key(name), file)
     overview = overview_of(summary)
     writer = _FeatureWriter(summary, overview, texts, folder.read_vocabulary(), metadata)
-    for number, begin in enumerate(range(0, summary.spec.n_features, FEATURES_PER_FILE)):
-        end = min(begin + FEATURES_PER_FILE, summary.spec.n_features)
-        folder.store.put(folder.features(number), writer.parquet(begin, end))
+    for number, data in enumerate(writer.files()):
+        folder.store.put(folder.features(number), data)
     top_features = _top_features(overview.statistics, metadata.options.top_feature_count)
     _put_json(folder, "feature_stats.json", _feature_stats(summary, overview.statistics, top_features, metadata))
     listed = sorted({feature for features in top_features.values() for feature in features})
@@ -136,6 +140,14 @@ class _ExampleTexts:
         return (examples.window * self._policy.row_tokens_per_window).astype(np.int32)
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """Examples, and which of the windows each shows."""
+
+    examples: Examples
+    slots: Ints  # [examples]
+
+
 class _FeatureWriter:
     """Features with their statistics and examples, as Parquet and as the original's JSON."""
 
@@ -148,21 +160,29 @@ class _FeatureWriter:
         metadata: RunMetadata,
     ) -> None:
         texts.finish()
-        self._summary = summary
+        self._n_features = summary.spec.n_features
         self._overview = overview
         self._texts = texts
         self._vocabulary = pa.array(vocabulary, pa.string())
         self._metadata = metadata
-        self._num_tokens = self._example_tokens(summary.top) + self._example_tokens(summary.random)
+        self._top, self._random = (_Shown(part, texts.slots(part)) for part in (summary.top, summary.random))
+        self._num_tokens = self._example_tokens(self._top) + self._example_tokens(self._random)
 
-    def parquet(self, begin: int, end: int) -> bytes:
-        """The features from `begin` to before `end` as the bytes of a Parquet file."""
-        return to_parquet(self._table, begin, self._num_tokens[begin:end])
+    def files(self) -> Iterator[bytes]:
+        """The features files in order; the next ones are made meanwhile, a few at a time."""
+        pending: deque[Future[bytes]] = deque()
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for begin in range(0, len(self._num_tokens), FEATURES_PER_FILE):
+                num_tokens = self._num_tokens[begin : begin + FEATURES_PER_FILE]
+                pending.append(pool.submit(to_parquet, self._table, begin, num_tokens))
+                if len(pending) > _WRITERS:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
 
     def feature_tokens(self, features: list[int]) -> dict[str, Any]:
         """feature_tokens.json, in the original's format, for these features."""
-        top = self._summary.top
-        slots = self._texts.slots(top)
+        top, slots = self._top.examples, self._top.slots
         prompt_index = self._texts.prompt_index(slots)
         bounds = np.searchsorted(top.feature, [features, [feature + 1 for feature in features]])
 
@@ -190,25 +210,26 @@ class _FeatureWriter:
             },
         }
 
-    def _example_tokens(self, examples: Examples) -> Ints:
+    def _example_tokens(self, shown: _Shown) -> Ints:
         """How many tokens each feature's examples have together [features]."""
-        _starts, lengths = self._texts.spans(self._texts.slots(examples))
-        totals = np.bincount(examples.feature, lengths, minlength=self._summary.spec.n_features)
+        _starts, lengths = self._texts.spans(shown.slots)
+        totals = np.bincount(shown.examples.feature, lengths, minlength=self._n_features)
         return totals.astype(np.int64)
 
     def _table(self, begin: int, end: int) -> pa.Table:
         columns: dict[str, Any] = {
             **self._overview.statistics.columns(begin, end),
             "histogram": self._overview.histograms.to_arrow(begin, end),
-            "top": self._examples(self._summary.top, begin, end),
-            "random": self._examples(self._summary.random, begin, end),
+            "top": self._examples(self._top, begin, end),
+            "random": self._examples(self._random, begin, end),
         }
         return pa.table(columns)
 
-    def _examples(self, examples: Examples, begin: int, end: int) -> pa.ListArray:
-        bounds = np.searchsorted(examples.feature, np.arange(begin, end + 1))
-        part = examples.take(np.arange(bounds[0], bounds[-1]))
-        slots = self._texts.slots(part)
+    def _examples(self, shown: _Shown, begin: int, end: int) -> pa.ListArray:
+        # of the array's type: numbers of another would have the whole array converted for each file
+        bounds = np.searchsorted(shown.examples.feature, np.arange(begin, end + 1, dtype=np.int32))
+        part = shown.examples.take(np.arange(bounds[0], bounds[-1]))
+        slots = shown.slots[bounds[0] : bounds[-1]]
         starts, lengths = self._texts.spans(slots)
         token_ids = self._texts.tokens[ranges(starts, lengths)]
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
@@ -224,13 +245,18 @@ class _FeatureWriter:
                 pa.array(self._texts.window_offsets(part)),
                 pa.array(part.position),
                 pa.array(self._texts.counts(part)),
-                pa.ListArray.from_arrays(list_offsets, ids),
-                pa.ListArray.from_arrays(list_offsets, self._vocabulary.take(ids)),
-                pa.ListArray.from_arrays(list_offsets, pa.array(activations)),
+                *(
+                    pa.ListArray.from_arrays(list_offsets, values, type=EXAMPLE.field(name).type)
+                    for name, values in (
+                        ("token_ids", ids),
+                        ("tokens", self._vocabulary.take(ids)),
+                        ("activations", pa.array(activations)),
+                    )
+                ),
             ],
             fields=list(EXAMPLE),
         )
-        return pa.ListArray.from_arrays(pa.array((bounds - bounds[0]).astype(np.int32)), entries)
+        return pa.ListArray.from_arrays(pa.array((bounds - bounds[0]).astype(np.int32)), entries, type=EXAMPLES)
 
 
 def _top_features(statistics: Statistics, how_many: int) -> dict[str, list[int]]:
@@ -284,8 +310,8 @@ def _temporary_file() -> Iterator[BinaryIO]:
 
 
 def _write_lines(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
-    for entry in entries:
-        file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+    encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each entry
+    file.writelines(encode(entry).encode() + b"\n" for entry in entries)
 
 
 def _put_json(folder: RunFolder, name: str, content: dict[str, Any]) -> None:

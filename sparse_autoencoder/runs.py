@@ -27,7 +27,7 @@ from sparse_autoencoder.windows import Bos, LongRows, TokenPolicy
 
 Status = Literal["running", "interrupted", "failed", "complete", "completed_with_errors"]
 PUBLISHED: tuple[Status, ...] = ("complete", "completed_with_errors")
-Precision = Literal["float32", "bfloat16", "float64"]
+Precision = Literal["float32", "tf32", "bfloat16", "float64"]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # no longer than a folder's name may be
 

@@ -64,7 +64,7 @@ WRONG = [
     ({"seed": -(10**30)}, "seed", "seed must be at least 0"),
     ({"bos": "maybe"}, "bos", "bos must be 'exclude', 'include' or 'none', not \"maybe\""),
     ({"long_rows": 1}, "long_rows", "long_rows must be 'split' or 'truncate', not 1"),
-    ({"precision": "int8"}, "precision", "precision must be 'float32', 'bfloat16' or 'float64'"),
+    ({"precision": "int8"}, "precision", "precision must be 'float32', 'tf32', 'bfloat16' or 'float64'"),
     ({"source": 5}, "source", "source must be text, not 5"),
     ({"source": {"a": [1] * 1000}}, "source", 'source must be text, not {"a": [1, 1'),
     ({"text_column": "\ud800"}, "text_column", "text_column has characters that no name has"),

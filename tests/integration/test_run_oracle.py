@@ -18,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparse_autoencoder import encoding
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
+from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.latents import LatentEncoder
 from sparse_autoencoder.main import prepare, run
@@ -299,10 +301,13 @@ class RecordingSubject:
         return hidden
 
 
+@pytest.mark.parametrize("summarised", ["by numpy", "where they are"])
 @pytest.mark.parametrize(("autoencoder", "bos", "long_rows"), POLICIES)
 def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
-    world: World, autoencoder: str, bos: str, long_rows: str
+    world: World, autoencoder: str, bos: str, long_rows: str, summarised: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if summarised == "where they are":  # as on a GPU
+        monkeypatch.setattr(encoding, "activations_of", DeviceActivations)
     options = options_of(world, autoencoder, bos, long_rows, precision="float32")
     metadata, chunk = only_chunk(options)
     subject = RecordingSubject(load_subject(world.subject))

@@ -98,7 +98,7 @@ def test_numbers_have_a_least_and_a_largest_value(flag: str, least: int, capsys:
 @pytest.mark.parametrize(
     ("flag", "known"),
     [
-        ("--precision", ["float32", "bfloat16", "float64"]),
+        ("--precision", ["float32", "tf32", "bfloat16", "float64"]),
         ("--bos", ["exclude", "include", "none"]),
         ("--long-rows", ["split", "truncate"]),
     ],

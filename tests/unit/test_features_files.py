@@ -128,7 +128,7 @@ def test_a_file_is_written_in_parts_when_its_examples_are_many() -> None:
         asked.append((begin, end))
         return pa.Table.from_pylist([record(feature, 1, 1) for feature in range(begin, end)], SCHEMA)
 
-    data = to_parquet(table_of, 1024, np.full(20, 1 << 20))
+    data = to_parquet(table_of, 1024, np.full(20, 1 << 17))
     assert asked == [(1024, 1024), (1024, 1032), (1032, 1040), (1040, 1044)]
     assert pq.read_table(io.BytesIO(data))["feature_id"].to_pylist() == list(range(1024, 1044))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from sparse_autoencoder.latents import LatentEncoder
+from sparse_autoencoder import latents
+from sparse_autoencoder.latents import LatentEncoder, SparseLatents
 from sparse_autoencoder.model import Autoencoder, TopK
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2}
@@ -33,13 +35,47 @@ def test_its_pre_activations_are_the_autoencoder_s(activation: str, dtype: torch
     torch.testing.assert_close(found.double(), exact, atol=tolerance, rtol=tolerance)
 
 
+def active_values(found: SparseLatents, vectors: list[int], n_latents: int) -> NDArray[np.float64]:
+    """Dense [vectors, n_latents]."""
+    place, latent, value = found.active(torch.tensor(vectors, dtype=torch.int64))
+    dense = np.zeros((len(vectors), n_latents))
+    dense[place, latent] = value
+    assert np.count_nonzero(dense) == len(place)
+    return dense
+
+
+@pytest.mark.parametrize("vectors_at_once", [1, 10, 33, 128])
+@pytest.mark.parametrize("latents_at_once", [64, 1000])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_its_sparse_latents_are_the_positive_ones_of_the_autoencoder(activation: str) -> None:
+def test_its_sparse_latents_are_the_positive_ones_of_the_autoencoder(
+    activation: str, latents_at_once: int, vectors_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latents, "TILE_VECTORS", {"cpu": vectors_at_once})
+    monkeypatch.setattr(latents, "TILE_LATENTS", latents_at_once)
     autoencoder = random_autoencoder(activation).double()
     vectors = torch.randn(33, 24, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    row, latent, value = LatentEncoder(autoencoder).sparse(vectors)
-    dense = np.zeros((33, 200))
-    dense[row, latent] = value
+    found = active_values(LatentEncoder(autoencoder).sparse(vectors), list(range(33)), 200)
     expected = autoencoder.encode(vectors)[0].clamp(min=0).numpy()
-    np.testing.assert_allclose(dense, expected, atol=1e-6, rtol=1e-6)
-    assert len(row) == np.count_nonzero(expected)
+    np.testing.assert_allclose(found, expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_vectors_can_be_asked_for_in_any_order_and_more_than_once(activation: str) -> None:
+    autoencoder = random_autoencoder(activation).double()
+    vectors = torch.randn(5, 24, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = LatentEncoder(autoencoder).sparse(vectors)
+    in_order = active_values(found, [0, 1, 2, 3, 4], 200)
+    np.testing.assert_array_equal(active_values(found, [4, 1, 1, 0], 200), in_order[[4, 1, 1, 0]])
+
+
+def test_no_vectors_have_no_latents() -> None:
+    found = LatentEncoder(random_autoencoder("topk")).sparse(torch.zeros(0, 24))
+    assert [len(part) for part in found.active(torch.zeros(0, dtype=torch.int64))] == [0, 0, 0]
+
+
+def test_a_latent_that_is_no_number_is_among_the_active_ones() -> None:
+    autoencoder = random_autoencoder("topk")
+    vectors = torch.zeros(2, 24)
+    vectors[1, 3] = torch.nan
+    place, _latent, value = LatentEncoder(autoencoder).sparse(vectors).active(torch.tensor([0, 1]))
+    assert value[place == 1].isnan().any()

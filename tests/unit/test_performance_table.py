@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.agreement import Agreement, MetricAgreement, PrecisionResults, Sample
 from benchmarks.performance_table import PAGE, generated
-from benchmarks.results import Hardware, Record, Results, RunShares
+from benchmarks.results import PRECISION_FILE, Hardware, Record, Results, RunShares
 
 EMPTY = "# Title\n<!-- generated: results -->\nold\n<!-- end -->\nrest\n"
+EMPTY_PRECISION = "# Title\n<!-- generated: precision -->\nold\n<!-- end -->\nrest\n"
+HARDWARE = Hardware(
+    cpu="Some CPU",
+    cores=2,
+    memory_gib=8,
+    torch_version="2.13.0",
+    torch_threads=2,
+    gpu=None,
+    gpu_memory_gib=None,
+)
 
 
 def results(*records: Record) -> Results:
@@ -15,20 +26,44 @@ def results(*records: Record) -> Results:
         command="python -m benchmarks.bench",
         measured_on="2026-11-23",
         load_before=0.5,
-        hardware=Hardware(
-            cpu="Some CPU",
-            cores=2,
-            memory_gib=8,
-            torch_version="2.13.0",
-            torch_threads=2,
-            gpu=None,
-            gpu_memory_gib=None,
-        ),
+        hardware=HARDWARE,
         records=list(records),
     )
 
 
-def test_the_generated_part_is_fresh() -> None:
+def agreement(precision: str, *, emulated: bool = False) -> Agreement:
+    return Agreement(
+        precision=precision,
+        emulated=emulated,
+        identical_sets=0.98765,
+        common_latents=0.99,
+        error_median=1.25e-7,
+        error_99th=0.0125,
+        error_largest=1,
+        silent_features=3,
+        new_features=1_234,
+        metrics=[MetricAgreement(name="skew", median=0, largest=0.5, rank_correlation=None if emulated else 0.75)],
+        top_examples=0.5,
+        top_examples_belonging=0.75,
+        random_examples=1,
+    )
+
+
+def precisions(*agreements: Agreement) -> PrecisionResults:
+    sample = Sample(
+        name="Some models",
+        rows=60,
+        tokens=1_000,
+        latents=2_048,
+        active_latents=3.97,
+        features=700,
+        full_lists=20,
+        agreements=list(agreements),
+    )
+    return PrecisionResults(command="it", measured_on="2026-11-23", hardware=HARDWARE, samples=[sample])
+
+
+def test_the_generated_parts_are_fresh() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert generated(text) == text, "run: python -m benchmarks.performance_table"
 
@@ -80,3 +115,26 @@ def test_machines_come_in_the_order_of_their_files(tmp_path: Path) -> None:
 
 def test_without_results_it_says_so(tmp_path: Path) -> None:
     assert "Nothing has been measured yet" in generated(EMPTY, tmp_path)
+
+
+def test_each_precision_is_a_column_of_what_it_agrees_in(tmp_path: Path) -> None:
+    precisions(agreement("float32"), agreement("tf32", emulated=True)).write(tmp_path / PRECISION_FILE)
+    page = generated(EMPTY_PRECISION, tmp_path)
+    assert page.startswith("# Title\n<!-- generated: precision -->\n`it` on 2026-11-23, Some CPU, PyTorch 2.13.0. ")
+    assert page.endswith("<!-- end -->\nrest\n")
+    sizes = "60 rows, 1,000 tokens, 4.0 of 2,048 latents active at a token; 700 features fired"
+    assert f"\n**Some models**: {sizes}, and the lists of strongest examples of 20 are full.\n" in page
+    assert "\n|  | float32 | tf32 (emulated) |\n| --- | ---: | ---: |\n" in page
+    assert "\n| tokens with the same active latents | 98.765 % | 98.765 % |\n" in page
+    assert "\n| relative error of activations: median | 1.2e-07 | 1.2e-07 |\n" in page
+    assert "\n| features that fire, and did not | 1,234 | 1,234 |\n" in page
+    assert "\n| skew | 0 | 0.5 | 0.750000 | 0 | 0.5 |  |\n" in page
+
+
+def test_precisions_are_no_machine(tmp_path: Path) -> None:
+    precisions(agreement("float32")).write(tmp_path / PRECISION_FILE)
+    assert "Nothing has been measured yet: `make bench`." in generated(EMPTY, tmp_path)
+
+
+def test_without_precisions_it_says_so(tmp_path: Path) -> None:
+    assert "Nothing has been measured yet: `python -m benchmarks.precision`." in generated(EMPTY_PRECISION, tmp_path)

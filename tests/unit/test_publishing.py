@@ -33,7 +33,7 @@ from tests.support.runs import (
     read_tables,
 )
 
-N_MANY = 1024 + 1024 + 37  # latents: two full files of features and a part of one
+N_MANY = 9 * 1024 + 37  # latents: more full files of features than are made at once, and a part of one
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +70,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Many:
 
 
 def test_features_are_cut_into_files_by_id(many: Many) -> None:
-    assert many.files == ["00000.parquet", "00001.parquet", "00002.parquet"]
+    assert many.files == [f"0000{number}.parquet" for number in range(10)]
     assert [record["feature_id"] for record in many.records] == list(range(N_MANY))
 
 

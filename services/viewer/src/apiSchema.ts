@@ -1668,7 +1668,7 @@ export interface components {
              * @default float32
              * @enum {string}
              */
-            precision?: "float32" | "bfloat16" | "float64";
+            precision?: "float32" | "tf32" | "bfloat16" | "float64";
             /** @default auto */
             device?: string;
             /** @default 0 */
