@@ -1,12 +1,13 @@
 """How fast does one core merge chunk summaries, from partials in a store to a run's state that is saved now and then?
 
-    python -m benchmarks.merge_speed [--before 10] [--chunks 6]
+    python -m benchmarks.merge_speed [--before 10] [--chunks 6] [--behind 4]
 
 Chunks of 10,000 rows of 8 to 24 tokens, at each of which about 32 of 32,768 features are active. How often a feature is
 active is log-normal; a quarter of the activations belong to features that a whole row is about; a tenth of the rows are
-texts that come again in every chunk. The first chunks fill the state, the rest are measured, on one core: get a partial
-from a directory, decode it, merge it; at the end, save the state. Saving is then spread over the time between two
-saves, as the runs do it. Other stores have other costs of getting and putting.
+texts that come again in every chunk. Each partial is without the examples that the state of some chunks before left out
+(with --behind -1, whole). The first chunks fill the state, the rest are measured, on one core: get a partial from a
+directory, decode it, merge it; at the end, save the state. Saving is then spread over the time between two saves, as
+the runs do it. Other stores have other costs of getting and putting.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.arrays import ranges
 from sparse_autoencoder.blocks import BLOCK_TOKENS, SparseActivations, summarise_blocks
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
+from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.runs import RunFolder, RunState
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.summary import Summary, SummarySpec
@@ -163,9 +165,9 @@ def merge_chunk(state: RunState, folder: RunFolder, chunk: int, watch: Stopwatch
     with watch.step("get partial"):
         data = folder.store.get(partial_key(folder, chunk))
     with watch.step("decode partial"):
-        part = RunState.from_bytes(data)
+        part = Part.from_bytes(data)
     with watch.step("merge"):
-        return state.merge(part)
+        return part.merged_into(state)
 
 
 def save(state: RunState, folder: RunFolder, watch: Stopwatch) -> int:
@@ -198,10 +200,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=int, default=10, help="chunks that fill the state first")
     parser.add_argument("--chunks", type=int, default=6, help="chunks that are measured")
+    parser.add_argument("--behind", type=int, default=4, help="chunks by which limits are behind; -1: no limits")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as path:
         folder = RunFolder(DirectoryStore(Path(path)), "benchmark")
-        put_partials(folder, args.before + args.chunks)
+        put_partials(folder, args.before + args.chunks, args.behind)
         stay_on_one_core()
         state = RunState(Summary.empty(SPEC))
         for chunk in range(args.before):
@@ -218,13 +221,24 @@ def main() -> None:
     report(watch, tokens_per_chunk)
 
 
-def put_partials(folder: RunFolder, how_many: int) -> None:
-    """Write the partials of the first chunks, always the same ones."""
+def make_parts(how_many: int) -> Iterator[RunState]:
+    """The parts of the first chunks, always the same ones."""
     random = np.random.default_rng(0)
     cumulative = np.cumsum(frequencies(random, SPEC.n_features))
     repeated = make_rows(random, _REPEATED_TEXTS, cumulative)
     for chunk in range(how_many):
-        folder.store.put(partial_key(folder, chunk), make_part(random, chunk, repeated, cumulative).to_bytes())
+        yield make_part(random, chunk, repeated, cumulative)
+
+
+def put_partials(folder: RunFolder, how_many: int, behind: int) -> None:
+    """Write the partials of the first chunks, each within limits that are so many chunks behind (-1: none)."""
+    state = RunState(Summary.empty(SPEC))
+    limits: list[Limits] = []
+    for chunk, part in enumerate(make_parts(how_many)):
+        limits.append(Limits.of(state))
+        partial = Part(part) if behind < 0 else Part(part).within(limits[max(0, chunk - behind)])
+        folder.store.put(partial_key(folder, chunk), partial.to_bytes())
+        state = state.merge(part)
 
 
 def partial_key(folder: RunFolder, chunk: int) -> str:

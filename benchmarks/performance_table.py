@@ -14,6 +14,7 @@ from benchmarks import precision_table
 from benchmarks.agreement import PrecisionResults
 from benchmarks.markdown import percent, table
 from benchmarks.results import FOLDER, PRECISION_FILE, Hardware, Record, Results, read_all
+from benchmarks.start_up import STARTING
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 _PART = re.compile(r"(<!-- generated: (?P<name>results|precision) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -52,11 +53,14 @@ def section(results: Results) -> str:
         f"`{results.command}` on {results.measured_on}, PyTorch {results.hardware.torch_version}, "
         f"{results.hardware.torch_threads} threads, load {results.load_before:g} before.",
         "",
-        *table(_HEAD, [_cells(record) for record in results.records], _NUMBERS),
+        *table(_HEAD, [_cells(record) for record in results.records if record.name not in STARTING], _NUMBERS),
     ]
     runs = [record for record in results.records if record.run is not None]
     if runs:
         lines += ["", *table(_RUN_HEAD, [_run_cells(record) for record in runs], _RUN_NUMBERS)]
+    starts = [record for record in results.records if record.name in STARTING]
+    if starts:
+        lines += ["", *table(_START_HEAD, [_start_cells(record) for record in starts], _START_NUMBERS)]
     return "\n".join(lines) + "\n"
 
 
@@ -103,6 +107,15 @@ def _run_cells(record: Record) -> list[str]:
         f"{run.loading_s:.1f}",
         "" if run.peak_device_gib is None else f"{run.peak_device_gib:.1f} GiB",
     ]
+
+
+_START_HEAD = ("from the command line", "seconds", "fastest", "slowest", "repeats")
+_START_NUMBERS = 4
+
+
+def _start_cells(record: Record) -> list[str]:
+    times = (record.seconds, record.fastest_s, record.slowest_s)
+    return [record.name, *(f"{seconds or 0:.2f}" for seconds in times), str(record.repeats)]
 
 
 def _count(number: int | None) -> str:

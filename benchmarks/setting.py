@@ -52,7 +52,7 @@ def multiplying_as(target: Target) -> AbstractContextManager[None]:
 
 @dataclass(frozen=True)
 class Scale:
-    """How large everything is. Rows are chosen so that the whole takes about eight minutes on two cores."""
+    """How large everything is. Rows are chosen so that the whole takes about twenty minutes on two cores."""
 
     config: Mapping[str, Any]  # of the subject model, as in config.json
     layer: int
@@ -93,13 +93,13 @@ FULL = Scale(
     rounds=3,
     large_rounds=1,
     rows={
-        ("cpu", "float32"): (2_500, 800),
-        ("cpu", "bfloat16"): (6_000, 2_000),
+        ("cpu", "float32"): (6_000, 1_500),
+        ("cpu", "bfloat16"): (12_000, 3_000),
         ("cuda", "float32"): (100_000, 50_000),
         ("cuda", "tf32"): (200_000, 100_000),
         ("cuda", "bfloat16"): (400_000, 200_000),
     },
-    chunk_rows={"cpu": 1_250, "cuda": 10_000},
+    chunk_rows={"cpu": 3_000, "cuda": 100_000},
     warm_up_rows=100,
     original_rows=8,
     batched_rows={"cpu": 256, "cuda": 4_096},

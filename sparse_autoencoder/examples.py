@@ -119,13 +119,25 @@ class Order(ABC):
 
         Of `later` only what reaches the last rank of a full list is looked at: once a run is under way that is little.
         """
-        key = self.key(earlier)
-        entering = later.take(self.key(later) <= self._last_keys(earlier, key, later, per_feature))
+        n_features = 1 + int(max(earlier.feature.max(initial=0), later.feature.max(initial=0)))
+        entering = self.reaching(later, self.last_keys(earlier, n_features, per_feature))
         both = Examples.concatenate([earlier, entering])
-        ranked = self._rank(both, np.concatenate([key, self.key(entering)]))
+        ranked = self._rank(both, np.concatenate([self.key(earlier), self.key(entering)]))
         ranked = self.choose(both, ranked, len(earlier))
         rank = rank_in_group(group_starts(both.feature[ranked]), len(ranked))
         return both.take(ranked[rank < per_feature])
+
+    def last_keys(self, chosen: Examples, n_features: int, per_feature: int) -> ShortKeys:
+        """Per feature the key of the last of its chosen examples, [n_features]; the largest if that list isn't full."""
+        starts = group_starts(chosen.feature)
+        full = starts[np.diff(starts, append=len(chosen)) == per_feature]
+        last = np.full(n_features, np.iinfo(np.uint32).max, np.uint32)
+        last[chosen.feature[full]] = self.key(chosen)[full + per_feature - 1]
+        return last
+
+    def reaching(self, examples: Examples, last_keys: ShortKeys) -> Examples:
+        """The examples that are not beyond their feature's last key. Equal keys stay: what decides then isn't here."""
+        return examples.take(self.key(examples) <= last_keys[examples.feature])
 
     def _rank(self, examples: Examples, key: ShortKeys) -> Ints:
         """Indices of the examples, sorted by feature and then by rank; `key` holds their keys."""
@@ -138,15 +150,6 @@ class Order(ABC):
             columns = [packed, *self.tie_keys(examples)]
             ranked[tied] = subset[np.lexsort([column[subset] for column in reversed(columns)])]
         return ranked
-
-    def _last_keys(self, earlier: Examples, key: ShortKeys, later: Examples, per_feature: int) -> ShortKeys:
-        """For each of `later` the key of the last of `earlier` of its feature; the largest if that list isn't full."""
-        starts = group_starts(earlier.feature)
-        full = starts[np.diff(starts, append=len(earlier)) == per_feature]
-        n_features = 1 + int(max(earlier.feature.max(initial=0), later.feature.max(initial=0)))
-        last = np.full(n_features, np.iinfo(np.uint32).max, np.uint32)
-        last[earlier.feature[full]] = key[full + per_feature - 1]
-        return last[later.feature]
 
 
 class StrongestFirst(Order):

@@ -8,7 +8,7 @@ models, tokens' texts or files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import (
     Examples,
     Order,
+    ShortKeys,
     SmallestDraw,
     StrongestFirst,
 )
@@ -35,6 +36,14 @@ class SummarySpec:
     n_features: int
     examples_per_feature: int
     seed: int
+
+
+@dataclass(frozen=True)
+class LastKeys:
+    """Per feature the key of the last of its examples, or the largest key where the list isn't full."""
+
+    top: ShortKeys  # [features]
+    random: ShortKeys  # [features]
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,19 @@ class Summary:
             histogram_count=count,
             top=TOP_ORDER.merge(self.top, later.top, keep),
             random=RANDOM_ORDER.merge(self.random, later.random, keep),
+        )
+
+    def last_keys(self) -> LastKeys:
+        """What later examples must reach to be chosen."""
+        size = self.spec.n_features, self.spec.examples_per_feature
+        return LastKeys(TOP_ORDER.last_keys(self.top, *size), RANDOM_ORDER.last_keys(self.random, *size))
+
+    def reaching(self, last_keys: LastKeys) -> Summary:
+        """This summary without the examples that are beyond the last keys of an earlier part."""
+        return replace(
+            self,
+            top=TOP_ORDER.reaching(self.top, last_keys.top),
+            random=RANDOM_ORDER.reaching(self.random, last_keys.random),
         )
 
     def totals(self) -> Totals:

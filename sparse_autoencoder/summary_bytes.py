@@ -63,11 +63,8 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
 
 def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
     """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
-    from safetensors.numpy import load
-
     try:
-        raw = pa.decompress(data[8:], int.from_bytes(data[:8], "little"), codec=_CODEC, asbytes=True)
-        arrays: Arrays = load(raw)
+        arrays = stored_arrays(data)
         version, n_features, per_feature, seed, num_tokens = arrays["header"].tolist()
     except Exception as error:  # the libraries below raise their own kinds for damaged bytes
         raise SaescopeError(f"this is not a stored summary, or it is damaged: {error}") from error
@@ -90,6 +87,15 @@ def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
     )
     extra = {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
     return summary, extra
+
+
+def stored_arrays(data: bytes) -> Arrays:
+    """The arrays that the bytes of a summary hold, by name; raises what the libraries below raise for other bytes."""
+    from safetensors.numpy import load
+
+    raw = pa.decompress(data[8:], int.from_bytes(data[:8], "little"), codec=_CODEC, asbytes=True)
+    arrays: Arrays = load(raw)
+    return arrays
 
 
 def _windows(examples: Examples) -> tuple[NDArray[np.int64], Arrays]:

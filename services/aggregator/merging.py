@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from services.common.workspace import MergeProgress
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.publishing import check_outcome, publish
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
 from sparse_autoencoder.summary import Summary
@@ -42,6 +43,10 @@ class MergedState:
         """See State.to_bytes."""
         return self.state.to_bytes()
 
+    def limits(self) -> bytes:
+        """See State.limits."""
+        return Limits.of(self.state).to_bytes()
+
 
 class SummaryMerging:
     """The port Merging (work.py) on summaries."""
@@ -57,7 +62,7 @@ class SummaryMerging:
     def merge(self, state: MergedState, partial: bytes) -> MergedState:
         """See Merging.merge."""
         try:
-            return MergedState(state.state.merge(RunState.from_bytes(partial)))
+            return MergedState(Part.from_bytes(partial).merged_into(state.state))
         except ValueError as error:
             raise SaescopeError(f"what was encoded does not belong here: {error}") from error
 

@@ -44,6 +44,9 @@ class State(Protocol):
     def to_bytes(self) -> bytes:
         """The state as it is saved."""
 
+    def limits(self) -> bytes:
+        """What examples of later chunks must reach."""
+
 
 S = TypeVar("S", bound=State)
 
@@ -164,6 +167,8 @@ class Aggregator(Generic[S]):
             kept.state = self._merging.merge(kept.state, partial)
         except SaescopeError:
             # What is damaged is computed again, but not for ever; that its chunk was encoded is not held against it.
+            # And not by the same limits: they may be of an aggregator for which other chunks had failed.
+            space.delete_limits()
             space.delete_partial(chunk)
             self._world.leases.forget(names.chunk_attempts(run_id, chunk))
             if self._world.leases.count(names.damaged_partials(run_id, chunk)) >= self._world.limits.chunk_attempts:
@@ -188,6 +193,7 @@ class Aggregator(Generic[S]):
         begin = self._world.clock.now()
         cursor = kept.state.next_chunk
         self._world.store.put(space.folder.state(cursor), kept.state.to_bytes())
+        space.put_limits(kept.state.limits())
         kept.saved = cursor
         space.folder.remove_states(before=cursor)
         space.remove_merged(cursor)

@@ -2,7 +2,7 @@
 
 Each file has one kind of writer, and what decides anything is written once and never changed, or only grows; so a
 worker that was cut off and wakes up late can do no harm. `ingested.json`, chunks, partials and states decide;
-`reading.json` and `progress.json` are for people. This file decides nothing.
+`reading.json` and `progress.json` are for people, and `limits` only spares work. This file decides nothing.
 """
 
 from __future__ import annotations
@@ -182,6 +182,21 @@ class Workspace:
         """Remove what a chunk contributed."""
         self._store.delete(self._numbered("partials", chunk))
 
+    def put_limits(self, data: bytes) -> None:
+        """Write what examples of chunks that are yet to be merged must reach."""
+        self._store.put(self.folder.key("limits"), data)
+
+    def limits(self) -> bytes | None:
+        """What examples must reach, as far as is known: maybe that of a state that is less far; None at first."""
+        try:
+            return self._store.get(self.folder.key("limits"))
+        except NotFoundError:
+            return None
+
+    def delete_limits(self) -> None:
+        """Forget what examples must reach, until it is written again."""
+        self._store.delete(self.folder.key("limits"))
+
     def put_prompts(self, chunk: int, data: bytes) -> None:
         """Write a chunk's prompts file."""
         self._store.put(self.folder.prompts(chunk), data)
@@ -217,7 +232,7 @@ class Workspace:
             self._store.delete(self.folder.prompts(chunk))
         for folder in ("chunks/", "partials/", "state/"):
             self._delete_all(folder)
-        names = ["reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json"]
+        names = ["limits", "reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json"]
         stopped = self.stopped()
         if stopped is not None and stopped.status != "deleted":  # cancelled too late
             names.append("stopped.json")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from services.common.logs import log
 from services.common.sources import allowed
 from services.encoder.work import Contribution
-from sparse_autoencoder.chunks import ChunkResult, encode_chunk, failed_chunk
+from sparse_autoencoder.chunks import encode_chunk, failed_chunk
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.loading import Models, load_models, load_tokens, on_this_machine
 from sparse_autoencoder.prompts import chunk_from_parquet
 from sparse_autoencoder.recent import Recent
@@ -37,7 +40,7 @@ class ModelComputer:
         tokenizer, _policy = load_tokens(allowed(plan.options, self._data_folder))
         return tokenizer.vocabulary(plan.subject["vocab_size"])
 
-    def encode(self, plan: RunMetadata, chunk: int, data: bytes) -> Contribution:
+    def encode(self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None]) -> Contribution:
         """See Computer.encode."""
         begin = time.monotonic()
         encoder = self._encoder_for(plan)
@@ -45,7 +48,7 @@ class ModelComputer:
         rows = chunk_from_parquet(data, chunk)
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
-        contribution = _contribution(result, rows.n_records)
+        contribution = _contribution(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)
         packed = time.monotonic()
         return replace(
             contribution,
@@ -55,7 +58,8 @@ class ModelComputer:
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
         """See Computer.failed."""
         rows = chunk_from_parquet(data, chunk)
-        return replace(_contribution(failed_chunk(rows, error, plan.spec), rows.n_records), error=error)
+        part = Part(failed_chunk(rows, error, plan.spec).part)
+        return replace(_contribution(part, None, rows.n_records), error=error)
 
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
         if self._encoder is not None and self._encoder[0] == plan.run_id:
@@ -82,6 +86,16 @@ def _of_models(options: RunOptions) -> RunOptions:
     return RunOptions(**options.model_dump(include=wanted))
 
 
-def _contribution(result: ChunkResult, num_rows: int) -> Contribution:
-    num_tokens = result.part.summary.num_tokens
-    return Contribution(result.part.to_bytes(), result.prompts, num_rows=num_rows, num_tokens=num_tokens)
+def _within(limits: bytes | None, part: Part, plan: RunMetadata) -> Part:
+    """The part without examples that can't be chosen any more, as far as is known."""
+    if limits is None:
+        return part
+    try:
+        return part.within(Limits.from_bytes(limits, plan.num_features))
+    except SaescopeError as error:  # the whole part is right as well; the next state brings new limits
+        log("limits can't be read", logging.WARNING, run=plan.run_id, problem=str(error))
+        return part
+
+
+def _contribution(part: Part, prompts: bytes | None, num_rows: int) -> Contribution:
+    return Contribution(part.to_bytes(), prompts, num_rows=num_rows, num_tokens=part.part.summary.num_tokens)

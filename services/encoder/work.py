@@ -1,12 +1,13 @@
 """Encoding a chunk: its rows out of the store, what it contributes into it, and a word to the aggregator.
 
-The result has the chunk's name and depends on the chunk alone, so that encoding one twice changes nothing. A chunk that
-fails too often contributes the record that it is missing. This file knows no models.
+The result has the chunk's name, and what merging makes of it depends on the chunk alone, so that encoding one twice
+changes nothing. (Its bytes also depend on how far merging was: examples that can't be chosen any more are left out.) A
+chunk that fails too often contributes the record that it is missing. This file knows no models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,8 +41,8 @@ class Computer(Protocol):
     def vocabulary(self, plan: RunMetadata) -> list[str]:
         """Each token id's text."""
 
-    def encode(self, plan: RunMetadata, chunk: int, data: bytes) -> Contribution:
-        """Encode a chunk."""
+    def encode(self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None]) -> Contribution:
+        """Encode a chunk; `limits` reads what its examples must reach (best when they are there), or None."""
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
         """The record that a chunk is missing."""
@@ -112,7 +113,7 @@ class _Attempt:
             reason = f"the worker was lost {attempt - 1} times while it encoded this chunk: is there enough memory?"
             return self._missing(plan, data, reason)
         try:
-            return self.computer.encode(plan, self.chunk, data)
+            return self.computer.encode(plan, self.chunk, data, self.space.limits)
         except UnavailableError:
             raise
         except Exception as error:

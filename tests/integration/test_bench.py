@@ -20,6 +20,7 @@ from benchmarks.plain_batched import PlainBatched
 from benchmarks.results import Results, read_all
 from benchmarks.setting import QUICK
 from benchmarks.stages import TOP_K
+from benchmarks.start_up import STARTING
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.subject import BridgeSubject, load_subject
 from tests.support.runs import LAYER, World, one_thread
@@ -72,7 +73,7 @@ def test_every_record_is_written(results: tuple[Results, str]) -> None:
     }
     found: dict[str, Kinds] = {}
     for record in results[0].records:
-        if record.measured and record.name != TOP_K:
+        if record.measured and record.name not in (TOP_K, *STARTING):
             assert record.device == "cpu"
             assert record.tokens_per_s is not None
             assert record.tokens_per_s > 0
@@ -90,9 +91,15 @@ def test_what_needs_a_gpu_says_that_it_was_not_measured(results: tuple[Results, 
     assert "GPU, bfloat16, end to end: tokens/s" in results[1]
 
 
+def test_starting_is_timed(results: tuple[Results, str]) -> None:
+    seconds = {r.name: r.seconds for r in results[0].records if r.name in STARTING}
+    assert set(seconds) == {"saescope run --help", "saescope run, demo models, 1,000 rows"}
+    assert all(value is not None and value > 0 for value in seconds.values())
+
+
 def test_each_promise_has_a_verdict(results: tuple[Results, str]) -> None:
-    lines = [line for line in results[1].splitlines() if line.startswith(("CPU, ", "GPU, "))]
-    assert len(lines) == 11
+    lines = [line for line in results[1].splitlines() if line.startswith(("CPU, ", "GPU, ", "saescope "))]
+    assert len(lines) == 13
     assert all(line.endswith(("  met", "  MISSED", "  not measured")) for line in lines)
 
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from services.common.celery_app import create_app
+from services.common.messages import Message
 from services.common.problems import Problems
+from services.common.queue import CeleryQueue
+from sparse_autoencoder.limits import Basis, Limits, Part
+from sparse_autoencoder.summary import LastKeys
 from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
 from tests.support.small_disk import small_disk
@@ -112,6 +119,55 @@ def test_a_damaged_partial_is_computed_again(cluster: Cluster) -> None:
     space = cluster.new_run(tiny_options())
     cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
     space.put_partial(3, space.partial(3)[:-100])
+    cluster.run_only(INGEST, ENCODER, AGGREGATOR)
+    assert cluster.finish(space) == expected_files()
+
+
+def test_a_chunk_leaves_out_examples_that_those_before_it_exclude(cluster: Cluster) -> None:
+    cluster.run_only(INGEST, ENCODER)
+    space = cluster.new_run(tiny_options())
+    cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
+    whole = [Part.from_bytes(space.partial(chunk)) for chunk in range(CHUNKS)]
+    for chunk in range(6, CHUNKS):
+        space.delete_partial(chunk)
+    cluster.run_only(INGEST, AGGREGATOR)
+    cluster.wait(lambda: space.cursor() == 6 and space.partials() == [], "half of the chunks are merged and saved")
+    cluster.run_only(ENCODER)
+    queue = CeleryQueue(create_app(cluster.settings))
+    for chunk in range(6, CHUNKS):  # the watch may have been ended before it did
+        queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk))
+    cluster.wait(lambda: len(space.partials()) == CHUNKS - 6, "the other half is encoded")
+    for chunk in range(6, CHUNKS):
+        again = Part.from_bytes(space.partial(chunk))
+        assert again.basis == Basis(next_chunk=6)
+        assert 0 < len(again.part.summary.top) < len(whole[chunk].part.summary.top)
+        assert 0 < len(again.part.summary.random) < len(whole[chunk].part.summary.random)
+    cluster.run_only(INGEST, AGGREGATOR)
+    assert cluster.finish(space) == expected_files()
+
+
+def test_limits_that_are_damaged_limit_nothing(cluster: Cluster) -> None:
+    _ingest, encoder = cluster.run_only(INGEST, ENCODER)
+    space = cluster.new_run(tiny_options())
+    space.put_limits(b"something else")
+    cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
+    assert len(encoder.said("limits can't be read", run=space.folder.run_id)) == CHUNKS
+    cluster.run_only(INGEST, ENCODER, AGGREGATOR)
+    assert cluster.finish(space) == expected_files()
+
+
+def test_a_chunk_that_was_cut_by_limits_of_others_than_are_merged_is_computed_again(cluster: Cluster) -> None:
+    cluster.run_only(INGEST, ENCODER)
+    space = cluster.new_run(tiny_options())
+    cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
+    first, second = (Part.from_bytes(space.partial(chunk)) for chunk in (0, 1))
+    # As if an aggregator that is gone had merged other chunks, whose examples nothing reaches.
+    unreachable = np.zeros(first.part.summary.spec.n_features, np.uint32)
+    limits = Limits(Basis(next_chunk=1), LastKeys(unreachable, unreachable))
+    cut = second.within(limits)
+    assert len(cut.part.summary.top) == 0
+    space.put_limits(limits.to_bytes())
+    space.put_partial(1, replace(cut, basis=Basis(next_chunk=2)).to_bytes())
     cluster.run_only(INGEST, ENCODER, AGGREGATOR)
     assert cluster.finish(space) == expected_files()
 

@@ -1,7 +1,9 @@
 """What ingest, encoder and aggregator compute with, in small: bytes in which every mistake shows.
 
 A chunk's rows, its prompts file and what it contributes name run and chunk; a state is the list of what was merged, and
-the published files repeat that list. `published` says what they must be, and shares no code with the rest.
+the published files repeat that list. Each chunk has one example, a number, of which a state keeps the few smallest;
+encoders leave out what the limits of some earlier state say can't be among them. `published` says what the files must
+be, and shares no code with the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from services.encoder.work import Contribution
 from services.ingest.work import DatasetChunk
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions
+from tests.simulation import examples
+from tests.simulation.examples import Examples, FakeLimits, example_of, to_basis, to_examples, to_text
 from tests.simulation.faults import STALL_S, Script
 from tests.simulation.network import Network
 
@@ -48,6 +52,7 @@ class Compute:
     scripts: dict[str, Script]
     happened: Happened = field(default_factory=Happened)
     given_up: Callable[[str, int, str], None] = lambda run_id, chunk, error: None
+    _limits_seen: dict[str, list[FakeLimits]] = field(default_factory=dict)
 
     def take_time(self, run_id: str, seconds: float) -> None:
         """Let up to so many seconds pass, with leases renewed."""
@@ -92,7 +97,7 @@ class Compute:
         """See Computer.vocabulary."""
         return [plan.run_id]
 
-    def encode(self, plan: RunMetadata, chunk: int, data: bytes) -> Contribution:
+    def encode(self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None]) -> Contribution:
         """See Computer.encode."""
         run_id = plan.run_id
         self._check_rows(run_id, chunk, data)
@@ -106,16 +111,25 @@ class Compute:
             self.network.note("encoding raises")
             raise RuntimeError(f"chunk {chunk} is too hard\nfor us")
         self._maybe_unavailable()
-        return Contribution(f"{run_id} {chunk} encoded".encode(), f"prompts of {run_id} {chunk}\n".encode())
+        example, basis = str(example_of(run_id, chunk)), "0:"
+        limited = self._some_limits(run_id, limits())
+        if limited is not None and to_basis(limited.basis).next_chunk <= chunk:
+            self.network.note("limits of earlier chunks known")
+            basis = limited.basis
+            if not limited.reached_by(int(example)):
+                self.network.note("example left out")
+                example = "-"
+        partial = f"{run_id} {chunk} {example} {basis} encoded"
+        return Contribution(partial.encode(), f"prompts of {run_id} {chunk}\n".encode())
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
         """See Computer.failed."""
         self._check_rows(plan.run_id, chunk, data)
-        self._maybe_unavailable()
+        self._maybe_unavailable(10)  # what happens rarely
         self.network.note("chunk given up")
         self.happened.given_up.add((plan.run_id, chunk))
         self.given_up(plan.run_id, chunk, error)
-        return Contribution(f"{plan.run_id} {chunk} failed".encode(), None, error=error)
+        return Contribution(f"{plan.run_id} {chunk} - 0: failed".encode(), None, error=error)
 
     def empty(self, plan: RunMetadata) -> FakeState:
         """See Merging.empty."""
@@ -123,19 +137,25 @@ class Compute:
 
     def load(self, data: bytes) -> FakeState:
         """See Merging.load."""
-        run_id, *merged = data.decode().split("\n")
-        return FakeState(run_id, tuple(merged))
+        run_id, kept, *merged = data.decode().split("\n")
+        return FakeState(run_id, tuple(merged), to_examples(kept))
 
     def merge(self, state: FakeState, partial: bytes) -> FakeState:
         """See Merging.merge."""
         words = partial.decode().split(" ")
-        if len(words) != 3 or words[2] not in ("encoded", "failed"):
+        if len(words) != 5 or words[4] not in ("encoded", "failed"):
             self.network.note("damaged partial found")
             raise SaescopeError(f"{partial!r} is damaged")
         if words[:2] != [state.run_id, str(state.next_chunk)]:
             raise ValueError(f"{partial!r} does not come next in {state}")
+        if not to_basis(words[3]).is_in(state.next_chunk, state.failed):
+            self.network.note("partial cut by limits of other chunks")
+            self.happened.partials_damaged[state.run_id] += 1
+            raise SaescopeError(f"{partial!r} was cut by chunks that are not in {state}")
         self.take_time(state.run_id, 0.2)
-        return FakeState(state.run_id, (*state.merged, f"{words[1]} {words[2]}"))
+        new = [] if words[2] == "-" else [(int(words[2]), int(words[1]))]
+        kept = examples.chosen([*state.examples, *new])
+        return FakeState(state.run_id, (*state.merged, f"{words[1]} {words[4]}"), kept)
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: FakeState) -> RunMetadata:
         """See Merging.publish."""
@@ -148,7 +168,7 @@ class Compute:
         (word,) = folder.read_vocabulary()
         self.take_time(state.run_id, 2)
         folder.store.put(folder.key("prompts.jsonl"), prompts)
-        folder.store.put(folder.features(0), "\n".join([word, *state.merged]).encode())
+        folder.store.put(folder.features(0), "\n".join([word, to_text(state.examples), *state.merged]).encode())
         folder.store.put(folder.key("feature_stats.json"), f"{len(state.merged)} chunks of {word}".encode())
         failed = [FailedChunk(chunk=chunk, first_row=0, last_row=0, num_rows=0, error="") for chunk in state.failed]
         return plan.model_copy(
@@ -159,14 +179,24 @@ class Compute:
             }
         )
 
+    def _some_limits(self, run_id: str, data: bytes | None) -> FakeLimits | None:
+        """The limits of this or of any earlier state that this run has had; None when there are none."""
+        seen = self._limits_seen.setdefault(run_id, [])
+        if data is None:
+            seen.clear()
+            return None
+        seen.append(FakeLimits.from_bytes(data))
+        return self.network.scheduler.random.choice(seen)
+
     def _check_rows(self, run_id: str, chunk: int, data: bytes) -> None:
         if data == b"damaged":
             raise SaescopeError(f"the rows of chunk {chunk} can't be read")
         if data != f"rows of {run_id} {chunk}".encode():
             self.happened.mixed_up.append(f"chunk {chunk} of {run_id} has {data!r}")
 
-    def _maybe_unavailable(self) -> None:
-        if self.network.faulty and self.network.scheduler.random.random() < self.network.plan.calls["fail before"]:
+    def _maybe_unavailable(self, times_as_often: int = 1) -> None:
+        rate = times_as_often * self.network.plan.calls["fail before"]
+        if self.network.faulty and self.network.scheduler.random.random() < rate:
             self.network.note("computing lacks something")
             raise UnavailableError("the models' host is down")
 
@@ -219,6 +249,7 @@ class FakeState:
 
     run_id: str
     merged: tuple[str, ...] = ()  # "<chunk> encoded" or "<chunk> failed"
+    examples: Examples = ()
 
     @property
     def next_chunk(self) -> int:
@@ -239,17 +270,24 @@ class FakeState:
 
     def to_bytes(self) -> bytes:
         """See State.to_bytes."""
-        return "\n".join([self.run_id, *self.merged]).encode()
+        return "\n".join([self.run_id, to_text(self.examples), *self.merged]).encode()
+
+    def limits(self) -> bytes:
+        """See State.limits."""
+        basis = f"{self.next_chunk}:{','.join(map(str, self.failed))}"
+        return FakeLimits(basis, examples.last_key(self.examples)).to_bytes()
 
 
 def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:
     """What a finished run must consist of beside metadata.json, where these chunks are missing."""
     lines = [f"{chunk} {'failed' if chunk in failed else 'encoded'}" for chunk in range(num_chunks)]
     prompts = {chunk: f"prompts of {run_id} {chunk}\n" for chunk in range(num_chunks) if chunk not in failed}
+    smallest = sorted((example_of(run_id, chunk), chunk) for chunk in prompts)[:2]
+    kept = ",".join(f"{example}/{chunk}" for example, chunk in smallest)
     return {
         f"{run_id}/vocabulary.json": f'["{run_id}"]'.encode(),
         f"{run_id}/prompts.jsonl": "".join(prompts.values()).encode(),
-        f"{run_id}/features/00000.parquet": "\n".join([run_id, *lines]).encode(),
+        f"{run_id}/features/00000.parquet": "\n".join([run_id, kept, *lines]).encode(),
         f"{run_id}/feature_stats.json": f"{num_chunks} chunks of {run_id}".encode(),
     } | {f"{run_id}/prompts/{chunk:06d}.parquet": text.encode() for chunk, text in prompts.items()}
 

@@ -15,7 +15,9 @@ from services.common.workspace import Stopped, StopReason, Workspace, now
 from services.encoder import work as encoder
 from services.ingest import work as ingest
 from sparse_autoencoder.runs import RunMetadata
+from tests.simulation import examples
 from tests.simulation.compute import FakeState
+from tests.simulation.examples import FakeLimits
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 Aggregator = aggregator.Aggregator[FakeState]
@@ -144,6 +146,14 @@ def the_watch_does_not_look_at_messages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(watch.Done, "about", lambda self, message, lease: lease in self.held)
 
 
+def an_example_as_strong_as_the_last_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FakeLimits, "reached_by", lambda self, example: example // examples.TIES < self.key)
+
+
+def a_list_that_is_not_full_limits(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(examples, "last_key", lambda kept: kept[-1][0] // examples.TIES if kept else examples.NUMBERS)
+
+
 MUTANTS: dict[str, Mutant] = {
     mutant.__name__: mutant
     for mutant in (
@@ -161,5 +171,7 @@ MUTANTS: dict[str, Mutant] = {
         the_watch_does_not_wait_for_who_is_still_at_work,
         the_watch_forgets_sources,
         the_watch_does_not_look_at_messages,
+        an_example_as_strong_as_the_last_is_left_out,
+        a_list_that_is_not_full_limits,
     )
 }

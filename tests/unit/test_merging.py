@@ -124,6 +124,23 @@ def test_lists_merged_in_any_order_equal_all_sorted_at_once(
     assert to_items(merged) == oracle(items)
 
 
+@pytest.mark.parametrize(("order", "oracle"), [(StrongestFirst(), strongest), (SmallestDraw(), drawn)])
+@given(seed=st.integers(0, 2**32 - 1), n_parts=st.integers(2, 12))
+def test_parts_without_what_any_earlier_lists_leave_out_merge_to_the_same_lists(
+    order: Order, oracle: Callable[[list[Item]], list[Item]], seed: int, n_parts: int
+) -> None:
+    random = np.random.default_rng(seed)
+    items = random_items(random)
+    merged, last_keys = [Examples.empty()], []
+    bounds = np.linspace(0, len(items), n_parts + 1).astype(int).tolist()
+    for begin, end in pairwise(bounds):
+        last_keys.append(order.last_keys(merged[-1], 40, PER_FEATURE))
+        part = order.reaching(to_examples(oracle(items[begin:end])), last_keys[random.integers(len(last_keys))])
+        merged.append(order.merge(merged[-1], part, PER_FEATURE))
+    for end, lists in zip(bounds, merged, strict=True):
+        assert to_items(lists) == oracle(items[:end])
+
+
 @given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.booleans()), min_size=1), st.integers(0, 63))
 def test_no_entry_equal_to_a_marked_one_is_left_out(entries: list[tuple[int, bool]], shift: int) -> None:
     hashes = np.array([number >> shift for number, _marked in entries], np.uint64)

@@ -1,0 +1,113 @@
+"""Limits: what a chunk's examples must reach to matter, given what other chunks have; and parts that were cut by them.
+
+As chunks are merged, a full list of examples only gets stronger: what is beyond the last of it once is beyond it ever
+after. `Order.merge` leaves that out, and whoever knows the last keys need not pass it on. So a part that was cut merges
+to the same bytes as the whole one, if the state that it is merged with has the chunks that the limits came from. A part
+names them, and merging looks. This file knows no store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs import RunState
+from sparse_autoencoder.summary import LastKeys
+
+_CODEC = "zstd"
+_KEY = np.dtype("<u4")
+
+
+class Basis(BaseModel):
+    """Whose examples limits stand for: the chunks before `next_chunk`, but for the failed ones; by default nobody's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    next_chunk: int = 0
+    failed: tuple[int, ...] = ()
+
+    def is_in(self, next_chunk: int, failed: Collection[int]) -> bool:
+        """Whether the chunks before `next_chunk`, but for the failed ones, are these and maybe others."""
+        missing = {chunk for chunk in failed if chunk < self.next_chunk}
+        return self.next_chunk <= next_chunk and missing <= set(self.failed)
+
+
+_NOBODYS = Basis()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The last keys of a state's full lists."""
+
+    basis: Basis
+    last_keys: LastKeys
+
+    @classmethod
+    def of(cls, state: RunState) -> Limits:
+        """What chunks that are merged after this state must reach."""
+        failed = tuple(chunk.chunk for chunk in state.failed_chunks)
+        return cls(Basis(next_chunk=state.next_chunk, failed=failed), state.summary.last_keys())
+
+    def to_bytes(self) -> bytes:
+        """The limits as one object: a line of JSON, then the compressed keys."""
+        keys = np.concatenate([self.last_keys.top, self.last_keys.random])
+        packed: bytes = pa.compress(keys.astype(_KEY).tobytes(), codec=_CODEC, asbytes=True)
+        return _with_basis(self.basis, packed)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, n_features: int) -> Limits:
+        """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
+        basis, packed = _split(data)
+        try:
+            raw = pa.decompress(packed, 2 * n_features * _KEY.itemsize, codec=_CODEC, asbytes=True)
+        except (OSError, ValueError) as error:  # pyarrow's for damaged bytes
+            raise SaescopeError(f"these are no stored limits of {n_features} features: {error}") from error
+        keys = np.frombuffer(raw, _KEY).astype(np.uint32)
+        return cls(basis, LastKeys(keys[:n_features], keys[n_features:]))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A chunk's part of the run, without the examples that are beyond the limits of some chunks before it."""
+
+    part: RunState
+    basis: Basis = _NOBODYS
+
+    def within(self, limits: Limits) -> Part:
+        """The part without what is beyond limits; as it is, if they are not those of chunks before it."""
+        if limits.basis.next_chunk >= self.part.next_chunk:
+            return self
+        return Part(replace(self.part, summary=self.part.summary.reaching(limits.last_keys)), limits.basis)
+
+    def merged_into(self, state: RunState) -> RunState:
+        """The state with this part; ValueError if it is another chunk's, or was cut by chunks that the state lacks."""
+        if not self.basis.is_in(state.next_chunk, [chunk.chunk for chunk in state.failed_chunks]):
+            raise ValueError(f"chunk {self.part.next_chunk - 1} was cut by limits of chunks that are not merged")
+        return state.merge(self.part)
+
+    def to_bytes(self) -> bytes:
+        """The part as one object: a line of JSON, then a state's bytes."""
+        return _with_basis(self.basis, self.part.to_bytes())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Part:
+        """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
+        basis, state = _split(data)
+        return cls(RunState.from_bytes(state), basis)
+
+
+def _with_basis(basis: Basis, data: bytes) -> bytes:
+    return basis.model_dump_json().encode() + b"\n" + data
+
+
+def _split(data: bytes) -> tuple[Basis, bytes]:
+    line, _newline, rest = data.partition(b"\n")
+    try:
+        return Basis.model_validate_json(line), rest
+    except ValidationError as error:
+        raise SaescopeError("this does not begin with the chunks that limited it, or it is damaged") from error
