@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn import functional
 
+from sparse_autoencoder.attention import causal_attention
 from sparse_autoencoder.batch_layout import Layout
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.hooks import check_request, hook_name
@@ -230,21 +231,17 @@ class Gpt2:
         shared, own = qkv[: layout.shared], qkv[layout.shared :]
         query, key, value = self._heads(own, layout.windows)
         scale = self.config.attention_scale(layer_index)
-        attention = partial(functional.scaled_dot_product_attention, scale=scale)
         mixed = torch.empty_like(x)
-        own_mixed = mixed[layout.shared :].view(key.transpose(1, 2).shape).transpose(1, 2)
-        if not layout.shared:
-            own_mixed.copy_(attention(query, key, value, is_causal=True))
-            return mixed
-        shared_query, shared_key, shared_value = self._heads(shared, 1)
-        shared_mixed = attention(shared_query, shared_key, shared_value, is_causal=True)
-        mixed[: layout.shared] = shared_mixed.transpose(1, 2).flatten(2)[0]
-        key, value = (
-            torch.cat([before.expand(layout.windows, -1, -1, -1), after], dim=2)
-            for before, after in ((shared_key, key), (shared_value, value))
-        )
-        seen = torch.ones(layout.own, layout.shared + layout.own, dtype=torch.bool, device=x.device)
-        own_mixed.copy_(attention(query, key, value, attn_mask=seen.tril(layout.shared)))
+        if layout.shared:
+            shared_query, shared_key, shared_value = self._heads(shared, 1)
+            shared_mixed = causal_attention(shared_query, shared_key, shared_value, scale)
+            mixed[: layout.shared] = shared_mixed.transpose(1, 2).flatten(2)[0]
+            key, value = (
+                torch.cat([before.expand(layout.windows, -1, -1, -1), after], dim=2)
+                for before, after in ((shared_key, key), (shared_value, value))
+            )
+        own_mixed = mixed[layout.shared :].view(query.transpose(1, 2).shape).transpose(1, 2)
+        own_mixed.copy_(causal_attention(query, key, value, scale))
         return mixed
 
     def _heads(self, qkv: Tensor, windows: int) -> tuple[Tensor, Tensor, Tensor]:
