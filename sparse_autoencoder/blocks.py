@@ -8,10 +8,10 @@ This file is numpy only; where activations come from and where summaries go it d
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +31,7 @@ from sparse_autoencoder.arrays import (
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.exact_sums import power_sums
 from sparse_autoencoder.examples import Examples, activation_draws, token_draws, weakness
+from sparse_autoencoder.overlap import one_behind
 from sparse_autoencoder.summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
 from sparse_autoencoder.windows import Windows
 
@@ -89,31 +90,26 @@ def summarise_blocks(
 ) -> tuple[Summary, list[RowFeatures]]:
     """The summary of consecutive blocks, and their rows' strongest features, at most `per_row` each.
 
-    A block's tokens count from position `first_counted` of each window on. While blocks are summarised the next is
-    taken from `blocks`, so that its activations can be computed meanwhile; no more than a few are in memory.
+    A block's tokens count from position `first_counted` of each window on. While blocks are summarised and merged the
+    next is taken from `blocks`, so that its activations can be computed meanwhile; no more than a few are in memory.
     """
     summary = Summary.empty(spec)
     row_features: list[RowFeatures] = []
-    pending: deque[Future[tuple[Summary, RowFeatures]]] = deque()
 
     def reduce(block: Windows, activations: Activations) -> tuple[Summary, RowFeatures]:
         summariser = activations.summariser(block, spec)
         num_tokens = len(block.tokens) - first_counted * len(block)
         return summariser.summary(num_tokens), summariser.row_features(per_row)
 
-    def merge_first() -> None:
+    def merge(reduced: Future[tuple[Summary, RowFeatures]]) -> None:
         nonlocal summary
-        part, rows = pending.popleft().result()
+        part, rows = reduced.result()
         summary = summary.merge(part)
         row_features.append(rows)
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool, one_behind() as later:
         for block, activations in blocks:
-            if len(pending) == _WORKERS:
-                merge_first()
-            pending.append(pool.submit(reduce, block, activations))
-        while pending:
-            merge_first()
+            later(partial(merge, pool.submit(reduce, block, activations)))
     return summary, row_features
 
 
