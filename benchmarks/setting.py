@@ -101,7 +101,7 @@ FULL = Scale(
     },
     chunk_rows={"cpu": 3_000, "cuda": 100_000},
     warm_up_rows=100,
-    original_rows=8,
+    original_rows=40,
     batched_rows={"cpu": 256, "cuda": 4_096},
     stage_rows=10_000,
     stage_tokens={"cpu": (4_096, 1_024), "cuda": (131_072, 65_536)},

@@ -25,11 +25,12 @@ from benchmarks.timing import timed
 from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations, summarise_blocks
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.encoding import Encoder, batch_tokens
-from sparse_autoencoder.latents import TILE_VECTORS, LatentEncoder
+from sparse_autoencoder.latents import LatentEncoder
 from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.subject import Subject
 from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.wide import row_tiles
 from sparse_autoencoder.windows import Windows, cut_windows, tokenise
 
 MATMUL, MATMUL_AND_TOP_K, TOP_K = "SAE matmul", "SAE matmul and top-k", "top-k (the difference)"
@@ -168,7 +169,7 @@ def _autoencoder_cases(setting: Setting, target: Target, vectors: Tensor) -> lis
     work = Work(rows=0, tokens=tokens, vectors=tokens)
 
     def multiply() -> None:
-        for part in torch.split(vectors, TILE_VECTORS.get(target.device, tokens)):
+        for part in row_tiles(vectors):
             latents.pre_activations(part)
 
     def multiply_and_select() -> None:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sparse_autoencoder import latents
 from sparse_autoencoder.linear import Linear
 
 _HALF, _KEPT = 1 << 12, -1 << 13  # of the last bit that is kept; the bits that are
@@ -47,6 +48,7 @@ def emulated() -> Iterator[None]:
             (Linear, "apply", apply_rounded),
             (Linear, "activated", activated_rounded),
             (functional, "scaled_dot_product_attention", _attention),
+            (latents, "can_screen", lambda _weight: False),  # only CPUs do that, for exact float32
         ):
             stack.enter_context(mock.patch.object(owner, name, wrapper))
         yield

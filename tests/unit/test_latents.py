@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sparse_autoencoder import latents
+from sparse_autoencoder import wide
 from sparse_autoencoder.latents import LatentEncoder, SparseLatents
 from sparse_autoencoder.model import Autoencoder, TopK
 
@@ -50,8 +50,8 @@ def active_values(found: SparseLatents, vectors: list[int], n_latents: int) -> N
 def test_its_sparse_latents_are_the_positive_ones_of_the_autoencoder(
     activation: str, latents_at_once: int, vectors_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(latents, "TILE_VECTORS", {"cpu": vectors_at_once})
-    monkeypatch.setattr(latents, "TILE_LATENTS", latents_at_once)
+    monkeypatch.setattr(wide, "TILE_ROWS", {"cpu": vectors_at_once})
+    monkeypatch.setattr(wide, "TILE_COLUMNS", latents_at_once)
     autoencoder = random_autoencoder(activation).double()
     vectors = torch.randn(33, 24, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     found = active_values(LatentEncoder(autoencoder).sparse(vectors), list(range(33)), 200)
