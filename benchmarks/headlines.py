@@ -35,10 +35,12 @@ class Work:
 
     @classmethod
     def distinct(cls, windows: Windows, policy: TokenPolicy) -> Work:
-        """The least that an exact result needs: windows with the same tokens once, and the BOS of all of them once."""
-        first = np.unique(windows.texts, return_index=True)[1]
-        tokens = int(windows.lengths[first].sum()) - policy.first_counted * len(first)
-        return cls(len(first), tokens, positions=tokens + policy.first_counted, vectors=tokens)
+        """The least that an exact result needs: whatever windows begin with alike, or are altogether, once."""
+        texts = {part.tobytes() for part in np.split(windows.tokens, windows.starts[1:-1])}
+        size = windows.tokens.itemsize
+        beginnings = {text[:end] for text in texts for end in range(size, len(text) + 1, size)}
+        vectors = sum(len(beginning) > size * policy.first_counted for beginning in beginnings)
+        return cls(len(texts), vectors, positions=len(beginnings), vectors=vectors)
 
 
 def block_shapes(config: Mapping[str, Any]) -> list[tuple[int, int]]:

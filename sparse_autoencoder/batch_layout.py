@@ -1,42 +1,68 @@
-"""How a batch of windows of one length is laid out for a causal model: what all of them begin with is there only once.
+"""A batch of windows of one length, laid out for a causal model: what windows begin with alike is there only once.
 
-In a causal model a token's activations depend on the tokens before it alone, so a common beginning needs no more than
-one computation; with headlines that is BOS, one token in fifteen. This file knows no model.
+In a causal model what is computed at a token depends on the tokens before it alone, so windows that begin alike share
+it, up to where they part. The distinct beginnings form a tree (a trie); its nodes are what is computed. This file knows
+no model.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from sparse_autoencoder.transfers import sent
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A batch's tokens in flat arrays: those with which all windows begin, once, then each window's own."""
+    """The distinct beginnings of windows, by length; a node's position is its beginning's last."""
 
-    windows: int
-    shared: int
-    own: int
+    node_of: Tensor  # [batch, pos], int64
+    first: Tensor  # [nodes], int64: the first place in the flat windows that a node is at
+    starts: NDArray[np.int64]  # [pos + 1]: the first node of each position
 
     @classmethod
     def of(cls, tokens: Tensor) -> Layout:
-        """The layout for tokens [batch, pos]; a window keeps a token of its own."""
-        batch, positions = tokens.shape
-        if batch < 2 or positions < 2:
-            return cls(batch, 0, positions)
-        same = (tokens == tokens[:1]).all(dim=0)[:-1]
-        shared = int(same.cumprod(0).sum())
-        return cls(batch, shared, positions - shared)
+        """The layout for tokens [batch, pos]."""
+        ids = tokens.cpu().numpy().astype(np.int64)
+        batch, positions = ids.shape
+        node_of = np.empty_like(ids)
+        first, starts = [], np.zeros(positions + 1, np.int64)
+        before = np.zeros(batch, np.int64)  # which beginning, among those of one length
+        for position in range(positions):
+            beginnings = (before << 32) | ids[:, position]
+            _, window, before = np.unique(beginnings, return_index=True, return_inverse=True)
+            node_of[:, position] = starts[position] + before
+            starts[position + 1] = starts[position] + len(window)
+            first.append(window * positions + position)
+        places = np.concatenate([np.zeros(0, np.int64), *first])
+        return cls(torch.from_numpy(node_of), torch.from_numpy(places), starts)
+
+    @classmethod
+    def of_all(cls, batch: int, positions: int) -> Layout:
+        """The layout in which windows share nothing."""
+        node_of = torch.arange(batch * positions).view(positions, batch).t()
+        places = torch.arange(batch * positions).view(batch, positions).t().flatten()
+        return cls(node_of, places, np.arange(positions + 1) * batch)
+
+    @property
+    def nodes(self) -> int:
+        """How many there are."""
+        return len(self.first)
+
+    def to(self, device: torch.device) -> Layout:
+        """The layout with its tensors on a device."""
+        return Layout(sent(self.node_of, device), sent(self.first, device), self.starts)
 
     def flat(self, per_window: Tensor) -> Tensor:
-        """[batch, pos] -> [tokens]."""
-        return torch.cat([per_window[:1, : self.shared].reshape(-1), per_window[:, self.shared :].reshape(-1)])
+        """[batch, pos, …] -> [nodes, …]."""
+        return per_window.flatten(0, 1).index_select(0, self.first)
 
     def per_window(self, flat: Tensor) -> Tensor:
-        """[tokens, width] -> [batch, pos, width]."""
-        own = flat[self.shared :].view(self.windows, self.own, flat.shape[1])
-        if not self.shared:
-            return own
-        return torch.cat([flat[: self.shared].expand(self.windows, -1, -1), own], dim=1)
+        """[nodes, width] -> [batch, pos, width]."""
+        batch, positions = self.node_of.shape
+        return flat.index_select(0, self.node_of.flatten()).view(batch, positions, flat.shape[1])

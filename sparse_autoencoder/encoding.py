@@ -1,9 +1,10 @@
 """Windows -> sparse activations -> a chunk's summary.
 
 Windows of equal length form a batch, so that there is no padding and no mask; windows with the same tokens are computed
-once. What is in a batch depends on the chunk alone, never on timing or on other chunks: rounding differs between batch
-shapes, and a chunk must give the same summary wherever and whenever it is encoded. No dense [tokens, features] array
-leaves a batch. This file knows nothing of files, queues or how models are loaded.
+once, and so is what windows of a batch begin with alike. What is in a batch depends on the chunk alone, never on timing
+or on other chunks: rounding differs between batch shapes, and a chunk must give the same summary wherever and whenever
+it is encoded. No dense [tokens, features] array leaves a batch. This file knows nothing of files, queues or how models
+are loaded.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.latents import LatentEncoder, SparseLatents
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.precision import multiplying
-from sparse_autoencoder.subject import Subject
+from sparse_autoencoder.subject import Subject, distinct_activations
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.transfers import sent
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
@@ -96,10 +97,10 @@ class Encoder:
         with multiplying(tf32=self._tf32):
             for batch in _batches(block, np.sort(first), self._batch_tokens):
                 flat = block.starts[batch][:, None] + np.arange(block.lengths[batch[0]])
-                parts.append(self._encode_batch(block.tokens[flat]))
-                counted = flat[:, self._policy.first_counted :].reshape(-1)
-                vector_of[counted] = np.arange(encoded, encoded + len(counted))
-                encoded += len(counted)
+                latents, vectors = self._encode_batch(block.tokens[flat])
+                parts.append(latents)
+                vector_of[flat[:, self._policy.first_counted :]] = encoded + vectors
+                encoded += len(latents.counts)
         repeats = np.flatnonzero(first[occurrence] != np.arange(len(block)))
         lengths, originals = block.lengths[repeats], first[occurrence[repeats]]
         vector_of[ranges(block.starts[repeats], lengths)] = vector_of[ranges(block.starts[originals], lengths)]
@@ -109,10 +110,14 @@ class Encoder:
         active_token = sent(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
         return activations_of(active_token, feature, value)
 
-    def _encode_batch(self, tokens: NDArray[np.int32]) -> SparseLatents:
-        """The latents at the counted tokens of windows of equal length, [batch, pos]."""
-        hidden = self._subject.activations(torch.from_numpy(tokens.astype(np.int64)), self._location, self._layer_index)
-        return self._latents.sparse(hidden[:, self._policy.first_counted :].flatten(0, 1))
+    def _encode_batch(self, tokens: NDArray[np.int32]) -> tuple[SparseLatents, Ints]:
+        """The latents of windows of equal length, [batch, pos], and which of them are at each counted token."""
+        ids = torch.from_numpy(tokens.astype(np.int64))
+        hidden, layout = distinct_activations(self._subject, ids, self._location, self._layer_index)
+        first_counted = self._policy.first_counted
+        not_counted = int(layout.starts[first_counted])
+        vectors: Ints = layout.node_of[:, first_counted:].numpy() - not_counted
+        return self._latents.sparse(hidden[not_counted:]), vectors
 
 
 def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations:
@@ -127,10 +132,12 @@ def batch_tokens(device: torch.device) -> int:
     return BATCH_TOKENS.get(device.type, _BATCH_TOKENS_ELSEWHERE)
 
 
-def _batches(block: Windows, windows: Ints, tokens: int) -> Iterator[Ints]:
-    """Split windows (their numbers) into batches of equal length and at most so many tokens."""
+def _batches(block: Windows, windows: Ints, n_tokens: int) -> Iterator[Ints]:
+    """Split windows (their numbers) into batches of equal length and at most so many tokens, those alike together."""
     lengths = block.lengths[windows]
     for length in np.unique(lengths):
         same = windows[lengths == length]
-        size = max(1, tokens // int(length))
+        tokens_of = block.tokens[block.starts[same][:, None] + np.arange(length)]
+        same = same[np.lexsort(tokens_of.T[::-1])]
+        size = max(1, n_tokens // int(length))
         yield from (same[begin : begin + size] for begin in range(0, len(same), size))

@@ -2,7 +2,7 @@
 
 Only what the hook needs is computed: no later block, no final layer norm, no unembedding, and of the hooked block
 itself only the part before the hook. All windows of a batch have the same length, so there is no padding and no mask
-but the causal one; tokens with which all of them begin, such as BOS, are computed once (`batch_layout.py`). Weights
+but the causal one; what windows begin with alike, such as BOS, is computed once (`batch_layout.py`). Weights
 come straight from a Hugging Face folder; importing transformers would take longer than a short run.
 
 The architecture is that of Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", with the names
@@ -197,21 +197,27 @@ class Gpt2:
         `tokens`: [batch, pos] int64, on any device, at most `max_positions` long.
         Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
         """
+        flat, layout = self.distinct_activations(tokens, location, layer_index)
+        return layout.to(self.device).per_window(flat)
+
+    @torch.inference_mode()
+    def distinct_activations(self, tokens: Tensor, location: str, layer_index: int) -> tuple[Tensor, Layout]:
+        """The same, with what windows begin with alike only once: [nodes, width]; and where nodes are, on the host."""
         check_request(self, tokens.shape, location, layer_index)
         if layer_index >= len(self._blocks):
             raise SaescopeError(
                 f"layer {layer_index} of {self.name} isn't in memory: it was loaded up to layer {len(self._blocks) - 1}"
             )
-        layout = Layout.of(tokens)
-        ids, places = layout.flat(tokens), layout.flat(torch.arange(tokens.shape[1]).expand(tokens.shape))
-        residual = self._token_embedding[sent(ids, self.device)]
-        residual += self._position_embedding[sent(places, self.device)]
+        on_host = Layout.of(tokens)
+        layout = on_host.to(self.device)
+        residual = self._token_embedding[sent(on_host.flat(tokens.cpu()), self.device)]
+        residual += self._position_embedding[layout.first % tokens.shape[1]]
         for earlier in range(layer_index):
             residual = self._run_block(earlier, layout, residual, "resid_post_mlp")
-        return layout.per_window(self._run_block(layer_index, layout, residual, location))
+        return self._run_block(layer_index, layout, residual, location), on_host
 
     def _run_block(self, layer_index: int, layout: Layout, residual: Tensor, location: str) -> Tensor:
-        """One block on [tokens, d_model], as far as `location` needs it."""
+        """One block on [nodes, d_model], as far as `location` needs it."""
         block, eps = self._blocks[layer_index], self.config.norm_eps
         mixed = self._attend(layer_index, layout, block.ln_1.apply(residual, eps))
         if location == "resid_delta_attn":
@@ -226,31 +232,14 @@ class Gpt2:
         return block.mlp_out.apply(hidden, onto=None if location == "resid_delta_mlp" else residual)
 
     def _attend(self, layer_index: int, layout: Layout, x: Tensor) -> Tensor:
-        """Causal self-attention on normalised inputs, before its output projection: [tokens, d_model]."""
-        qkv = self._blocks[layer_index].attn_qkv.apply(x)
-        shared, own = qkv[: layout.shared], qkv[layout.shared :]
-        query, key, value = self._heads(own, layout.windows)
-        scale = self.config.attention_scale(layer_index)
-        mixed = torch.empty_like(x)
-        if layout.shared:
-            shared_query, shared_key, shared_value = self._heads(shared, 1)
-            shared_mixed = causal_attention(shared_query, shared_key, shared_value, scale)
-            mixed[: layout.shared] = shared_mixed.transpose(1, 2).flatten(2)[0]
-            key, value = (
-                torch.cat([before.expand(layout.windows, -1, -1, -1), after], dim=2)
-                for before, after in ((shared_key, key), (shared_value, value))
-            )
-        own_mixed = mixed[layout.shared :].view(query.transpose(1, 2).shape).transpose(1, 2)
-        own_mixed.copy_(causal_attention(query, key, value, scale))
-        return mixed
-
-    def _heads(self, qkv: Tensor, windows: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of some windows' tokens, each [windows, head, pos, head width]."""
+        """Causal self-attention on normalised inputs, before its output projection: [nodes, d_model]."""
+        qkv = layout.per_window(self._blocks[layer_index].attn_qkv.apply(x))
+        batch, positions, _ = qkv.shape
         d_model, n_heads = self.config.d_model, self.config.n_heads
-        positions = len(qkv) // max(1, windows)
-        apart = qkv.view(windows, positions, 3, n_heads, d_model // n_heads)
+        apart = qkv.view(batch, positions, 3, n_heads, d_model // n_heads)
         query, key, value = apart.permute(2, 0, 3, 1, 4)
-        return query, key, value
+        mixed = causal_attention(query, key, value, self.config.attention_scale(layer_index))
+        return layout.flat(mixed.transpose(1, 2).flatten(2))
 
 
 def _load_block(weights: _Weights, config: Gpt2Config, layer_index: int) -> Block:

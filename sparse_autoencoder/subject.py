@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from sparse_autoencoder.batch_layout import Layout
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.gpt2 import Gpt2, Gpt2Config
 from sparse_autoencoder.hooks import LOCATIONS, check_layer, check_request, hook_name
@@ -20,7 +21,15 @@ from sparse_autoencoder.hub import CONFIG_FILE, read_config, weight_files
 
 IMPLEMENTATIONS = ("auto", "gpt2", "transformer_lens")
 
-__all__ = ["IMPLEMENTATIONS", "LOCATIONS", "BridgeSubject", "Subject", "hook_name", "load_subject"]
+__all__ = [
+    "IMPLEMENTATIONS",
+    "LOCATIONS",
+    "BridgeSubject",
+    "Subject",
+    "distinct_activations",
+    "hook_name",
+    "load_subject",
+]
 
 
 class Subject(Protocol):
@@ -41,6 +50,17 @@ class Subject(Protocol):
 
         Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
         """
+
+
+def distinct_activations(subject: Subject, tokens: Tensor, location: str, layer_index: int) -> tuple[Tensor, Layout]:
+    """What a subject's `activations` are, with what windows begin with alike only once, where it computes that once.
+
+    [nodes, width], and where each node is, on the host.
+    """
+    if isinstance(subject, Gpt2):
+        return subject.distinct_activations(tokens, location, layer_index)
+    hidden = subject.activations(tokens, location, layer_index)
+    return hidden.transpose(0, 1).flatten(0, 1), Layout.of_all(*tokens.shape)
 
 
 def load_subject(

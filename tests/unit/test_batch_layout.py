@@ -1,31 +1,56 @@
-"""Windows as flat arrays, and back."""
+"""Windows as the distinct beginnings that they share, and back."""
 
 from __future__ import annotations
 
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from sparse_autoencoder.batch_layout import Layout
 
 
-@given(batch=st.integers(0, 5), positions=st.integers(1, 6), values=st.integers(1, 3), seed=st.integers(0, 99))
-def test_what_was_made_flat_comes_back(batch: int, positions: int, values: int, seed: int) -> None:
-    tokens = torch.randint(values, (batch, positions), generator=torch.Generator().manual_seed(seed))
+def random_tokens(batch: int, positions: int, values: int, seed: int) -> Tensor:
+    return torch.randint(values, (batch, positions), generator=torch.Generator().manual_seed(seed))
+
+
+SHAPES = st.tuples(st.integers(0, 6), st.integers(1, 6), st.integers(1, 3), st.integers(0, 99))
+
+
+@given(SHAPES)
+def test_what_was_made_flat_comes_back(shape: tuple[int, int, int, int]) -> None:
+    tokens = random_tokens(*shape)
     layout = Layout.of(tokens)
-    flat = layout.flat(tokens)
-    assert len(flat) == layout.shared + batch * layout.own
-    assert torch.equal(layout.per_window(flat[:, None])[..., 0], tokens)
+    assert torch.equal(layout.per_window(layout.flat(tokens)[:, None])[..., 0], tokens)
 
 
-def test_what_all_windows_begin_with_is_there_once() -> None:
-    layout = Layout.of(torch.tensor([[9, 1, 2, 7], [9, 1, 3, 7], [9, 1, 2, 8]]))
-    assert layout == Layout(windows=3, shared=2, own=2)
+@given(SHAPES)
+def test_there_is_one_node_for_each_distinct_beginning(shape: tuple[int, int, int, int]) -> None:
+    windows = [tuple(window) for window in random_tokens(*shape).tolist()]
+    layout = Layout.of(random_tokens(*shape))
+    node_of: dict[tuple[int, ...], int] = {}
+    for window, nodes in zip(windows, layout.node_of.tolist(), strict=True):
+        for end, node in enumerate(nodes, 1):
+            assert node_of.setdefault(window[:end], node) == node
+    assert sorted(node_of.values()) == list(range(layout.nodes))
 
 
-def test_equal_windows_keep_a_token_each() -> None:
-    assert Layout.of(torch.tensor([[4, 4], [4, 4]])) == Layout(windows=2, shared=1, own=1)
+@given(SHAPES)
+def test_nodes_come_by_position(shape: tuple[int, int, int, int]) -> None:
+    layout = Layout.of(random_tokens(*shape))
+    for position, (begin, end) in enumerate(zip(layout.starts[:-1], layout.starts[1:], strict=True)):
+        assert set(layout.node_of[:, position].tolist()) == set(range(begin, end))
+        assert (layout.first[begin:end] % shape[1] == position).all()
 
 
-def test_a_single_window_shares_nothing() -> None:
-    assert Layout.of(torch.tensor([[4, 4, 5]])) == Layout(windows=1, shared=0, own=3)
+def test_token_ids_beyond_16_bits_are_told_apart() -> None:
+    assert Layout.of(torch.tensor([[1, 0], [1 + 2**16, 0], [2**30, 0]])).nodes == 6
+
+
+@given(SHAPES)
+def test_windows_that_share_nothing_have_a_node_at_each_place(shape: tuple[int, int, int, int]) -> None:
+    tokens = random_tokens(*shape)
+    layout = Layout.of_all(*tokens.shape)
+    assert sorted(layout.node_of.flatten().tolist()) == list(range(tokens.numel()))
+    assert torch.equal(layout.flat(tokens), tokens.t().flatten())
+    assert torch.equal(layout.per_window(layout.flat(tokens)[:, None])[..., 0], tokens)

@@ -14,9 +14,17 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, GPT2Model
 
+from sparse_autoencoder.batch_layout import Layout
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.gpt2 import ACTIVATIONS
-from sparse_autoencoder.subject import LOCATIONS, BridgeSubject, Subject, hook_name, load_subject
+from sparse_autoencoder.subject import (
+    LOCATIONS,
+    BridgeSubject,
+    Subject,
+    distinct_activations,
+    hook_name,
+    load_subject,
+)
 from tests.support.hf_cache import random_weights, write_random_gpt2, write_weights
 
 PLAIN: dict[str, Any] = {
@@ -167,6 +175,23 @@ def test_no_windows_give_no_activations(plain: Path) -> None:
     assert found.shape == (0, 5, 192)
 
 
+def test_what_windows_begin_with_alike_is_computed_once_and_comes_out_as_if_it_were_not(plain: Path) -> None:
+    subject = load_subject(plain, dtype=torch.float64)
+    tokens = torch.tensor([[5, 1, 2, 3], [5, 1, 2, 4], [5, 1, 7, 3], [6, 1, 2, 3]])
+    distinct, layout = distinct_activations(subject, tokens, "resid_post_mlp", 3)
+    assert len(distinct) == 11
+    alone = torch.cat([subject.activations(window[None], "resid_post_mlp", 3) for window in tokens])
+    torch.testing.assert_close(layout.per_window(distinct), alone, atol=1e-12, rtol=1e-12)
+
+
+def test_another_subject_model_s_distinct_activations_are_all_of_them(plain: Path) -> None:
+    subject = load_subject(plain, implementation="transformer_lens")
+    tokens = torch.tensor([[5, 1, 2], [5, 1, 4]])
+    distinct, layout = distinct_activations(subject, tokens, "resid_post_mlp", 3)
+    assert len(distinct) == 6
+    torch.testing.assert_close(layout.per_window(distinct), subject.activations(tokens, "resid_post_mlp", 3))
+
+
 def test_a_token_sees_only_those_before_it(plain: Path) -> None:
     subject = load_subject(plain)
     tokens = some_tokens(subject)
@@ -193,7 +218,7 @@ def test_only_what_the_hook_point_needs_is_computed(plain: Path, location: str, 
     with FlopCounterMode(display=False) as counter:
         subject.activations(tokens, location, 2)
     whole_block = 3 * 48 + 48 + 192 + 192
-    expected = 2 * tokens.numel() * 48 * (2 * whole_block + multiplications)
+    expected = 2 * Layout.of(tokens).nodes * 48 * (2 * whole_block + multiplications)
     assert counter.get_flop_counts()["Global"][torch.ops.aten.addmm] == expected
 
 
