@@ -149,6 +149,11 @@ class RunLibrary:
             self._published.forget(run_id)
             self._live.forget(run_id)
 
+    def has_finished(self, run_id: str) -> None:
+        """Show a run from its published files from now on, not as it was a moment ago, because it is known to be."""
+        with self._lock:
+            self._live.forget(run_id)
+
     def _ids(self) -> list[str]:
         """The names of what can be runs, newest first; finished runs that vanished are forgotten."""
         ids = run_ids(self._store)

@@ -83,6 +83,8 @@ class RunBoard:
             progress = self._progress(facts, work) if facts.request is not None else self._progress_in_folder(facts)
         else:
             self._speeds.forget(facts.run_id)
+            if facts.finished:  # whoever is told so finds its files
+                self._library.has_finished(facts.run_id)
         ours = self._backend is not None
         can: Can = {
             "cancel": ours and facts.request is not None and facts.active,

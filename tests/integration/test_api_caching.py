@@ -169,6 +169,14 @@ def test_an_answer_may_be_kept_when_the_run_has_ended(api: Api) -> None:
     assert api.ask(path, has=api.tag(path)).status == 304
 
 
+def test_who_is_told_that_a_run_has_ended_is_answered_from_its_files(api: Api) -> None:
+    features = f"/api/features?run={LIVE}"
+    api.ask(features)
+    api.going.finish()
+    assert json.loads(api.ask(f"/api/runs/{LIVE}").body)["status"] == "complete"
+    assert api.ask(features).etag is not None
+
+
 def test_mistakes_have_no_tag(api: Api) -> None:
     for path, status in [
         (f"{FEATURE}&top_k=x", 400),

@@ -137,6 +137,15 @@ def test_a_run_that_finishes_is_shown_from_its_files_then(
     assert live.feature(0)["histogram"] == published.feature(0)["histogram"]  # what was opened before still works
 
 
+def test_a_run_that_is_known_to_have_finished_is_shown_from_its_files_at_once(
+    writer: LiveWriter, library: RunLibrary
+) -> None:
+    library.open(OLD)
+    writer.finish()
+    library.has_finished(OLD)
+    assert isinstance(library.open(OLD), PublishedRun)
+
+
 def test_a_finished_run_stays_open(store: WatchedStore, library: RunLibrary, clock: Clock) -> None:
     start(store, OLD).finish()
     first = library.open(OLD)
