@@ -6,7 +6,6 @@ run's. What is summarised is drawn at random, with frequencies as skewed as real
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.headlines import Work, distinct_rows, read_records, windows_of_rows
-from benchmarks.measuring import Case, alternate, record_of
+from benchmarks.measuring import Case, alternate
 from benchmarks.results import Record
 from benchmarks.roofline import Roofline
 from benchmarks.setting import LOCATION, PRECISIONS, Setting, Target, multiplying_as
@@ -30,10 +29,10 @@ from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.subject import Subject
 from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.top_k import top_k
 from sparse_autoencoder.wide import row_tiles
 from sparse_autoencoder.windows import Windows, cut_windows, tokenise
 
-MATMUL, MATMUL_AND_TOP_K, TOP_K = "SAE matmul", "SAE matmul and top-k", "top-k (the difference)"
 _SKEW = 2.5  # feature numbers are a uniform number to this power: few fire often, most rarely
 
 
@@ -44,22 +43,7 @@ def measure_stages(setting: Setting, device: str, roofline: Roofline) -> list[Re
         for precision in PRECISIONS[device]:
             cases += _computing_cases(setting, Target(device, precision))
         alternate(cases, setting.scale.rounds, roofline)
-    matmul = {case.target: case for case in cases if case.name == MATMUL}
-    records = []
-    for case in cases:
-        records.append(case.record(roofline))
-        if case.name == MATMUL_AND_TOP_K:
-            records.append(_top_k(case, matmul[case.target], roofline))
-    return records
-
-
-def _top_k(both: Case, matmul: Case, roofline: Roofline) -> Record:
-    """What the top-k takes: what both take, less the multiplication in the same round."""
-    seconds = [together - alone for together, alone in zip(both.seconds, matmul.seconds, strict=True)]
-    if statistics.median(seconds) <= 0:  # less than the noise
-        target = both.target
-        return Record(name=TOP_K, device=target.device, precision=target.precision, latents=target.latents)
-    return record_of(TOP_K, both.target, replace(both.work, vectors=0), seconds, roofline)
+    return [case.record(roofline) for case in cases]
 
 
 def _cpu_cases(setting: Setting, folder: Path) -> list[Case]:
@@ -162,7 +146,7 @@ def _computing_cases(setting: Setting, target: Target) -> list[Case]:
 
 
 def _autoencoder_cases(setting: Setting, target: Target, vectors: Tensor) -> list[Case]:
-    """The SAE's multiplication alone, and with the top-k."""
+    """The SAE's multiplication alone, with the top-k (which may then be screened), and the top-k alone."""
     latents = LatentEncoder(setting.autoencoder(target))
     vectors = vectors[: setting.scale.computed_tokens(target)]
     tokens = len(vectors)
@@ -175,7 +159,18 @@ def _autoencoder_cases(setting: Setting, target: Target, vectors: Tensor) -> lis
     def multiply_and_select() -> None:
         latents.sparse(vectors)
 
-    return [_case(MATMUL, target, work, multiply), _case(MATMUL_AND_TOP_K, target, work, multiply_and_select)]
+    with torch.inference_mode():
+        tile = latents.pre_activations(row_tiles(vectors)[0])
+
+    def select() -> None:
+        for part in row_tiles(vectors):
+            top_k(tile[: len(part)], setting.scale.k)
+
+    return [
+        _case("SAE matmul", target, work, multiply),
+        _case("SAE matmul and top-k", target, work, multiply_and_select),
+        _case("top-k", target, replace(work, vectors=0), select),
+    ]
 
 
 def equal_batches(windows: Windows, subject: Subject) -> list[Tensor]:
@@ -185,6 +180,7 @@ def equal_batches(windows: Windows, subject: Subject) -> list[Tensor]:
     for length in np.unique(lengths):
         starts = windows.starts[:-1][lengths == length]
         tokens = windows.tokens[starts[:, None] + np.arange(length)].astype(np.int64)
+        tokens = tokens[np.lexsort(tokens.T[::-1])]
         size = max(1, batch_tokens(subject.device) // int(length))
         batches += [
             torch.from_numpy(part).to(subject.device) for part in np.split(tokens, range(size, len(tokens), size))
