@@ -26,6 +26,7 @@ from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.precision import multiplying
 from sparse_autoencoder.subject import Subject, distinct_activations
 from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.threads import side_by_side
 from sparse_autoencoder.transfers import sent
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
 
@@ -91,25 +92,30 @@ class Encoder:
     def activations(self, block: Windows) -> Activations:
         """All positive activations at the counted tokens of a block, on the models' device."""
         _, first, occurrence = np.unique(block.texts, return_index=True, return_inverse=True)
-        vector_of = np.full(len(block.tokens), -1)  # where in `parts` a token's latents are
-        parts = []
-        encoded = 0
+        batches = list(_batches(block, np.sort(first), self._batch_tokens))
         with multiplying(tf32=self._tf32):
-            for batch in _batches(block, np.sort(first), self._batch_tokens):
-                flat = block.starts[batch][:, None] + np.arange(block.lengths[batch[0]])
-                latents, vectors = self._encode_batch(block.tokens[flat])
-                parts.append(latents)
-                vector_of[flat[:, self._policy.first_counted :]] = encoded + vectors
-                encoded += len(latents.counts)
+            encoded = self._encode_batches([block.tokens[batch] for batch in batches])
+        vector_of = np.full(len(block.tokens), -1)  # where in all batches' latents a token's are
+        num_vectors = 0
+        for batch, (latents, vectors) in zip(batches, encoded, strict=True):
+            vector_of[batch[:, self._policy.first_counted :]] = num_vectors + vectors
+            num_vectors += len(latents.counts)
         repeats = np.flatnonzero(first[occurrence] != np.arange(len(block)))
         lengths, originals = block.lengths[repeats], first[occurrence[repeats]]
         vector_of[ranges(block.starts[repeats], lengths)] = vector_of[ranges(block.starts[originals], lengths)]
         token = np.flatnonzero(vector_of >= 0)
-        latents = SparseLatents.concatenate(parts)
+        latents = SparseLatents.concatenate([of_batch for of_batch, _vectors in encoded])
         place, feature, value = latents.active(sent(torch.from_numpy(vector_of[token]), self._subject.device))
         active_token = sent(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
         return activations_of(active_token, feature, value)
 
+    def _encode_batches(self, batches: list[NDArray[np.int32]]) -> list[tuple[SparseLatents, Ints]]:
+        """What `_encode_batch` makes of each."""
+        if self._subject.device.type == "cpu" and self._subject.many_threads:
+            return side_by_side(self._encode_batch, batches)
+        return [self._encode_batch(batch) for batch in batches]
+
+    @torch.inference_mode()
     def _encode_batch(self, tokens: NDArray[np.int32]) -> tuple[SparseLatents, Ints]:
         """The latents of windows of equal length, [batch, pos], and which of them are at each counted token."""
         ids = torch.from_numpy(tokens.astype(np.int64))
@@ -133,11 +139,14 @@ def batch_tokens(device: torch.device) -> int:
 
 
 def _batches(block: Windows, windows: Ints, n_tokens: int) -> Iterator[Ints]:
-    """Split windows (their numbers) into batches of equal length and at most so many tokens, those alike together."""
+    """Split windows (their numbers) into batches of equal length and at most so many tokens, those alike together.
+
+    The places of each batch's tokens in the block, [batch, pos].
+    """
     lengths = block.lengths[windows]
     for length in np.unique(lengths):
         same = windows[lengths == length]
-        tokens_of = block.tokens[block.starts[same][:, None] + np.arange(length)]
-        same = same[np.lexsort(tokens_of.T[::-1])]
+        places = block.starts[same][:, None] + np.arange(length)
+        places = places[np.lexsort(block.tokens[places].T[::-1])]
         size = max(1, n_tokens // int(length))
-        yield from (same[begin : begin + size] for begin in range(0, len(same), size))
+        yield from (places[begin : begin + size] for begin in range(0, len(same), size))

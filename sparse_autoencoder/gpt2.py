@@ -146,6 +146,8 @@ class Block:
 class Gpt2:
     """A GPT-2 whose blocks 0 to `last_layer` are in memory. Satisfies `sparse_autoencoder.subject.Subject`."""
 
+    many_threads = True
+
     def __init__(
         self, name: str, config: Gpt2Config, token_embedding: Tensor, position_embedding: Tensor, blocks: list[Block]
     ) -> None:

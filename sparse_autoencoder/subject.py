@@ -41,6 +41,7 @@ class Subject(Protocol):
     max_positions: int
     device: torch.device
     dtype: torch.dtype
+    many_threads: bool  # whether several may ask it at once
 
     def width(self, location: str) -> int:
         """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
@@ -104,6 +105,8 @@ def load_subject(
 
 class BridgeSubject:
     """Any model that TransformerLens supports, through its TransformerBridge with unprocessed weights."""
+
+    many_threads = False  # it hooks into its modules while it computes
 
     def __init__(
         self, folder: Path, config: dict[str, Any], *, device: str = "cpu", dtype: torch.dtype = torch.float32

@@ -42,6 +42,7 @@ class Watched:
     name = "watched"
     n_layers, vocab_size, max_positions = 1, 300, 64
     device, dtype = torch.device("cpu"), torch.float32
+    many_threads = False
 
     def __init__(self) -> None:
         self.seen: list[Setting] = []
