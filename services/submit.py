@@ -60,10 +60,10 @@ def submit_command(args: argparse.Namespace) -> int:
 
 def _follow(api: ApiClient, run_id: str) -> int:
     """Show a run's progress until it ends; SaescopeError if it was cancelled or failed."""
-    from tqdm import tqdm
+    from sparse_autoencoder.progress import progress_bar
 
     try:
-        with tqdm(unit=" rows", unit_scale=True, dynamic_ncols=True) as bar:
+        with progress_bar(unit=" rows", dynamic_ncols=True) as bar:
             entry: Entry = {}
             for entry in api.follow(run_id, lambda problem: bar.set_postfix_str(problem)):
                 _show(bar, entry)

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from tqdm import tqdm
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.progress import progress_bar
 
 if TYPE_CHECKING:
     from sparse_autoencoder import blobs
@@ -185,7 +185,7 @@ def _write_part(address: str, part: Path, blob: blobs.Blob) -> str:
 
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     label = "/".join(address.split("/")[-3:])
-    with part.open("wb") as file, tqdm(total=blob.size, unit="B", unit_scale=True, desc=label) as progress:
+    with part.open("wb") as file, progress_bar(total=blob.size, unit="B", desc=label) as progress:
         for chunk in blobs.read(address, blob.size):
             file.write(chunk)
             sha256.update(chunk)

@@ -6,6 +6,7 @@ This file imports nothing that takes time, so that `--help` and mistakes in flag
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder ove
 LARGEST_NUMBER = 2**63 - 1  # that counters and files can hold
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # what shells give for Ctrl-C
+EXIT_UNREAD = 141  # and for an output that is no longer read
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -169,7 +171,21 @@ def _stopping_cleanly() -> Iterator[None]:
 
 
 def guarded(action: Callable[[], int]) -> int:
-    """Run a command; a SaescopeError becomes one line on stderr, Ctrl-C a note."""
+    """Run a command; a SaescopeError becomes one line on stderr, Ctrl-C a note, and output nobody reads a status."""
+    try:
+        status = _reported(action)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = EXIT_UNREAD
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:  # what is left in it must not fail again when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return status
+
+
+def _reported(action: Callable[[], int]) -> int:
     try:
         return action()
     except SaescopeError as error:

@@ -190,12 +190,12 @@ def _progress(job: Job) -> Iterator[Callable[[Chunk, float | None], None]]:
 
     It takes the chunk, and how much of the source was read with it.
     """
-    from tqdm import tqdm
+    from sparse_autoencoder.progress import progress_bar
 
     begin = time.monotonic()
     tokens_before = job.state.summary.num_tokens
     max_rows = job.metadata.options.max_rows
-    with tqdm(total=max_rows, initial=job.state.num_records, unit=" rows", unit_scale=True, dynamic_ncols=True) as bar:
+    with progress_bar(total=max_rows, initial=job.state.num_records, unit=" rows", dynamic_ncols=True) as bar:
 
         def advance(chunk: Chunk, fraction: float | None) -> None:
             state = job.state

@@ -139,6 +139,34 @@ def test_a_demo_that_cannot_write_is_one_sentence(work: Path, capsys: pytest.Cap
     )
 
 
+def test_a_run_goes_on_when_nobody_reads_its_progress(
+    command: list[str], work: Path, undisturbed: dict[str, bytes]
+) -> None:
+    with subprocess.Popen(
+        [*COMMAND, *command], cwd=work, env=environment(work), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    (run,) = run_folders(work)
+    assert out.startswith(f"{run.relative_to(work)}\n")
+    assert files_of(run) == undisturbed
+
+
+def test_an_output_that_nobody_reads_is_not_an_error_s_traceback(command: list[str], work: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, *command], cwd=work, env=environment(work), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 141
+    assert "Error" not in err
+    (run,) = run_folders(work)
+    assert metadata_of(run)["status"] == "complete"
+
+
 def test_ctrl_c_is_one_line_and_the_run_says_how_far_it_came(command: list[str], source: Path, work: Path) -> None:
     many = source.with_name("many.txt")
     many.write_text(source.read_text(encoding="utf-8") * 200, encoding="utf-8")
