@@ -37,7 +37,8 @@ def assert_axe_finds_nothing(page: Page) -> None:
 
 
 def assert_the_tab_key_reaches_everything(page: Page) -> None:
-    """Everything that can be used, in its order, and it is seen where the focus is."""
+    """Everything that can be used, in its order, and it is seen where the focus is; once nothing is to be added."""
+    page.wait_for_load_state("networkidle")
     stops: int = page.evaluate(f"() => ({TAB_STOPS})().forEach((e, n) => e.dataset.stop = n) ?? ({TAB_STOPS})().length")
     reached: list[str] = []
     for _ in range(stops):

@@ -258,7 +258,11 @@ def test_every_line_of_the_log_is_json_and_says_who_when_and_what(
     worker = start()
     queue.send(chunk("broken"))
     worker.wait_for("task failed")
-    server.restart()  # Celery has something to say
+    server.kill()  # Celery has something to say
+    try:
+        worker.wait_for("redis lost")
+    finally:
+        server.start()
     worker.wait_for("redis back")
     worker.end()
     for line in worker.lines():

@@ -67,9 +67,11 @@ class WorkerProcess:
         return [line for line in self.lines() if line["event"] == event]
 
     def wait_for(self, event: str) -> dict[str, Any]:
-        """The first line of an event, when it is there; AssertionError, with its log, if the process ends before."""
+        """The first line of an event, when it is there; AssertionError, with its log, if it doesn't come."""
+        deadline = time.monotonic() + PATIENCE_S
         while not (found := self.said(event)):
             assert self.process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline, self._log.read_text()
             time.sleep(_POLL_S)
         return found[0]
 
