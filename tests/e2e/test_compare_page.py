@@ -168,6 +168,7 @@ def test_a_row_has_density_and_tokens_of_both_sides(page: Page) -> None:
     feature = compared(page)[0]
     for cell, side in ((2, feature["a"]), (3, feature["b"])):
         shown = rows(page).first.get_by_role("cell").nth(cell)
+        expect(shown).to_be_visible()
         assert shown.locator("bdi").all_text_contents() == [token["token"] for token in side["tokens"]]
         density = float(re.findall(r"[\d.]+(?= %)", shown.inner_text())[0]) / 100
         assert density == pytest.approx(side["density"], rel=0.05)
