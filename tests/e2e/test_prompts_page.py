@@ -125,13 +125,7 @@ def test_a_text_typed_in_finds_the_rows_with_it_marks_it_and_is_in_the_address(p
 def test_a_search_says_how_far_it_looked_and_goes_on_by_itself(page: Page) -> None:
     """A real search over so few rows is done at once, so the first answer is cut here as the API cuts one in time."""
     held: list[Route] = []
-
-    def stop_at_row_100(route: Route) -> None:
-        answer = route.fetch().json()
-        answer["prompts"] = [prompt for prompt in answer["prompts"] if prompt["row_id"] < 100]
-        route.fulfill(json=answer | {"next": 100})
-
-    page.route(re.compile(r"/api/prompts\?text=.*&from=0&"), stop_at_row_100)
+    page.route(re.compile(r"/api/prompts\?text=.*&from=0&"), lambda route: answer_to_row(100, route))
     page.route(re.compile(r"/api/prompts\?text=.*&from=100&"), lambda route: held.append(route))
     with page.expect_request(re.compile("from=100&")):
         page.goto("/prompts?text=price+target")
@@ -141,6 +135,13 @@ def test_a_search_says_how_far_it_looked_and_goes_on_by_itself(page: Page) -> No
     held[0].continue_()
     expect(page.get_by_role("status")).to_have_text(f"{len(found)} rows found")
     expect_rows(page, [{"row_id": row_id} for row_id in found])
+
+
+def answer_to_row(end: int, route: Route) -> None:
+    """Pass on what the API answers as if its time had been up before this row."""
+    answer = route.fetch().json()
+    answer["prompts"] = [prompt for prompt in answer["prompts"] if prompt["row_id"] < end]
+    route.fulfill(json=answer | {"next": end})
 
 
 def test_a_text_that_is_nowhere_says_how_to_look_otherwise(page: Page) -> None:
@@ -186,6 +187,17 @@ def test_the_rows_of_a_run_that_is_going_come_by_themselves(live_page: tuple[Pag
     expect(page.locator("[data-row-link]")).to_have_count(len(before) + 10, timeout=15_000)
     rows(page).last.get_by_role("link").first.click()
     expect(page.get_by_role("region", name="Live run")).to_contain_text("live: 20 rows so far")
+
+
+def test_the_rows_of_a_run_that_is_going_come_also_when_they_take_the_api_several_answers(
+    live_page: tuple[Page, LiveWriter],
+) -> None:
+    page, writer = live_page
+    page.route(re.compile(r"/api/prompts\?from=0&"), lambda route: answer_to_row(5, route))
+    page.goto("/prompts")
+    expect(page.locator("[data-row-link]")).to_have_count(10)
+    writer.further()
+    expect(page.locator("[data-row-link]")).to_have_count(20, timeout=15_000)
 
 
 @pytest.mark.parametrize("address", ["/prompts", "/prompts?text=e", "/prompts/7?token=2"])

@@ -35,7 +35,9 @@ export function usePrompts({ run, text, from }: PromptsState) {
     staleTime: ({ state }) => (isLive(state.data?.pages[0]) ? 0 : FRESH_MS),
     // a search that took several answers isn't repeated every few seconds
     refetchInterval: ({ state: { data, error } }) =>
-      data === undefined || data.pages.length === 1 ? interval({ data: data?.pages[0], error }) : false,
+      text === null || data === undefined || data.pages.length === 1
+        ? interval({ data: data?.pages[0], error })
+        : false,
   });
   const { hasNextPage, isFetching, isError, fetchNextPage } = answer;
   const goesOn = hasNextPage && !isError;
