@@ -21,7 +21,6 @@ from tests.support.services import AGGREGATOR, ENCODER, INGEST, TINY_ROWS, Clust
 
 CHUNKS = 12
 ROWS_PER_CHUNK = TINY_ROWS // CHUNKS
-PATIENCE_MS = 30_000  # for what services do, and what pages notice by themselves
 
 
 @dataclass

@@ -265,7 +265,7 @@ def test_the_figures_of_a_run_that_is_going_are_refreshed(browser: Browser, tmp_
         expect(interval).to_be_visible()
         before = interval.inner_text()
         going.further()
-        expect(interval).not_to_have_text(before, timeout=15_000)
+        expect(interval).not_to_have_text(before)
         page.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -80,12 +81,17 @@ def test_all_filters_are_cleared_at_once(page: Page) -> None:
 
 
 def test_typing_adds_nothing_to_the_history_and_asks_only_after_a_pause(page: Page) -> None:
+    page.clock.install()
     page.goto("/runs")
     page.get_by_role("banner").get_by_role("link").first.click()
     expect(row(page, 1)).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "token=" in request.url else None)
-    page.get_by_label("fires on").press_sequentially(" the", delay=10)
+    page.clock.pause_at(datetime.now() + timedelta(minutes=1))
+    for key in " the":
+        page.get_by_label("fires on").press_sequentially(key)
+        page.clock.run_for(200)
+    page.clock.resume()
     page.wait_for_url("**/?token=+the")
     expect(page.get_by_role("status")).to_contain_text("match")
     assert {parse_qs(urlsplit(url).query)["token"][0] for url in asked} == {" the"}

@@ -300,7 +300,7 @@ def test_the_figures_of_a_live_run_are_refreshed_where_one_is(live_page: tuple[P
     before = count.inner_text()
     height = page.evaluate("document.documentElement.scrollHeight")
     further()
-    expect(count).not_to_have_text(before, timeout=15_000)
+    expect(count).not_to_have_text(before)
     assert focused_rank(page) == 2
     assert page.evaluate("document.documentElement.scrollHeight") == height
     expect(count).to_have_text(str(all_features(page, "sort=feature_id&order=asc")[2]["num_active_tokens"]))

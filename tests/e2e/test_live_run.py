@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.feature_list import row as list_row
 from tests.e2e.front import NO_API
-from tests.e2e.live import PATIENCE_MS, Live
+from tests.e2e.live import Live
 from tests.e2e.serving import serving
 from tests.support.commands import environment
 from tests.support.runs import World, make_world, random_texts
@@ -38,7 +38,7 @@ def banner(page: Page) -> Locator:
 
 
 def expect_live(page: Page, rows: int) -> None:
-    expect(banner(page)).to_contain_text(f"live: {rows} rows so far", timeout=PATIENCE_MS)
+    expect(banner(page)).to_contain_text(f"live: {rows} rows so far")
 
 
 @contextmanager
@@ -68,12 +68,12 @@ def test_the_list_of_features_follows_a_live_run_to_its_end(live: Live, page: Pa
                 expect_live(page, rows)
                 expect(banner(page).get_by_role("progressbar")).to_have_attribute("aria-valuenow", str(rows))
                 counts.append(strongest(live, run.run_id)[1])
-                expect(count).to_have_text(str(counts[-1]), timeout=PATIENCE_MS)
+                expect(count).to_have_text(str(counts[-1]))
                 run.further()
             run.finish()
-            expect(banner(page)).to_have_count(0, timeout=PATIENCE_MS)
+            expect(banner(page)).to_have_count(0)
             counts.append(strongest(live, run.run_id)[1])
-            expect(count).to_have_text(str(counts[-1]), timeout=PATIENCE_MS)
+            expect(count).to_have_text(str(counts[-1]))
         assert counts == sorted(set(counts))
         expect(page.get_by_role("region", name="Run", exact=True)).to_contain_text("rows75")
 
@@ -94,10 +94,10 @@ def test_a_feature_follows_a_live_run_to_its_end(live: Live, page: Page) -> None
             assert further > count
             expect(tokens.get_by_text(str(further), exact=True)).to_be_visible()
             run.finish()
-            expect(banner(page)).to_have_count(0, timeout=PATIENCE_MS)
+            expect(banner(page)).to_have_count(0)
             last = strongest(live, run.run_id)[1]
             assert last > further
-            expect(tokens.get_by_text(str(last), exact=True)).to_be_visible(timeout=PATIENCE_MS)
+            expect(tokens.get_by_text(str(last), exact=True)).to_be_visible()
 
 
 def test_the_prompts_follow_a_live_run_to_its_end(live: Live, page: Page) -> None:
@@ -108,11 +108,11 @@ def test_the_prompts_follow_a_live_run_to_its_end(live: Live, page: Page) -> Non
             expect_live(page, 40)
             expect(listed).to_have_text("rows 35 to 39")
             run.further()
-            expect(listed).to_have_text("rows 35 to 59", timeout=PATIENCE_MS)
+            expect(listed).to_have_text("rows 35 to 59")
             expect_live(page, 60)
             run.finish()
-            expect(listed).to_have_text("rows 35 to 79, of 80 rows in all", timeout=PATIENCE_MS)
-            expect(banner(page)).to_have_count(0, timeout=PATIENCE_MS)
+            expect(listed).to_have_text("rows 35 to 79, of 80 rows in all")
+            expect(banner(page)).to_have_count(0)
 
 
 def test_the_last_row_so_far_gets_a_next_one_by_itself(live: Live, page: Page) -> None:
@@ -123,7 +123,7 @@ def test_the_last_row_so_far_gets_a_next_one_by_itself(live: Live, page: Page) -
             expect_live(page, 40)
             expect(following).to_have_count(0)
             run.further()
-            expect(following).to_have_attribute("href", f"/prompts/40?run={run.run_id}", timeout=PATIENCE_MS)
+            expect(following).to_have_attribute("href", f"/prompts/40?run={run.run_id}")
             expect_live(page, 60)
 
 
@@ -132,7 +132,7 @@ def test_a_row_that_is_not_merged_yet_says_so_and_comes_by_itself(live: Live, pa
         page.goto(f"/prompts/41?run={run.run_id}")
         expect(page.get_by_role("alert")).to_contain_text("row 41")
         run.further()
-        expect(page.get_by_role("heading", name="Row 41")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_role("heading", name="Row 41")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/", "/feature/0", "/prompts"])
@@ -142,7 +142,7 @@ def test_a_run_with_nothing_merged_says_so_and_shows_the_first_chunk_by_itself(
     with live.held_run(0, max_rows=40) as run:
         page.goto(f"{path}?run={run.run_id}")
         expect(page.get_by_role("heading", name="No features yet")).to_be_visible()
-        expect(banner(page).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "0", timeout=PATIENCE_MS)
+        expect(banner(page).get_by_role("progressbar")).to_have_attribute("aria-valuenow", "0")
         run.further()
         expect_live(page, 20)
         expect(page.get_by_role("heading", name="No features yet")).to_have_count(0)
@@ -155,10 +155,10 @@ def test_above_the_newest_finished_run_s_features_stands_that_a_newer_run_is_goi
         expect(page.get_by_role("table", name="Features")).to_be_visible()
         assert live.ask("/api/features?limit=1")["run"] == finished
         expect(banner(page).get_by_role("link", name=run.run_id)).to_be_visible()
-        banner(page).get_by_role("link", name="its features so far").click(timeout=PATIENCE_MS)
+        banner(page).get_by_role("link", name="its features so far").click()
         expect(page).to_have_url(f"{live.url}/?run={run.run_id}")
         expect_live(page, 20)
-    expect(banner(page)).to_have_count(0, timeout=PATIENCE_MS)
+    expect(banner(page)).to_have_count(0)
 
 
 # Without services
@@ -219,11 +219,11 @@ def test_a_run_of_the_command_is_shown_live_by_an_api_without_services(browser: 
             expect(entry.get_by_text("worker")).to_have_count(0)
             expect(entry.get_by_role("button", name="Cancel run")).to_have_count(0)
             type_rows(21, 41)
-            expect(progress.first).to_have_text("40 of about 60 rows (66 %)", timeout=PATIENCE_MS)
+            expect(progress.first).to_have_text("40 of about 60 rows (66 %)")
             expect_live(features, 40)
             type_rows(41, 60)
-            expect(entry.get_by_text("complete", exact=True)).to_be_visible(timeout=PATIENCE_MS)
-            expect(banner(features)).to_have_count(0, timeout=PATIENCE_MS)
+            expect(entry.get_by_text("complete", exact=True)).to_be_visible()
+            expect(banner(features)).to_have_count(0)
             context.close()
 
 
@@ -252,10 +252,10 @@ def test_while_nothing_answers_every_page_says_so_and_is_there_by_itself_when_so
     with live.api_away():
         for path, tab in pages.items():
             tab.goto(path.format(run=run_id, feature=feature_id))
-            expect(tab.get_by_role("main").get_by_role("alert"), path).to_contain_text(NO_API, timeout=PATIENCE_MS)
+            expect(tab.get_by_role("main").get_by_role("alert"), path).to_contain_text(NO_API)
     for path, tab in pages.items():
-        expect(tab.locator(EVERY_PAGE[path]).first, path).to_be_visible(timeout=PATIENCE_MS)
-        expect(tab.get_by_role("alert"), path).to_have_count(0, timeout=PATIENCE_MS)
+        expect(tab.locator(EVERY_PAGE[path]).first, path).to_be_visible()
+        expect(tab.get_by_role("alert"), path).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["/?run={run}", "/prompts?run={run}", "/runs/{run}", "/runs"])
@@ -265,12 +265,12 @@ def test_a_live_page_says_that_nothing_answers_and_goes_on_by_itself_when_someth
     with live.held_run(HELD_AFTER, max_rows=ROWS) as run:
         page.goto(path.format(run=run.run_id))
         bar = page.get_by_role("progressbar", name=f"Progress of run {run.run_id}")
-        expect(bar).to_have_attribute("aria-valuenow", "40", timeout=PATIENCE_MS)
+        expect(bar).to_have_attribute("aria-valuenow", "40")
         with never_reloaded(page):
             with live.api_away():
                 note = page.get_by_role("alert").filter(has_text="This page may be out of date")
-                expect(note).to_contain_text(NO_API, timeout=PATIENCE_MS)
+                expect(note).to_contain_text(NO_API)
                 expect(bar).to_have_attribute("aria-valuenow", "40")
             run.further()
-            expect(bar).to_have_attribute("aria-valuenow", "60", timeout=PATIENCE_MS)
-            expect(note).to_have_count(0, timeout=PATIENCE_MS)
+            expect(bar).to_have_attribute("aria-valuenow", "60")
+            expect(note).to_have_count(0)

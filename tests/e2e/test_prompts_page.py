@@ -184,7 +184,7 @@ def test_the_rows_of_a_run_that_is_going_come_by_themselves(live_page: tuple[Pag
     expect_rows(page, before)
     expect(page.get_by_role("region", name="Live run")).to_contain_text("live: 10 rows so far")
     writer.further()
-    expect(page.locator("[data-row-link]")).to_have_count(len(before) + 10, timeout=15_000)
+    expect(page.locator("[data-row-link]")).to_have_count(len(before) + 10)
     rows(page).last.get_by_role("link").first.click()
     expect(page.get_by_role("region", name="Live run")).to_contain_text("live: 20 rows so far")
 
@@ -197,7 +197,7 @@ def test_the_rows_of_a_run_that_is_going_come_also_when_they_take_the_api_severa
     page.goto("/prompts")
     expect(page.locator("[data-row-link]")).to_have_count(10)
     writer.further()
-    expect(page.locator("[data-row-link]")).to_have_count(20, timeout=15_000)
+    expect(page.locator("[data-row-link]")).to_have_count(20)
 
 
 @pytest.mark.parametrize("address", ["/prompts", "/prompts?text=e", "/prompts/7?token=2"])

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.e2e.accessibility import assert_axe_finds_nothing, assert_the_tab_key_reaches_everything
 from tests.e2e.asking import fits_sideways
-from tests.e2e.live import PATIENCE_MS, Live
+from tests.e2e.live import Live
 from tests.support.runs import break_token, make_world
 
 
@@ -93,10 +93,10 @@ def test_the_list_shows_a_live_run_s_progress_and_its_end_by_itself(live: Live, 
         page.goto("/runs")
         row = page.get_by_role("row", name=run.run_id)
         bar = row.get_by_role("progressbar")
-        expect(bar).to_have_attribute("aria-valuetext", "40 of 60 rows", timeout=PATIENCE_MS)
+        expect(bar).to_have_attribute("aria-valuetext", "40 of 60 rows")
         expect(row).to_contain_text("running")
         run.finish()
-        expect(row).to_contain_text("complete", timeout=PATIENCE_MS)
+        expect(row).to_contain_text("complete")
         expect(bar).to_have_count(0)
 
 
@@ -137,7 +137,7 @@ def test_a_run_that_is_started_on_the_page_is_computed_to_its_end_and_shown(live
     page.get_by_role("button", name="Start the run").click()
     page.wait_for_url(re.compile(r"/runs/\d{8}-\d{6}_run-\d{3}$"))
     run_id = page.url.rpartition("/")[2]
-    expect(status(page, run_id)).to_have_text("complete", timeout=PATIENCE_MS)
+    expect(status(page, run_id)).to_have_text("complete")
     for name, value in (("dataset", "rows.jsonl"), ("model", "subject, layer 1, resid_post_mlp"), ("rows", "37")):
         expect(fact(page, name)).to_have_text(value)
     entry = live.ask(f"/api/runs/{run_id}")
@@ -166,7 +166,7 @@ def test_a_run_like_another_is_started_from_its_options(live: Live, page: Page) 
     expect(page.get_by_label("autoencoder", exact=True)).to_have_value("topk.pt")
     page.get_by_label("max rows", exact=True).fill("40")
     page.get_by_role("button", name="Start the run").click()
-    expect(fact(page, "rows")).to_have_text("37", timeout=PATIENCE_MS)
+    expect(fact(page, "rows")).to_have_text("37")
     assert not page.url.endswith(run_id)
 
 
@@ -177,22 +177,22 @@ def test_a_live_run_s_bar_speed_workers_and_time_left_move_by_events(live: Live,
     with live.held_run(2, max_rows=80) as run:
         page.goto(f"/runs/{run.run_id}")
         bar = page.get_by_role("progressbar")
-        expect(bar).to_have_attribute("aria-valuenow", "40", timeout=PATIENCE_MS)
+        expect(bar).to_have_attribute("aria-valuenow", "40")
         expect(bar).to_have_attribute("aria-valuemax", "80")
         figures = page.get_by_role("region", name="Progress").get_by_role("listitem")
         patterns = (r"40 of 80 rows \(50 %\)", r"\d+ tokens", r"[\d.]+ tokens/s", "1 worker", "about .+ left")
-        expect(figures).to_have_text([re.compile(f"^{pattern}$") for pattern in patterns], timeout=PATIENCE_MS)
+        expect(figures).to_have_text([re.compile(f"^{pattern}$") for pattern in patterns])
         asked = requests_for(page, run.run_id)
         _, tokens, speed, _, left = figures.all_inner_texts()
-        expect(figures.nth(2)).not_to_have_text(speed, timeout=PATIENCE_MS)  # it waits, and becomes slower
-        expect(figures.nth(4)).not_to_have_text(left, timeout=PATIENCE_MS)
+        expect(figures.nth(2)).not_to_have_text(speed)  # it waits, and becomes slower
+        expect(figures.nth(4)).not_to_have_text(left)
         run.further()
-        expect(figures.nth(0)).to_have_text("60 of 80 rows (75 %)", timeout=PATIENCE_MS)
+        expect(figures.nth(0)).to_have_text("60 of 80 rows (75 %)")
         expect(figures.nth(1)).not_to_have_text(tokens)
         expect(bar).to_have_attribute("aria-valuenow", "60")
         assert asked == []
         run.finish()
-        expect(status(page, run.run_id)).to_have_text("complete", timeout=PATIENCE_MS)
+        expect(status(page, run.run_id)).to_have_text("complete")
         expect(bar).to_have_count(0)
         expect(fact(page, "rows")).to_have_text("75")
 
@@ -202,14 +202,14 @@ def test_an_event_stream_that_was_dropped_comes_back(live: Live, page: Page) -> 
         with page.expect_response("**/events"):
             page.goto(f"/runs/{run.run_id}")
         rows = page.get_by_role("region", name="Progress").get_by_role("listitem").first
-        expect(rows).to_have_text("40 of 80 rows (50 %)", timeout=PATIENCE_MS)
-        again = page.expect_response(lambda answer: answer.url.endswith("/events") and answer.ok, timeout=PATIENCE_MS)
+        expect(rows).to_have_text("40 of 80 rows (50 %)")
+        again = page.expect_response(lambda answer: answer.url.endswith("/events") and answer.ok)
         with again, live.api_away():
             pass
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         asked = requests_for(page, run.run_id)
         run.further()
-        expect(rows).to_have_text("60 of 80 rows (75 %)", timeout=PATIENCE_MS)
+        expect(rows).to_have_text("60 of 80 rows (75 %)")
         assert asked == []
 
 
@@ -243,7 +243,7 @@ def test_failed_chunks_are_listed_with_their_error_and_skipped_rows_with_their_r
 def test_a_run_that_failed_says_why(live: Live, page: Page) -> None:
     run_id = live.start_run(layer=7, max_rows=20)
     page.goto(f"/runs/{run_id}")
-    expect(status(page, run_id)).to_have_text("failed", timeout=PATIENCE_MS)
+    expect(status(page, run_id)).to_have_text("failed")
     expect(page.get_by_role("alert")).to_contain_text("layer")
 
 
@@ -267,7 +267,7 @@ def test_a_run_is_cancelled_and_resumed_and_then_comes_to_its_end(live: Live, pa
         page.get_by_role("button", name="Resume run").click()
         expect(status(page, run.run_id)).to_have_text("running")
         run.finish()
-        expect(status(page, run.run_id)).to_have_text("complete", timeout=PATIENCE_MS)
+        expect(status(page, run.run_id)).to_have_text("complete")
         expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
         expect(page.get_by_role("button", name="Resume run")).to_have_count(0)
 
@@ -324,7 +324,7 @@ def test_the_form_works_for_everybody(unguarded: Page) -> None:
 def test_the_pages_of_a_live_run_work_for_everybody(live: Live, unguarded: Page, path: str) -> None:
     with live.held_run(2, max_rows=60) as run:
         unguarded.goto(path.format(run=run.run_id))
-        expect(unguarded.get_by_role("progressbar").first).to_be_visible(timeout=PATIENCE_MS)
+        expect(unguarded.get_by_role("progressbar").first).to_be_visible()
         expect(unguarded.locator("main [role=status][aria-label^=Loading]")).to_have_count(0)
         assert_works_for_everybody(unguarded)
 
