@@ -1,6 +1,6 @@
 /** Two runs compared, over a real HTTP server, as a person does it. */
 
-import { screen, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { type FakeApi, OPTIONS, RUN, startFakeApi } from "./fakeApi";
@@ -23,7 +23,11 @@ afterEach(() => {
 // roles are looked for slowly among hundreds of rows
 const table = () => screen.findByLabelText("Features");
 const rows = async () => Array.from((await table()).querySelectorAll<HTMLElement>("[role=row]")).slice(1);
-const ids = async () => (await rows()).map((row) => row.querySelector("a")?.textContent);
+/** While another list is on its way, the last one is shown. */
+const expectFirst = (id: string) =>
+  waitFor(async () => {
+    expect((await rows())[0]?.querySelector("a")?.textContent).toBe(id);
+  });
 
 test("two runs are chosen on the page and are then in its address", async () => {
   const user = open(api, "/compare");
@@ -58,10 +62,10 @@ test("the order can be chosen and turned round", async () => {
   await table();
   await user.selectOptions(screen.getByRole("combobox", { name: "Ordered by" }), "density in a");
   expect(address()).toBe(`/compare?${BOTH}&sort=density_a`);
-  expect((await ids())[0]).toBe("149");
+  await expectFirst("149");
   await user.click(screen.getByRole("button", { name: "highest first ↓" }));
   expect(address()).toBe(`/compare?${BOTH}&sort=density_a&order=asc`);
-  expect((await ids())[0]).toBe("0");
+  await expectFirst("0");
 });
 
 test("features that fired less than a number of times are left out", async () => {
@@ -83,7 +87,7 @@ test("pages of a hundred features follow each other", async () => {
   await user.click(screen.getByText("Next →"));
   expect(await screen.findByText("ranks 101 to 150 of 150 features")).toBeTruthy();
   expect(address()).toBe(`/compare?${BOTH}&offset=100`);
-  expect((await ids())[0]).toBe("100");
+  await expectFirst("100");
   await user.click(screen.getByText("← Previous"));
   expect(await screen.findByText("ranks 1 to 100 of 150 features")).toBeTruthy();
 });
