@@ -6,6 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from tests.support.waiting import wait_until
+
 
 def api(page: Page, path: str) -> Any:
     """What the API answers to `path`, asked by the page's own browser."""
@@ -14,6 +16,6 @@ def api(page: Page, path: str) -> Any:
     return response.json()
 
 
-def fits_sideways(page: Page) -> bool:
-    """Whether the page is no wider than the screen."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+def expect_to_fit_sideways(page: Page) -> None:
+    """The page is no wider than the screen, once it is laid out for it: columns follow a moment after the screen."""
+    wait_until(lambda: page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))

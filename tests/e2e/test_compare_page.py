@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 import demo
 from demo.headlines import write_csv
 from sparse_autoencoder.store import DirectoryStore
-from tests.e2e.asking import api, fits_sideways
+from tests.e2e.asking import api, expect_to_fit_sideways
 from tests.e2e.serving import serving, summarise
 from tests.support.live_runs import LiveWriter
 
@@ -353,7 +353,7 @@ def expect_stacked(page: Page, first: Locator, second: Locator) -> None:
     assert upper is not None
     assert lower is not None
     assert lower["y"] >= upper["y"] + upper["height"]
-    assert fits_sideways(page)
+    expect_to_fit_sideways(page)
 
 
 def test_on_a_phone_a_row_s_sides_are_stacked(page: Page) -> None:

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from benchmarks.synthetic_run import write_run
 from sparse_autoencoder.metrics import FEATURE_METRICS, FeatureMetric
 from sparse_autoencoder.store import DirectoryStore
+from tests.e2e.asking import expect_to_fit_sideways
 from tests.e2e.feature_list import (
     ROW_PX,
     all_features,
@@ -271,10 +272,9 @@ def test_the_metric_columns_are_chosen_and_are_in_the_address(page: Page) -> Non
 def test_on_a_phone_tokens_and_value_stay_and_nothing_scrolls_sideways(page: Page) -> None:
     page.set_viewport_size({"width": 375, "height": 812})
     open_list(page, "/?metric=max_activation")
-    heads = page.get_by_role("columnheader").all_inner_texts()
-    assert heads == ["Feature", "Tokens", "Max activation ↓"]
+    expect(page.get_by_role("columnheader")).to_have_text(["Feature", "Tokens", "Max activation ↓"])
     expect(row(page, 1).locator("bdi").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    expect_to_fit_sideways(page)
     page.get_by_label("Ranked by").select_option("num_active_tokens")
     expect_order(page, all_features(page, "metric=max_activation&sort=num_active_tokens"))
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.addresses import PAGES, ask, visit
+from tests.e2e.asking import expect_to_fit_sideways
 from tests.e2e.hostile import HOST, LONE_SURROGATES, MARKUP
 
 WIDTHS = (1280, 375)
@@ -105,7 +106,7 @@ def test_nothing_in_a_text_executes_or_becomes_an_element(watch: Watch, hostile_
 def test_no_text_breaks_the_layout(watch: Watch, hostile_url: str, name: str, width: int) -> None:
     watch.page.set_viewport_size({"width": width, "height": 800})
     visit(watch.page, name, hostile_url, fires_on="alert(1)")
-    assert watch.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    expect_to_fit_sideways(watch.page)
     assert watch.page.evaluate(CUT_OFF) == []
     assert watch.page.evaluate(COVERED) == []
 

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from sparse_autoencoder.store import DirectoryStore
-from tests.e2e.asking import api, fits_sideways
+from tests.e2e.asking import api, expect_to_fit_sideways
 from tests.e2e.serving import serving
 from tests.support.live_runs import LiveWriter
 
@@ -205,4 +205,4 @@ def test_on_a_phone_nothing_scrolls_sideways(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 375, "height": 812})
     page.goto(address)
     expect(page.locator("[data-row-link], [data-index]").first).to_be_visible()
-    assert fits_sideways(page)
+    expect_to_fit_sideways(page)

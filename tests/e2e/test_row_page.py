@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 import demo
 from demo.headlines import generate
-from tests.e2e.asking import api, fits_sideways
+from tests.e2e.asking import api, expect_to_fit_sideways
 from tests.e2e.hostile import write_subject
 from tests.e2e.serving import serving, summarise
 
@@ -223,11 +223,11 @@ def test_no_hostile_row_breaks_the_layout_or_executes(browser: Browser, hostile_
     page.goto("/prompts")
     for prompt in prompts:
         expect(page.get_by_role("link", name=f"row {prompt['row_id']}", exact=True)).to_be_visible()
-    assert fits_sideways(page)
+    expect_to_fit_sideways(page)
     open_row(page, prompts[0]["row_id"])
     for prompt in prompts[1:]:
         page.keyboard.press("j")
         expect(page.get_by_role("listbox", name=f"Tokens of row {prompt['row_id']}", exact=True)).to_be_visible()
-        assert fits_sideways(page), prompt["text"][:80]
+        expect_to_fit_sideways(page)
     assert incidents == []
     page.close()

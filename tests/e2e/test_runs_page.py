@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.e2e.accessibility import assert_axe_finds_nothing, assert_the_tab_key_reaches_everything
-from tests.e2e.asking import fits_sideways
+from tests.e2e.asking import expect_to_fit_sideways
 from tests.e2e.live import Live
 from tests.support.runs import break_token, make_world
 
@@ -304,7 +304,7 @@ def assert_works_for_everybody(page: Page) -> None:
     assert_axe_finds_nothing(page)
     for width in (1280, 375):
         page.set_viewport_size({"width": width, "height": 800})
-        assert fits_sideways(page)
+        expect_to_fit_sideways(page)
 
 
 def test_the_form_works_for_everybody(unguarded: Page) -> None:
