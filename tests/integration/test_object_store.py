@@ -160,7 +160,7 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 def test_a_server_killed_and_started_again_keeps_what_was_put(mortal: S3Server) -> None:
-    store = connect(mortal)
+    store = connect(mortal, retries=6)  # it lists what it has a moment before it can read it
     store.put("small", b"content")
     store.put("in-parts", io.BytesIO(b"".join(map(pieces, range(20)))))
     mortal.process.restart()
