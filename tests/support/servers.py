@@ -161,8 +161,7 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
     url = f"redis://127.0.0.1:{port}/0"
     # What was accepted is with the system at once and survives a kill; syncing every second would hold writes back
     # while the disk is slow.
-    files = {"appendonly": "yes", "appendfsync": "no", "save": ""}
-    flags = {"bind": "127.0.0.1", "port": str(port)} | files
+    flags = {"bind": "127.0.0.1", "port": str(port), "appendonly": "yes", "appendfsync": "no", "save": ""}
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
     own: ServerProcess | ServerContainer
     if has_image(REDIS_IMAGE):

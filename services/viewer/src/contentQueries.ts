@@ -35,9 +35,7 @@ export function usePrompts({ run, text, from }: PromptsState) {
     staleTime: ({ state }) => (isLive(state.data?.pages[0]) ? 0 : FRESH_MS),
     // a search that took several answers isn't repeated every few seconds
     refetchInterval: ({ state: { data, error } }) =>
-      text === null || data === undefined || data.pages.length === 1
-        ? interval({ data: data?.pages[0], error })
-        : false,
+      text !== null && data !== undefined && data.pages.length > 1 ? false : interval({ data: data?.pages[0], error }),
   });
   const { hasNextPage, isFetching, isError, fetchNextPage } = answer;
   const goesOn = hasNextPage && !isError;
