@@ -6,13 +6,14 @@ Knows neither how it was measured nor how it is shown.
 from __future__ import annotations
 
 import os
-import platform
 import re
 from pathlib import Path
 
 import psutil
 import torch
 from pydantic import BaseModel, ConfigDict
+
+from sparse_autoencoder.processor import cpu_model
 
 FOLDER = Path(__file__).parent / "results"
 PRECISION_FILE = "precision.json"  # what benchmarks.precision found; all others are machines'
@@ -75,7 +76,7 @@ class Hardware(BaseModel):
         """This one."""
         gpu = torch.cuda.get_device_properties(0) if torch.cuda.is_available() else None
         return cls(
-            cpu=_cpu_model(),
+            cpu=cpu_model(),
             cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             memory_gib=round(psutil.virtual_memory().total / 2**30),
             torch_version=str(torch.__version__),
@@ -120,12 +121,3 @@ def read_all(folder: Path = FOLDER) -> list[Results]:
     """The results of all machines, by their files' names."""
     paths = sorted(path for path in folder.glob("*.json") if path.name != PRECISION_FILE)
     return [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in paths]
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = re.findall(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE)
-        if names:
-            return str(names[0]).strip()
-    return platform.processor() or platform.machine()

@@ -10,6 +10,7 @@ are loaded.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,12 @@ class Encoder:
         self._batch_tokens = batch_tokens(subject.device)
         self._block_tokens = _BLOCK_TOKENS.get(subject.device.type, _BLOCK_TOKENS_ELSEWHERE)
         self._tf32 = tf32
+
+    def with_spec(self, spec: SummarySpec) -> Encoder:
+        """The same models for a run whose summaries agree on something else; it shares all that is large."""
+        other = copy(self)
+        other._spec = spec
+        return other
 
     def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite."""

@@ -2,7 +2,8 @@
 
 Each file has one kind of writer, and what decides anything is written once and never changed, or only grows; so a
 worker that was cut off and wakes up late can do no harm. `ingested.json`, chunks, partials and states decide;
-`reading.json` and `progress.json` are for people, and `limits` only spares work. This file decides nothing.
+`reading.json` lets a change of the source be noticed early (`ingested.json` does so at the end), it and `progress.json`
+are for people, and `limits` only spares work. This file decides nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.rows_hash import NOTHING_READ
 from sparse_autoencoder.runs import RunFolder, RunOptions
 from sparse_autoencoder.store import NotFoundError, Store
 
@@ -41,11 +43,13 @@ class Stopped(BaseModel):
 
 
 class ReadingProgress(BaseModel):
-    """How far the source has been read, as far as is known."""
+    """How far the source has been read, as far as is known; written before the chunk that it counts last."""
 
     model_config = ConfigDict(frozen=True)
 
     source: dict[str, str | int | None]  # as it describes itself
+    tokens: dict[str, str] = Field(default_factory=dict)  # what they depend on (made_of.tokens_made_of)
+    rows_hash: str = NOTHING_READ  # the running hash of these chunks
     num_chunks: int = 0
     num_records: int = 0
     fraction: float | None = None
@@ -58,6 +62,7 @@ class Ingested(BaseModel):
 
     num_chunks: int
     num_records: int
+    rows_hash: str = NOTHING_READ  # the running hash of all chunks
 
 
 class MergeProgress(BaseModel):

@@ -15,7 +15,7 @@ from typing import Protocol
 from services.common import names
 from services.common.messages import Message
 from services.common.ports import Hold, UnavailableError, World
-from services.common.workspace import Workspace
+from services.common.workspace import ReadingProgress, Workspace
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 from sparse_autoencoder.store import NotFoundError
 
@@ -35,7 +35,7 @@ class Contribution:
 class Computer(Protocol):
     """Models, and what they make of chunks. What it raises, but for UnavailableError, is its own failure."""
 
-    def plan(self, run_id: str, options: RunOptions, source: Mapping[str, str | int | None], at: str) -> RunMetadata:
+    def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """Load a new run's models; its metadata."""
 
     def vocabulary(self, plan: RunMetadata) -> list[str]:
@@ -142,7 +142,7 @@ class _Attempt:
             request, reading = self.space.request(), self.space.reading()
         if reading is None:
             raise NotFoundError(f"run {folder.run_id} has a chunk, and its source is not described")
-        plan = self.computer.plan(folder.run_id, request.options, reading.source, request.created_at)
+        plan = self.computer.plan(folder.run_id, request.options, reading, request.created_at)
         if not self.space.wanted():
             raise NotFoundError(f"run {folder.run_id} went away while its models were loaded")
         folder.write_vocabulary(self.computer.vocabulary(plan))

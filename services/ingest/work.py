@@ -18,6 +18,8 @@ from services.common.ports import Hold, World
 from services.common.workspace import Ingested, ReadingProgress, Workspace
 from sparse_autoencoder.changes import changes
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.made_of import changed
+from sparse_autoencoder.rows_hash import ReadBefore
 from sparse_autoencoder.runs import RunOptions
 
 HOLD_BACK_S = 0.5  # between two looks at whether there is room for another chunk
@@ -39,15 +41,23 @@ class Dataset(Protocol):
         """How it describes itself; the same whenever it is opened, but for `notice`."""
 
     @property
+    def tokens(self) -> Mapping[str, str]:
+        """What the tokens depend on beside the rows."""
+
+    @property
     def num_records(self) -> int:
         """The records read so far."""
+
+    @property
+    def rows_hash(self) -> str:
+        """The running hash of the records read so far."""
 
     @property
     def fraction(self) -> float | None:
         """How much of it has been read, 0 to 1; None if that isn't known."""
 
-    def chunks(self, first: int) -> Iterator[DatasetChunk]:
-        """The chunks from number `first` on."""
+    def chunks(self, first: int, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
+        """The chunks from number `first` on; SaescopeError if the source doesn't give what was read before."""
 
 
 OpenDataset = Callable[[RunOptions], AbstractContextManager[Dataset]]
@@ -80,7 +90,9 @@ def _read(
     space: Workspace, world: World, hold: Hold, dataset: Dataset, stopping: Callable[[], bool]
 ) -> Ingested | None:
     """Write what is missing; None if somebody else is to go on, or nobody."""
-    _check_same(space, dataset)
+    before = space.reading()
+    if before is not None:
+        _check_same(before, dataset)
     next_chunk = _next_chunk(space)
     if hold.lost:  # opening may have taken long
         return None
@@ -88,22 +100,25 @@ def _read(
     def progress() -> ReadingProgress:
         return ReadingProgress(
             source=dict(dataset.source),
+            tokens=dict(dataset.tokens),
+            rows_hash=dataset.rows_hash,
             num_chunks=next_chunk,
             num_records=dataset.num_records,
             fraction=dataset.fraction,
         )
 
-    space.write_reading(progress())  # whoever encodes the first chunk needs to know the source
-    for chunk in dataset.chunks(next_chunk):
+    if before is None:
+        space.write_reading(progress())  # whoever encodes the first chunk needs to know the source
+    for chunk in dataset.chunks(next_chunk, _read_before(before)):
         if not _wait_for_room(space, world, hold, stopping):
             return None
+        next_chunk = chunk.index + 1
+        space.write_reading(progress())  # before the chunk is there: so its hash covers all chunks that are
         space.put_chunk(chunk.index, chunk.data)
         world.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk.index))
-        next_chunk = chunk.index + 1
-        space.write_reading(progress())
     if hold.lost:
         return None
-    ingested = Ingested(num_chunks=next_chunk, num_records=dataset.num_records)
+    ingested = Ingested(num_chunks=next_chunk, num_records=dataset.num_records, rows_hash=dataset.rows_hash)
     space.write_ingested(ingested)
     return ingested
 
@@ -123,7 +138,17 @@ def _wait_for_room(space: Workspace, world: World, hold: Hold, stopping: Callabl
     return False
 
 
-def _check_same(space: Workspace, dataset: Dataset) -> None:
-    before = space.reading()
-    if before is not None and (changed := changes(before.source, dataset.source)):
-        raise SaescopeError(f"the source changed while it was read ({changed}): start a new run")
+def _check_same(before: ReadingProgress, dataset: Dataset) -> None:
+    if found := changes(before.source, dataset.source):
+        raise SaescopeError(f"the source changed while it was read ({found}): start a new run")
+    if found := changed(before.tokens, dataset.tokens):
+        raise SaescopeError(
+            f"the tokenizer changed while the source was read ({found}): put back what the run was begun with, "
+            "wherever it is worked on, and resume it, or start a new run"
+        )
+
+
+def _read_before(before: ReadingProgress | None) -> ReadBefore | None:
+    if before is None:
+        return None
+    return ReadBefore(str(before.source.get("file")), before.num_chunks, before.num_records, before.rows_hash)

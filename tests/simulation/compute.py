@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from functools import cache
 
 from services.common.ports import UnavailableError
-from services.common.workspace import MergeProgress
+from services.common.workspace import MergeProgress, ReadingProgress
 from services.encoder.work import Contribution
 from services.ingest.work import DatasetChunk
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions
 from tests.simulation import examples
 from tests.simulation.examples import Examples, FakeLimits, example_of, to_basis, to_examples, to_text
@@ -82,8 +83,9 @@ class Compute:
         self.take_time(options.source, 0.5)
         yield FakeDataset(self, self.scripts[options.source])
 
-    def plan(self, run_id: str, options: RunOptions, source: Mapping[str, str | int | None], at: str) -> RunMetadata:
+    def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """See Computer.plan."""
+        source = reading.source
         assert options.source == source["name"] == run_id
         self.take_time(run_id, 3)
         self._maybe_unavailable()
@@ -130,6 +132,9 @@ class Compute:
         self.happened.given_up.add((plan.run_id, chunk))
         self.given_up(plan.run_id, chunk, error)
         return Contribution(f"{plan.run_id} {chunk} - 0: failed".encode(), None, error=error)
+
+    def check(self, plan: RunMetadata) -> None:
+        """See Merging.check."""
 
     def empty(self, plan: RunMetadata) -> FakeState:
         """See Merging.empty."""
@@ -220,12 +225,24 @@ class FakeDataset:
         return {"name": script.name, "size": script.num_chunks + changed, "notice": str(self.num_records)}
 
     @property
+    def tokens(self) -> Mapping[str, str]:
+        """See Dataset.tokens."""
+        return {"tokenizer": self.script.name}
+
+    @property
+    def rows_hash(self) -> str:
+        """See Dataset.rows_hash."""
+        return rows_hash(self.script.name, self.num_records // RECORDS)
+
+    @property
     def fraction(self) -> float | None:
         """See Dataset.fraction."""
         return None
 
-    def chunks(self, first: int) -> Iterator[DatasetChunk]:
+    def chunks(self, first: int, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
         """See Dataset.chunks."""
+        if before is not None and before.running != rows_hash(self.script.name, before.num_chunks):
+            self.compute.happened.mixed_up.append(f"{before} is not what was read of {self.script.name}")
         script, happened = self.script, self.compute.happened
         for chunk in range(script.num_chunks + 1):
             if chunk == script.source_fails_at and happened.source_failures[script.name] < script.source_fails:
@@ -261,6 +278,11 @@ class FakeState:
         """See State.failed."""
         return [int(entry.split()[0]) for entry in self.merged if entry.endswith("failed")]
 
+    @property
+    def rows_hash(self) -> str:
+        """See State.rows_hash."""
+        return rows_hash(self.run_id, self.next_chunk)
+
     def progress(self, at: str) -> MergeProgress:
         """See State.progress."""
         n = self.next_chunk
@@ -276,6 +298,11 @@ class FakeState:
         """See State.limits."""
         basis = f"{self.next_chunk}:{','.join(map(str, self.failed))}"
         return FakeLimits(basis, examples.last_key(self.examples)).to_bytes()
+
+
+def rows_hash(run_id: str, num_chunks: int) -> str:
+    """The running hash of so many chunks."""
+    return f"{num_chunks} of {run_id}" if num_chunks else NOTHING_READ
 
 
 def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:
