@@ -86,6 +86,7 @@ class RunMetadata(BaseModel):
     finished_at: str | None = None
     seconds: float = 0.0
     error: str | None = None
+    retries: int = 0  # how often chunks that had failed were tried again
     # counts
     num_records: int = 0
     num_prompts: int = 0

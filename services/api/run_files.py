@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from services.api.types import RunStatus
 from services.common.ports import UnavailableError
-from services.common.workspace import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped, Workspace
+from services.common.records import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped
+from services.common.workspace import Workspace
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import PUBLISHED, RunMetadata, RunOptions, run_ids
 from sparse_autoencoder.store import NotFoundError, Store

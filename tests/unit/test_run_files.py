@@ -8,7 +8,8 @@ import pytest
 
 from services.api.run_files import RunFiles
 from services.common.ports import UnavailableError
-from services.common.workspace import RunRequest, Workspace
+from services.common.records import RunRequest
+from services.common.workspace import Workspace
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
 
