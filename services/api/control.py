@@ -1,7 +1,7 @@
 """Starting, cancelling, resuming and deleting runs: what that means in the store and in the queue.
 
-The store decides; a message that can't be sent now is sent by the watch later. One process may start runs in a store,
-as nothing but a lock in it makes their names differ. This file knows nothing of HTTP.
+The store decides; a message that can't be sent now is sent by the watch later. Several processes may start runs in a
+store. This file knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from typing import Literal
+from uuid import uuid4
 
 from services.api.board import Backend, RunBoard
 from services.api.types import Run
@@ -18,7 +19,8 @@ from services.common.ports import UnavailableError
 from services.common.sources import allowed
 from services.common.workspace import RunRequest, Workspace, now
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import RunOptions, new_run_id, run_ids
+from sparse_autoencoder.reserving import take_run_id
+from sparse_autoencoder.runs import RunOptions, run_ids
 
 
 class ConflictError(SaescopeError):
@@ -31,7 +33,7 @@ class Control:
     def __init__(self, backend: Backend, board: RunBoard) -> None:
         self._backend = backend
         self._board = board
-        self._naming = threading.Lock()
+        self._naming = threading.Lock()  # in turns is quicker than all at once, and no S3 server gets that wrong
 
     def has_runs(self) -> bool:
         """Whether there is any run, of whatever status."""
@@ -40,10 +42,9 @@ class Control:
     def start(self, options: RunOptions) -> str:
         """Ask for a run; its id. NotAllowedError if the services don't read what the options name."""
         allowed(options, self._backend.data_folder)  # as given they mean the same to every service
-        store = self._backend.world.store
+        request = RunRequest(options=options, created_at=now(), token=uuid4().hex)
         with self._naming:
-            run_id = new_run_id(store)
-            Workspace(store, run_id).write_request(RunRequest(options=options, created_at=now()))
+            run_id = take_run_id(self._backend.world.store, lambda name: self._workspace(name).create_request(request))
         self._send(run_id)
         return run_id
 

@@ -173,7 +173,7 @@ class _Schedule:
         space = Workspace(self.store, script.name)
         self.scheduler.sleep(script.start_s)
         request = RunRequest(options=RunOptions(source=script.name), created_at="2026-01-01T00:00:00+00:00")
-        self._insist(lambda: space.write_request(request))
+        self._insist(lambda: space.create_request(request))
         self._insist(lambda: self.queue.send(Message(task="ingest", run_id=script.name)))
         for seconds, calls, action in script.actions:
             self.scheduler.sleep(seconds)
