@@ -1,8 +1,8 @@
 """Which version a run's published files are of, and the check before one is read.
 
 metadata.json has it as `format_version`, which goes for the run's JSON files, and each Parquet file in its schema's
-metadata. Files without it were written by saescope 0.1.0, and are laid out as those of version 1. Who changes what a
-published file means, so that reading it as before would show something wrong, counts FORMAT on.
+metadata. Files without it were written before there were versions, and are laid out as those of version 1. Who changes
+what a published file means, so that reading it as before would show something wrong, counts FORMAT on.
 """
 
 from __future__ import annotations

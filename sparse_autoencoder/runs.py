@@ -265,10 +265,7 @@ class RunFolder:
 
         NewerFormatError if a later version of saescope has written it.
         """
-        try:
-            data = _first_of(self.store, self.metadata, self.plan)
-        except NotFoundError:
-            raise NotFoundError(f"there is no run {self.run_id!r}") from None
+        data = self.metadata_json()
         check_metadata(self.run_id, data)
         try:
             return RunMetadata.model_validate_json(data)
@@ -278,6 +275,13 @@ class RunFolder:
             raise SaescopeError(
                 f"the metadata.json of run {self.run_id} can't be understood ({where}{first['msg']}): start a new run"
             ) from error
+
+    def metadata_json(self) -> bytes:
+        """metadata.json, or else the plan, as it is stored; NotFoundError without either."""
+        try:
+            return _first_of(self.store, self.metadata, self.plan)
+        except NotFoundError:
+            raise NotFoundError(f"there is no run {self.run_id!r}") from None
 
     def write_state(self, state: RunState) -> None:
         """Save how far the run is, then remove older states: the one that is furthest counts."""
