@@ -268,6 +268,12 @@ class _StoreWhileHeld:
             raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
         self.store.put(key, data)
 
+    def create(self, key: str, data: bytes) -> bool:
+        """See Store.create; UnavailableError if the lease is lost."""
+        if self.hold.lost:
+            raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
+        return self.store.create(key, data)
+
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Store.get; StoppingError if this process is to end."""
         self.moved()

@@ -1,13 +1,14 @@
 """Starting, cancelling, resuming and deleting runs: what that means in the store and in the queue.
 
-The store decides; a message that can't be sent now is sent by the watch later. One process may start runs in a store,
-as nothing but a lock in it makes their names differ. This file knows nothing of HTTP.
+The store decides; a message that can't be sent now is sent by the watch later. Several processes may start runs in a
+store. This file knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
 import threading
 from typing import Literal
+from uuid import uuid4
 
 from services.api.board import Backend, RunBoard
 from services.api.types import Run
@@ -16,7 +17,8 @@ from services.common.records import RunRequest
 from services.common.sources import allowed
 from services.common.workspace import now
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import RunOptions, new_run_id, run_ids
+from sparse_autoencoder.reserving import take_run_id
+from sparse_autoencoder.runs import RunOptions, run_ids
 
 
 class ConflictError(SaescopeError):
@@ -30,7 +32,7 @@ class Control:
         self._backend = backend
         self._board = board
         self._runs = RunControl(backend.world)
-        self._naming = threading.Lock()
+        self._naming = threading.Lock()  # in turns is quicker than all at once, and no S3 server gets that wrong
 
     def has_runs(self) -> bool:
         """Whether there is any run, of whatever status."""
@@ -39,11 +41,9 @@ class Control:
     def start(self, options: RunOptions) -> str:
         """Ask for a run; its id. NotAllowedError if the services don't read what the options name."""
         allowed(options, self._backend.data_folder)  # as given they mean the same to every service
-        store = self._backend.world.store
+        request = RunRequest(options=options, created_at=now(), token=uuid4().hex)
         with self._naming:
-            run_id = new_run_id(store)
-            self._runs.ask_for(run_id, RunRequest(options=options, created_at=now()))
-        return run_id
+            return take_run_id(self._backend.world.store, lambda name: self._runs.ask_for(name, request))
 
     def cancel(self, run_id: str) -> Run:
         """Have everybody leave a run alone; its entry. ConflictError if nobody works on it."""

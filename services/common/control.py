@@ -20,10 +20,12 @@ class RunControl:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def ask_for(self, run_id: str, request: RunRequest) -> None:
-        """Ask for a run."""
-        self.workspace(run_id).write_request(request)
+    def ask_for(self, run_id: str, request: RunRequest) -> bool:
+        """Ask for a run, if nobody has asked for one of that name; whether it was asked for."""
+        if not self.workspace(run_id).create_request(request):
+            return False
         self._send(run_id)
+        return True
 
     def cancel(self, run_id: str) -> None:
         """Have everybody leave a run alone, if somebody works on it."""

@@ -18,6 +18,7 @@ class RunRequest(BaseModel):
 
     options: RunOptions
     created_at: str
+    token: str = ""  # differs from every other request's, so that who asked for a run's name knows if it got it
 
 
 class Retry(BaseModel):

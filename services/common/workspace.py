@@ -38,9 +38,9 @@ class Workspace:
 
     # -- what is decided -------------------------------------------------------------------------------------------
 
-    def write_request(self, request: RunRequest) -> None:
-        """Write what was asked for."""
-        self._write("request.json", request)
+    def create_request(self, request: RunRequest) -> bool:
+        """Write what was asked for, unless the run's name is taken; whether it was written."""
+        return self._store.create(self.folder.key("request.json"), _json(request))
 
     def request(self) -> RunRequest:
         """What was asked for; NotFoundError if the run isn't the services', or is finished and cleaned up."""
@@ -275,8 +275,7 @@ class Workspace:
         return True
 
     def _write(self, name: str, content: BaseModel) -> None:
-        text = json.dumps(content.model_dump(mode="json"), ensure_ascii=False)
-        self._store.put(self.folder.key(name), text.encode())
+        self._store.put(self.folder.key(name), _json(content))
 
     def _maybe(self, name: str, kind: type[File]) -> File | None:
         try:
@@ -291,6 +290,10 @@ class Workspace:
             return kind.model_validate_json(data)
         except ValidationError as error:
             raise SaescopeError(f"{key} can't be understood: was it written by another release?") from error
+
+
+def _json(content: BaseModel) -> bytes:
+    return json.dumps(content.model_dump(mode="json"), ensure_ascii=False).encode()
 
 
 def now() -> str:

@@ -284,9 +284,8 @@ class ChunkEncoder:
         if not space.wanted():
             raise NotFoundError(f"run {folder.run_id} went away while its models were loaded")
         folder.write_vocabulary(self._computer.vocabulary(plan))
-        plan = plan.model_copy(update={"retries": space.retry()})
-        folder.write_plan(plan)
-        return plan
+        folder.create_plan(plan.model_copy(update={"retries": space.retry()}))
+        return folder.read_metadata()  # another encoder's, if that was quicker: it may be of another kind
 
     # -- this process ----------------------------------------------------------------------------------------------
 

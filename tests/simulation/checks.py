@@ -186,7 +186,7 @@ class Checks:
             script.merging_breaks,
         )
         happened = self.compute.happened
-        for_good = for_good or bool(self.compute.kind_of(script.name) and self.only_others(script.name))
+        for_good = for_good or (self._kind_of(script.name) is not None and self.only_others(script.name))
         return not for_good and script.name not in (
             happened.source_changed | happened.rows_damaged | happened.nothing_to_publish
         )
@@ -275,7 +275,12 @@ class Checks:
     def only_others(self, run_id: str) -> bool:
         """Whether all encoders that are alive have another kind of processor than a run."""
         kinds = {process.kind for name, process in self.workers.processes.items() if name.startswith("encoder-")}
-        return bool(kinds) and self.compute.kind_of(run_id) not in kinds
+        return bool(kinds) and self._kind_of(run_id) not in kinds
+
+    def _kind_of(self, run_id: str) -> str | None:
+        """The kind of processor with which a run was begun; None if it wasn't."""
+        plan = self.store.objects.get(f"{run_id}/plan.json")
+        return None if plan is None else str(json.loads(plan)["versions"]["kind"])
 
     def _has(self, run_id: str, name: str) -> bool:
         return f"{run_id}/{name}" in self.store.objects

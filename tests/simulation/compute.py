@@ -57,7 +57,6 @@ class Compute:
     scripts: dict[str, Script]
     happened: Happened = field(default_factory=Happened)
     given_up: Callable[[str, int, str], None] = lambda run_id, chunk, error: None
-    _kinds: dict[str, str] = field(default_factory=dict)  # of the processors with which runs were begun
     _limits_seen: dict[str, list[FakeLimits]] = field(default_factory=dict)
 
     def take_time(self, run_id: str, seconds: float) -> None:
@@ -104,13 +103,8 @@ class Compute:
             self.network.note("models can't be loaded")
             raise SaescopeError("no such model")
         kind = {"kind": self.network.scheduler.running.process.kind}
-        self._kinds[run_id] = kind["kind"]
         changes = {"run_id": run_id, "options": options, "source": dict(source), "versions": kind}
         return _plan().model_copy(update=changes)
-
-    def kind_of(self, run_id: str) -> str:
-        """The kind of processor with which a run was begun."""
-        return self._kinds.get(run_id, "")
 
     @staticmethod
     def kept(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:
@@ -144,6 +138,8 @@ class Compute:
         """See Computer.encode."""
         run_id = plan.run_id
         self._check_rows(run_id, chunk, data)
+        if plan.versions["kind"] != self.network.scheduler.running.process.kind:
+            self.happened.mixed_up.append(f"chunk {chunk} of {run_id} is encoded by another kind")
         for _batch in range(3):
             self.take_time(run_id, 1.5)
             moved()

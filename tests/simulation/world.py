@@ -46,6 +46,22 @@ class MemoryStore:
         self.asked("put", key, True)
         self.network.call("store", f"put {key}", effect)
 
+    def create(self, key: str, data: bytes) -> bool:
+        """See Store.create."""
+
+        def effect() -> bool:
+            if key in self.objects:
+                return False
+            if self.full:
+                self.network.note("put on a full disk")
+                raise UnavailableError("the disk is full")
+            self.before_put(key, data)
+            self.objects[key] = data
+            self.after_change(key)
+            return True
+
+        return self.network.call("store", f"create {key}", effect)
+
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Store.get."""
         return self.network.call("store", f"get {key}", lambda: self._object(key))

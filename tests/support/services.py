@@ -158,7 +158,7 @@ class Cluster:
     def submit(self, options: RunOptions, run_id: str) -> Workspace:
         """Ask for a run, as the API does."""
         space = Workspace(self.store, run_id)
-        space.write_request(RunRequest(options=options, created_at=datetime.now(UTC).isoformat()))
+        assert space.create_request(RunRequest(options=options, created_at=datetime.now(UTC).isoformat()))
         CeleryQueue(create_app(self.settings)).send(Message(task="ingest", run_id=run_id))
         return space
 

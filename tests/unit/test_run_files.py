@@ -67,7 +67,7 @@ def finish(store: CountingStore, run_id: str) -> None:
 
 def ask(store: CountingStore, run_id: str) -> Workspace:
     space = Workspace(store, run_id)
-    space.write_request(RunRequest(options=RunOptions(), created_at=CREATED))
+    assert space.create_request(RunRequest(options=RunOptions(), created_at=CREATED))
     return space
 
 
