@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.common.logs import log
+from services.common.records import ReadingProgress
 from services.common.sources import allowed
-from services.common.workspace import ReadingProgress
+from services.common.trying import Moved
 from services.encoder.work import Contribution
 from sparse_autoencoder.chunks import encode_chunk, failed_chunk
 from sparse_autoencoder.encoding import Encoder
@@ -23,7 +24,7 @@ from sparse_autoencoder.fingerprint import fingerprint
 from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.loading import Models, contents_now, load_models, load_tokens, on_this_machine
 from sparse_autoencoder.made_of import Contents, check_recorded, check_same, check_tokens, contents_of
-from sparse_autoencoder.processor import check_processor, name_of
+from sparse_autoencoder.processor import OtherProcessorError, check_processor, name_of
 from sparse_autoencoder.prompts import chunk_from_parquet, chunk_tokens
 from sparse_autoencoder.recent import Recent
 from sparse_autoencoder.runs import Precision, RunMetadata, RunOptions
@@ -70,8 +71,25 @@ class ModelComputer:
         check_tokens(tokens.made_of, plan)
         return tokens.tokenizer.vocabulary(plan.subject["vocab_size"])
 
-    def encode(self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None]) -> Contribution:
-        """See Computer.encode; MixtureError if the run can't go on here, OtherProcessorError if for the processor."""
+    def unfit(self, plan: RunMetadata) -> str | None:
+        """See Computer.unfit."""
+        try:
+            check_recorded(plan)
+            self._check_processor(plan)
+        except OtherProcessorError as error:
+            return str(error)
+        except Exception:  # loading the run's models fails in the same way, and there it counts as an attempt
+            return None
+        return None
+
+    def load_models(self, plan: RunMetadata) -> None:
+        """See Computer.load_models."""
+        self._encoder_for(plan)
+
+    def encode(
+        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+    ) -> Contribution:
+        """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
         begin = time.monotonic()
         encoder = self._encoder_for(plan)
         check_tokens(chunk_tokens(data, chunk), plan)

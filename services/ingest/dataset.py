@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from services.common.sources import allowed
+from services.common.trying import Moved
 from services.ingest.work import DatasetChunk
 from sparse_autoencoder.corpus import Source
 from sparse_autoencoder.loading import Tokens, load_tokens, open_rows
@@ -48,15 +49,16 @@ class TokenisedSource:
         """See Dataset.fraction."""
         return self._source.fraction_read()
 
-    def chunks(self, first: int, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
+    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
         """See Dataset.chunks."""
         tokens, size = self._tokens, self._options.chunk_size
         self._running = RunningHash(before)
-        for chunk in read_chunks(self._records(), tokens.tokenizer, size, tokens.policy, first, self._running):
+        for chunk in read_chunks(self._records(moved), tokens.tokenizer, size, tokens.policy, first, self._running):
             yield DatasetChunk(chunk.index, chunk_to_parquet(chunk, tokens.made_of))
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self, moved: Moved) -> Iterator[Record]:
         for record in islice(self._source, self._options.max_rows):
+            moved()
             self.num_records += 1
             yield record
 

@@ -21,7 +21,8 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from services.api.board import Backend
 from services.common import names
-from services.common.workspace import Ingested, MergeProgress, ReadingProgress, Workspace
+from services.common.records import Ingested, MergeProgress, ReadingProgress
+from services.common.workspace import Workspace
 from tests.support.api import Servers, make_finished, metadata_of, waiting
 
 JSON = {"Content-Type": "application/json"}

@@ -11,7 +11,8 @@ from services.aggregator import work as aggregator
 from services.common import names
 from services.common.messages import Message
 from services.common.ports import Hold
-from services.common.workspace import Stopped, StopReason, Workspace, now
+from services.common.records import Stopped, StopReason
+from services.common.workspace import Workspace, now
 from services.encoder import work as encoder
 from services.ingest import work as ingest
 from sparse_autoencoder.runs import RunMetadata

@@ -60,6 +60,7 @@ PROCESSES = 2
 # Not reached here: what nobody asks for, and what takes tens of thousands of schedules.
 UNREACHED = (
     "_never",
+    "_StoreWhileHeld.create",
     "_StoreWhileHeld.size",
     "_StoreWhileHeld.folders",
     "_StoreWhileHeld.list",

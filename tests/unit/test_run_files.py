@@ -8,7 +8,8 @@ import pytest
 
 from services.api.run_files import RunFiles
 from services.common.ports import UnavailableError
-from services.common.workspace import RunRequest, Workspace
+from services.common.records import RunRequest
+from services.common.workspace import Workspace
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
 
@@ -66,7 +67,7 @@ def finish(store: CountingStore, run_id: str) -> None:
 
 def ask(store: CountingStore, run_id: str) -> Workspace:
     space = Workspace(store, run_id)
-    space.write_request(RunRequest(options=RunOptions(), created_at=CREATED))
+    assert space.create_request(RunRequest(options=RunOptions(), created_at=CREATED))
     return space
 
 
