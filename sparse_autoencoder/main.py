@@ -89,6 +89,8 @@ def resume(run_id: str, store: Store) -> RunMetadata:
     before = folder.read_metadata()
     if before.status in PUBLISHED:
         raise SaescopeError(f"run {run_id} is {before.status.replace('_', ' ')}: there is nothing to resume")
+    if before.options.source.rpartition(":")[2] == "-":  # who waits for it unasked would wait for ever
+        print(f"saescope: run {run_id} reads standard input: what it was begun with must come again", file=sys.stderr)
     job = prepare(before.options, run_id)
     with job.source:
         if changed := changes(before.source, job.metadata.source):
