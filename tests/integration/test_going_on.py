@@ -180,6 +180,7 @@ def python(*arguments: str, rows: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # as in this process
         input=rows,
         capture_output=True,
         text=True,
