@@ -21,7 +21,7 @@ from sparse_autoencoder.changes import changes
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failures import Failure
 from sparse_autoencoder.made_of import changed
-from sparse_autoencoder.rows_hash import ReadBefore
+from sparse_autoencoder.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.runs import RunOptions
 
 HOLD_BACK_S = 0.5  # between two looks at whether there is room for another chunk
@@ -173,6 +173,6 @@ def _check_same(before: ReadingProgress, dataset: Dataset) -> None:
 
 
 def _read_before(before: ReadingProgress | None) -> ReadBefore | None:
-    if before is None:
+    if before is None or before.rows_hash == NOTHING_READ:  # opened, and nothing read
         return None
     return ReadBefore(str(before.source.get("file")), before.num_chunks, before.num_records, before.rows_hash)
