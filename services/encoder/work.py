@@ -247,7 +247,6 @@ class ChunkEncoder:
 
     def _plan(self, space: Workspace, message: Message) -> RunMetadata | Encoded:
         """The run's plan, made by whoever encodes its first chunk; if it can't be made, what comes of the message."""
-        run_id = space.folder.run_id
         with suppress(NotFoundError):
             return space.folder.read_metadata()
         return self._load(space, message, lambda: self._make_plan(space))
