@@ -50,8 +50,9 @@ def load_tokens(options: RunOptions) -> Tokens:
     """The subject model's tokenizer and the options' token policy; SaescopeError if they don't fit the model."""
     folder = model_folder(options.subject, weights=False)
     hashes = FileHashes(model_files(folder, weights=False))
-    policy = _policy(options, read_config(folder))
-    tokenizer = RowTokenizer(tokenizer_file(folder))
+    config = read_config(folder)
+    policy = _policy(options, config)
+    tokenizer = RowTokenizer(tokenizer_file(folder), config["vocab_size"])
     return Tokens(tokenizer, policy, tokens_made_of(hashes.result()))
 
 

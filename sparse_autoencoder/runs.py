@@ -237,6 +237,11 @@ class RunFolder:
         return self.key(f"state/{next_chunk:06d}")
 
     @property
+    def before_failures(self) -> str:
+        """Key of the state before the first chunk that failed, from which failed chunks are tried again."""
+        return self.key("before-failures")
+
+    @property
     def vocabulary(self) -> str:
         """Key of the token strings: a JSON list, by token id."""
         return self.key("vocabulary.json")

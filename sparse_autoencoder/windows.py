@@ -17,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.failures import Failure, attempt
 from sparse_autoencoder.rows import Record, Row, SkippedRow
-from sparse_autoencoder.rows_hash import RunningHash, hash_of_chunk, hash_of_records
+from sparse_autoencoder.rows_hash import NOTHING_READ, RunningHash, hash_of_records
 
 Bos = Literal["exclude", "include", "none"]
 LongRows = Literal["split", "truncate"]
 
 CHUNK_CHARS = 1 << 24  # a chunk of long rows ends here, before it has chunk_size rows
+_ANY_TEXT = "a"  # on which a tokenizer that works at all works
+_REASON_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,12 @@ class Chunk:
     tokens: NDArray[np.int32]  # [row tokens], no BOS
     starts: NDArray[np.int64]  # [rows + 1], where each row's tokens begin in `tokens`
     skipped: list[SkippedRow]
+    rows_hash: str = NOTHING_READ  # of the records as they were read (see rows_hash.py)
 
     @property
     def n_records(self) -> int:
         """Records read from the source, skipped ones included."""
         return len(self.row_ids) + len(self.skipped)
-
-    @property
-    def rows_hash(self) -> str:
-        """The hash of the chunk's records (see rows_hash.py); it is computed each time."""
-        return hash_of_chunk(self.row_ids, self.texts, self.skipped)
 
     def row_tokens(self, row: int) -> NDArray[np.int32]:
         """The token ids of the chunk's row number `row`."""
@@ -130,9 +129,12 @@ class Windows:
 
 
 class RowTokenizer:
-    """A Hugging Face fast tokenizer, reduced to what saescope needs of it."""
+    """A Hugging Face fast tokenizer, reduced to what saescope needs of it.
 
-    def __init__(self, file: Path) -> None:
+    `vocab_size` is how many token ids the model knows, from 0 on; None if that doesn't matter.
+    """
+
+    def __init__(self, file: Path, vocab_size: int | None = None) -> None:
         from tokenizers import Tokenizer
 
         try:
@@ -141,9 +143,10 @@ class RowTokenizer:
             raise SaescopeError(f"{file} is not a tokenizer that can be read: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self.vocab_size = vocab_size
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Token ids of each text, without special tokens added."""
+        """Token ids of each text, without special tokens added; raises whatever the tokenizer raises."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
@@ -167,24 +170,67 @@ def read_chunks(
     """
     running = running or RunningHash()
     for index, batch in enumerate(_batches(records, chunk_size)):
-        running.add(hash_of_records(batch))
-        if index >= first_chunk:
-            yield tokenise(index, batch, tokenizer, policy)
+        if index < first_chunk:
+            running.add(hash_of_records(batch))
+            continue
+        chunk = tokenise(index, batch, tokenizer, policy)
+        running.add(chunk.rows_hash)
+        yield chunk
     running.end()
 
 
 def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:
-    """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows."""
-    rows = [record for record in records if isinstance(record, Row)]
-    ids = [row_ids[: policy.keep(len(row_ids))] for row_ids in tokenizer.encode([row.text for row in rows])]
+    """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows.
+
+    A row that the tokenizer fails on, or that has a token which the model doesn't know, is skipped with the reason.
+    Raises SaescopeError if the tokenizer fails whatever the text.
+    """
+    rows: list[Row] = []
+    ids: list[NDArray[np.int32]] = []
+    skipped = [record for record in records if isinstance(record, SkippedRow)]
+    texts = [record for record in records if isinstance(record, Row)]
+    for row, encoded in zip(texts, _encoded([row.text for row in texts], tokenizer), strict=True):
+        kept = encoded if isinstance(encoded, str) else _known(encoded[: policy.keep(len(encoded))], tokenizer)
+        if isinstance(kept, str):
+            skipped.append(SkippedRow(row.row_id, kept))
+        else:
+            rows.append(row)
+            ids.append(kept)
     return Chunk(
         index=index,
         row_ids=np.fromiter((row.row_id for row in rows), np.int64, len(rows)),
         texts=[row.text for row in rows],
         tokens=np.concatenate([np.zeros(0, np.int32), *ids]),
         starts=_starts(np.fromiter(map(len, ids), np.int64, len(ids))),
-        skipped=[record for record in records if isinstance(record, SkippedRow)],
+        skipped=sorted(skipped, key=lambda row: row.row_id),
+        rows_hash=hash_of_records(records),
     )
+
+
+def _encoded(texts: Sequence[str], tokenizer: RowTokenizer) -> Sequence[NDArray[np.int32] | str]:
+    """Token ids of each text, or why it has none."""
+    together = attempt(lambda: tokenizer.encode(texts))
+    if not isinstance(together, Failure):
+        return together
+    at_all = attempt(lambda: tokenizer.encode([_ANY_TEXT]))
+    if isinstance(at_all, Failure):
+        raise SaescopeError(
+            f"the language model's tokenizer fails whatever the text ({at_all.reason}): check its tokenizer.json"
+        )
+    return [_encoded_alone(text, tokenizer) for text in texts]
+
+
+def _encoded_alone(text: str, tokenizer: RowTokenizer) -> NDArray[np.int32] | str:
+    encoded = attempt(lambda: tokenizer.encode([text])[0])
+    return f"the tokenizer fails on it ({encoded.reason})"[:_REASON_CHARS] if isinstance(encoded, Failure) else encoded
+
+
+def _known(ids: NDArray[np.int32], tokenizer: RowTokenizer) -> NDArray[np.int32] | str:
+    """The token ids if the model knows them all, or else the reason to skip their row."""
+    size = tokenizer.vocab_size
+    if size is None or not len(ids) or (ids.min() >= 0 and ids.max() < size):
+        return ids
+    return f"a token beyond the model's vocabulary of {size:,}"
 
 
 def _batches(records: Iterable[Record], chunk_size: int) -> Iterator[list[Record]]:

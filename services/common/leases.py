@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Self, cast
 
 import redis
 
@@ -83,7 +83,7 @@ class RedisLeases:
         self._release = client.register_script(RELEASE)
 
     @classmethod
-    def at(cls, url: str, lease_s: float) -> RedisLeases:
+    def at(cls, url: str, lease_s: float) -> Self:
         """Leases in the Redis at `url`, which may be silent for a quarter of `lease_s`."""
         timeout_s = lease_s / _RENEWALS_PER_LEASE
         return cls(redis_client(url, timeout_s=timeout_s, connect_timeout_s=timeout_s, decode_responses=True), lease_s)

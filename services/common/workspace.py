@@ -199,6 +199,10 @@ class Workspace:
         """Forget what examples must reach, until it is written again."""
         self._store.delete(self.folder.key("limits"))
 
+    def has_vocabulary(self) -> bool:
+        """Whether the token strings are there."""
+        return self._exists("vocabulary.json")
+
     def put_prompts(self, chunk: int, data: bytes) -> None:
         """Write a chunk's prompts file."""
         self._store.put(self.folder.prompts(chunk), data)

@@ -95,6 +95,7 @@ class ModelComputer:
         check_tokens(chunk_tokens(data, chunk), plan)
         loaded = time.monotonic()
         rows = chunk_from_parquet(data, chunk)
+        encoder.moved = moved
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
         contribution = _contribution(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)

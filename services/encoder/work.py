@@ -190,7 +190,7 @@ class ChunkEncoder:
             self._again(message)
             return Encoded(message)
         if run_id not in self._loaded:
-            loaded = self._load(space, message, lambda: self._computer.load_models(plan))
+            loaded = self._load(space, message, lambda: self._load_models(space, plan))
             if isinstance(loaded, Encoded):
                 return loaded
             self._loaded.add(run_id)
@@ -248,13 +248,9 @@ class ChunkEncoder:
 
     def _plan(self, space: Workspace, message: Message) -> RunMetadata | Encoded:
         """The run's plan, made by whoever encodes its first chunk; if it can't be made, what comes of the message."""
-        run_id = space.folder.run_id
         with suppress(NotFoundError):
             return space.folder.read_metadata()
-        made = self._load(space, message, lambda: self._make_plan(space))
-        if isinstance(made, RunMetadata):
-            self._loaded.add(run_id)
-        return made
+        return self._load(space, message, lambda: self._make_plan(space))
 
     def _load(self, space: Workspace, message: Message, load: Callable[[], Loaded]) -> Loaded | Encoded:
         """One attempt at loading a run's models; if there is none or it fails, what comes of the message."""
@@ -284,9 +280,14 @@ class ChunkEncoder:
         plan = self._computer.plan(folder.run_id, request.options, reading, request.created_at)
         if not space.wanted():
             raise NotFoundError(f"run {folder.run_id} went away while its models were loaded")
-        folder.write_vocabulary(self._computer.vocabulary(plan))
         folder.create_plan(plan.model_copy(update={"retries": space.retry()}))
         return folder.read_metadata()  # another encoder's, if that was quicker: it may be of another kind
+
+    def _load_models(self, space: Workspace, plan: RunMetadata) -> None:
+        """Load what a run was begun with; whoever is the first writes its vocabulary."""
+        self._computer.load_models(plan)
+        if not space.has_vocabulary():
+            space.folder.write_vocabulary(self._computer.vocabulary(plan))
 
     # -- this process ----------------------------------------------------------------------------------------------
 

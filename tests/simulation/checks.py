@@ -92,7 +92,7 @@ class Checks:
             if len(waiting) > self.plan.max_waiting_chunks + self.plan.num_ingests:
                 self.violation(f"{len(waiting)} chunks wait")
 
-    def asked(self, call: str, key: str, found: bool) -> None:
+    def asked(self, call: str, key: str, found: bool, data: bytes) -> None:
         """A thread asks the store: what it writes must follow from what it has seen."""
         thread = self.network.scheduler._running
         if thread is None:  # a request that lands late
@@ -106,6 +106,11 @@ class Checks:
             looked, found = self._looked.get(thread, {}).get(f"{run_id}/stopped.json", (0, True))
             if found or looked < self._put.get(thread, 0):
                 self.violation(f"{key} is written without looking whether the run was stopped")
+        if name.startswith("partials/") and data.endswith(b"failed"):
+            looked, found = self._looked.get(thread, {}).get(key, (0, True))
+            read, _ = self._looked.get(thread, {}).get(key.replace("/partials/", "/chunks/"), (0, True))
+            if found or looked < read:
+                self.violation(f"{key} says that the chunk failed, without looking whether there is a result")
         self._put[thread] = self._calls
 
     # -- attempts ----------------------------------------------------------------------------------------------------

@@ -252,7 +252,11 @@ class PlayedAttempts(RedisAttempts):
     def begin(self, run_id: str, what: str, worker: str) -> Tried:
         """See RedisAttempts.begin."""
         self.begun(run_id, what, worker)
-        return super().begin(run_id, what, worker)
+        try:
+            return super().begin(run_id, what, worker)
+        except UnavailableError:
+            self.not_taken_back(run_id, what)  # it may have been counted, or will be
+            raise
 
     def take_back(self, run_id: str, what: str, worker: str) -> None:
         """See RedisAttempts.take_back."""

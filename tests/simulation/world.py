@@ -27,7 +27,7 @@ class MemoryStore:
     full: bool = False
     spoil: Callable[[str, bytes], bytes] = lambda key, data: data
     before_put: Callable[[str, bytes], None] = lambda key, data: None
-    asked: Callable[[str, str, bool], None] = lambda call, key, found: None
+    asked: Callable[[str, str, bool, bytes], None] = lambda call, key, found, data: None
     after_change: Callable[[str], None] = lambda key: None
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
@@ -43,7 +43,7 @@ class MemoryStore:
             self.objects[key] = stored
             self.after_change(key)
 
-        self.asked("put", key, True)
+        self.asked("put", key, True, content)
         self.network.call("store", f"put {key}", effect)
 
     def create(self, key: str, data: bytes) -> bool:
@@ -92,7 +92,7 @@ class MemoryStore:
         return sorted(key for key in self.objects if key.startswith(prefix))
 
     def _object(self, key: str) -> bytes:
-        self.asked("look", key, key in self.objects)
+        self.asked("look", key, key in self.objects, b"")
         try:
             return self.objects[key]
         except KeyError:

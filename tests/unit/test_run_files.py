@@ -130,7 +130,7 @@ def test_a_run_that_finishes_while_it_is_read_is_finished(store: CountingStore) 
         def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
             if key.endswith("/request.json"):
                 space.folder.write_metadata(metadata("run-1"))
-                space.sweep([])
+                space.sweep(metadata("run-1"))
             return super().get(key, offset, length)
 
     assert RunFiles(Finishing(store.root)).one("run-1").status == "complete"
