@@ -29,7 +29,7 @@ from sparse_autoencoder import blocks, chunks, main, publishing, runs, store, su
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 
 _SUMMARISING = (
-    (blocks.BlockSummariser, ("__init__", "summary", "row_features")),
+    (blocks.BlockSummariser, ("__init__", "unrounded", "row_features")),
     (summary.Summary, ("merge",)),
 )
 _STORING: tuple[tuple[Any, tuple[str, ...]], ...] = (

@@ -128,11 +128,13 @@ def on_this_machine(options: RunOptions) -> RunOptions:
 def load_models(options: RunOptions) -> Models:
     """Load subject model and autoencoder; SaescopeError if there is none of that name or they don't fit."""
     from sparse_autoencoder.checkpoints import address_of, fetch, load_autoencoder
+    from sparse_autoencoder.devices import check_device
     from sparse_autoencoder.precision import check_precision, dtype_of
     from sparse_autoencoder.subject import hook_name, load_subject
 
     hook = hook_name(options.location, options.layer)
     options = on_this_machine(options)
+    check_device(options.device)  # before anything is downloaded
     check_precision(options.precision, options.device)
     folder = model_folder(options.subject)
     policy = _policy(options, read_config(folder))
