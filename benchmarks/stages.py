@@ -42,7 +42,7 @@ def measure_stages(setting: Setting, device: str, roofline: Roofline) -> list[Re
     with tempfile.TemporaryDirectory() as folder:
         cases = _cpu_cases(setting, Path(folder)) if device == "cpu" else []
         for precision in PRECISIONS[device]:
-            cases += _computing_cases(setting, Target(device, precision))
+            cases += computing_cases(setting, Target(device, precision))
         alternate(cases, setting.scale.rounds, roofline)
     return [case.record(roofline) for case in cases]
 
@@ -117,7 +117,7 @@ def draw_activations(
     return SparseActivations(np.repeat(token, k).astype(np.int32), features.ravel(), values.ravel())
 
 
-def _computing_cases(setting: Setting, target: Target) -> list[Case]:
+def computing_cases(setting: Setting, target: Target) -> list[Case]:
     """The subject model, the SAE with either number of latents, and both as the encoder runs them."""
     records = distinct_rows(setting.headlines(setting.scale.stage_rows))
     _chunk, windows = windows_of_rows(records, setting.tokenizer, setting.policy, setting.scale.computed_tokens(target))

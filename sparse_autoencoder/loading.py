@@ -90,7 +90,7 @@ class Models:
             bos_token_id=self.policy.bos_token_id,
             num_features=self.autoencoder.n_latents,
             metrics=[{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS],
-            versions={name: packages.version(name) for name in PACKAGES},
+            versions={name: _version(name) for name in PACKAGES},
             started_at=started_at,
             dataset_csv=str(source["file"]),
             text_column=None if source.get("text_column") is None else str(source["text_column"]),
@@ -114,6 +114,13 @@ class Models:
             spec=metadata.spec,
             tf32=self.options.precision == "tf32",
         )
+
+
+def _version(package: str) -> str:
+    try:
+        return packages.version(package)
+    except packages.PackageNotFoundError:  # a checkout that is run without being installed
+        return "not installed"
 
 
 def on_this_machine(options: RunOptions) -> RunOptions:
