@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from sparse_autoencoder.errors import SaescopeError
@@ -29,6 +32,18 @@ def check_device(device: str) -> None:
         raise SaescopeError(
             f"the device '{device}' can't be used: features are summarised in 64-bit integers and float64, which it "
             f"lacks ({_reason(error)}): choose cpu"
+        ) from error
+
+
+@contextmanager
+def models_fit(device: str | torch.device) -> Iterator[None]:
+    """Where models are put on a device: SaescopeError if its memory is too small for them."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise SaescopeError(
+            f"the memory of {device} is too small for the models ({_reason(error)}): take --precision bfloat16, a "
+            "smaller autoencoder, or a device that nothing else uses"
         ) from error
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from sparse_autoencoder.arrays import Ints, ranges
 from sparse_autoencoder.blocks import BLOCK_TOKENS, Activations, RowFeatures, SparseActivations
 from sparse_autoencoder.device_blocks import DeviceActivations
-from sparse_autoencoder.devices import room_on
+from sparse_autoencoder.devices import models_fit, room_on
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.latents import LatentEncoder, Limit, SparseLatents, TooManyActivationsError
 from sparse_autoencoder.model import Autoencoder, TopK
@@ -75,7 +75,8 @@ class Encoder:
                 f"is {width} wide: choose the autoencoder, --layer and --location that belong together"
             )
         self._subject = subject
-        self._latents = LatentEncoder(autoencoder.to(device=subject.device, dtype=subject.dtype))
+        with models_fit(subject.device):
+            self._latents = LatentEncoder(autoencoder.to(device=subject.device, dtype=subject.dtype))
         self._location = location
         self._layer_index = layer_index
         self._policy = policy

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.batch_layout import Layout
-from sparse_autoencoder.devices import check_device
+from sparse_autoencoder.devices import check_device, models_fit
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.gpt2 import Gpt2, Gpt2Config
 from sparse_autoencoder.hooks import LOCATIONS, check_layer, check_request, hook_name
@@ -101,7 +101,8 @@ def load_subject(
     gpt2_config = Gpt2Config.from_json(config, folder / CONFIG_FILE)
     if last_layer is not None:
         check_layer(str(folder), gpt2_config.n_layers, last_layer)
-    return Gpt2.load(folder, gpt2_config, files, device=device, dtype=dtype, last_layer=last_layer)
+    with models_fit(device):
+        return Gpt2.load(folder, gpt2_config, files, device=device, dtype=dtype, last_layer=last_layer)
 
 
 class BridgeSubject:

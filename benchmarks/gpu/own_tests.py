@@ -36,7 +36,7 @@ def own_tests(situation: Situation) -> None:
         found = Path(folder) / "tests.xml"
         # what a test finds is what counts here, not a warning that another version of a package gives
         command = [sys.executable, "-m", "pytest", "-q", "-W", "default", "-p", "no:cacheprovider"]
-        command += ["-k", situation.device, f"--junitxml={found}"]
+        command += ["--hypothesis-profile=short", "-k", situation.device, f"--junitxml={found}"]
         environment = os.environ | {"HYPOTHESIS_STORAGE_DIRECTORY": folder}
         paths = [f"tests/unit/{name}" for name in FILES]
         done = subprocess.run([*command, *paths], cwd=REPOSITORY, env=environment, check=False)

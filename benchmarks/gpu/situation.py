@@ -18,9 +18,9 @@ _GPU = replace(
     FULL,
     config=dict(FULL.config) | {"n_layer": FULL.layer + 1},
     rows={
-        ("cuda", "float32"): (100_000, 50_000),
-        ("cuda", "tf32"): (200_000, 100_000),
-        ("cuda", "bfloat16"): (400_000, 200_000),
+        ("cuda", "float32"): (60_000, 30_000),
+        ("cuda", "tf32"): (150_000, 50_000),
+        ("cuda", "bfloat16"): (300_000, 100_000),
     },
     stage_rows=50_000,
     stage_tokens={"cuda": (131_072, 65_536)},

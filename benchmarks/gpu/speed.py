@@ -13,7 +13,7 @@ from benchmarks.roofline import Roofline
 from benchmarks.setting import PRECISIONS, Target
 from benchmarks.stages import computing_cases
 
-_ROUNDS = 3
+_ROUNDS = 2
 
 
 def end_to_end(situation: Situation) -> None:

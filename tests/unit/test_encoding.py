@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from sparse_autoencoder import encoding
 from sparse_autoencoder.blocks import SparseActivations
@@ -147,6 +149,23 @@ def test_models_that_memory_is_too_small_for_are_an_error_that_says_what_helps()
     assert str(refused.value) == (
         "the memory of cpu is too small for these models with 180 tokens (CUDA out of memory. Tried to allocate "
         "2.00 GiB.): lower --chunk-size, or take --precision bfloat16 or a smaller autoencoder"
+    )
+
+
+def test_an_autoencoder_that_does_not_fit_is_an_error_that_says_what_helps() -> None:
+    class Full(TorchFunctionMode):
+        """A device that has no memory left for anything new."""
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function is Tensor.to:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 96.00 MiB.")
+            return function(*args, **(kwargs or {}))
+
+    with Full(), pytest.raises(SaescopeError) as refused:
+        encoder_of(Random(many_threads=False), TopK(8))
+    assert str(refused.value) == (
+        "the memory of cpu is too small for the models (CUDA out of memory): take --precision bfloat16, a smaller "
+        "autoencoder, or a device that nothing else uses"
     )
 
 
