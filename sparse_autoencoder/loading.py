@@ -90,7 +90,7 @@ class Models:
             bos_token_id=self.policy.bos_token_id,
             num_features=self.autoencoder.n_latents,
             metrics=[{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS],
-            versions={name: packages.version(name) for name in PACKAGES},
+            versions={name: _version(name) for name in PACKAGES},
             started_at=started_at,
             dataset_csv=str(source["file"]),
             text_column=None if source.get("text_column") is None else str(source["text_column"]),
@@ -116,6 +116,13 @@ class Models:
         )
 
 
+def _version(package: str) -> str:
+    try:
+        return packages.version(package)
+    except packages.PackageNotFoundError:  # a checkout that is run without being installed
+        return "not installed"
+
+
 def on_this_machine(options: RunOptions) -> RunOptions:
     """The options with the device that `auto` stands for here."""
     import torch
@@ -128,11 +135,13 @@ def on_this_machine(options: RunOptions) -> RunOptions:
 def load_models(options: RunOptions) -> Models:
     """Load subject model and autoencoder; SaescopeError if there is none of that name or they don't fit."""
     from sparse_autoencoder.checkpoints import address_of, fetch, load_autoencoder
+    from sparse_autoencoder.devices import check_device
     from sparse_autoencoder.precision import check_precision, dtype_of
     from sparse_autoencoder.subject import hook_name, load_subject
 
     hook = hook_name(options.location, options.layer)
     options = on_this_machine(options)
+    check_device(options.device)  # before anything is downloaded
     check_precision(options.precision, options.device)
     folder = model_folder(options.subject)
     policy = _policy(options, read_config(folder))

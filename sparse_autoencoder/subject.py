@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.batch_layout import Layout
+from sparse_autoencoder.devices import check_device, models_fit
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.gpt2 import Gpt2, Gpt2Config
 from sparse_autoencoder.hooks import LOCATIONS, check_layer, check_request, hook_name
@@ -83,7 +84,7 @@ def load_subject(
     """
     if implementation not in IMPLEMENTATIONS:
         raise SaescopeError(f"there is no implementation '{implementation}'; there are {', '.join(IMPLEMENTATIONS)}")
-    _check_device(device)
+    check_device(device)
     config = read_config(folder)
     files = weight_files(folder)
     own = config["model_type"] == "gpt2" and files[0].suffix == ".safetensors"
@@ -100,7 +101,8 @@ def load_subject(
     gpt2_config = Gpt2Config.from_json(config, folder / CONFIG_FILE)
     if last_layer is not None:
         check_layer(str(folder), gpt2_config.n_layers, last_layer)
-    return Gpt2.load(folder, gpt2_config, files, device=device, dtype=dtype, last_layer=last_layer)
+    with models_fit(device):
+        return Gpt2.load(folder, gpt2_config, files, device=device, dtype=dtype, last_layer=last_layer)
 
 
 class BridgeSubject:
@@ -157,11 +159,3 @@ class BridgeSubject:
         )
         found: Tensor = cache[hook]
         return found
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise SaescopeError(f"the device '{device}' can't be used on this machine ({reason}): choose cpu") from error
