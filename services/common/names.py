@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+ALL_ENCODE_LEASES = "encode/"  # what those of all runs' chunks begin with
+
 
 def ingest_lease(run_id: str) -> str:
     """The lease under which a run's source is read."""
@@ -15,7 +17,7 @@ def encode_lease(run_id: str, chunk: int) -> str:
 
 def encode_leases(run_id: str) -> str:
     """What the leases of a run's chunks begin with."""
-    return f"encode/{run_id}/"
+    return f"{ALL_ENCODE_LEASES}{run_id}/"
 
 
 def aggregate_lease(run_id: str) -> str:

@@ -4,8 +4,8 @@
 
 The stack is docker-compose.yml with the demo overlay, as a project of its own and without an .env: first with
 SeaweedFS, then as it is by default, with MinIO, if the engine can have its image. Containers and volumes of a stack
-that is in use aren't touched, but its ports must be free. Where docker has no engine, the script that CONTAINER_ENGINE names
-is asked to start one. With --keep the stack with SeaweedFS is left running, and the other one not tested.
+that is in use aren't touched, but its ports must be free. Where docker has no engine, the script that CONTAINER_ENGINE
+names is asked to start one. With --keep the stack with SeaweedFS is left running, and the other one not tested.
 """
 
 from __future__ import annotations
