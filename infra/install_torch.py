@@ -29,8 +29,8 @@ def main(build: str, python: str) -> int:
     if installed(python).partition("+")[0] == version:
         return 0
     pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "install", "-c", CONSTRAINTS]
-    if build == "pypi":
-        return subprocess.run([*pip, f"torch=={version}"], check=False).returncode  # noqa: S603
+    if build == "pypi":  # and not one of the others, should pip know them too: hence three signs
+        return subprocess.run([*pip, f"torch==={version}"], check=False).returncode  # noqa: S603
     if subprocess.run([*pip, f"torch=={version}+{build}"], check=False).returncode == 0:  # noqa: S603
         return 0
     sys.stderr.write(f"pip's indexes don't have the build {build} of torch; uv looks in PyTorch's own\n")

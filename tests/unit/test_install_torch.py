@@ -51,7 +51,8 @@ def installed(python: Path) -> str:
 
 @pytest.mark.parametrize(("build", "version"), [("cpu", "1.2.3+cpu"), ("cu130", "1.2.3+cu130"), ("pypi", "1.2.3")])
 def test_the_build_that_is_named_is_installed(tmp_path: Path, python: Path, build: str, version: str) -> None:
-    offer(tmp_path, "1.2.3+cpu" if build == "cpu" else version)
+    for offered in ("1.2.3", "1.2.3+cpu", "1.2.3+cu130"):
+        offer(tmp_path, offered)
     done = install(build, python, tmp_path)
     assert done.returncode == 0, done.stderr
     assert installed(python) == version
