@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ def run_command(args: argparse.Namespace) -> int:
     store = DirectoryStore(output)
     if resumed:
         store.remove_unfinished(RunFolder(store, resumed).run_id)
-    with _stopping_cleanly():
+    with _stopping_cleanly(), _leaving_no_empty_folder(output):
         metadata = runs.run(RunOptions(**options), store) if resumed is None else runs.resume(resumed, store)
     print(f"{output / metadata.run_id}")
     print_outcome(metadata.model_dump())
@@ -155,6 +155,19 @@ def print_outcome(metadata: Mapping[str, Any]) -> None:
     for chunk in metadata["failed_chunks"]:
         rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
         print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")
+
+
+@contextmanager
+def _leaving_no_empty_folder(output: Path) -> Iterator[None]:
+    """Remove folders that were made for what then did not begin."""
+    missing = [folder for folder in (output, *output.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # not empty, or never made
+            for folder in missing:
+                folder.rmdir()
+        raise
 
 
 @contextmanager

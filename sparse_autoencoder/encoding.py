@@ -9,7 +9,7 @@ are loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,8 @@ class Encoder:
         self._batch_tokens = batch_tokens(subject.device)
         self._block_tokens = _BLOCK_TOKENS.get(subject.device.type, _BLOCK_TOKENS_ELSEWHERE)
         self._tf32 = tf32
+        # Called by whichever thread is through with a batch; what it raises ends `encode`, between batches.
+        self.moved: Callable[[], None] = lambda: None
 
     def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite."""
@@ -123,7 +125,9 @@ class Encoder:
         first_counted = self._policy.first_counted
         not_counted = int(layout.starts[first_counted])
         vectors: Ints = layout.node_of[:, first_counted:].numpy() - not_counted
-        return self._latents.sparse(hidden[not_counted:]), vectors
+        latents = self._latents.sparse(hidden[not_counted:])
+        self.moved()
+        return latents, vectors
 
 
 def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations:

@@ -39,8 +39,8 @@ def open_rows(options: RunOptions) -> Source:
 def load_tokens(options: RunOptions) -> tuple[RowTokenizer, TokenPolicy]:
     """The subject model's tokenizer and the options' token policy; SaescopeError if they don't fit the model."""
     folder = model_folder(options.subject, weights=False)
-    policy = _policy(options, read_config(folder))
-    return RowTokenizer(tokenizer_file(folder)), policy
+    config = read_config(folder)
+    return RowTokenizer(tokenizer_file(folder), config["vocab_size"]), _policy(options, config)
 
 
 def _policy(options: RunOptions, config: Mapping[str, Any]) -> TokenPolicy:

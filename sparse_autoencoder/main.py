@@ -66,12 +66,15 @@ def prepare(options: RunOptions, run_id: str) -> Job:
 
 def run(options: RunOptions, store: Store) -> RunMetadata:
     """Do a whole new run; its published files are in the store afterwards."""
-    from sparse_autoencoder.runs import RunFolder, new_run_id
+    from sparse_autoencoder.reserving import reserved_run
+    from sparse_autoencoder.runs import RunFolder
 
-    job = prepare(options, new_run_id(store))
-    with job.source:
-        folder = RunFolder(store, job.metadata.run_id)
-        folder.write_metadata(job.metadata)
+    with ExitStack() as opened:
+        with reserved_run(store) as run_id:
+            job = prepare(options, run_id)
+            opened.enter_context(job.source)
+            folder = RunFolder(store, run_id)
+            folder.write_metadata(job.metadata)
         return _finish(job, folder)
 
 

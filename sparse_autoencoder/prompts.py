@@ -19,6 +19,7 @@ from sparse_autoencoder.arrays import Ints, bits_for, first_distinct, stable_arg
 from sparse_autoencoder.blocks import RowFeatures
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import weakness
+from sparse_autoencoder.formats import check_schema, marked
 from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
 
@@ -152,14 +153,17 @@ def _rows(chunk: Chunk) -> list[pa.Array]:
 
 def _parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
-    pq.write_table(table.sort_by("row_id"), sink, row_group_size=1024, compression="zstd")
+    table = table.sort_by("row_id").cast(marked(table.schema))
+    pq.write_table(table, sink, row_group_size=1024, compression="zstd")
     return sink.getvalue()
 
 
 def _split(data: bytes) -> tuple[pa.Table, pa.Table]:
     """Usable and skipped rows."""
     # not read_table, which loads pyarrow.dataset and pandas first
-    table = pq.ParquetFile(io.BytesIO(data)).read(columns=["row_id", "text", "skipped", "tokens"])
+    file = pq.ParquetFile(io.BytesIO(data))
+    check_schema("a prompts file", file.schema_arrow.metadata)
+    table = file.read(columns=["row_id", "text", "skipped", "tokens"])
     return table.filter(table["skipped"].is_null()), table.filter(table["skipped"].is_valid())
 
 

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sparse_autoencoder import summary_bytes
 from sparse_autoencoder.corpus import DEFAULT_SOURCE
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.formats import FORMAT, check_metadata
 from sparse_autoencoder.store import NotFoundError, Store
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import Bos, LongRows, TokenPolicy
@@ -72,6 +72,7 @@ class RunMetadata(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
+    format_version: int = FORMAT
     run_id: str
     status: Status
     options: RunOptions
@@ -86,6 +87,7 @@ class RunMetadata(BaseModel):
     finished_at: str | None = None
     seconds: float = 0.0
     error: str | None = None
+    retries: int = 0  # how often chunks that had failed were tried again
     # counts
     num_records: int = 0
     num_prompts: int = 0
@@ -229,6 +231,11 @@ class RunFolder:
         return self.key(f"state/{next_chunk:06d}")
 
     @property
+    def before_failures(self) -> str:
+        """Key of the state before the first chunk that failed, from which failed chunks are tried again."""
+        return self.key("before-failures")
+
+    @property
     def vocabulary(self) -> str:
         """Key of the token strings: a JSON list, by token id."""
         return self.key("vocabulary.json")
@@ -259,12 +266,17 @@ class RunFolder:
         """Write the metadata of a run that services compute."""
         self.store.put(self.plan, _json(metadata))
 
+    def create_plan(self, metadata: RunMetadata) -> bool:
+        """Write the metadata of a run that services compute, if nobody has; whether they were written."""
+        return self.store.create(self.plan, _json(metadata))
+
     def read_metadata(self) -> RunMetadata:
-        """Read metadata.json, or else the plan; NotFoundError without either, SaescopeError if it has mistakes."""
-        try:
-            data = _first_of(self.store, self.metadata, self.plan)
-        except NotFoundError:
-            raise NotFoundError(f"there is no run {self.run_id!r}") from None
+        """Read metadata.json, or else the plan; NotFoundError without either, SaescopeError if it has mistakes.
+
+        NewerFormatError if a later version of saescope has written it.
+        """
+        data = self.metadata_json()
+        check_metadata(self.run_id, data)
         try:
             return RunMetadata.model_validate_json(data)
         except ValidationError as error:
@@ -273,6 +285,13 @@ class RunFolder:
             raise SaescopeError(
                 f"the metadata.json of run {self.run_id} can't be understood ({where}{first['msg']}): start a new run"
             ) from error
+
+    def metadata_json(self) -> bytes:
+        """metadata.json, or else the plan, as it is stored; NotFoundError without either."""
+        try:
+            return _first_of(self.store, self.metadata, self.plan)
+        except NotFoundError:
+            raise NotFoundError(f"there is no run {self.run_id!r}") from None
 
     def write_state(self, state: RunState) -> None:
         """Save how far the run is, then remove older states: the one that is furthest counts."""
@@ -323,10 +342,3 @@ def _first_of(store: Store, *keys: str) -> bytes:
 def run_ids(store: Store) -> list[str]:
     """The names of a store's folders that can be runs, newest first; in some there may be no run, or nothing at all."""
     return sorted((name for name in store.folders() if _RUN_ID.fullmatch(name)), reverse=True)
-
-
-def new_run_id(store: Store, now: datetime | None = None) -> str:
-    """`<timestamp>_run-XXX`: UTC time to the second, and one more than the highest number in the store."""
-    now = now or datetime.now(UTC)
-    numbers = [int(match[1]) for run_id in run_ids(store) if (match := re.search(r"_run-(\d+)$", run_id))]
-    return f"{now:%Y%m%d-%H%M%S}_run-{max(numbers, default=0) + 1:03d}"

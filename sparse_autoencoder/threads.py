@@ -8,7 +8,8 @@ products. This file knows nothing of what is computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from threading import Event
 from typing import TypeVar
 
 import torch
@@ -30,16 +31,27 @@ def at_once(cores: int) -> int:
 def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """What a function makes of each item, in their order; some at once, with PyTorch's threads shared out.
 
-    An error comes where its item's result would, and then what hasn't begun is left out.
+    After an error, or Ctrl-C, what hasn't begun is left out; of several errors it is the first item's.
     """
     cores = torch.get_num_threads()
     threads = at_once(cores)
     if threads == 1:
         return [function(item) for item in items]
+    stopped = Event()
+
+    def unless_stopped(item: Item) -> Result:
+        if stopped.is_set():
+            raise CancelledError  # which nobody sees: items begin in order, so those left out come after the error
+        try:
+            return function(item)
+        except BaseException:
+            stopped.set()
+            raise
+
     try:
         with ThreadPoolExecutor(
             threads, "side", initializer=torch.set_num_threads, initargs=(cores // threads,)
         ) as pool:
-            return list(pool.map(function, items))
+            return list(pool.map(unless_stopped, items))
     finally:
         torch.set_num_threads(cores)  # part of it is a setting for all threads

@@ -17,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.failures import Failure, attempt
 from sparse_autoencoder.rows import Record, Row, SkippedRow
 
 Bos = Literal["exclude", "include", "none"]
 LongRows = Literal["split", "truncate"]
 
 CHUNK_CHARS = 1 << 24  # a chunk of long rows ends here, before it has chunk_size rows
+_ANY_TEXT = "a"  # on which a tokenizer that works at all works
+_REASON_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,12 @@ class Windows:
 
 
 class RowTokenizer:
-    """A Hugging Face fast tokenizer, reduced to what saescope needs of it."""
+    """A Hugging Face fast tokenizer, reduced to what saescope needs of it.
 
-    def __init__(self, file: Path) -> None:
+    `vocab_size` is how many token ids the model knows, from 0 on; None if that doesn't matter.
+    """
+
+    def __init__(self, file: Path, vocab_size: int | None = None) -> None:
         from tokenizers import Tokenizer
 
         try:
@@ -135,9 +141,10 @@ class RowTokenizer:
             raise SaescopeError(f"{file} is not a tokenizer that can be read: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self.vocab_size = vocab_size
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Token ids of each text, without special tokens added."""
+        """Token ids of each text, without special tokens added; raises whatever the tokenizer raises."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
@@ -159,17 +166,56 @@ def read_chunks(
 
 
 def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:
-    """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows."""
-    rows = [record for record in records if isinstance(record, Row)]
-    ids = [row_ids[: policy.keep(len(row_ids))] for row_ids in tokenizer.encode([row.text for row in rows])]
+    """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows.
+
+    A row that the tokenizer fails on, or that has a token which the model doesn't know, is skipped with the reason.
+    Raises SaescopeError if the tokenizer fails whatever the text.
+    """
+    rows: list[Row] = []
+    ids: list[NDArray[np.int32]] = []
+    skipped = [record for record in records if isinstance(record, SkippedRow)]
+    texts = [record for record in records if isinstance(record, Row)]
+    for row, encoded in zip(texts, _encoded([row.text for row in texts], tokenizer), strict=True):
+        kept = encoded if isinstance(encoded, str) else _known(encoded[: policy.keep(len(encoded))], tokenizer)
+        if isinstance(kept, str):
+            skipped.append(SkippedRow(row.row_id, kept))
+        else:
+            rows.append(row)
+            ids.append(kept)
     return Chunk(
         index=index,
         row_ids=np.fromiter((row.row_id for row in rows), np.int64, len(rows)),
         texts=[row.text for row in rows],
         tokens=np.concatenate([np.zeros(0, np.int32), *ids]),
         starts=_starts(np.fromiter(map(len, ids), np.int64, len(ids))),
-        skipped=[record for record in records if isinstance(record, SkippedRow)],
+        skipped=sorted(skipped, key=lambda row: row.row_id),
     )
+
+
+def _encoded(texts: Sequence[str], tokenizer: RowTokenizer) -> Sequence[NDArray[np.int32] | str]:
+    """Token ids of each text, or why it has none."""
+    together = attempt(lambda: tokenizer.encode(texts))
+    if not isinstance(together, Failure):
+        return together
+    at_all = attempt(lambda: tokenizer.encode([_ANY_TEXT]))
+    if isinstance(at_all, Failure):
+        raise SaescopeError(
+            f"the language model's tokenizer fails whatever the text ({at_all.reason}): check its tokenizer.json"
+        )
+    return [_encoded_alone(text, tokenizer) for text in texts]
+
+
+def _encoded_alone(text: str, tokenizer: RowTokenizer) -> NDArray[np.int32] | str:
+    encoded = attempt(lambda: tokenizer.encode([text])[0])
+    return f"the tokenizer fails on it ({encoded.reason})"[:_REASON_CHARS] if isinstance(encoded, Failure) else encoded
+
+
+def _known(ids: NDArray[np.int32], tokenizer: RowTokenizer) -> NDArray[np.int32] | str:
+    """The token ids if the model knows them all, or else the reason to skip their row."""
+    size = tokenizer.vocab_size
+    if size is None or not len(ids) or (ids.min() >= 0 and ids.max() < size):
+        return ids
+    return f"a token beyond the model's vocabulary of {size:,}"
 
 
 def _batches(records: Iterable[Record], chunk_size: int) -> Iterator[list[Record]]:

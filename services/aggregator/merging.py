@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from services.common.workspace import MergeProgress
+from services.common.records import MergeProgress
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.publishing import check_outcome, publish

@@ -89,6 +89,7 @@ class RunBoard:
         can: Can = {
             "cancel": ours and facts.request is not None and facts.active,
             "resume": ours and facts.request is not None and not facts.active,
+            "retry": ours and facts.finished and facts.metadata is not None and bool(facts.metadata.failed_chunks),
             "delete": ours,
         }
         return payloads.run_entry(facts, progress, can)

@@ -196,6 +196,14 @@ RESUME = Endpoint(
     (RUN_ID,),
     (*CHANGE, 409),
 )
+RETRY = Endpoint(
+    "POST",
+    "/api/runs/{id}/retry",
+    "Try the failed chunks of a finished run again, and compute what comes after the first of them again; the run.",
+    types.Run,
+    (RUN_ID,),
+    (*CHANGE, 409),
+)
 EVENTS = Endpoint(
     "GET",
     "/api/runs/{id}/events",

@@ -5,14 +5,19 @@ Finished runs don't change and are remembered. This file knows neither Redis nor
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from services.api.types import RunStatus
 from services.common.ports import UnavailableError
-from services.common.workspace import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped, Workspace
+from services.common.records import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped
+from services.common.workspace import Workspace, now
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import PUBLISHED, RunMetadata, RunOptions, run_ids
+from sparse_autoencoder.formats import NewerFormatError
+from sparse_autoencoder.runs import PUBLISHED, RunFolder, RunMetadata, RunOptions, run_ids
 from sparse_autoencoder.store import NotFoundError, Store
 
 
@@ -66,7 +71,17 @@ class RunFiles:
         return found
 
     def one(self, run_id: str) -> RunFacts:
-        """One run; NotFoundError if there is none or it is being deleted, SaescopeError if a file is damaged."""
+        """One run; NotFoundError if there is none or it is being deleted, SaescopeError if a file is damaged.
+
+        One that a later version of saescope has written is a failed one, whose error says so.
+        """
+        try:
+            return self._one(run_id)
+        except NewerFormatError as error:
+            why = Stopped(status="failed", error=str(error), at=now())
+            return RunFacts(run_id, "failed", _known_options(RunFolder(self._store, run_id)), None, stopped=why)
+
+    def _one(self, run_id: str) -> RunFacts:
         space = Workspace(self._store, run_id)
         metadata = _metadata(space)
         if metadata is not None and metadata.status in PUBLISHED:
@@ -108,6 +123,15 @@ class RunFiles:
         with self._lock:
             self._finished[run_id] = facts
         return facts
+
+
+def _known_options(folder: RunFolder) -> RunOptions:
+    """The options of a run that a later version has written, as far as they are options of this one."""
+    options = json.loads(folder.metadata_json()).get("options", {})
+    try:
+        return RunOptions.model_validate({name: options[name] for name in RunOptions.model_fields if name in options})
+    except (ValidationError, TypeError):
+        return RunOptions()
 
 
 def _metadata(space: Workspace) -> RunMetadata | None:

@@ -300,6 +300,7 @@ class Can(TypedDict):
 
     cancel: bool
     resume: bool
+    retry: Annotated[bool, Field(description="Have the chunks that failed tried again.")]
     delete: bool
 
 

@@ -8,17 +8,21 @@ that names endpoint and bucket. This file knows nothing of runs, nor of when to 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import BinaryIO
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
-from minio.error import MinioException, S3Error
+from minio.error import MinioException, S3Error, ServerError
 
 from services.common.credentials import s3_credentials
+from services.common.logs import log
 from services.common.ports import UnavailableError
 from services.common.settings import Settings
 from sparse_autoencoder.errors import SaescopeError
@@ -28,6 +32,8 @@ PART_BYTES = 16 << 20
 _MAX_PARTS = 9_000  # S3 allows 10,000
 _BACKOFF_S = 0.2
 _AMAZON = re.compile(r"\.amazonaws\.com(\.cn)?(:\d+)?$")
+_CREATING = timedelta(hours=1)  # an address to create an object at is good for so long; clocks may differ by less
+_CONFLICTS = 5  # a creation that meets another one of the same object, which may yet fail, is tried so many times
 
 
 class StoreUnavailableError(UnavailableError):
@@ -88,6 +94,8 @@ class ObjectStore:
             )
         except ValueError as error:  # of Amazon's many names of hosts, a few are no S3 server's
             raise SaescopeError(f"the S3 server can't be {endpoint}: {error}") from error
+        self._pool = pool
+        self._conditions_tried = False
 
     @classmethod
     def from_settings(cls, settings: Settings, prefix: str = "") -> ObjectStore:
@@ -152,6 +160,27 @@ class ObjectStore:
         except OSError as error:  # of the file: the connection's are urllib3's
             raise SaescopeError(f"can't write {key} to {self._where}: {error.strerror or error}") from error
 
+    def create(self, key: str, data: bytes) -> bool:
+        """See Store.create; by S3's `If-None-Match: *`, which AWS, MinIO, SeaweedFS, Ceph and others know.
+
+        A server that ignores this header replaces the object. The first creation is therefore asked for once more, and
+        a warning is logged if that is done too: on such a server one process alone may create objects.
+        """
+        check_key(key)
+        response = self._put_if_none(key, data)
+        if response.status == 412:
+            # an attempt before this one may have been the one that created it
+            repeated = response.retries is not None and bool(response.retries.history)
+            with suppress(NotFoundError):
+                return repeated and self.get(key) == data
+            return False
+        if not self._conditions_tried:
+            self._conditions_tried = True
+            with suppress(UnavailableError):
+                if self._put_if_none(key, data).status != 412:
+                    log("S3 server ignores If-None-Match: run one API process at a time", logging.WARNING)
+        return True
+
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Store.get."""
         check_key(key)
@@ -201,6 +230,21 @@ class ObjectStore:
         check_key(key)
         with self._sentences(key):
             self._client.remove_object(self._bucket, self._prefix + key)
+
+    def _put_if_none(self, key: str, data: bytes) -> urllib3.BaseHTTPResponse:
+        """Ask for an object to be written if there is none; the answer, which has status 200, or 412 if there is one.
+
+        The client has no call for this, so the request goes to an address that the client signs.
+        """
+        with self._sentences(key):
+            for _ in range(_CONFLICTS):
+                url = self._client.get_presigned_url("PUT", self._bucket, self._prefix + key, expires=_CREATING)
+                response = self._pool.request("PUT", url, body=data, headers={"If-None-Match": "*"})
+                if response.status in (200, 412):
+                    return response
+                if response.status != 409:
+                    break
+            raise _refusal(response)
 
     def _no_bucket(self) -> StoreUnavailableError:
         return StoreUnavailableError(f"there is no {self._where.removeprefix('the ')}: create it, or name another")
@@ -252,6 +296,14 @@ def _region_advice(error: S3Error) -> str:
     named = re.search(rb"<Region>([\w-]+)</Region>", error.response.data or b"")
     region = named.group(1).decode() if named else error.response.headers.get("x-amz-bucket-region")
     return f"; set SAESCOPE_S3_REGION to {region}" if region else "; is SAESCOPE_S3_REGION the bucket's region?"
+
+
+def _refusal(response: urllib3.BaseHTTPResponse) -> MinioException:
+    """What the client raises for such an answer."""
+    try:
+        return S3Error.fromxml(response)
+    except (ParseError, UnicodeDecodeError):
+        return ServerError(f"it answered with HTTP status {response.status}", response.status)
 
 
 def _reason(error: Exception) -> str:

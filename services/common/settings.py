@@ -116,6 +116,14 @@ class Settings(BaseModel):
     reap_every_s: Annotated[Seconds, Field(description="every how many seconds lost work is looked for")] = 3.0
     max_waiting_chunks: Annotated[Count, Field(description="how many chunks may wait before ingest holds back")] = 32
     chunk_attempts: Annotated[Count, Field(description="how many attempts a chunk has before it is marked failed")] = 3
+    patience_s: Annotated[
+        Seconds,
+        Field(description="after how many seconds without any progress a piece of work counts as hung, at least"),
+    ] = 600.0
+    other_kind_s: Annotated[
+        Seconds,
+        Field(description="after how many seconds a run fails for which all encoders have another kind of processor"),
+    ] = 900.0
     save_every_s: Annotated[Seconds, Field(description="every how many seconds the aggregator saves its state")] = 5.0
     metrics_port: Annotated[
         int, Field(ge=0, le=65535, description="the port of the Prometheus metrics, 0 for none")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from services.common.logs import log
 from services.common.sources import allowed
+from services.common.trying import Moved
 from services.encoder.work import Contribution
 from sparse_autoencoder.chunks import encode_chunk, failed_chunk
 from sparse_autoencoder.encoding import Encoder
@@ -40,12 +41,23 @@ class ModelComputer:
         tokenizer, _policy = load_tokens(allowed(plan.options, self._data_folder))
         return tokenizer.vocabulary(plan.subject["vocab_size"])
 
-    def encode(self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None]) -> Contribution:
+    def unfit(self, plan: RunMetadata) -> str | None:
+        """See Computer.unfit."""
+        return None
+
+    def load_models(self, plan: RunMetadata) -> None:
+        """See Computer.load_models."""
+        self._encoder_for(plan)
+
+    def encode(
+        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+    ) -> Contribution:
         """See Computer.encode."""
         begin = time.monotonic()
         encoder = self._encoder_for(plan)
         loaded = time.monotonic()
         rows = chunk_from_parquet(data, chunk)
+        encoder.moved = moved
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
         contribution = _contribution(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from services.common.sources import allowed
+from services.common.trying import Moved
 from services.ingest.work import DatasetChunk
 from sparse_autoencoder.corpus import Source
 from sparse_autoencoder.loading import load_tokens, open_rows
@@ -37,13 +38,14 @@ class TokenisedSource:
         """See Dataset.fraction."""
         return self._source.fraction_read()
 
-    def chunks(self, first: int) -> Iterator[DatasetChunk]:
+    def chunks(self, first: int, moved: Moved) -> Iterator[DatasetChunk]:
         """See Dataset.chunks."""
-        for chunk in read_chunks(self._records(), self._tokenizer, self._options.chunk_size, self._policy, first):
+        for chunk in read_chunks(self._records(moved), self._tokenizer, self._options.chunk_size, self._policy, first):
             yield DatasetChunk(chunk.index, chunk_to_parquet(chunk))
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self, moved: Moved) -> Iterator[Record]:
         for record in islice(self._source, self._options.max_rows):
+            moved()
             self.num_records += 1
             yield record
 

@@ -7,17 +7,19 @@ depend on the source alone, so that writing one twice changes nothing. This file
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.common import names
-from services.common.failures import stopped_by_failure
 from services.common.messages import Message
-from services.common.ports import Hold, World
-from services.common.workspace import Ingested, ReadingProgress, Workspace
+from services.common.ports import Hold, StoppingError, UnavailableError, World
+from services.common.records import Ingested, ReadingProgress
+from services.common.trying import OTHERS_FIRST_S, Moved, Progress, Trying
+from services.common.workspace import Workspace
 from sparse_autoencoder.changes import changes
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.failures import Failure
 from sparse_autoencoder.runs import RunOptions
 
 HOLD_BACK_S = 0.5  # between two looks at whether there is room for another chunk
@@ -46,46 +48,63 @@ class Dataset(Protocol):
     def fraction(self) -> float | None:
         """How much of it has been read, 0 to 1; None if that isn't known."""
 
-    def chunks(self, first: int) -> Iterator[DatasetChunk]:
-        """The chunks from number `first` on."""
+    def chunks(self, first: int, moved: Moved) -> Iterator[DatasetChunk]:
+        """The chunks from number `first` on; `moved` is called as they are read, and may raise."""
 
 
 OpenDataset = Callable[[RunOptions], AbstractContextManager[Dataset]]
+PATIENCE_OPENING = 6  # sources may have to be downloaded, which may take so many times as long as other work
 
 
-def _never() -> bool:
-    return False
-
-
-def ingest(
-    run_id: str, world: World, open_dataset: OpenDataset, stopping: Callable[[], bool] = _never
-) -> Ingested | None:
+def ingest(run_id: str, world: World, open_dataset: OpenDataset, trying: Trying) -> Ingested | None:
     """Read a run's source to its end, if nobody else does; None if there was nothing to do, or it was interrupted.
 
-    A source that can't be read makes the run fail, with the reason. When `stopping`, the rest is left for later.
+    A source that can't be read makes the run fail, with the reason; so does whatever else goes wrong again and again.
+    When this process is told to stop, the rest is left for another.
     """
     space = Workspace(world.store, run_id)
-    ingested = None
+    if trying.leaves_to_others(run_id, names.INGEST, OTHERS_FIRST_S):
+        return None  # the watch sends it again, to whoever takes it first
     with world.leases.hold(names.ingest_lease(run_id)) as hold:
         if hold is None or not space.active() or space.ingested() is not None:
             return None
-        with stopped_by_failure(space, hold), open_dataset(space.request().options) as dataset:
-            ingested = _read(space, world, hold, dataset, stopping)
+        if trying.settle(space, hold, names.INGEST, None, "it read the source"):
+            return None
+        ingested = _try(space, world, open_dataset, trying, hold)
     if ingested is not None:
         world.queue.send(Message(task="aggregate", run_id=run_id))
     return ingested
 
 
-def _read(
-    space: Workspace, world: World, hold: Hold, dataset: Dataset, stopping: Callable[[], bool]
-) -> Ingested | None:
+def _try(space: Workspace, world: World, open_dataset: OpenDataset, trying: Trying, hold: Hold) -> Ingested | None:
+    """One attempt; None if it failed, or somebody else is to go on, or nobody."""
+    run_id = space.folder.run_id
+
+    def read(progress: Progress) -> Ingested | None:
+        with open_dataset(space.request().options) as dataset:
+            progress.moved()
+            return _read(space, world, hold, dataset, progress)
+
+    try:
+        result = trying.once(run_id, names.INGEST, read, PATIENCE_OPENING * world.limits.patience_s)
+    except StoppingError:
+        with suppress(UnavailableError):  # then the watch does
+            world.queue.send(Message(task="ingest", run_id=run_id))
+        return None
+    if isinstance(result, Failure):
+        trying.settle(space, hold, names.INGEST, result, "it read the source")
+        return None
+    return result
+
+
+def _read(space: Workspace, world: World, hold: Hold, dataset: Dataset, progress: Progress) -> Ingested | None:
     """Write what is missing; None if somebody else is to go on, or nobody."""
     _check_same(space, dataset)
     next_chunk = _next_chunk(space)
     if hold.lost:  # opening may have taken long
         return None
 
-    def progress() -> ReadingProgress:
+    def reading() -> ReadingProgress:
         return ReadingProgress(
             source=dict(dataset.source),
             num_chunks=next_chunk,
@@ -93,14 +112,15 @@ def _read(
             fraction=dataset.fraction,
         )
 
-    space.write_reading(progress())  # whoever encodes the first chunk needs to know the source
-    for chunk in dataset.chunks(next_chunk):
-        if not _wait_for_room(space, world, hold, stopping):
+    space.write_reading(reading())  # whoever encodes the first chunk needs to know the source
+    for chunk in dataset.chunks(next_chunk, progress.moved):
+        if not _wait_for_room(space, world, hold, progress.moved):
             return None
         space.put_chunk(chunk.index, chunk.data)
         world.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk.index))
+        progress.advanced()
         next_chunk = chunk.index + 1
-        space.write_reading(progress())
+        space.write_reading(reading())
     if hold.lost:
         return None
     ingested = Ingested(num_chunks=next_chunk, num_records=dataset.num_records)
@@ -114,9 +134,10 @@ def _next_chunk(space: Workspace) -> int:
     return max(space.cursor(), *(chunk + 1 for chunk in written), 0)
 
 
-def _wait_for_room(space: Workspace, world: World, hold: Hold, stopping: Callable[[], bool]) -> bool:
-    """Wait until there are few enough chunks; False if this isn't ours to do any more, or not now."""
-    while not hold.lost and not stopping() and space.active():
+def _wait_for_room(space: Workspace, world: World, hold: Hold, moved: Moved) -> bool:
+    """Wait until there are few enough chunks; False if this isn't ours to do any more."""
+    while not hold.lost and space.active():
+        moved()
         if len(space.chunks()) < world.limits.max_waiting_chunks:
             return True
         world.clock.sleep(HOLD_BACK_S)

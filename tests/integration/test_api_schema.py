@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 
 from services.api.app import create_app
 from services.common.ports import UnavailableError
-from services.common.workspace import Ingested, MergeProgress, ReadingProgress, Workspace
+from services.common.records import Ingested, MergeProgress, ReadingProgress
+from services.common.workspace import Workspace
 from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving

@@ -21,7 +21,8 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from services.api.board import Backend
 from services.common import names
-from services.common.workspace import Ingested, MergeProgress, ReadingProgress, Workspace
+from services.common.records import Ingested, MergeProgress, ReadingProgress
+from services.common.workspace import Workspace
 from tests.support.api import Servers, make_finished, metadata_of, waiting
 
 JSON = {"Content-Type": "application/json"}
@@ -202,13 +203,13 @@ def test_a_cancelled_run_is_left_alone_until_it_is_resumed(api: Api, finished: P
 
 def test_resuming_sends_the_message_again_and_forgets_what_was_counted(api: Api, servers: Servers) -> None:
     space = api.start()
-    run_id, leases = space.folder.run_id, api.backend.world.leases
-    leases.count(names.chunk_attempts(run_id, 0))
+    run_id, attempts = space.folder.run_id, api.backend.world.attempts
+    attempts.begin(run_id, names.encoding(0), "a")
     space.stop("failed", "there is no model x")
     entry = api.get(f"/api/runs/{run_id}")
     assert (entry["status"], entry["error"], entry["can"]["resume"]) == ("failed", "there is no model x", True)
     api.post(f"/api/runs/{run_id}/resume")
-    assert leases.count(names.chunk_attempts(run_id, 0)) == 1
+    assert attempts.tried(run_id, names.encoding(0)).total == 0
     assert waiting(api.backend.world) == [run_id]
 
 

@@ -102,7 +102,7 @@ def keys_of(space: Workspace) -> list[str]:
 def test_a_cancelled_run_rests_and_goes_on_where_it_was(cluster: Cluster, proxy: S3Proxy) -> None:
     cluster.run_only(INGEST, AGGREGATOR)
     cluster.start_behind(proxy, ENCODER)
-    leases, queue = RedisLeases(cluster.redis.url, 1.0), CeleryQueue(create_app(cluster.settings))
+    leases, queue = RedisLeases.at(cluster.redis.url, 1.0), CeleryQueue(create_app(cluster.settings))
     with proxy.hold("GET", "/chunks/000004", "after") as hold:
         space = cluster.new_run(tiny_options())
         hold.wait()

@@ -14,7 +14,8 @@ import pytest
 
 from services.api.app import create_app
 from services.api.board import Backend
-from services.common.workspace import MergeProgress, Workspace, now
+from services.common.records import MergeProgress
+from services.common.workspace import Workspace, now
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
 from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from random import Random
 
 from services.common.ports import UnavailableError
-from services.common.workspace import MergeProgress
+from services.common.records import MergeProgress
+from services.common.trying import Moved
 from services.encoder.work import Contribution
 from services.ingest.work import DatasetChunk
 from sparse_autoencoder.errors import SaescopeError
@@ -37,6 +39,9 @@ class Happened:
     partials_damaged: Counter[str] = field(default_factory=Counter)
     mixed_up: list[str] = field(default_factory=list)  # rows that are another chunk's
     rows_damaged: set[str] = field(default_factory=set)
+    read_breaks: Counter[str] = field(default_factory=Counter)
+    merge_breaks: Counter[str] = field(default_factory=Counter)
+    hung: Counter[tuple[str, int]] = field(default_factory=Counter)
     source_changed: set[str] = field(default_factory=set)
     model_failures: Counter[str] = field(default_factory=Counter)
     raised: Counter[tuple[str, int]] = field(default_factory=Counter)  # by run and chunk
@@ -70,6 +75,12 @@ class Compute:
             self.network.note("partial stored damaged")
             self.happened.partials_damaged[run_id] += 1
             return data[:-3]
+        if name == "limits" and drawn < self.scripts[run_id].stale_limits:
+            limits = FakeLimits.from_bytes(data)
+            next_chunk, failed = limits.basis.split(":")
+            if failed:
+                self.network.note("limits of an aggregator that knows of no failures")
+                return FakeLimits(f"{next_chunk}:", limits.key).to_bytes()
         if name.startswith("chunks/") and drawn < self.scripts[run_id].damage_rows:
             self.network.note("rows stored damaged")
             self.happened.rows_damaged.add(run_id)
@@ -91,25 +102,63 @@ class Compute:
             self.happened.model_failures[run_id] += 1
             self.network.note("models can't be loaded")
             raise SaescopeError("no such model")
-        return _plan().model_copy(update={"run_id": run_id, "options": options, "source": dict(source)})
+        kind = {"kind": self.network.scheduler.running.process.kind}
+        changes = {"run_id": run_id, "options": options, "source": dict(source), "versions": kind}
+        return _plan().model_copy(update=changes)
+
+    @staticmethod
+    def kept(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:
+        """What must be kept of a run with failed chunks: the state before the first of them."""
+        if not failed:
+            return {}
+        before = range(min(failed))
+        smallest = examples.chosen((example_of(run_id, chunk), chunk) for chunk in before)
+        state = FakeState(run_id, tuple(f"{chunk} encoded" for chunk in before), smallest)
+        return {f"{run_id}/before-failures/{min(failed):06d}": state.to_bytes()}
 
     def vocabulary(self, plan: RunMetadata) -> list[str]:
         """See Computer.vocabulary."""
         return [plan.run_id]
 
-    def encode(self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None]) -> Contribution:
+    def unfit(self, plan: RunMetadata) -> str | None:
+        """See Computer.unfit."""
+        kind = self.network.scheduler.running.process.kind
+        if kind == plan.versions["kind"]:
+            return None
+        self.network.note("encoder of another kind")
+        return f"this is kind {kind}, and the run was begun on another"
+
+    def load_models(self, plan: RunMetadata) -> None:
+        """See Computer.load_models."""
+        self.take_time(plan.run_id, 1)
+
+    def encode(
+        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+    ) -> Contribution:
         """See Computer.encode."""
         run_id = plan.run_id
         self._check_rows(run_id, chunk, data)
-        self.take_time(run_id, 4)
+        if plan.versions["kind"] != self.network.scheduler.running.process.kind:
+            self.happened.mixed_up.append(f"chunk {chunk} of {run_id} is encoded by another kind")
+        for _batch in range(3):
+            self.take_time(run_id, 1.5)
+            moved()
         script, happened = self.scripts[run_id], self.happened
+        process = self.network.scheduler.running.process
+        if process.name in self.network.plan.broken:
+            self.network.note("broken encoder raises")
+            raise RuntimeError("CUDA error: this device is broken")
+        if happened.hung[run_id, chunk] < script.hanging.get(chunk, 0):
+            happened.hung[run_id, chunk] += 1
+            self.network.note("encoding hangs")
+            self.network.scheduler.wait()  # for ever
         if chunk in script.poison:
             self.network.note("poison chunk")
             self.network.scheduler.crash(self.network.scheduler.running.process)
         if happened.raised[run_id, chunk] < script.raising.get(chunk, 0):
             happened.raised[run_id, chunk] += 1
             self.network.note("encoding raises")
-            raise RuntimeError(f"chunk {chunk} is too hard\nfor us")
+            raise random_error(self.network.scheduler.random)
         self._maybe_unavailable()
         example, basis = str(example_of(run_id, chunk)), "0:"
         limited = self._some_limits(run_id, limits())
@@ -150,9 +199,12 @@ class Compute:
             raise ValueError(f"{partial!r} does not come next in {state}")
         if not to_basis(words[3]).is_in(state.next_chunk, state.failed):
             self.network.note("partial cut by limits of other chunks")
-            self.happened.partials_damaged[state.run_id] += 1
             raise SaescopeError(f"{partial!r} was cut by chunks that are not in {state}")
         self.take_time(state.run_id, 0.2)
+        if self.happened.merge_breaks[state.run_id] < self.scripts[state.run_id].merging_breaks:
+            self.happened.merge_breaks[state.run_id] += 1
+            self.network.note("merging breaks")
+            raise random_error(self.network.scheduler.random)
         new = [] if words[2] == "-" else [(int(words[2]), int(words[1]))]
         kept = examples.chosen([*state.examples, *new])
         return FakeState(state.run_id, (*state.merged, f"{words[1]} {words[4]}"), kept)
@@ -224,7 +276,7 @@ class FakeDataset:
         """See Dataset.fraction."""
         return None
 
-    def chunks(self, first: int) -> Iterator[DatasetChunk]:
+    def chunks(self, first: int, moved: Moved) -> Iterator[DatasetChunk]:
         """See Dataset.chunks."""
         script, happened = self.script, self.compute.happened
         for chunk in range(script.num_chunks + 1):
@@ -235,6 +287,11 @@ class FakeDataset:
             if chunk == script.num_chunks:
                 break
             self.num_records += RECORDS
+            moved()
+            if happened.read_breaks[script.name] < script.reading_breaks:
+                happened.read_breaks[script.name] += 1
+                self.compute.network.note("reading breaks")
+                raise random_error(self.compute.network.scheduler.random)
             if chunk >= first:
                 self.compute.take_time(script.name, 0.5)
                 yield DatasetChunk(chunk, f"rows of {script.name} {chunk}".encode())
@@ -290,6 +347,15 @@ def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes
         f"{run_id}/features/00000.parquet": "\n".join([run_id, kept, *lines]).encode(),
         f"{run_id}/feature_stats.json": f"{num_chunks} chunks of {run_id}".encode(),
     } | {f"{run_id}/prompts/{chunk:06d}.parquet": text.encode() for chunk, text in prompts.items()}
+
+
+def random_error(random: Random) -> BaseException:
+    """What code that is wrong, or native code, may raise."""
+    return random.choice((MemoryError(), IndexError("out of bounds"), RuntimeError("too hard\nfor us"), PanicError()))
+
+
+class PanicError(BaseException):
+    """What a panic in Rust is in Python."""
 
 
 @cache

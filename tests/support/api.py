@@ -19,14 +19,13 @@ from starlette.applications import Starlette
 
 from services.api.board import Backend
 from services.api.server import ApiServer, listening_socket
-from services.common.leases import RedisLeases
 from services.common.messages import Message, Task
 from services.common.object_store import ObjectStore
 from services.common.ports import UnavailableError, World
 from services.common.problems import Problems
 from services.common.settings import Settings, read_settings
 from services.common.workspace import Workspace, now
-from services.common.world import SystemClock, real_world
+from services.common.world import real_world
 from sparse_autoencoder.runs import RunMetadata
 from sparse_autoencoder.store import DirectoryStore, Store
 from tests.support.servers import RedisServer, S3Server, environment_of
@@ -70,9 +69,9 @@ class _NoQueue:
 
 def backend_without_servers(store: Store, data_folder: Path) -> Backend:
     """Services on a store that may be a directory, whose Redis is away: nothing waits for it."""
-    redis_url = "redis://127.0.0.1:1/0"
-    world = World(store, _NoQueue(), RedisLeases(redis_url, 1.0), SystemClock())
-    return Backend(world, Problems(redis_url), data_folder)
+    settings = Settings(redis_url="redis://127.0.0.1:1/0", s3_access_key="nobody", s3_secret_key="nothing")
+    world = replace(real_world(settings), store=store, queue=_NoQueue())
+    return Backend(world, Problems(settings.redis_url), data_folder)
 
 
 @contextmanager
@@ -134,7 +133,7 @@ def make_finished(store: Store, finished: Path, run_id: str) -> None:
         if name != "metadata.json":
             store.put(f"{run_id}/{name}", source.get(key))
     space.folder.write_metadata(metadata_of(finished, run_id))
-    space.sweep([])
+    space.sweep(metadata_of(finished, run_id))
 
 
 def metadata_of(run: Path, run_id: str, **changes: Any) -> RunMetadata:

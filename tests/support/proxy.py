@@ -69,6 +69,7 @@ class S3Proxy:
         self.upstream = upstream
         self.trouble: Trouble = lambda _method, _path: None
         self.rule: Rule = lambda _method, _path, _headers: None
+        self.ignores: frozenset[str] = frozenset()  # headers, in lower case, that the server never gets
         self._holds: list[Hold] = []
         methods = {f"do_{method}": _Handler.pass_on for method in ("GET", "HEAD", "PUT", "POST", "DELETE")}
         handler = type("Handler", (_Handler,), {"proxy": self} | methods)
@@ -224,7 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_head(self, connection: http.client.HTTPConnection) -> None:
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
-            connection.putheader(name, value)
+            if name.lower() not in self.proxy.ignores:
+                connection.putheader(name, value)
         connection.endheaders()
 
     def _send_half(self, body: bytes) -> None:

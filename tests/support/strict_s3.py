@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.support.proxy import Answer, Rule
 
 
 def only_region(region: str) -> Rule:
-    """Refuse requests that are signed for another region, or for none."""
+    """Refuse requests that are signed for another region, or for none; signatures are in a header or in the query."""
 
-    def rule(method: str, _path: str, headers: Mapping[str, str]) -> Answer | None:
-        scope = re.search(r"Credential=[^/]+/\d{8}/([^/]+)/s3/aws4_request", headers.get("Authorization", ""))
+    def rule(method: str, path: str, headers: Mapping[str, str]) -> Answer | None:
+        signature = headers.get("Authorization", unquote(urlsplit(path).query))
+        scope = re.search(r"Credential=[^/]+/\d{8}/([^/]+)/s3/aws4_request", signature)
         if scope and scope.group(1) == region:
             return None
         signed_for = scope.group(1) if scope else ""

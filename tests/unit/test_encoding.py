@@ -14,7 +14,7 @@ from sparse_autoencoder.blocks import SparseActivations
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.windows import TokenPolicy, Windows, windows_of
+from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
 
 WIDTH, N_LATENTS, LENGTHS = 24, 64, 8
 PATIENCE_S = 60  # for what should come at once
@@ -66,14 +66,24 @@ def block() -> tuple[Windows, TokenPolicy]:
     return windows_of(np.arange(len(lengths)), tokens, np.cumsum([0, *lengths]), policy), policy
 
 
-def activations(subject: Random, cores: int) -> SparseActivations:
-    windows, policy = block()
+def chunk() -> Chunk:
+    """The same as a chunk that is still to be encoded."""
+    windows, _policy = block()
+    texts = [""] * len(windows)
+    return Chunk(0, windows.row_ids, texts, windows.tokens, windows.starts, skipped=[])
+
+
+def encoder_of(subject: Random, cores: int) -> Encoder:
+    _windows, policy = block()
     torch.manual_seed(2)
     autoencoder = Autoencoder(N_LATENTS, WIDTH, TopK(8)).requires_grad_(False)
     spec = SummarySpec(N_LATENTS, examples_per_feature=2, seed=0)
     torch.set_num_threads(cores)
-    encoder = Encoder(subject, autoencoder, location="", layer_index=0, policy=policy, spec=spec)
-    found = encoder.activations(windows)
+    return Encoder(subject, autoencoder, location="", layer_index=0, policy=policy, spec=spec)
+
+
+def activations(subject: Random, cores: int) -> SparseActivations:
+    found = encoder_of(subject, cores).activations(block()[0])
     assert isinstance(found, SparseActivations)
     return found
 
@@ -97,3 +107,31 @@ def test_a_model_that_takes_one_thread_only_is_asked_by_the_caller() -> None:
     subject = Random(many_threads=False)
     activations(subject, 2)
     assert subject.threads == {threading.current_thread().name}
+
+
+class StopError(Exception):
+    """Raised on purpose."""
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_each_batch_that_is_through_is_told(cores: int) -> None:
+    encoder = encoder_of(Random(many_threads=True), cores)
+    moves: list[int] = []
+    encoder.moved = lambda: moves.append(1)
+    encoder.activations(block()[0])
+    assert len(moves) == LENGTHS  # a batch for each length
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_what_is_raised_when_a_batch_is_through_ends_encoding_between_batches(cores: int) -> None:
+    encoder = encoder_of(Random(many_threads=True), cores)
+    moves: list[int] = []
+
+    def stop() -> None:
+        moves.append(1)
+        raise StopError
+
+    encoder.moved = stop
+    with pytest.raises(StopError):
+        encoder.encode(chunk(), features_per_row=3)
+    assert len(moves) <= cores  # of eight batches

@@ -26,6 +26,7 @@ LIGHT = (
     "sparse_autoencoder.command",
     "sparse_autoencoder.main",
     "sparse_autoencoder.loading",
+    "sparse_autoencoder.watchdog",
     "services.api.app",
     "services.common.settings",
     "services.common.worker",

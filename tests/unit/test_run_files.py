@@ -8,7 +8,8 @@ import pytest
 
 from services.api.run_files import RunFiles
 from services.common.ports import UnavailableError
-from services.common.workspace import RunRequest, Workspace
+from services.common.records import RunRequest
+from services.common.workspace import Workspace
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
 
@@ -66,7 +67,7 @@ def finish(store: CountingStore, run_id: str) -> None:
 
 def ask(store: CountingStore, run_id: str) -> Workspace:
     space = Workspace(store, run_id)
-    space.write_request(RunRequest(options=RunOptions(), created_at=CREATED))
+    assert space.create_request(RunRequest(options=RunOptions(), created_at=CREATED))
     return space
 
 
@@ -129,7 +130,7 @@ def test_a_run_that_finishes_while_it_is_read_is_finished(store: CountingStore) 
         def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
             if key.endswith("/request.json"):
                 space.folder.write_metadata(metadata("run-1"))
-                space.sweep([])
+                space.sweep(metadata("run-1"))
             return super().get(key, offset, length)
 
     assert RunFiles(Finishing(store.root)).one("run-1").status == "complete"

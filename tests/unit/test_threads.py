@@ -11,6 +11,7 @@ import torch
 from sparse_autoencoder.threads import at_once, side_by_side
 
 PATIENCE_S = 60  # for what should come at once
+SHORT_S = 0.2  # for what should not come
 
 
 class FailureError(Exception):
@@ -49,7 +50,7 @@ def test_each_has_its_share_of_the_cores_and_the_caller_keeps_all(cores: int) ->
 
 
 @pytest.mark.parametrize("cores", [1, 2])
-def test_an_error_comes_where_its_result_would_and_the_caller_keeps_all_cores(cores: int) -> None:
+def test_an_error_is_raised_and_the_caller_keeps_all_cores(cores: int) -> None:
     def fail_at_third(item: int) -> None:
         if item == 2:
             raise FailureError
@@ -58,3 +59,39 @@ def test_an_error_comes_where_its_result_would_and_the_caller_keeps_all_cores(co
     with pytest.raises(FailureError):
         side_by_side(fail_at_third, range(20))
     assert torch.get_num_threads() == cores
+
+
+def test_of_several_errors_the_first_item_s_is_raised_whichever_came_first() -> None:
+    torch.set_num_threads(2)
+    later_failed = threading.Event()
+
+    def fail(item: int) -> None:
+        if item == 0:
+            assert later_failed.wait(PATIENCE_S)
+            raise FailureError(item)
+        later_failed.set()
+        raise FailureError(item)
+
+    with pytest.raises(FailureError, match=r"^0$"):
+        side_by_side(fail, range(20))
+
+
+def test_nothing_is_begun_after_an_error_though_an_earlier_item_is_still_computed() -> None:
+    torch.set_num_threads(2)
+    begun: list[int] = []
+    failed, went_on = threading.Event(), threading.Event()
+
+    def fail_at_second(item: int) -> None:
+        begun.append(item)
+        if item == 0:
+            assert failed.wait(PATIENCE_S)
+            went_on.wait(SHORT_S)
+        elif item == 1:
+            failed.set()
+            raise FailureError
+        else:
+            went_on.set()
+
+    with pytest.raises(FailureError):
+        side_by_side(fail_at_second, range(20))
+    assert begun == [0, 1]

@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Split
 
 from sparse_autoencoder import windows
 from sparse_autoencoder.errors import SaescopeError
@@ -180,3 +184,97 @@ def test_a_file_that_is_no_tokenizer_is_an_error_that_names_it(tmp_path: Path) -
     file.write_text("{}")
     with pytest.raises(SaescopeError, match=r"tokenizer\.json is not a tokenizer that can be read"):
         RowTokenizer(file)
+
+
+# A real tokenizer whose pattern backtracks beyond its engine's limit, where it panics: neither an Exception nor a text.
+
+BACKTRACKING = "a" * 40 + "c"
+PANIC = "the tokenizer fails on it (PanicException: Onig: Regex search error: retry-limit-in-match over)"
+
+
+@pytest.fixture
+def panicking(tmp_path: Path) -> RowTokenizer:
+    tokenizer = Tokenizer(BPE({"a": 0, "b": 1, "c": 2}, []))
+    tokenizer.pre_tokenizer = Split(Regex(r"(a+)+$"), "isolated")
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    return RowTokenizer(tmp_path / "tokenizer.json")
+
+
+def test_a_row_that_the_tokenizer_panics_on_is_skipped_with_the_reason(panicking: RowTokenizer) -> None:
+    rows: list[Record] = [
+        Row(0, "ab"),
+        Row(1, BACKTRACKING),
+        SkippedRow(2, "no text"),
+        Row(3, "cab"),
+        Row(4, BACKTRACKING),
+    ]
+    chunk = tokenise(0, rows, panicking, TokenPolicy(BOS))
+    assert (chunk.row_ids.tolist(), chunk.texts) == ([0, 3], ["ab", "cab"])
+    assert chunk.tokens.tolist() == [0, 1, 2, 0, 1]
+    assert chunk.skipped == [SkippedRow(1, PANIC), SkippedRow(2, "no text"), SkippedRow(4, PANIC)]
+    assert chunk.n_records == 5
+
+
+class Failing(RowTokenizer):
+    """A tokenizer that fails on texts with a certain word."""
+
+    def __init__(self, word: str, error: BaseException) -> None:
+        self._word, self._error = word, error
+        self.vocab_size = None
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        if any(self._word in text for text in texts):
+            raise self._error
+        return [np.array([len(text)], np.int32) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "MemoryError"),
+        (IndexError("index 9 is out of bounds"), "IndexError: index 9 is out of bounds"),
+        (Exception("stride\nand more"), "Exception: stride"),
+    ],
+)
+def test_whatever_the_tokenizer_raises_for_a_row_is_the_reason_to_skip_it(error: Exception, told: str) -> None:
+    chunk = tokenise(0, [Row(0, "x"), Row(1, "bad"), Row(2, "y")], Failing("bad", error), TokenPolicy(BOS))
+    assert chunk.row_ids.tolist() == [0, 2]
+    assert chunk.skipped == [SkippedRow(1, f"the tokenizer fails on it ({told})")]
+
+
+def test_a_reason_is_not_as_long_as_a_row() -> None:
+    (skipped,) = tokenise(0, [Row(0, "bad")], Failing("bad", ValueError("x" * 10_000)), TokenPolicy(BOS)).skipped
+    assert len(skipped.reason) == 200
+
+
+def test_a_batch_that_fails_as_a_whole_loses_no_row_that_can_be_tokenised_alone() -> None:
+    class Crowded(Failing):
+        def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+            if len(texts) > 1:
+                raise MemoryError
+            return super().encode(texts)
+
+    chunk = tokenise(0, [Row(0, "x"), Row(1, "yy")], Crowded("bad", MemoryError()), TokenPolicy(BOS))
+    assert (chunk.tokens.tolist(), chunk.skipped) == ([1, 2], [])
+
+
+def test_a_tokenizer_that_fails_whatever_the_text_is_an_error() -> None:
+    with pytest.raises(SaescopeError, match=r"tokenizer fails whatever the text \(ValueError: no model\): check its"):
+        tokenise(0, [Row(0, "x"), Row(1, "y")], Failing("", ValueError("no model")), TokenPolicy(BOS))
+
+
+def test_ctrl_c_is_no_reason_to_skip_rows() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        tokenise(0, [Row(0, "bad")], Failing("bad", KeyboardInterrupt()), TokenPolicy(BOS))
+
+
+def test_a_row_with_a_token_that_the_model_does_not_know_is_skipped(tmp_path: Path) -> None:
+    tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    unknown = tiny_tokenizer().get_vocab()[END_OF_TEXT]
+    tokenizer = RowTokenizer(tmp_path / "tokenizer.json", unknown)
+    rows = [Row(0, "A"), Row(1, f"A{END_OF_TEXT}"), Row(2, "x")]
+    chunk = tokenise(0, rows, tokenizer, TokenPolicy(BOS))
+    assert chunk.row_ids.tolist() == [0, 2]
+    assert chunk.skipped == [SkippedRow(1, f"a token beyond the model's vocabulary of {unknown}")]
+    cut = TokenPolicy(BOS, max_tokens=2, long_rows="truncate")  # what no window shows need not be known
+    assert tokenise(0, rows, tokenizer, cut).row_ids.tolist() == [0, 1, 2]

@@ -1317,6 +1317,8 @@ export interface components {
         Can: {
             cancel: boolean;
             resume: boolean;
+            /** @description Have the chunks that failed tried again. */
+            retry: boolean;
             delete: boolean;
         };
         /** @description How differently a feature fires in two runs. */
