@@ -19,6 +19,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.gpt2 import Gpt2, Gpt2Config
 from sparse_autoencoder.hooks import LOCATIONS, check_layer, check_request, hook_name
 from sparse_autoencoder.hub import CONFIG_FILE, read_config, weight_files
+from sparse_autoencoder.no_processes import ProcessRefusedError, no_processes
 
 IMPLEMENTATIONS = ("auto", "gpt2", "transformer_lens")
 
@@ -113,11 +114,17 @@ class BridgeSubject:
     def __init__(
         self, folder: Path, config: dict[str, Any], *, device: str = "cpu", dtype: torch.dtype = torch.float32
     ) -> None:
-        # imported here because it takes seconds, which runs on GPT-2 needn't cost
-        from transformer_lens.model_bridge import TransformerBridge
-
         try:
-            self._bridge = TransformerBridge.boot_transformers(str(folder), device=device, dtype=dtype)
+            with no_processes():  # TransformerLens would install packages, which is the user's business
+                # imported here because it takes seconds, which runs on GPT-2 needn't cost
+                from transformer_lens.model_bridge import TransformerBridge
+
+                self._bridge = TransformerBridge.boot_transformers(str(folder), device=device, dtype=dtype)
+        except ProcessRefusedError as error:
+            raise SaescopeError(
+                f"TransformerLens can't load the model in {folder}, of type {config['model_type']}: {error}; if the "
+                "model needs what that does, do it yourself before the run, or take another model"
+            ) from error
         # an unknown architecture or a damaged file shows as almost any error: the libraries below define none
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
