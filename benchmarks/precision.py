@@ -28,6 +28,7 @@ from benchmarks.setting import FULL, QUICK, Scale, Setting, Target
 from benchmarks.tf32 import emulated
 from services.cli import DEMO_ROWS
 from sparse_autoencoder.blocks import Activations, SparseActivations
+from sparse_autoencoder.checkpoints import load_autoencoder
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.encoding import Encoder
@@ -72,11 +73,11 @@ def encode(options: RunOptions, chunk: Chunk, precision: Precision) -> Encoded:
         models = load_models(options)
         encoder = RecordingEncoder(
             models.subject,
-            models.autoencoder,
+            load_autoencoder(models.checkpoint),
             location=options.location,
             layer_index=options.layer,
             policy=models.policy,
-            spec=SummarySpec(models.autoencoder.n_latents, options.top_tokens_per_feature, options.seed),
+            spec=SummarySpec(models.num_features, options.top_tokens_per_feature, options.seed),
             tf32=options.precision == "tf32",
         )
         summary = encoder.encode(chunk, FEATURES_PER_ROW).summary
@@ -98,9 +99,9 @@ def encode(options: RunOptions, chunk: Chunk, precision: Precision) -> Encoded:
 def measure(name: str, options: RunOptions) -> Sample:
     """Encode the options' rows in all precisions."""
     print(name, flush=True)
-    tokenizer, policy = load_tokens(options)
+    tokens = load_tokens(options)
     with open_rows(options) as source:
-        chunk = tokenise(0, list(source), tokenizer, policy)
+        chunk = tokenise(0, list(source), tokens.tokenizer, tokens.policy)
     reference = encode(options, chunk, REFERENCE)
     summary = reference.summary
     windows = np.bincount(summary.top.feature)

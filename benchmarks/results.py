@@ -6,11 +6,12 @@ Knows neither how it was measured nor how it is shown.
 from __future__ import annotations
 
 import os
-import platform
 import re
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+
+from sparse_autoencoder.processor import cpu_model
 
 FOLDER = Path(__file__).parent / "results"
 PRECISION_FILE = "precision.json"  # what benchmarks.precision found
@@ -76,7 +77,7 @@ class Hardware(BaseModel):
 
         gpu = torch.cuda.get_device_properties(0) if torch.cuda.is_available() else None
         return cls(
-            cpu=_cpu_model(),
+            cpu=cpu_model(),
             cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
             torch_version=str(torch.__version__),
@@ -122,12 +123,3 @@ def read_all(folder: Path = FOLDER) -> list[Results]:
     paths = sorted(folder.glob("*.json"))
     machines = [path for path in paths if path.name != PRECISION_FILE and not path.name.startswith(GPU_PREFIX)]
     return [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in machines]
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = re.findall(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE)
-        if names:
-            return str(names[0]).strip()
-    return platform.processor() or platform.machine()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 
@@ -89,6 +90,12 @@ class Encoder:
         self._tf32 = tf32
         # Called by whichever thread is through with a batch; what it raises ends `encode`, between batches.
         self.moved: Callable[[], None] = lambda: None
+
+    def with_spec(self, spec: SummarySpec) -> Encoder:
+        """The same models for a run whose summaries agree on something else; it shares all that is large."""
+        other = copy(self)
+        other._spec = spec
+        return other
 
     def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite, or there is no memory for it."""

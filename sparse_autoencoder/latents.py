@@ -76,11 +76,12 @@ class LatentEncoder:
     """The encoder's half of an autoencoder."""
 
     def __init__(self, autoencoder: Autoencoder) -> None:
-        # what is needed of it, so that the rest of its weights can go
+        # What is needed of it, so that the rest of its weights can go. Copies, because a checkpoint's tensors are views
+        # of the mapped file, and somebody may write to it while the run goes on.
         self._normalises = autoencoder.normalize
         self._activation = autoencoder.activation
-        self._pre_bias = autoencoder.pre_bias.detach()
-        weight, bias = autoencoder.encoder.weight.detach().t(), autoencoder.latent_bias.detach()
+        self._pre_bias = autoencoder.pre_bias.detach().clone()
+        weight, bias = autoencoder.encoder.weight.detach().clone().t(), autoencoder.latent_bias.detach().clone()
         screens = isinstance(autoencoder.activation, TopK) and can_screen(weight)
         self._encoder = Screened(weight, bias) if screens else Wide(weight, bias)
 

@@ -48,20 +48,22 @@ class Job:
 
 def prepare(options: RunOptions, run_id: str) -> Job:
     """Open the source and load tokenizer, subject model and autoencoder; SaescopeError if anything doesn't fit."""
+    from sparse_autoencoder.hooks import hook_name
     from sparse_autoencoder.loading import load_models, load_tokens, open_rows
+    from sparse_autoencoder.made_of import check_tokens
     from sparse_autoencoder.runs import RunState
-    from sparse_autoencoder.subject import hook_name
     from sparse_autoencoder.summary import Summary
 
     hook_name(options.location, options.layer)  # before anything is downloaded
     with ExitStack() as opened:
         source = opened.enter_context(open_rows(options))
-        tokenizer, _policy = load_tokens(options)
+        tokens = load_tokens(options)
         models = load_models(options)
         metadata = models.metadata(options, run_id, source.describe(), _now())
+        check_tokens(tokens.made_of, metadata)  # its files may have been replaced in between
         encoder = models.encoder(metadata)
         opened.pop_all()  # from here on the job owns the source
-    return Job(source, tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)))
+    return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)))
 
 
 def run(options: RunOptions, store: Store) -> RunMetadata:
@@ -80,25 +82,24 @@ def run(options: RunOptions, store: Store) -> RunMetadata:
 
 def resume(run_id: str, store: Store) -> RunMetadata:
     """Go on with a run that was interrupted, killed or failed; its files become what an undisturbed run leaves."""
+    from sparse_autoencoder.made_of import check_same
     from sparse_autoencoder.runs import PUBLISHED, RunFolder
 
     folder = RunFolder(store, run_id)
     before = folder.read_metadata()
     if before.status in PUBLISHED:
         raise SaescopeError(f"run {run_id} is {before.status.replace('_', ' ')}: there is nothing to resume")
+    if before.options.source.rpartition(":")[2] == "-":  # who waits for it unasked would wait for ever
+        print(f"saescope: run {run_id} reads standard input: what it was begun with must come again", file=sys.stderr)
     job = prepare(before.options, run_id)
     with job.source:
-        _check_same(run_id, "source", before.source, job.metadata.source)
-        _check_same(run_id, "autoencoder", before.autoencoder, job.metadata.autoencoder)
+        if changed := changes(before.source, job.metadata.source):
+            raise SaescopeError(f"run {run_id} can't be resumed, its source has changed: {changed}; start a new run")
+        check_same(before, job.metadata)
         job.metadata = before.model_copy(update={"status": "running", "error": None})
         job.state = folder.read_state(job.metadata.spec)
         folder.write_metadata(job.metadata)
         return _finish(job, folder)
-
-
-def _check_same(run_id: str, what: str, before: dict[str, Any], now: dict[str, Any]) -> None:
-    if changed := changes(before, now):
-        raise SaescopeError(f"run {run_id} can't be resumed, its {what} has changed: {changed}; start a new run")
 
 
 def _finish(job: Job, folder: RunFolder) -> RunMetadata:
@@ -116,6 +117,7 @@ def _finish(job: Job, folder: RunFolder) -> RunMetadata:
     try:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
         _process(job, folder)
+        folder.remove_prompts(job.state.next_chunk)
         check_outcome(job.metadata, job.state)
         publish(folder, job.metadata, job.state, job.state.encoded_chunks)
         status = "completed_with_errors" if job.state.failed_chunks else "complete"
@@ -134,13 +136,17 @@ def _finish(job: Job, folder: RunFolder) -> RunMetadata:
 
 def _process(job: Job, folder: RunFolder) -> None:
     """Encode and merge all chunks from the state's next one on; the job's state is whole whenever this is stopped."""
+    from sparse_autoencoder.rows_hash import ReadBefore, RunningHash
     from sparse_autoencoder.windows import read_chunks
 
     options, policy = job.metadata.options, job.metadata.policy
     if job.source.notice:
         print(f"saescope: {job.source.notice}", file=sys.stderr)
     records = _first(job.source, options.max_rows)
-    chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, job.state.next_chunk)
+    state, name = job.state, str(job.metadata.source["file"])
+    # What is read over must be what the state was made of.
+    running = RunningHash(ReadBefore(name, state.next_chunk, state.num_records, state.rows_hash))
+    chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk, running)
     read = ((chunk, job.source.fraction_read()) for chunk in chunks)
     # Who waits for a pipe can't be told to stop: it is read when it is needed.
     reading = nullcontext(read) if job.source.is_stream else one_ahead(read)

@@ -6,7 +6,8 @@ One file per chunk, named by it, so that a row is found without an index and enc
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ SCHEMA = pa.schema(
         pa.field("features", ROW_FEATURES),  # strongest first, each once
     ]
 )
+_TOKENS = b"tokens"  # key of the note on what a chunk's tokens depend on
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,23 @@ def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, 
     return _parquet(pa.table([*_rows(chunk), features], schema=SCHEMA))
 
 
-def chunk_to_parquet(chunk: Chunk) -> bytes:
-    """A chunk that is still to be encoded, as the bytes of a Parquet file: a prompts file without features."""
-    return _parquet(pa.table(_rows(chunk), schema=SCHEMA.remove(SCHEMA.get_field_index("features"))))
+def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> bytes:
+    """A chunk that is still to be encoded, as the bytes of a Parquet file: a prompts file without features.
+
+    It notes what its tokens depend on (see made_of.tokens_made_of).
+    """
+    schema = SCHEMA.remove(SCHEMA.get_field_index("features")).with_metadata({_TOKENS: json.dumps(dict(tokens or {}))})
+    return _parquet(pa.table(_rows(chunk), schema=schema))
+
+
+def chunk_tokens(data: bytes, index: int) -> dict[str, str]:
+    """What `chunk_to_parquet` noted of a chunk's tokens; SaescopeError for other bytes."""
+    try:
+        noted = pq.read_schema(io.BytesIO(data)).metadata[_TOKENS]
+        tokens: dict[str, str] = json.loads(noted)
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise SaescopeError(f"the rows of chunk {index} can't be read: {error}") from error
+    return tokens
 
 
 def chunk_from_parquet(data: bytes, index: int) -> Chunk:

@@ -21,6 +21,7 @@ from sparse_autoencoder import summary_bytes
 from sparse_autoencoder.corpus import DEFAULT_SOURCE
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.formats import FORMAT, check_metadata
+from sparse_autoencoder.rows_hash import NOTHING_READ, chained
 from sparse_autoencoder.store import NotFoundError, Store
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import Bos, LongRows, TokenPolicy
@@ -83,6 +84,7 @@ class RunMetadata(BaseModel):
     num_features: Annotated[int, Field(ge=1)]
     metrics: Annotated[list[dict[str, str]], Field(min_length=1)]  # name and description of each
     versions: dict[str, str]
+    processor: dict[str, str] = Field(default_factory=dict)  # see processor.py; earlier versions did not record it
     started_at: str
     finished_at: str | None = None
     seconds: float = 0.0
@@ -97,6 +99,7 @@ class RunMetadata(BaseModel):
     num_skipped_rows: int = 0
     skipped_rows: dict[str, int] = Field(default_factory=dict)
     failed_chunks: list[FailedChunk] = Field(default_factory=list)
+    rows_hash: str = NOTHING_READ  # of the rows that were read, in chunks of this size (rows_hash.py)
     # the original's names
     dataset_csv: str
     text_column: str | None
@@ -131,6 +134,7 @@ class RunMetadata(BaseModel):
             "num_skipped_rows": state.skipped.total(),
             "skipped_rows": dict(state.skipped),
             "failed_chunks": state.failed_chunks,
+            "rows_hash": state.rows_hash,
         }
         return self.model_copy(update={**counts, **changes})
 
@@ -157,6 +161,7 @@ class RunState:
     num_windows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failed_chunks: list[FailedChunk] = field(default_factory=list)
+    rows_hash: str = NOTHING_READ  # the running hash of all chunks' records; of a chunk's part, the hash of its own
 
     def merge(self, part: RunState) -> RunState:
         """The state after the next chunk, whose part this is; ValueError if it is another chunk's."""
@@ -170,6 +175,7 @@ class RunState:
             num_windows=self.num_windows + part.num_windows,
             skipped=self.skipped + part.skipped,
             failed_chunks=[*self.failed_chunks, *part.failed_chunks],
+            rows_hash=chained(self.rows_hash, part.rows_hash),
         )
 
     @property
@@ -198,7 +204,7 @@ class RunState:
         return cls(summary, skipped=skipped, failed_chunks=failed, **counters)
 
 
-_COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows")
+_COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows", "rows_hash")
 
 
 @dataclass(frozen=True)
@@ -316,6 +322,12 @@ class RunFolder:
         for cursor in self.numbers("state"):
             if before is None or cursor < before:
                 self.store.delete(self.state(cursor))
+
+    def remove_prompts(self, first: int) -> None:
+        """Remove prompts files from this chunk on: what an attempt left that had read another, longer source."""
+        for chunk in self.numbers("prompts"):
+            if chunk >= first:
+                self.store.delete(self.prompts(chunk))
 
     def write_vocabulary(self, vocabulary: list[str]) -> None:
         """Write the token strings."""

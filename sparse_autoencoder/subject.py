@@ -66,6 +66,11 @@ def distinct_activations(subject: Subject, tokens: Tensor, location: str, layer_
     return hidden.transpose(0, 1).flatten(0, 1), Layout.of_all(*tokens.shape)
 
 
+def packages_of(subject: Subject) -> tuple[str, ...]:
+    """The packages beside torch whose code computes a subject's activations."""
+    return ("transformers", "transformer-lens") if isinstance(subject, BridgeSubject) else ()
+
+
 def load_subject(
     folder: Path,
     *,
@@ -132,6 +137,7 @@ class BridgeSubject:
                 f"TransformerLens can't load the model in {folder}, of type {config['model_type']} ({reason}): "
                 "take a model that it supports, with complete files"
             ) from error
+        _own(self._bridge)
         self.name = str(folder)
         self.n_layers = int(self._bridge.cfg.n_layers)
         self.vocab_size = int(config["vocab_size"])
@@ -166,3 +172,10 @@ class BridgeSubject:
         )
         found: Tensor = cache[hook]
         return found
+
+
+def _own(model: torch.nn.Module) -> None:
+    """Copy weights that are views of a mapped file: if somebody wrote to it, the model would change while it runs."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failures import Failure, attempt
 from sparse_autoencoder.rows import Record, Row, SkippedRow
+from sparse_autoencoder.rows_hash import RunningHash, hash_of_chunk, hash_of_records
 
 Bos = Literal["exclude", "include", "none"]
 LongRows = Literal["split", "truncate"]
@@ -85,6 +86,11 @@ class Chunk:
     def n_records(self) -> int:
         """Records read from the source, skipped ones included."""
         return len(self.row_ids) + len(self.skipped)
+
+    @property
+    def rows_hash(self) -> str:
+        """The hash of the chunk's records (see rows_hash.py); it is computed each time."""
+        return hash_of_chunk(self.row_ids, self.texts, self.skipped)
 
     def row_tokens(self, row: int) -> NDArray[np.int32]:
         """The token ids of the chunk's row number `row`."""
@@ -162,15 +168,24 @@ class RowTokenizer:
 
 
 def read_chunks(
-    records: Iterable[Record], tokenizer: RowTokenizer, chunk_size: int, policy: TokenPolicy, first_chunk: int = 0
+    records: Iterable[Record],
+    tokenizer: RowTokenizer,
+    chunk_size: int,
+    policy: TokenPolicy,
+    first_chunk: int = 0,
+    running: RunningHash | None = None,
 ) -> Iterator[Chunk]:
     """Group records into chunks and tokenise them; chunks before `first_chunk` are read over, not tokenised.
 
-    A chunk is `chunk_size` records, or fewer when their texts are so long that memory would follow them.
+    A chunk is `chunk_size` records, or fewer when their texts are so long that memory would follow them. `running`
+    takes in each chunk's hash, also of those that are read over, before the chunk is given away; it may raise.
     """
+    running = running or RunningHash()
     for index, batch in enumerate(_batches(records, chunk_size)):
+        running.add(hash_of_records(batch))
         if index >= first_chunk:
             yield tokenise(index, batch, tokenizer, policy)
+    running.end()
 
 
 def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:

@@ -56,9 +56,9 @@ def agreement(situation: Situation) -> None:
 
 
 def _compare(situation: Situation, name: str, options: RunOptions, reference: RunOptions) -> None:
-    tokenizer, policy = load_tokens(options)
+    tokens = load_tokens(options)
     with open_rows(options) as source:
-        chunk: Chunk = tokenise(0, list(source), tokenizer, policy)
+        chunk: Chunk = tokenise(0, list(source), tokens.tokenizer, tokens.policy)
     exact = encode(reference, chunk, "float64")
     errors: dict[str, float] = {}
     for precision, least in _NEAR.items():

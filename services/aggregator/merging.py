@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from services.common.records import MergeProgress
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.limits import Limits, Part
+from sparse_autoencoder.made_of import check_publishing
 from sparse_autoencoder.publishing import check_outcome, publish
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
 from sparse_autoencoder.summary import Summary
@@ -27,6 +28,11 @@ class MergedState:
     def failed(self) -> list[int]:
         """See State.failed."""
         return [chunk.chunk for chunk in self.state.failed_chunks]
+
+    @property
+    def rows_hash(self) -> str:
+        """See State.rows_hash."""
+        return self.state.rows_hash
 
     def progress(self, at: str) -> MergeProgress:
         """See State.progress."""
@@ -50,6 +56,10 @@ class MergedState:
 
 class SummaryMerging:
     """The port Merging (work.py) on summaries."""
+
+    def check(self, plan: RunMetadata) -> None:
+        """See Merging.check."""
+        check_publishing(plan)
 
     def empty(self, plan: RunMetadata) -> MergedState:
         """See Merging.empty."""

@@ -15,7 +15,7 @@ from typing import BinaryIO, Generic, Protocol, TypeVar
 from services.common import names
 from services.common.messages import Message
 from services.common.ports import Hold, StoppingError, UnavailableError, World
-from services.common.records import MergeProgress
+from services.common.records import Ingested, MergeProgress
 from services.common.trying import OTHERS_FIRST_S, Moved, Progress, Trying
 from services.common.workspace import Workspace, now
 from sparse_autoencoder.errors import SaescopeError
@@ -42,6 +42,10 @@ class State(Protocol):
     def failed(self) -> Sequence[int]:
         """The chunks that are missing."""
 
+    @property
+    def rows_hash(self) -> str:
+        """The running hash of all chunks' records."""
+
     def progress(self, at: str) -> MergeProgress:
         """How much that is."""
 
@@ -57,6 +61,9 @@ S = TypeVar("S", bound=State)
 
 class Merging(Protocol[S]):
     """What merges and publishes."""
+
+    def check(self, plan: RunMetadata) -> None:
+        """SaescopeError if merging and publishing here would not give the run's bytes."""
 
     def empty(self, plan: RunMetadata) -> S:
         """A run's beginning."""
@@ -147,6 +154,7 @@ class Aggregator(Generic[S]):
         except NotFoundError:  # no chunk was encoded yet
             return None
         begin = self._world.clock.now()
+        self._merging.check(plan)
         kept = self._load(space, plan)
         chunk_seconds: list[float] = []
         while len(chunk_seconds) < MERGES_PER_MESSAGE and not hold.lost:
@@ -166,6 +174,7 @@ class Aggregator(Generic[S]):
                 space.write_progress(kept.state.progress(now()))
             ingested = space.ingested()
             if ingested is not None and kept.state.next_chunk == ingested.num_chunks:
+                _check_rows(ingested, kept.state)
                 finished = self._finish(space, hold, plan, kept, progress.moved)
         seconds = self._world.clock.now() - begin
         return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished)
@@ -248,6 +257,14 @@ class Aggregator(Generic[S]):
         self._kept.forget(run_id)
         self._world.attempts.forget(run_id)
         return True
+
+
+def _check_rows(ingested: Ingested, state: State) -> None:
+    """What was encoded is what the source was read as, from its beginning to its end."""
+    if state.rows_hash != ingested.rows_hash:
+        raise SaescopeError(
+            "the source changed while it was read: rows were encoded that are not in it any more; start a new run"
+        )
 
 
 @dataclass(frozen=True)

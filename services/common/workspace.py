@@ -2,7 +2,8 @@
 
 Each file has one kind of writer, and what decides anything is written once and never changed, or only grows; so a
 worker that was cut off and wakes up late can do no harm. `ingested.json`, chunks, partials and states decide;
-`reading.json` and `progress.json` are for people, and `limits` only spares work. This file decides nothing.
+`reading.json` lets a change of the source be noticed early (`ingested.json` does so at the end), it and `progress.json`
+are for people, and `limits` only spares work. This file decides nothing.
 """
 
 from __future__ import annotations

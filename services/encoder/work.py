@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from services.common import names
 from services.common.messages import Message
 from services.common.ports import Hold, StoppingError, UnavailableError, Unfit, World
+from services.common.records import ReadingProgress
 from services.common.trying import Moved, Trying, why_given_up
 from services.common.workspace import Workspace
 from services.encoder.turns import Turns
@@ -43,7 +44,7 @@ class Contribution:
 class Computer(Protocol):
     """Models, and what they make of chunks. What it raises, but for UnavailableError, is its own failure."""
 
-    def plan(self, run_id: str, options: RunOptions, source: Mapping[str, str | int | None], at: str) -> RunMetadata:
+    def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """Load a new run's models; its metadata."""
 
     def vocabulary(self, plan: RunMetadata) -> list[str]:
@@ -276,7 +277,7 @@ class ChunkEncoder:
         request, reading = space.request(), space.reading()
         if reading is None:
             raise NotFoundError(f"run {folder.run_id} has a chunk, and its source is not described")
-        plan = self._computer.plan(folder.run_id, request.options, reading.source, request.created_at)
+        plan = self._computer.plan(folder.run_id, request.options, reading, request.created_at)
         if not space.wanted():
             raise NotFoundError(f"run {folder.run_id} went away while its models were loaded")
         folder.create_plan(plan.model_copy(update={"retries": space.retry()}))

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.common import names
 from services.common.ports import HOPELESS
-from tests.simulation.compute import Compute, published
+from tests.simulation.compute import OTHER_ROWS, ROWS, Compute, published
 from tests.simulation.faults import ALWAYS, Plan, Script
 from tests.simulation.memory_redis import Held, PlayedLeases
 from tests.simulation.network import Network
@@ -215,8 +215,8 @@ class Checks:
             metadata = json.loads(left.pop(f"{run_id}/metadata.json"))
             failed = {chunk["chunk"] for chunk in metadata["failed_chunks"]}
             expected = published(run_id, script.num_chunks, failed)
-            kept = self.compute.kept(run_id, script.num_chunks, failed)
-            expected |= kept
+            kept = [self.compute.kept(run_id, script.num_chunks, failed, mark) for mark in (ROWS, OTHER_ROWS)]
+            expected |= kept[kept[1].items() <= left.items()]  # whichever were there when it was read
             if left != expected:
                 differing = sorted(key for key in left.keys() | expected.keys() if left.get(key) != expected.get(key))
                 self.violation(f"{run_id} is {metadata['status']} with {failed}, but these are wrong: {differing}")

@@ -48,6 +48,7 @@ class Script:
     source_fails: int  # so many times
     source_fails_at: int  # before it gives this chunk
     source_changes_s: float  # when it does, if it does
+    source_changes: Literal["size", "rows", "tokenizer"]  # what of it
     models_fail: int
     raising: dict[int, int]  # the chunks whose encoding raises, and how many times
     poison: set[int]  # the chunks that crash the worker
@@ -138,7 +139,8 @@ def _draw_script(random: Random, name: str) -> Script:
         actions=_draw_actions(random),
         source_fails=random.choice((1, 2, ALWAYS)) if rarely(0.1) else 0,
         source_fails_at=random.randint(0, num_chunks),
-        source_changes_s=random.uniform(5, FAULTS_END_S) if rarely(0.05) else inf,
+        source_changes_s=random.uniform(0, FAULTS_END_S) if rarely(0.1) else inf,
+        source_changes=random.choice(("size", "rows", "rows", "tokenizer")),
         models_fail=random.choice((1, 2, 3, ALWAYS)) if rarely(0.1) else 0,
         raising={chunk: random.choice((1, 2, ALWAYS)) for chunk in chunks if rarely(0.05)},
         poison={chunk for chunk in chunks if rarely(0.02)},
