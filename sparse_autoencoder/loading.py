@@ -146,8 +146,8 @@ def on_this_machine(options: RunOptions) -> RunOptions:
 def load_models(options: RunOptions) -> Models:
     """Load subject model and autoencoder; SaescopeError if there is none of that name or they don't fit."""
     hook = hook_name(options.location, options.layer)
-    if options.precision == "tf32":  # which not every device has; said before anything is downloaded
-        _check_precision(options)
+    if options.precision == "tf32" or options.device not in ("auto", "cpu"):  # said before anything is downloaded
+        _check_device(options)
     folder = model_folder(options.subject)
     hashes = FileHashes(model_files(folder))  # beside importing torch, which takes longer
     policy = _policy(options, read_config(folder))
@@ -197,7 +197,10 @@ def contents_now(options: RunOptions) -> Contents:
     return Contents(frozenset(hashes.result().items()), checkpoint.sha256)
 
 
-def _check_precision(options: RunOptions) -> None:
+def _check_device(options: RunOptions) -> None:
+    from sparse_autoencoder.devices import check_device
     from sparse_autoencoder.precision import check_precision
 
-    check_precision(options.precision, on_this_machine(options).device)
+    options = on_this_machine(options)
+    check_device(options.device)
+    check_precision(options.precision, options.device)

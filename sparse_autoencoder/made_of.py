@@ -31,7 +31,10 @@ _SHOWN = 12  # digits of a hash
 @cache
 def version(package: str) -> str:
     """The version of a package as it is installed."""
-    return packages.version(package)
+    try:
+        return packages.version(package)
+    except packages.PackageNotFoundError:  # a checkout that is run without being installed
+        return "not installed"
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:

@@ -115,17 +115,25 @@ class Windows:
         """Cut into runs of windows of at most `max_tokens` tokens (at least one window each), in order."""
         first = 0
         while first < len(self):
-            last = int(np.searchsorted(self.starts, self.starts[first] + max_tokens, side="right")) - 1
-            last = max(last, first + 1)
-            begin, end = self.starts[first], self.starts[last]
-            yield Windows(
-                self.row_ids[first:last],
-                self.numbers[first:last],
-                self.tokens[begin:end],
-                self.starts[first : last + 1] - begin,
-                self.texts[first:last],
-            )
-            first = last
+            block = self.block(first, max_tokens)
+            yield block
+            first += len(block)
+
+    def block(self, first: int, max_tokens: int) -> Windows:
+        """The windows from `first` on that have at most `max_tokens` tokens together; at least one."""
+        last = int(np.searchsorted(self.starts, self.starts[first] + max_tokens, side="right")) - 1
+        return self.run(first, max(last, first + 1))
+
+    def run(self, first: int, last: int) -> Windows:
+        """The windows from `first` to before `last`."""
+        begin, end = self.starts[first], self.starts[last]
+        return Windows(
+            self.row_ids[first:last],
+            self.numbers[first:last],
+            self.tokens[begin:end],
+            self.starts[first : last + 1] - begin,
+            self.texts[first:last],
+        )
 
 
 class RowTokenizer:

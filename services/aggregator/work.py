@@ -112,7 +112,7 @@ class Aggregator(Generic[S]):
         """Merge what is there to be merged, if nobody else does; None if there was nothing to do."""
         space = Workspace(self._world.store, run_id)
         merged = None
-        if self._trying.leaves_to_others(run_id, names.AGGREGATE, OTHERS_FIRST_S):
+        if self._trying.leaves_to_others(run_id, names.AGGREGATE, at_most_s=OTHERS_FIRST_S):
             return None  # the watch sends it again, to whoever takes it first
         with self._world.leases.hold(names.aggregate_lease(run_id)) as hold:
             if hold is None:

@@ -131,7 +131,7 @@ class ChunkEncoder:
     def _leaves_to_others(self, run_id: str, chunk: int) -> bool:
         """Whether this worker has failed at a chunk, or to load the models for it, that others should try first."""
         whats = [names.encoding(chunk), *([] if run_id in self._loaded else [names.loading(chunk)])]
-        return any(self._trying.leaves_to_others(run_id, what) for what in whats)
+        return self._trying.leaves_to_others(run_id, *whats)
 
     def _again(self, message: Message) -> None:
         """Have a chunk tried again: by the message that waits for it, if it isn't the one that was taken."""

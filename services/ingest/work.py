@@ -76,7 +76,7 @@ def ingest(run_id: str, world: World, open_dataset: OpenDataset, trying: Trying)
     When this process is told to stop, the rest is left for another.
     """
     space = Workspace(world.store, run_id)
-    if trying.leaves_to_others(run_id, names.INGEST, OTHERS_FIRST_S):
+    if trying.leaves_to_others(run_id, names.INGEST, at_most_s=OTHERS_FIRST_S):
         return None  # the watch sends it again, to whoever takes it first
     with world.leases.hold(names.ingest_lease(run_id)) as hold:
         if hold is None or not space.active() or space.ingested() is not None:

@@ -17,7 +17,7 @@ MAX_FREEZE_S = 40.0  # less than the watch waits before it believes that nobody 
 Kind = TypeVar("Kind")
 NUM_RUNS = 15 * (1, 1, 2) + (8,)
 PATIENCE_S = 150.0  # more than a stall takes
-OTHER_KIND_S = 40.0
+OTHER_KIND_S = 100.0  # longer than a word that a worker is unfit lasts
 Action = Literal["cancel", "resume", "delete"]
 CallFault = Literal[
     "crash before", "crash after", "fail before", "fail after", "land late", "freeze before", "freeze after", "delay"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sparse_autoencoder.blocks import SparseActivations, summarise_blocks
+from sparse_autoencoder.blocks import SparseActivations
 from sparse_autoencoder.chunks import ChunkResult, failed_chunk
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.overview import Overview
@@ -25,6 +25,7 @@ from sparse_autoencoder.reading import PublishedRun
 from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
 from sparse_autoencoder.store import DirectoryStore, Store
+from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
 

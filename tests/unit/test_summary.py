@@ -119,8 +119,8 @@ def test_the_order_of_a_blocks_activations_is_irrelevant() -> None:
     windows = [OracleWindow(0, 0, [0, 1, 2], np.array([[0, 0, 0], [1.0, 2.0, 0], [1.0, 0, 3.0]]))]
     activations = to_activations(windows, 1)
     backwards = SparseActivations(activations.token[::-1], activations.feature[::-1], activations.value[::-1])
-    first = BlockSummariser(to_windows(windows), activations, SPEC).summary(2)
-    second = BlockSummariser(to_windows(windows), backwards, SPEC).summary(2)
+    first = BlockSummariser(to_windows(windows), activations, SPEC).unrounded(2).rounded()
+    second = BlockSummariser(to_windows(windows), backwards, SPEC).unrounded(2).rounded()
     assert_same(first, second)
 
 
@@ -145,7 +145,7 @@ def test_features_beyond_sixteen_bits_are_told_apart() -> None:
         np.array([1, 2], np.int32), np.array([n_features - 1, 0], np.int32), np.array([2.5, 0.5], np.float32)
     )
     windows = [OracleWindow(3, 0, [0, 1, 2], np.zeros((3, 1)))]
-    summary = BlockSummariser(to_windows(windows), activations, spec).summary(2)
+    summary = BlockSummariser(to_windows(windows), activations, spec).unrounded(2).rounded()
     assert summary.count[n_features - 1] == 1
     assert summary.maximum[n_features - 1] == 2.5
     assert summary.top.feature.tolist() == [0, n_features - 1]
