@@ -87,6 +87,7 @@ class _Kept(Generic[S]):
     """A run's state in memory, and what is known of its saving."""
 
     state: S
+    retries: int  # how often failed chunks had been tried again
     saved: int | None  # the next chunk of the last state that was saved
     saved_at: float
     save_seconds: float = 0.0
@@ -171,13 +172,13 @@ class Aggregator(Generic[S]):
         return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished)
 
     def _load(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
-        """The state to go on with: ours, unless another aggregator was faster meanwhile."""
+        """The state to go on with: ours, unless another aggregator was faster, or has finished the run, meanwhile."""
         run_id = space.folder.run_id
         saved = space.saved_cursor()
         kept = self._kept.get(run_id)
-        if kept is None or (saved is not None and saved > kept.state.next_chunk):
+        if kept is None or kept.retries != plan.retries or (saved is not None and saved > kept.state.next_chunk):
             state = self._merging.empty(plan) if saved is None else self._read(space, saved)
-            kept = self._kept.keep(run_id, _Kept(state, saved, self._world.clock.now()))
+            kept = self._kept.keep(run_id, _Kept(state, plan.retries, saved, self._world.clock.now()))
         return kept
 
     def _read(self, space: Workspace, cursor: int) -> S:
