@@ -5,16 +5,16 @@ The watch notes what runs wait for, but it is beside the aggregator: without tha
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from services.api.run_files import RunFacts
 from services.common.ports import Service
 
-# What isn't done without a service.
-_UNDONE: dict[Service, str] = {
-    "ingest": "the source isn't read",
-    "encoder": "nothing is encoded",
-    "aggregator": "nothing is merged or looked after",
+# What nothing is without a service.
+_UNDONE: dict[Service, tuple[str, ...]] = {
+    "ingest": ("read",),
+    "encoder": ("encoded",),
+    "aggregator": ("merged", "looked after"),
 }
 SERVICES: tuple[Service, ...] = tuple(_UNDONE)
 
@@ -24,17 +24,21 @@ def missing_services(facts: RunFacts, running: Collection[Service]) -> str | Non
     missing = [service for service in _needed(facts) if service not in running]
     if not missing:
         return None
-    which, undone = " and no ".join(missing), " and ".join(_UNDONE[service] for service in missing)
+    undone = _or([word for service in missing for word in _UNDONE[service]])
     what_to_do = "start one, unless one is starting" if len(missing) == 1 else "start them, unless they are starting"
-    return f"no {which} is running, so {undone}: {what_to_do}"
+    return f"no {_or(missing)} is running, so nothing is {undone}: {what_to_do}"
 
 
 def _needed(facts: RunFacts) -> list[Service]:
-    ingested, merged = facts.ingested, facts.merged
-    num_merged = 0 if merged is None else merged.next_chunk
+    ingested, num_merged = facts.ingested, 0 if facts.merged is None else facts.merged.next_chunk
     needed: list[Service] = []
     if ingested is None:
         needed.append("ingest")
     if ingested is None or num_merged < ingested.num_chunks:  # what is encoded and not merged isn't known here
         needed.append("encoder")
     return [*needed, "aggregator"]
+
+
+def _or(words: Sequence[str]) -> str:
+    *before, last = words
+    return f"{', '.join(before)} or {last}" if before else last
