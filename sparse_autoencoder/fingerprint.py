@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from sparse_autoencoder.devices import check_device
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.gpt2 import Block, Gpt2, Gpt2Config, LayerNorm
 from sparse_autoencoder.linear import Linear
@@ -25,7 +26,6 @@ from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.precision import check_precision, dtype_of, multiplying
 from sparse_autoencoder.screening import LEAST_COLUMNS
-from sparse_autoencoder.devices import check_device
 from sparse_autoencoder.summary import SummarySpec
 from sparse_autoencoder.windows import Chunk, TokenPolicy
 

@@ -162,14 +162,15 @@ class Aggregator(Generic[S]):
             progress.moved()
             if not self._merge_next(space, kept):
                 break
-            progress.advanced()
             chunk_seconds.append(self._world.clock.now() - merging_since)
             if not hold.lost and self._due(kept):
                 self._save(space, kept)
+                progress.advanced()
         finished = False
         if not hold.lost:  # else somebody else does the same
             if self._due(kept):
                 self._save(space, kept)
+                progress.advanced()
             if chunk_seconds:
                 space.write_progress(kept.state.progress(now()))
             ingested = space.ingested()
