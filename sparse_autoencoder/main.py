@@ -117,7 +117,7 @@ def _finish(job: Job, folder: RunFolder) -> RunMetadata:
     try:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
         _process(job, folder)
-        folder.remove_prompts(job.state.next_chunk)
+        _remove_others(job, folder)
         check_outcome(job.metadata, job.state)
         publish(folder, job.metadata, job.state, job.state.encoded_chunks)
         status = "completed_with_errors" if job.state.failed_chunks else "complete"
@@ -132,6 +132,13 @@ def _finish(job: Job, folder: RunFolder) -> RunMetadata:
             note(status="failed", error=str(error) or type(error).__name__)
         raise
     return metadata
+
+
+def _remove_others(job: Job, folder: RunFolder) -> None:
+    """Remove prompts files of chunks that the run hasn't got, of an attempt that had read another, longer source."""
+    for chunk in folder.numbers("prompts"):
+        if chunk >= job.state.next_chunk:
+            folder.store.delete(folder.prompts(chunk))
 
 
 def _process(job: Job, folder: RunFolder) -> None:

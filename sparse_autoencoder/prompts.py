@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ SCHEMA = pa.schema(
         pa.field("features", ROW_FEATURES),  # strongest first, each once
     ]
 )
-_TOKENS = b"tokens"  # key of the note on what a chunk's tokens depend on
+_NOTE = b"saescope"  # key of what is noted in the file of a chunk that is still to be encoded
 
 
 @dataclass(frozen=True)
@@ -98,28 +99,25 @@ def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, 
 def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> bytes:
     """A chunk that is still to be encoded, as the bytes of a Parquet file: a prompts file without features.
 
-    It notes what its tokens depend on (see made_of.tokens_made_of).
+    It notes what the rows' hash is, and what the tokens depend on (see made_of.tokens_made_of).
     """
-    schema = SCHEMA.remove(SCHEMA.get_field_index("features")).with_metadata({_TOKENS: json.dumps(dict(tokens or {}))})
+    note = json.dumps({"rows_hash": chunk.rows_hash, "tokens": dict(tokens or {})})
+    schema = SCHEMA.remove(SCHEMA.get_field_index("features")).with_metadata({_NOTE: note})
     return _parquet(pa.table(_rows(chunk), schema=schema))
 
 
 def chunk_tokens(data: bytes, index: int) -> dict[str, str]:
-    """What `chunk_to_parquet` noted of a chunk's tokens; SaescopeError for other bytes."""
-    try:
-        noted = pq.read_schema(io.BytesIO(data)).metadata[_TOKENS]
-        tokens: dict[str, str] = json.loads(noted)
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise SaescopeError(f"the rows of chunk {index} can't be read: {error}") from error
-    return tokens
+    """What the tokens depend on of a chunk that `chunk_to_parquet` wrote; SaescopeError for other bytes."""
+    with _readable(index):
+        tokens: dict[str, str] = _note(data)["tokens"]
+        return tokens
 
 
 def chunk_from_parquet(data: bytes, index: int) -> Chunk:
     """The inverse of `chunk_to_parquet`, for the chunk of this number; SaescopeError for other bytes."""
-    try:
+    with _readable(index):
         usable, unusable = _split(data)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise SaescopeError(f"the rows of chunk {index} can't be read: {error}") from error
+        rows_hash: str = _note(data)["rows_hash"]
     rows = RowTokens.of(usable)
     skipped = zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)
     return Chunk(
@@ -129,6 +127,7 @@ def chunk_from_parquet(data: bytes, index: int) -> Chunk:
         tokens=rows.tokens,
         starts=rows.starts,
         skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
+        rows_hash=rows_hash,
     )
 
 
@@ -152,6 +151,19 @@ def json_rows(rows: Rows) -> Iterator[dict[str, int | str]]:
     seq_lens = np.diff(totals[np.concatenate([np.zeros(1, np.int64), ends])])
     for row_id, seq_len, text in zip(rows.row_ids.tolist(), seq_lens.tolist(), rows.texts, strict=True):
         yield {"row_id": row_id, "seq_len": seq_len, "prompt": text}
+
+
+def _note(data: bytes) -> dict[str, Any]:
+    note: dict[str, Any] = json.loads(pq.read_schema(io.BytesIO(data)).metadata[_NOTE])
+    return note
+
+
+@contextmanager
+def _readable(index: int) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise SaescopeError(f"the rows of chunk {index} can't be read: {error}") from error
 
 
 def _rows(chunk: Chunk) -> list[pa.Array]:

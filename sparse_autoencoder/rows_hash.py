@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.rows import Record, Row, SkippedRow
@@ -23,19 +22,13 @@ _DIGEST_BYTES = 32
 
 def hash_of_records(records: Sequence[Record]) -> str:
     """A chunk's hash, from its records in the order of the source."""
-    rows = [record for record in records if isinstance(record, Row)]
-    skipped = [record for record in records if isinstance(record, SkippedRow)]
-    return hash_of_chunk(_ids(rows), [row.text for row in rows], skipped)
-
-
-def hash_of_chunk(row_ids: NDArray[np.int64], texts: Sequence[str], skipped: Sequence[SkippedRow]) -> str:
-    """The same from its usable rows, their ids [rows] and texts, and its skipped ones."""
     hashing = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    for ids, strings in ((row_ids, texts), (_ids(skipped), [row.reason for row in skipped])):
+    for kind in (Row, SkippedRow):
+        ids = [record.row_id for record in records if isinstance(record, kind)]
+        strings = [_said(record) for record in records if isinstance(record, kind)]
         # With their number and their lengths before them, no two lists of strings are the same bytes.
-        lengths = np.fromiter(map(len, strings), np.int64, len(strings))
-        for numbers in (np.array([len(strings)]), ids, lengths):
-            hashing.update(numbers.astype("<i8").tobytes())
+        for numbers in ([len(ids)], ids, [len(text) for text in strings]):
+            hashing.update(np.array(numbers, "<i8").tobytes())
         hashing.update("".join(strings).encode("utf-8", "surrogatepass"))
     return hashing.hexdigest()
 
@@ -84,5 +77,5 @@ class RunningHash:
             )
 
 
-def _ids(records: Sequence[Record]) -> NDArray[np.int64]:
-    return np.fromiter((record.row_id for record in records), np.int64, len(records))
+def _said(record: Record) -> str:
+    return record.text if isinstance(record, Row) else record.reason

@@ -323,12 +323,6 @@ class RunFolder:
             if before is None or cursor < before:
                 self.store.delete(self.state(cursor))
 
-    def remove_prompts(self, first: int) -> None:
-        """Remove prompts files from this chunk on: what an attempt left that had read another, longer source."""
-        for chunk in self.numbers("prompts"):
-            if chunk >= first:
-                self.store.delete(self.prompts(chunk))
-
     def write_vocabulary(self, vocabulary: list[str]) -> None:
         """Write the token strings."""
         self.store.put(self.vocabulary, json.dumps(vocabulary, ensure_ascii=False).encode())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failures import Failure, attempt
 from sparse_autoencoder.rows import Record, Row, SkippedRow
-from sparse_autoencoder.rows_hash import RunningHash, hash_of_chunk, hash_of_records
+from sparse_autoencoder.rows_hash import NOTHING_READ, RunningHash, hash_of_records
 
 Bos = Literal["exclude", "include", "none"]
 LongRows = Literal["split", "truncate"]
@@ -81,16 +81,12 @@ class Chunk:
     tokens: NDArray[np.int32]  # [row tokens], no BOS
     starts: NDArray[np.int64]  # [rows + 1], where each row's tokens begin in `tokens`
     skipped: list[SkippedRow]
+    rows_hash: str = NOTHING_READ  # of the records as they were read (see rows_hash.py)
 
     @property
     def n_records(self) -> int:
         """Records read from the source, skipped ones included."""
         return len(self.row_ids) + len(self.skipped)
-
-    @property
-    def rows_hash(self) -> str:
-        """The hash of the chunk's records (see rows_hash.py); it is computed each time."""
-        return hash_of_chunk(self.row_ids, self.texts, self.skipped)
 
     def row_tokens(self, row: int) -> NDArray[np.int32]:
         """The token ids of the chunk's row number `row`."""
@@ -182,9 +178,12 @@ def read_chunks(
     """
     running = running or RunningHash()
     for index, batch in enumerate(_batches(records, chunk_size)):
-        running.add(hash_of_records(batch))
-        if index >= first_chunk:
-            yield tokenise(index, batch, tokenizer, policy)
+        if index < first_chunk:
+            running.add(hash_of_records(batch))
+            continue
+        chunk = tokenise(index, batch, tokenizer, policy)
+        running.add(chunk.rows_hash)
+        yield chunk
     running.end()
 
 
@@ -212,6 +211,7 @@ def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, pol
         tokens=np.concatenate([np.zeros(0, np.int32), *ids]),
         starts=_starts(np.fromiter(map(len, ids), np.int64, len(ids))),
         skipped=sorted(skipped, key=lambda row: row.row_id),
+        rows_hash=hash_of_records(records),
     )
 
 

@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -248,14 +247,17 @@ def test_an_encoder_without_the_plans_device_is_of_another_kind(services: Inline
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
-def test_rows_that_were_encoded_and_are_not_the_sources_fail_the_run(services: Inline) -> None:
-    """As when an ingest that was frozen wakes up late, and what it had read was replaced."""
+def test_rows_that_were_encoded_and_are_not_the_sources_fail_the_run(
+    services: Inline, world: World, tmp_path: Path, server: RedisServer
+) -> None:
+    """As when an ingest that was frozen wakes up, and writes what it had read before the source was replaced."""
+    frozen = Inline(server.url, DirectoryStore(tmp_path / "frozen"), services.data)
+    old = frozen.submit(tiny_options())
+    frozen.ingest(old, until=1)
+    other_rows(world)
     space, encoder = services.submit(tiny_options()), services.encoder()
     services.ingest(space)
-    chunk = chunk_from_parquet(space.chunk(2), 2)
-    texts = [chunk.texts[0] + "!", *chunk.texts[1:]]
-    late = chunk_to_parquet(replace(chunk, texts=texts), chunk_tokens(space.chunk(2), 2))
-    space.put_chunk(2, late)
+    space.put_chunk(0, old.chunk(0))
     encoder.encode(space, *range(CHUNKS))
     assert services.aggregate(space) is None
     assert failure(space).startswith("the source changed while it was read: rows were encoded that are not in it any")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.rows import Record, Row, SkippedRow
-from sparse_autoencoder.rows_hash import ReadBefore, RunningHash, hash_of_chunk, hash_of_records
+from sparse_autoencoder.rows_hash import ReadBefore, RunningHash, hash_of_records
 from sparse_autoencoder.runs import RunState
 from sparse_autoencoder.summary import Summary, SummarySpec
 
@@ -47,17 +44,6 @@ def running_hash(chunks: Iterable[list[Record]], before: ReadBefore | None = Non
 )
 def test_a_chunk_with_another_record_has_another_hash(other: list[Record]) -> None:
     assert hash_of_records(other) != hash_of_records(CHUNKS[0])
-
-
-records_of = st.lists(st.one_of(st.text(max_size=9), st.sampled_from([None])), max_size=9)
-
-
-@given(records_of)
-def test_a_chunks_rows_and_skipped_rows_give_the_hash_of_its_records(texts: list[str | None]) -> None:
-    records = [SkippedRow(row, "no text") if text is None else Row(row, text) for row, text in enumerate(texts)]
-    ids = np.array([row for row, text in enumerate(texts) if text is not None], np.int64)
-    skipped = [record for record in records if isinstance(record, SkippedRow)]
-    assert hash_of_chunk(ids, [text for text in texts if text is not None], skipped) == hash_of_records(records)
 
 
 def test_the_running_hash_tells_apart_where_chunks_end() -> None:
