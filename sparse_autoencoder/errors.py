@@ -3,3 +3,11 @@
 
 class SaescopeError(Exception):
     """What was wrong, where, and what to do, in a sentence; commands print it and exit with status 2."""
+
+
+class DamagedError(SaescopeError):
+    """A file is not what was written."""
+
+
+class OtherVersionError(DamagedError):
+    """A file was written by another version of saescope, in a way that this one can't go on from."""

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints, bits_for, first_distinct, stable_argsort
 from sparse_autoencoder.blocks import RowFeatures
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.examples import weakness
 from sparse_autoencoder.formats import check_schema, marked
 from sparse_autoencoder.rows import SkippedRow
+from sparse_autoencoder.sealed import seal, understood, unseal
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
 
 ROW_FEATURES = pa.list_(
@@ -94,26 +95,19 @@ def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, 
 
 
 def chunk_to_parquet(chunk: Chunk) -> bytes:
-    """A chunk that is still to be encoded, as the bytes of a Parquet file: a prompts file without features."""
-    return _parquet(pa.table(_rows(chunk), schema=SCHEMA.remove(SCHEMA.get_field_index("features"))))
+    """A chunk that is still to be encoded, as a Parquet file under a seal: a prompts file without features."""
+    table = pa.table(_rows(chunk), schema=SCHEMA.remove(SCHEMA.get_field_index("features")))
+    return seal(_kind(chunk.index), _parquet(table))
 
 
 def chunk_from_parquet(data: bytes, index: int) -> Chunk:
-    """The inverse of `chunk_to_parquet`, for the chunk of this number; SaescopeError for other bytes."""
+    """The inverse of `chunk_to_parquet`, for the chunk of this number; DamagedError, which says it, for other bytes."""
     try:
-        usable, unusable = _split(data)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise SaescopeError(f"the rows of chunk {index} can't be read: {error}") from error
-    rows = RowTokens.of(usable)
-    skipped = zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)
-    return Chunk(
-        index=index,
-        row_ids=rows.row_ids,
-        texts=usable["text"].to_pylist(),
-        tokens=rows.tokens,
-        starts=rows.starts,
-        skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
-    )
+        content = unseal(_kind(index), data)
+        with understood(_kind(index)):
+            return _chunk(content, index)
+    except DamagedError as error:
+        raise type(error)(f"the rows of chunk {index} can't be read: {error}") from error
 
 
 def read_rows(data: bytes, policy: TokenPolicy) -> Rows:
@@ -136,6 +130,25 @@ def json_rows(rows: Rows) -> Iterator[dict[str, int | str]]:
     seq_lens = np.diff(totals[np.concatenate([np.zeros(1, np.int64), ends])])
     for row_id, seq_len, text in zip(rows.row_ids.tolist(), seq_lens.tolist(), rows.texts, strict=True):
         yield {"row_id": row_id, "seq_len": seq_len, "prompt": text}
+
+
+def _kind(chunk: int) -> str:
+    """What a chunk's rows are sealed as: those of another chunk would be as sound."""
+    return f"chunk-{chunk:06d}"
+
+
+def _chunk(data: bytes, index: int) -> Chunk:
+    usable, unusable = _split(data)
+    rows = RowTokens.of(usable)
+    skipped = zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)
+    return Chunk(
+        index=index,
+        row_ids=rows.row_ids,
+        texts=usable["text"].to_pylist(),
+        tokens=rows.tokens,
+        starts=rows.starts,
+        skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
+    )
 
 
 def _rows(chunk: Chunk) -> list[pa.Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from services.common.workspace import MergeProgress
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.publishing import check_outcome, publish
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
@@ -61,10 +61,13 @@ class SummaryMerging:
 
     def merge(self, state: MergedState, partial: bytes) -> MergedState:
         """See Merging.merge."""
+        part = Part.from_bytes(partial)
         try:
-            return MergedState(Part.from_bytes(partial).merged_into(state.state))
-        except ValueError as error:
-            raise SaescopeError(f"what was encoded does not belong here: {error}") from error
+            return MergedState(part.merged_into(state.state))
+        except (SaescopeError, MemoryError):
+            raise
+        except Exception as error:  # another chunk's, or nonsense that was written as it is
+            raise DamagedError(f"what was encoded does not belong here: {error}") from error
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: MergedState) -> RunMetadata:
         """See Merging.publish."""

@@ -206,8 +206,12 @@ class Workspace:
         """The next chunk to be merged, as far as was saved."""
         return self.folder.state_cursor() or 0
 
+    def has_chunk(self, chunk: int) -> bool:
+        """Whether a chunk can still be merged: what it contributed is there, or its rows are."""
+        return self.has_partial(chunk) or self._exists(f"chunks/{chunk:06d}")
+
     def remove_merged(self, cursor: int) -> None:
-        """Remove the chunks before the saved cursor, and what they contributed."""
+        """Remove the chunks before this one, and what they contributed."""
         for chunk in self.chunks():
             if chunk < cursor:
                 self.delete_chunk(chunk)

@@ -115,9 +115,10 @@ def _next_chunk(space: Workspace) -> int:
 
 
 def _wait_for_room(space: Workspace, world: World, hold: Hold, stopping: Callable[[], bool]) -> bool:
-    """Wait until there are few enough chunks; False if this isn't ours to do any more, or not now."""
+    """Wait until few enough chunks wait to be merged; False if this isn't ours to do any more, or not now."""
     while not hold.lost and not stopping() and space.active():
-        if len(space.chunks()) < world.limits.max_waiting_chunks:
+        cursor = space.cursor()  # merged chunks stay for a while
+        if sum(chunk >= cursor for chunk in space.chunks()) < world.limits.max_waiting_chunks:
             return True
         world.clock.sleep(HOLD_BACK_S)
     return False

@@ -25,8 +25,11 @@ class Checks:
     compute: Compute
     violations: list[str] = field(default_factory=list)
     _furthest: Counter[str] = field(default_factory=Counter)
+    _twice_saved: Counter[str] = field(default_factory=Counter)  # the chunks before this one are in two states
     _too_early: dict[str, str] = field(default_factory=dict)  # partials whose chunks had attempts left
     _strange: set[str] = field(default_factory=set)  # chunks that were written by somebody without the lease
+    # by a word that a sweep of what was cancelled too late may have removed at the same moment
+    _said_deleted: set[str] = field(default_factory=set)
     _attempts: Counter[str] = field(default_factory=Counter)  # by the name of the count: those that were no success
 
     def violation(self, what: str) -> None:
@@ -56,19 +59,22 @@ class Checks:
         """Look at the store after something was written or removed."""
         run_id, _, name = key.partition("/")
         ended = self._has(run_id, "metadata.json") or self._deleted(run_id)
-        if name == "metadata.json" and key not in self.store.objects and not self._deleted(run_id):
+        if name == "metadata.json" and key not in self.store.objects and run_id not in self._said_deleted:
             self.violation(f"{key} was removed")
         if name.startswith("state/"):
-            cursor = max(self._numbers(run_id, "state/"), default=0)
-            if cursor < self._furthest[run_id] and not ended:
+            *_, before, cursor = [0, 0, *self._numbers(run_id, "state/")]
+            damaged = self.compute.happened.state_damaged.get(run_id) == key and key not in self.store.objects
+            if cursor < self._furthest[run_id] and not ended and not damaged:
                 self.violation(f"the furthest state went back from {self._furthest[run_id]} to {cursor}")
-            self._furthest[run_id] = max(cursor, self._furthest[run_id])
+            self._furthest[run_id] = cursor if damaged else max(cursor, self._furthest[run_id])
+            self._twice_saved[run_id] = max(before, self._twice_saved[run_id])
         if name.startswith("chunks/") and key not in self.store.objects:
-            if int(name[-6:]) >= self._furthest[run_id] and not ended:
-                self.violation(f"{key} was removed before it was merged and saved")
+            if int(name[-6:]) >= self._twice_saved[run_id] and not ended:
+                self.violation(f"{key} was removed before it was merged and saved in two states")
         elif name.startswith("chunks/"):
             waiting = [n for n in self._numbers(run_id, "chunks/") if n >= self._furthest[run_id]]
-            if len(waiting) > self.plan.max_waiting_chunks + self.plan.num_ingests:
+            again = self.plan.max_waiting_chunks if run_id in self.compute.happened.state_damaged else 0
+            if len(waiting) > self.plan.max_waiting_chunks + self.plan.num_ingests + again:
                 self.violation(f"{len(waiting)} chunks wait")
 
     # -- leases ------------------------------------------------------------------------------------------------------
@@ -172,6 +178,8 @@ class Checks:
     def _check_stopped(self, run_id: str, name: str, stopped: dict[str, Any]) -> None:
         if name == "stopped.json" and self._deleted(run_id) and stopped["status"] != "deleted":
             self.violation(f"{run_id} was deleted, and that is undone")
+        if stopped["status"] == "deleted":
+            self._said_deleted.add(run_id)
         happened, limit = self.compute.happened, self.plan.chunk_attempts
         reasons = (
             happened.source_failures[run_id],
