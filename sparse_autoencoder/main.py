@@ -84,6 +84,7 @@ def resume(run_id: str, store: Store) -> RunMetadata:
     """Go on with a run that was interrupted, killed or failed; its files become what an undisturbed run leaves."""
     from sparse_autoencoder.made_of import check_same
     from sparse_autoencoder.runs import PUBLISHED, RunFolder
+    from sparse_autoencoder.states import read_state, remove_states
 
     folder = RunFolder(store, run_id)
     before = folder.read_metadata()
@@ -91,13 +92,17 @@ def resume(run_id: str, store: Store) -> RunMetadata:
         raise SaescopeError(f"run {run_id} is {before.status.replace('_', ' ')}: there is nothing to resume")
     if before.options.source.rpartition(":")[2] == "-":  # who waits for it unasked would wait for ever
         print(f"saescope: run {run_id} reads standard input: what it was begun with must come again", file=sys.stderr)
+    saved = read_state(folder, before.spec)
+    for error in saved.damaged:
+        print(f"saescope: {error}; going on from chunk {saved.state.next_chunk} instead", file=sys.stderr)
     job = prepare(before.options, run_id)
     with job.source:
         if changed := changes(before.source, job.metadata.source):
             raise SaescopeError(f"run {run_id} can't be resumed, its source has changed: {changed}; start a new run")
         check_same(before, job.metadata)
         job.metadata = before.model_copy(update={"status": "running", "error": None})
-        job.state = folder.read_state(job.metadata.spec)
+        job.state = saved.state
+        remove_states(folder, after=saved.state.next_chunk)
         folder.write_metadata(job.metadata)
         return _finish(job, folder)
 
@@ -105,6 +110,7 @@ def resume(run_id: str, store: Store) -> RunMetadata:
 def _finish(job: Job, folder: RunFolder) -> RunMetadata:
     """From the job's state to the published files; what happens is in metadata.json, whatever happens."""
     from sparse_autoencoder.publishing import check_outcome, publish
+    from sparse_autoencoder.states import remove_states, write_state
 
     started = time.monotonic()
 
@@ -122,9 +128,9 @@ def _finish(job: Job, folder: RunFolder) -> RunMetadata:
         publish(folder, job.metadata, job.state, job.state.encoded_chunks)
         status = "completed_with_errors" if job.state.failed_chunks else "complete"
         metadata = note(status=status, finished_at=_now())
-        folder.remove_states()
+        remove_states(folder)
     except KeyboardInterrupt:
-        folder.write_state(job.state)
+        write_state(folder, job.state)
         note(status="interrupted")
         raise
     except Exception as error:
@@ -170,6 +176,8 @@ def _process(job: Job, folder: RunFolder) -> None:
 
 def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None]:
     """A function that takes a chunk's result into the run, and saves the run's state now and then."""
+    from sparse_autoencoder.states import write_state
+
     saved_at, save_seconds = time.monotonic(), 0.0
 
     def keep(chunk: Chunk, result: ChunkResult) -> None:
@@ -181,7 +189,7 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
         # saving may cost a tenth of the time at most
         if time.monotonic() - saved_at > max(SAVE_EVERY_S, 10 * save_seconds):
             begin = time.monotonic()
-            folder.write_state(job.state)
+            write_state(folder, job.state)
             saved_at = time.monotonic()
             save_seconds = saved_at - begin
 

@@ -116,10 +116,19 @@ class Workspace:
         """Keep the state before the first failed chunk, also when the run is finished."""
         self._store.put(self._numbered("before-failures", cursor), data)
 
+    def forget_kept(self, after: int) -> None:
+        """Remove what was kept and is further than this, because it is damaged."""
+        for cursor in self.folder.numbers("before-failures"):
+            if cursor > after:
+                self._store.delete(self._numbered("before-failures", cursor))
+
+    def saved_cursors(self) -> list[int]:
+        """The next chunks of the states that were saved or kept, in order."""
+        return sorted({*self.folder.numbers("state"), *self.folder.numbers("before-failures")})
+
     def saved_cursor(self) -> int | None:
-        """The next chunk of the furthest state that was saved or kept; None if none was."""
-        kept = self.folder.numbers("before-failures")
-        return max([*self.folder.numbers("state"), *kept], default=None)
+        """The next chunk of the furthest of them; None if there is none."""
+        return max(self.saved_cursors(), default=None)
 
     def saved_state(self, cursor: int) -> bytes:
         """The state with this next chunk; NotFoundError if there is none, or no longer."""
@@ -211,8 +220,12 @@ class Workspace:
         """The next chunk to be merged, as far as was saved."""
         return self.saved_cursor() or 0
 
+    def has_chunk(self, chunk: int) -> bool:
+        """Whether a chunk can still be merged: what it contributed is there, or its rows are."""
+        return self.has_partial(chunk) or self._exists(f"chunks/{chunk:06d}")
+
     def remove_merged(self, cursor: int) -> None:
-        """Remove the chunks before the saved cursor, and what they contributed."""
+        """Remove the chunks before this one, and what they contributed."""
         for chunk in self.chunks():
             if chunk < cursor:
                 self.delete_chunk(chunk)

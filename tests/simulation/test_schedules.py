@@ -5,14 +5,14 @@ At every call the seed decides whether others go on first, and whether the proce
 took effect), is frozen for longer than a lease lasts, gets no answer (with or without effect, or with an effect that
 comes later), or waits. Messages are lost, duplicated, delayed and reordered; Redis is wiped, Redis or the store are
 down, the disk is full; sources can't be read, models can't be loaded, chunks raise or kill their worker, partials are
-damaged; users cancel, resume and delete. After a minute of virtual time nothing goes wrong any more.
+or a state damaged; users cancel, resume and delete. After a minute of virtual time nothing goes wrong any more.
 
 Invariants, checked at every change of the store:
 
 1. metadata.json is written only when every file it speaks of is there with the right bytes, and is never removed but
    from a deleted run.
-2. The furthest state never moves back.
-3. A chunk's rows are removed only when a state that holds the chunk is saved; a merged chunk isn't written again.
+2. The furthest state never moves back, unless it is damaged.
+3. A chunk's rows are removed only when two states that hold the chunk are saved; a merged chunk isn't written again.
 4. At most max_waiting_chunks chunks wait, and one more for each ingest process; the queues are bounded likewise.
 5. A chunk is marked failed only after chunk_attempts attempts from which it did not come back encoded.
 6. A run fails only if its source can't be read, its models can't be loaded, a chunk's partial is damaged again and
@@ -67,6 +67,7 @@ UNREACHED = (
     "_StoreWhileHeld.list",
     "_StoreWhileHeld.delete",
     "Aggregator._read",
+    "_check_can_go_on",
 )
 
 # Everything that must have happened in 10,000 schedules, or they would show little.
@@ -76,7 +77,8 @@ TROUBLE = (
     *("message of a dead worker delivered again", "redis wiped", "redis down", "redis called while down"),
     *("store down", "store called while down", "disk full", "put on a full disk", "computing takes very long"),
     *("computing lacks something", "source can't be read", "models can't be loaded", "encoding raises"),
-    *("poison chunk", "partial stored damaged", "user: cancel", "user: resume", "user: delete", "ingest told to stop"),
+    *("poison chunk", "partial stored damaged", "state stored damaged"),
+    *("user: cancel", "user: resume", "user: delete", "ingest told to stop"),
 )
 BRANCHES = (
     *("ingest broken off: unavailable", "encode broken off: unavailable", "aggregate broken off: unavailable"),
@@ -86,7 +88,13 @@ BRANCHES = (
     *("ingest sent again by the watch", "encode sent again by the watch", "aggregate sent again by the watch"),
     *("chunks written without the lease", "partials written without the lease", "prompts written without the lease"),
     *("state written without the lease", "plan.json written without the lease"),
-    *("damaged partial found", "chunk given up", "limits of earlier chunks known", "example left out"),
+    *(
+        "damaged state found",
+        "damaged partial found",
+        "chunk given up",
+        "limits of earlier chunks known",
+        "example left out",
+    ),
     *("end: complete", "end: completed_with_errors", "end: failed", "end: cancelled", "end: deleted"),
 )
 UNREACHABLE = "its source is not described"  # a sentence for those who tamper with the store

@@ -11,6 +11,7 @@ import pytest
 
 from sparse_autoencoder.before_failures import forget_kept, keep_before, state_to_retry_from
 from sparse_autoencoder.runs import FailedChunk, RunFolder, RunState
+from sparse_autoencoder.states import remove_states, write_state
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.summary import Summary, SummarySpec
 
@@ -59,8 +60,8 @@ def test_what_is_kept_stays_when_further_chunks_fail(folder: RunFolder) -> None:
 
 def test_what_is_kept_outlives_the_states_from_which_an_unfinished_run_goes_on(folder: RunFolder) -> None:
     keep_before(part(12, failed(12)), STATE, folder)
-    folder.write_state(replace(STATE, next_chunk=20))
-    folder.remove_states()
+    write_state(folder, replace(STATE, next_chunk=20))
+    remove_states(folder)
     assert state_to_retry_from(folder, SPEC, [12, 20])[1] == KEPT
 
 
