@@ -247,10 +247,9 @@ class RunFolder:
         """Key of the state from which an unfinished run goes on with this chunk."""
         return self.key(f"state/{next_chunk:06d}")
 
-    @property
-    def before_failures(self) -> str:
-        """Key of the state before the first chunk that failed, from which failed chunks are tried again."""
-        return self.key("before-failures")
+    def before_failures(self, next_chunk: int) -> str:
+        """Key of the state before the first chunk that failed, this one, from which failed chunks are tried again."""
+        return self.key(f"before-failures/{next_chunk:06d}")
 
     @property
     def vocabulary(self) -> str:

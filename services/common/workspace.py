@@ -23,6 +23,7 @@ from services.common.records import (
     Stopped,
     StopReason,
 )
+from sparse_autoencoder.before_failures import forget_kept
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import RunFolder, RunMetadata
 from sparse_autoencoder.store import NotFoundError, Store
@@ -114,13 +115,13 @@ class Workspace:
 
     def keep_before_failures(self, cursor: int, data: bytes) -> None:
         """Keep the state before the first failed chunk, also when the run is finished."""
-        self._store.put(self._numbered("before-failures", cursor), data)
+        self._store.put(self.folder.before_failures(cursor), data)
 
     def forget_kept(self, after: int) -> None:
         """Remove what was kept and is further than this, because it is damaged."""
         for cursor in self.folder.numbers("before-failures"):
             if cursor > after:
-                self._store.delete(self._numbered("before-failures", cursor))
+                self._store.delete(self.folder.before_failures(cursor))
 
     def saved_cursors(self) -> list[int]:
         """The next chunks of the states that were saved or kept, in order."""
@@ -135,7 +136,7 @@ class Workspace:
         try:
             return self._store.get(self.folder.state(cursor))
         except NotFoundError:
-            return self._store.get(self._numbered("before-failures", cursor))
+            return self._store.get(self.folder.before_failures(cursor))
 
     # -- the source ------------------------------------------------------------------------------------------------
 
@@ -252,9 +253,7 @@ class Workspace:
             self._store.delete(self.folder.prompts(chunk))
         for folder in ("chunks/", "partials/", "state/"):
             self._delete_all(folder)
-        for cursor in self.folder.numbers("before-failures"):
-            if cursor != min(failed, default=None):
-                self._store.delete(self._numbered("before-failures", cursor))
+        forget_kept(self.folder, failed)
         for retry in self.folder.numbers("retry"):
             if retry <= metadata.retries:
                 self._store.delete(self._numbered("retry", retry))

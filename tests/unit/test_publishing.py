@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from sparse_autoencoder import chunk_attempts
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
 from sparse_autoencoder.publishing import publish
@@ -124,7 +125,8 @@ def test_a_ranking_holds_every_feature_that_fired_and_no_other(many: Many, desce
 
 
 @pytest.fixture
-def broken(tmp_path: Path) -> World:
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(chunk_attempts, "PAUSE_S", 0.0)
     world = make_world(tmp_path / "world")
     break_token(world, "#")
     return world
