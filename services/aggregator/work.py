@@ -96,6 +96,7 @@ class _Kept(Generic[S]):
     """A run's state in memory, and what is known of its saving."""
 
     state: S
+    retries: int  # how often failed chunks had been tried again
     saved: int | None  # the next chunk of the last state that was saved
     saved_at: float
     save_seconds: float = 0.0
@@ -185,11 +186,11 @@ class Aggregator(Generic[S]):
         return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished, damaged)
 
     def _load(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
-        """The state to go on with: ours, unless another aggregator was faster meanwhile."""
+        """The state to go on with: ours, unless another aggregator was faster, or has finished the run, meanwhile."""
         run_id = space.folder.run_id
         saved = space.saved_cursor()
         kept = self._kept.get(run_id)
-        if kept is None or (saved is not None and saved > kept.state.next_chunk):
+        if kept is None or kept.retries != plan.retries or (saved is not None and saved > kept.state.next_chunk):
             kept = self._kept.keep(run_id, self._furthest(space, plan))
         return kept
 
@@ -206,7 +207,7 @@ class Aggregator(Generic[S]):
             _check_can_go_on(space, saved or 0, damaged)
             remove_states(space.folder, after=saved or 0)
             space.forget_kept(after=saved or 0)
-        return _Kept(state, saved, self._world.clock.now(), damaged=tuple(damaged))
+        return _Kept(state, plan.retries, saved, self._world.clock.now(), damaged=tuple(damaged))
 
     def _read(self, space: Workspace, cursor: int) -> S:
         key = space.folder.state(cursor)

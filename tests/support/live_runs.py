@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class LiveWriter:
     next_row: int = 0
 
     @classmethod
-    def start(cls, store: Store, run_id: str = "20300101-000000_run-001", **options: Any) -> LiveWriter:
+    def start(cls, store: Store, run_id: str = "20300101-000000_run-001", **options: Any) -> Self:
         """A run of which nothing is merged yet."""
         metadata = metadata_of(run_id, RunOptions(**{"max_tokens": 5, "top_tokens_per_feature": 3} | options))
         writer = cls(RunFolder(store, run_id), metadata, RunState(Summary.empty(metadata.spec)))
