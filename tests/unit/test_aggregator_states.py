@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from services.aggregator.work import Aggregator, Merged
 from services.common.messages import Message, Task
 from services.common.ports import Hold, Limits, Service, Tried, Unfit, World
 from services.common.records import Ingested, RunRequest
-from services.common.trying import Trying
+from services.common.trying import Reported, Trying
 from services.common.workspace import Workspace
 from sparse_autoencoder.chunks import ChunkResult
 from sparse_autoencoder.limits import Part
+from sparse_autoencoder.made_of import PUBLISHING, versions
+from sparse_autoencoder.rows_hash import NOTHING_READ, chained
 from sparse_autoencoder.runs import RunOptions
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.live_runs import LiveWriter
@@ -113,6 +116,7 @@ class Run:
     space: Workspace
     encoded: Encoded
     world: World
+    reported: list[Reported] = field(default_factory=list)
 
     def encode(self, chunks: range) -> None:
         """Have these chunks wait to be merged."""
@@ -127,7 +131,7 @@ class Run:
 
     @property
     def trying(self) -> Trying:
-        return Trying(self.world, "aggregator", "this-one", lambda reported: None, lambda: False)
+        return Trying(self.world, "aggregator", "this-one", self.reported.append, lambda: False)
 
     def damage(self, *states: int) -> None:
         for state in states:
@@ -153,9 +157,10 @@ def make_run(root: Path) -> Run:
         encoded.add(12)
     space = Workspace(store, encoded.folder.run_id)
     space.create_request(RunRequest(options=RunOptions(), created_at="2030-01-01T00:00:00+00:00"))
-    encoded.folder.write_plan(encoded.metadata)
+    encoded.folder.write_plan(encoded.metadata.model_copy(update={"versions": versions(PUBLISHING)}))
     store.delete(encoded.folder.metadata)
-    space.write_ingested(Ingested(num_chunks=CHUNKS, num_records=12 * CHUNKS))
+    rows_hash = reduce(chained, (part.part.rows_hash for part in encoded.parts), NOTHING_READ)
+    space.write_ingested(Ingested(num_chunks=CHUNKS, num_records=12 * CHUNKS, rows_hash=rows_hash))
     alone = Alone()
     limits = Limits(max_waiting_chunks=2, save_every_s=0.0)
     return Run(space, encoded, World(store, alone, alone, alone, alone, alone, alone, alone, limits))
