@@ -32,7 +32,7 @@ MACHINE = "machine"  # by which the results' file is named, so that it is always
 # In their order, with seconds that each may take. They are imported in their own process only, so that one that can't
 # be imported is that part's failure.
 PARTS: dict[str, tuple[float, str]] = {
-    MACHINE: (60, "machine:machine"),
+    MACHINE: (120, "machine:machine"),  # reading CUDA's gigabytes from disk for the first time may take a minute
     "summaries": (60, "summaries:summaries"),
     "agreement": (90, "agreement:agreement"),
     "tests": (90, "own_tests:own_tests"),
@@ -57,7 +57,9 @@ def main() -> int:
     )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: try it without a GPU")
     parser.add_argument("--deadline", type=float, default=DEADLINE_S, metavar="SECONDS", help="for all (default: 480)")
-    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), metavar="PART", help="these parts, beside machine")
+    parser.add_argument(
+        "--only", choices=PARTS, nargs="+", default=list(PARTS), metavar="PART", help="these parts, beside machine"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny models, to try the command")
     parser.add_argument("--results", type=Path, default=FOLDER, metavar="FOLDER", help="default: benchmarks/results")
     parser.add_argument("--part", help=argparse.SUPPRESS)  # be this part, with a folder and a path for its report
