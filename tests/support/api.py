@@ -135,7 +135,7 @@ def _events(lines: Iterator[bytes]) -> Iterator[Event]:
             yield Event(name, json.loads(line.removeprefix(b"data: ")))
 
 
-def make_finished(store: Store, finished: Path, run_id: str) -> None:
+def make_finished(store: Store, finished: Path, run_id: str, **changes: Any) -> None:
     """Give a run the published files of another that is in a folder, and finish it as the aggregator does."""
     source = DirectoryStore(finished.parent)
     space = Workspace(store, run_id)
@@ -143,8 +143,9 @@ def make_finished(store: Store, finished: Path, run_id: str) -> None:
         name = key.partition("/")[2]
         if name != "metadata.json":
             store.put(f"{run_id}/{name}", source.get(key))
-    space.folder.write_metadata(metadata_of(finished, run_id))
-    space.sweep(metadata_of(finished, run_id))
+    metadata = metadata_of(finished, run_id, **changes)
+    space.folder.write_metadata(metadata)
+    space.sweep(metadata)
 
 
 def metadata_of(run: Path, run_id: str, **changes: Any) -> RunMetadata:
