@@ -77,7 +77,7 @@ def prepare(options: RunOptions, run_id: str) -> Job:
 
 
 def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
-    """Do a whole new run; its published files are in the store afterwards."""
+    """Do a whole new run; its published files are in the store afterwards. If it hangs, this ends the process."""
     from sparse_autoencoder.reserving import reserved_run
     from sparse_autoencoder.runs import RunFolder
 

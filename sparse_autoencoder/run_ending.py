@@ -89,12 +89,12 @@ class Ending:
             self._note(status="failed", error=sentence)
             self._save()
         if isinstance(error, EndOfProcessError):
-            return SaescopeError(f"{sentence}; go on in a fresh process: `{self._command()}`")
+            return SaescopeError(f"{sentence}; go on in a fresh process: {self._command()}")
         if isinstance(error, SaescopeError):
             return error
         self._log.add(f"the run failed unexpectedly ({sentence})", Failure(error).traceback, tell=False)
         log = shown(self._log.path)
-        return SaescopeError(f"the run failed unexpectedly ({sentence}; see {log}); go on with it: `{self._command()}`")
+        return SaescopeError(f"the run failed unexpectedly ({sentence}; see {log}); go on with it: {self._command()}")
 
     def _hung(self, work: Work, chunk: int | None) -> None:
         """Something hangs, and this is another thread: the process ends here."""
@@ -118,12 +118,13 @@ class Ending:
     def _advice(self, sentence: str) -> str:
         return (
             f"{sentence} (see {shown(self._log.path)}; if this is only slow, set {PATIENCE_VARIABLE} to more than "
-            f"{self._job.patience_s:g}); go on in a fresh process: `{self._command()}`"
+            f"{self._job.patience_s:g}); go on in a fresh process: {self._command()}"
         )
 
     def _command(self) -> str:
         flag = "--resume" if self._job.begun else "--retry-failed"
-        return command_again(flag, self._folder.run_id, self._store.root)
+        command = command_again(flag, self._folder.run_id, self._store.root)
+        return f"`{command}`{', with the same input again' if self._job.source.is_stream else ''}"
 
     def _missing(self, chunk: Chunk, why: str) -> ChunkResult:
         return failed_chunk(chunk, why, self._job.metadata.spec)

@@ -42,9 +42,9 @@ class RunWatch:
         self._stopped = False
 
     def __enter__(self) -> Self:
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         with suppress(OSError):  # on a full disk there is no backstop
-            self._file = self._path.open("w", encoding="utf-8")
+            self._file = self._path.open("wb", buffering=0)
         backstop = None if self._file is None else Backstop(self._file)
         self._watchdog = Watchdog(self._expired, backstop=backstop).__enter__()
         return self
@@ -118,8 +118,7 @@ class RunWatch:
         with suppress(OSError):
             self._file.seek(0)
             self._file.truncate()
-            self._file.write(text)
-            self._file.flush()
+            self._file.write(text.encode())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from sparse_autoencoder import command, main
+from sparse_autoencoder.corpus import Source
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
@@ -265,6 +266,19 @@ def test_an_unexpected_error_before_there_is_a_run_is_a_sentence_with_a_file_tha
     sentence = one_sentence(capsys.readouterr().err)
     assert sentence == f"the run could not be begun, unexpectedly (MemoryError; see {log})"
     assert "Traceback (most recent call last):" in log.read_text()
+
+
+def test_a_run_from_standard_input_is_gone_on_with_by_giving_it_again(world: World, store: DirectoryStore) -> None:
+    with mock.patch.object(Source, "is_stream", True), when_encoding(failing(CUDA, 4)):
+        assert refused(world, store).endswith(f"--output {store.root}`, with the same input again")
+
+
+def test_a_patience_that_is_none_is_refused_before_anything_is_written(
+    world: World, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAESCOPE_PATIENCE_S", "for ever")
+    assert refused(world, store).startswith("SAESCOPE_PATIENCE_S is 'for ever', which is no number of seconds")
+    assert list(store.root.iterdir()) == []
 
 
 # --- the tokenizer ---
