@@ -121,9 +121,7 @@ def test_workers_say_why_they_cannot_work_on_a_run(workers: RedisWorkers, string
 def test_a_redis_that_is_down_is_a_sentence(server: RedisServer, attempts: Attempts, workers: RedisWorkers) -> None:
     server.kill()
     try:
-        with pytest.raises(
-            AttemptsUnavailableError, match=r"^Redis can't be used for counting attempts; is it up\? \("
-        ):
+        with pytest.raises(AttemptsUnavailableError, match=r"^Redis can.t be used for counting attempts"):
             attempts.begin("run-1", "ingest", "a")
         with pytest.raises(WorkersUnavailableError, match=r"^Redis can't be asked about workers; is it up\? \("):
             workers.alive("encoder")
