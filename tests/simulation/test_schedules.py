@@ -1,14 +1,14 @@
 """10,000 schedules of crashes, losses and delays: every run ends as it should, and what must never happen doesn't.
 
-The services' own code (the work of ingest, encoders, aggregator and watch, what users do, leases and attempts) runs on a
-simulated store, Redis, network and clock. At every call the seed decides whether others go on first, and whether the process crashes (before or after the call
-took effect), is frozen for longer than a lease lasts, gets no answer (with or without effect, or with an effect that
-comes later), or waits. Messages are lost, duplicated, delayed and reordered; Redis is wiped, Redis or the store are
-down, the disk is full; processes are told to stop; sources and tokenizers are replaced, or can't be read; models can't be
-loaded; reading, encoding and merging raise whatever there is, hang, or kill their worker; an encoder fails at everything,
-or has another kind of processor; partials, states and rows are damaged, limits are a stale aggregator's; users cancel,
-resume, delete, and have failed chunks tried again. After a minute of virtual time nothing goes wrong any more but what is
-wrong for good.
+The services' own code (the work of ingest, encoders, aggregator and watch, what users do, leases and attempts) runs
+on a simulated store, Redis, network and clock. At every call the seed decides whether others go on first, and whether
+the process crashes (before or after the call took effect), is frozen for longer than a lease lasts, gets no answer
+(with or without effect, or with an effect that comes later), or waits. Messages are lost, duplicated, delayed and
+reordered; Redis is wiped, Redis or the store are down, the disk is full; processes are told to stop; sources and
+tokenizers are replaced, or can't be read; models can't be loaded; reading, encoding and merging raise whatever there
+is, hang, or kill their worker; an encoder fails at everything, or has another kind of processor; partials, states and
+rows are damaged, limits are a stale aggregator's; users cancel, resume, delete, and have failed chunks tried again.
+After a minute of virtual time nothing goes wrong any more but what is wrong for good.
 
 What is checked at every change of the store, and at the end, is listed in docs/architecture.md.
 
@@ -55,7 +55,7 @@ UNREACHED = (
     "_check_can_go_on",
 )
 
-# What must have happened in 10,000 schedules, and at least how often, or they would show little: troubles, and ways out.
+# Troubles and ways out, and how often each must have happened in 10,000 schedules, or they would show little.
 LEAST: dict[str, int] = {
     "aggregate broken off: unavailable": 200,
     "aggregate lease held by another": 2_000,
