@@ -38,6 +38,7 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         num_prompts=len(chunk.row_ids),
         num_windows=encoded.num_windows,
         skipped=Counter(row.reason for row in chunk.skipped),
+        rows_hash=chunk.rows_hash,
     )
     return ChunkResult(part, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))
 
@@ -47,7 +48,11 @@ def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
     first, last = _rows(chunk)
     failed = FailedChunk(chunk=chunk.index, first_row=first, last_row=last, num_rows=chunk.n_records, error=error)
     part = RunState(
-        Summary.empty(spec), next_chunk=chunk.index + 1, num_records=chunk.n_records, failed_chunks=[failed]
+        Summary.empty(spec),
+        next_chunk=chunk.index + 1,
+        num_records=chunk.n_records,
+        failed_chunks=[failed],
+        rows_hash=chunk.rows_hash,
     )
     return ChunkResult(part, None)
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +144,7 @@ def run_command(args: argparse.Namespace) -> int:
         store.remove_unfinished(RunFolder(store, run_id).run_id)
         return runs.resume(run_id, store) if again == ["resume"] else runs.retry_failed(run_id, store)
 
-    with _stopping_cleanly(), _unexpected_told():
+    with _stopping_cleanly(), _leaving_no_empty_folder(output), _unexpected_told():
         metadata = do()
     print(f"{output / metadata.run_id}")
     print_outcome(metadata.model_dump())
@@ -206,6 +206,19 @@ def print_outcome(metadata: Mapping[str, Any]) -> None:
     for chunk in metadata["failed_chunks"]:
         rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
         print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")
+
+
+@contextmanager
+def _leaving_no_empty_folder(output: Path) -> Iterator[None]:
+    """Remove folders that were made for what then did not begin."""
+    missing = [folder for folder in (output, *output.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # not empty, or never made
+            for folder in missing:
+                folder.rmdir()
+        raise
 
 
 @contextmanager

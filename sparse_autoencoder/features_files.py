@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparse_autoencoder.arrays import Ints
+from sparse_autoencoder.formats import check_schema, marked
 from sparse_autoencoder.recent import Recent
 from sparse_autoencoder.run_view import readable
 from sparse_autoencoder.runs import RunFolder
@@ -75,7 +76,7 @@ def to_parquet(table_of: Callable[[int, int], pa.Table], begin: int, num_tokens:
     sink = pa.BufferOutputStream()  # unlike a Python object it lets other threads run
     with pq.ParquetWriter(
         sink,
-        table_of(begin, begin).schema,
+        marked(table_of(begin, begin).schema),
         compression=dict.fromkeys(_COMPRESSED, "zstd"),
         # in so small row groups dictionaries and statistics take longer than what they spare
         use_dictionary=False,
@@ -119,7 +120,10 @@ class FeaturesFiles:
     def _file(self, number: int) -> pq.ParquetFile:
         kept = self._files.get(number)
         if kept is None:
-            file = StoreFile(self._folder.store, self._folder.features(number))
+            key = self._folder.features(number)
+            stored = StoreFile(self._folder.store, key)
             # a row group's columns are side by side: one read of the store gives them all
-            kept = self._files.keep(number, pq.ParquetFile(io.BufferedReader(file, _READ_BYTES), pre_buffer=False))
+            file = pq.ParquetFile(io.BufferedReader(stored, _READ_BYTES), pre_buffer=False)
+            check_schema(key, file.schema_arrow.metadata)
+            kept = self._files.keep(number, file)
         return kept

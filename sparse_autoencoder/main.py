@@ -53,11 +53,12 @@ class Job:
 
 def prepare(options: RunOptions, run_id: str) -> Job:
     """Open the source and load tokenizer, subject model and autoencoder; SaescopeError if anything doesn't fit."""
+    from sparse_autoencoder.hooks import hook_name
     from sparse_autoencoder.loading import load_models, load_tokens, open_rows
+    from sparse_autoencoder.made_of import check_tokens
     from sparse_autoencoder.progress import say
     from sparse_autoencoder.run_watch import opening
     from sparse_autoencoder.runs import RunState
-    from sparse_autoencoder.subject import hook_name
     from sparse_autoencoder.summary import Summary
     from sparse_autoencoder.watchdog import patience_s
 
@@ -66,37 +67,47 @@ def prepare(options: RunOptions, run_id: str) -> Job:
     with ExitStack() as opened:
         with opening(options.prompt_file or options.source, say):
             source = opened.enter_context(open_rows(options))
-        tokenizer, _policy = load_tokens(options)
+        tokens = load_tokens(options)
         models = load_models(options)
         metadata = models.metadata(options, run_id, source.describe(), _now())
+        check_tokens(tokens.made_of, metadata)  # its files may have been replaced in between
         encoder = models.encoder(metadata)
         opened.pop_all()  # from here on the job owns the source
-    return Job(source, tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)), patience)
+    return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)), patience)
 
 
 def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
     """Do a whole new run; its published files are in the store afterwards. If it hangs, this ends the process."""
-    from sparse_autoencoder.runs import RunFolder, new_run_id
+    from sparse_autoencoder.reserving import reserved_run
+    from sparse_autoencoder.runs import RunFolder
 
-    job = prepare(options, new_run_id(store))
-    with job.source:
-        folder = RunFolder(store, job.metadata.run_id)
-        folder.write_metadata(job.metadata)
+    with ExitStack() as opened:
+        with reserved_run(store) as run_id:
+            job = prepare(options, run_id)
+            opened.enter_context(job.source)
+            folder = RunFolder(store, run_id)
+            folder.write_metadata(job.metadata)
         return _finish(job, folder, store)
 
 
 def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
     """Go on with a run that was interrupted, killed or failed; its files become what an undisturbed run leaves."""
+    from sparse_autoencoder.progress import say
     from sparse_autoencoder.runs import PUBLISHED, RunFolder
+    from sparse_autoencoder.states import read_state, remove_states
 
     folder = RunFolder(store, run_id)
     before = folder.read_metadata()
     if before.status in PUBLISHED:
         instead = "" if before.status == "complete" else f"; {_trying_again(before, store)}"
         raise SaescopeError(f"run {run_id} is {_words(before.status)}: there is nothing to resume{instead}")
+    saved = read_state(folder, before.spec)
+    for error in saved.damaged:
+        say(f"{error}; going on from chunk {saved.state.next_chunk} instead")
     job = _prepare_again(before)
     with job.source:
-        job.state = folder.read_state(job.metadata.spec)
+        job.state = saved.state
+        remove_states(folder, after=saved.state.next_chunk)
         folder.write_metadata(job.metadata)
         return _finish(job, folder, store)
 
@@ -136,19 +147,22 @@ def _words(status: str) -> str:
 
 def _prepare_again(before: RunMetadata) -> Job:
     """The job of a run that was begun before, but for its state; SaescopeError if it would not be the same run."""
+    from sparse_autoencoder.made_of import check_same
+    from sparse_autoencoder.progress import say
+
+    if before.options.source.rpartition(":")[2] == "-":  # who waits for it unasked would wait for ever
+        say(f"run {before.run_id} reads standard input: what it was begun with must come again")
     job = prepare(before.options, before.run_id)
     with ExitStack() as opened:
         opened.enter_context(job.source)
-        _check_same(before.run_id, "source", before.source, job.metadata.source)
-        _check_same(before.run_id, "autoencoder", before.autoencoder, job.metadata.autoencoder)
+        if changed := changes(before.source, job.metadata.source):
+            raise SaescopeError(
+                f"run {before.run_id} can't be resumed, its source has changed: {changed}; start a new run"
+            )
+        check_same(before, job.metadata)
         opened.pop_all()
     job.metadata = before.model_copy(update={"status": "running", "error": None, "finished_at": None})
     return job
-
-
-def _check_same(run_id: str, what: str, before: dict[str, Any], now: dict[str, Any]) -> None:
-    if changed := changes(before, now):
-        raise SaescopeError(f"run {run_id} can't be resumed, its {what} has changed: {changed}; start a new run")
 
 
 def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
@@ -161,6 +175,7 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
         with ending.watch() as watch:
             _process(job, folder, ending.attempts, watch)
+        _remove_others(job, folder)
         return ending.published()
     except KeyboardInterrupt:
         ending.interrupted()
@@ -174,16 +189,27 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
         raise told from error
 
 
+def _remove_others(job: Job, folder: RunFolder) -> None:
+    """Remove prompts files of chunks that the run hasn't got, of an attempt that had read another, longer source."""
+    for chunk in folder.numbers("prompts") if job.begun else []:
+        if chunk >= job.state.next_chunk:
+            folder.store.delete(folder.prompts(chunk))
+
+
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
     """Encode and merge all chunks from the state's next one on; the job's state is whole whenever this is stopped."""
     from sparse_autoencoder.progress import say
+    from sparse_autoencoder.rows_hash import ReadBefore, RunningHash
     from sparse_autoencoder.windows import read_chunks
 
     options, policy = job.metadata.options, job.metadata.policy
     if job.source.notice:
         say(job.source.notice)
     records = watch.records(_first(job.source, options.max_rows))
-    chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, job.state.next_chunk)
+    state, name = job.state, str(job.metadata.source["file"])
+    # What is read over must be what the state was made of.
+    running = RunningHash(ReadBefore(name, state.next_chunk, state.num_records, state.rows_hash))
+    chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk, running)
     # Whoever looks for one row reads over all before it.
     may_wait = job.source.is_stream or options.kaggle_row is not None
     watched = watch.chunks(chunks, job.metadata.dataset_csv, may_wait=may_wait)
@@ -207,11 +233,13 @@ def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWat
 
 def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
     """Make a finished run one that is going, as its next chunk is there; first what is needed to resume it."""
+    from sparse_autoencoder.states import remove_states, write_state
+
     if job.begun:
         return
-    folder.remove_states()
+    remove_states(folder)
     attempts.forget()
-    folder.write_state(job.state)
+    write_state(folder, job.state)
     folder.write_metadata(job.metadata.with_counts(job.state))
     job.begun = True
 
@@ -219,6 +247,7 @@ def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
 def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None]:
     """A function that takes a chunk's result into the run, and saves the run's state now and then."""
     from sparse_autoencoder.before_failures import keep_before
+    from sparse_autoencoder.states import write_state
 
     saved_at, save_seconds = time.monotonic(), 0.0
 
@@ -234,7 +263,7 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
         # saving may cost a tenth of the time at most
         if time.monotonic() - saved_at > max(SAVE_EVERY_S, 10 * save_seconds):
             begin = time.monotonic()
-            folder.write_state(job.state)
+            write_state(folder, job.state)
             saved_at = time.monotonic()
             save_seconds = saved_at - begin
 

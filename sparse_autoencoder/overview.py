@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints, Mask, group_starts
 from sparse_autoencoder.examples import weakness
+from sparse_autoencoder.formats import check_schema, marked
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.summary import Summary
 
@@ -106,14 +107,19 @@ class Overview:
             ),
         }
         sink = io.BytesIO()
-        table = pa.table(columns, schema=_schema(self.statistics.metrics))
+        table = pa.table(columns, schema=marked(_schema(self.statistics.metrics)))
         pq.write_table(table, sink, row_group_size=_FEATURES_PER_ROW_GROUP, compression="zstd", use_dictionary=False)
         return sink.getvalue()
 
     @classmethod
     def from_parquet(cls, data: bytes, n_features: int, metrics: Collection[str]) -> Overview:
-        """The inverse of `to_parquet`; ValueError, KeyError or an ArrowException for other bytes."""
-        table = pq.read_table(io.BytesIO(data)).select(_schema(metrics).names).cast(_schema(metrics))
+        """The inverse of `to_parquet`; ValueError, KeyError or an ArrowException for other bytes.
+
+        NewerFormatError for those of a later version.
+        """
+        table = pq.read_table(io.BytesIO(data))
+        check_schema("overview.parquet", table.schema.metadata)
+        table = table.select(_schema(metrics).names).cast(_schema(metrics))
         if len(table) != n_features:
             raise ValueError(f"there are {len(table)} features in it, not {n_features}")
         histogram_starts, entries = _flat(table["histogram"])

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparse_autoencoder.arrays import Ints
+from sparse_autoencoder.formats import check_schema
 from sparse_autoencoder.prompts import SCHEMA, RowTokens
 from sparse_autoencoder.recent import Recent
 from sparse_autoencoder.run_view import DAMAGE, readable
@@ -115,7 +116,9 @@ class PromptsFiles:
     def _file(self, chunk: int) -> pq.ParquetFile:
         kept = self._files.get(chunk)
         if kept is None:
-            kept = pq.ParquetFile(StoreFile(self._folder.store, self._folder.prompts(chunk)))
+            key = self._folder.prompts(chunk)
+            kept = pq.ParquetFile(StoreFile(self._folder.store, key))
+            check_schema(key, kept.schema_arrow.metadata)
             if not kept.schema_arrow.equals(SCHEMA):
                 raise ValueError("the file has other columns")
             self._files.keep(chunk, kept)

@@ -26,6 +26,7 @@ from sparse_autoencoder.arrays import Ints, ranges
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import Examples
 from sparse_autoencoder.features_files import EXAMPLE, EXAMPLES, FEATURES_PER_FILE, to_parquet
+from sparse_autoencoder.formats import FORMAT
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.overview import Overview, Statistics, overview_of
 from sparse_autoencoder.prompts import Rows, json_rows, read_rows
@@ -203,6 +204,7 @@ class _FeatureWriter:
             }
 
         return {
+            "format_version": FORMAT,
             "top_tokens_per_feature": self._metadata.top_tokens_per_feature,
             "features": {
                 str(feature): [entry(example) for example in range(begin, end)]
@@ -272,6 +274,7 @@ def _feature_stats(
     descriptions = {metric.name: metric.description for metric in FEATURE_METRICS}
     mean_squares = summary.totals().mean(summary.sum2)
     return {
+        "format_version": FORMAT,
         "num_features": summary.spec.n_features,
         "total_tokens": summary.num_tokens,
         "top_feature_count": metadata.top_feature_count,

@@ -25,6 +25,7 @@ from sparse_autoencoder.progress import say
 from sparse_autoencoder.publishing import check_outcome, publish
 from sparse_autoencoder.run_watch import RunWatch, left_behind
 from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.states import remove_states, write_state
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.watchdog import PATIENCE_VARIABLE, Work, all_threads
 from sparse_autoencoder.windows import Chunk
@@ -70,16 +71,15 @@ class Ending:
         publish(folder, job.metadata, job.state, job.state.encoded_chunks)
         status = "completed_with_errors" if job.state.failed_chunks else "complete"
         metadata = self._note(status=status, finished_at=datetime.now(UTC).isoformat(timespec="seconds"))
-        folder.remove_states()
+        remove_states(folder)
         self.attempts.forget()
-        if not job.state.failed_chunks:
-            forget_kept(folder)
+        forget_kept(folder, [chunk.chunk for chunk in job.state.failed_chunks])
         return metadata
 
     def interrupted(self) -> None:
         """The user has stopped the run."""
         if self._job.begun:
-            self._folder.write_state(self._job.state)
+            write_state(self._folder, self._job.state)
             self._note(status="interrupted")
 
     def failed(self, error: BaseException) -> SaescopeError:
@@ -131,12 +131,12 @@ class Ending:
 
     def _save(self) -> None:
         if self._saves and self._job.begun and self._job.state.next_chunk:
-            self._folder.write_state(self._job.state)
+            write_state(self._folder, self._job.state)
 
     def _start_over(self) -> None:
         """There is nothing to publish: whoever resumes the run tries everything again."""
         self._saves = False
-        self._folder.remove_states()
+        remove_states(self._folder)
         self.attempts.forget()
         forget_kept(self._folder)
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sparse_autoencoder.arrays import Ints, Mask
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.formats import NewerFormatError
 from sparse_autoencoder.overview import Overview, Statistics
 from sparse_autoencoder.ranking import Rankings, Selection
 from sparse_autoencoder.runs import RunFolder, RunMetadata
@@ -87,6 +88,8 @@ def readable(folder: RunFolder, key: str) -> Iterator[None]:
     except NotFoundError as error:
         folder.read_metadata()  # raises the NotFoundError of a run that was deleted
         raise unreadable(folder, key, "is missing") from error
+    except NewerFormatError as error:
+        raise SaescopeError(f"run {folder.run_id} can't be shown: {error}") from error
     except DAMAGE as error:
         raise unreadable(folder, key, "is damaged") from error
 

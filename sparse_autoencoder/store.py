@@ -1,22 +1,25 @@
-"""Store: the six calls through which a run's files are read and written, and the one on a plain directory.
+"""Store: the calls through which a run's files are read and written, and the one on a plain directory.
 
-Keys are relative paths with forward slashes. A `put` becomes visible whole or not at all, so a reader never sees half
-a file. This file knows nothing of what the files hold.
+Keys are relative paths with forward slashes. A `put` or `create` becomes visible whole or not at all, so a reader never
+sees half a file. This file knows nothing of what the files hold.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from sparse_autoencoder.errors import SaescopeError
 
 _UNFINISHED = ".part"
+_ATTEMPTS = 8  # at a folder that others remove when it is empty
 
 
 class NotFoundError(SaescopeError):
@@ -28,6 +31,13 @@ class Store(Protocol):
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
         """Write an object, or replace it, atomically; an open file is streamed from its current position."""
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write an object if there is none of this key, atomically; whether this call did.
+
+        Of several calls at once, from several machines too, one is told True. Whoever competes puts something of its
+        own into the data: where an answer can get lost, that tells its own success from somebody else's.
+        """
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """Read an object's bytes from `offset`, at most `length` of them; NotFoundError if there is none."""
@@ -65,23 +75,14 @@ class DirectoryStore:
     def put(self, key: str, data: bytes | BinaryIO) -> None:
         """See Store.put."""
         path = self.path(key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # The leading dot keeps an unfinished file out of `list`.
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_UNFINISHED)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    shutil.copyfileobj(io.BytesIO(data) if isinstance(data, bytes) else data, file, 1 << 20)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).chmod(0o644)
-                Path(name).replace(path)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    Path(name).unlink()
-                raise
-        except OSError as error:
-            raise SaescopeError(f"can't write {path}: {error.strerror or error}") from error
+        with _written(path, io.BytesIO(data) if isinstance(data, bytes) else data) as unfinished:
+            unfinished.replace(path)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See Store.create."""
+        path = self.path(key)
+        with _written(path, io.BytesIO(data)) as unfinished:
+            return _move_if_free(unfinished, path)
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Store.get."""
@@ -130,10 +131,88 @@ class DirectoryStore:
         """See Store.delete; folders that become empty are removed too."""
         path = self.path(key)
         path.unlink(missing_ok=True)
-        for folder in path.parents:
-            if folder == self.root or not folder.is_dir() or any(folder.iterdir()):
-                break
-            folder.rmdir()
+        with contextlib.suppress(OSError):  # not empty, or somebody else was quicker
+            for folder in path.parents:
+                if folder == self.root:
+                    break
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def _written(path: Path, content: BinaryIO) -> Iterator[Path]:
+    """A file beside `path` with this content, safe on the disk, for the block to give it that name.
+
+    What is left of it afterwards is removed. SaescopeError, which names `path`, for what the system refuses.
+    """
+    try:
+        above = [folder.parent for folder in path.parents if not folder.exists()]
+        descriptor, name = _unfinished_beside(path)
+        unfinished = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                shutil.copyfileobj(content, file, 1 << 20)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.chmod(0o644)
+            yield unfinished
+        finally:
+            unfinished.unlink(missing_ok=True)
+        for folder in (path.parent, *above):
+            _sync_folder(folder)
+    except OSError as error:
+        raise SaescopeError(f"can't write {path}: {error.strerror or error}") from error
+
+
+def _unfinished_beside(path: Path) -> tuple[int, str]:
+    """A new open file beside `path`, and its name, whose leading dot keeps it out of `list`."""
+    for _ in range(_ATTEMPTS):
+        # `delete`, elsewhere, may remove the folder while it is empty
+        with contextlib.suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_UNFINISHED)
+    raise FileNotFoundError(errno.ENOENT, "its folder is removed again and again")
+
+
+def _move_if_free(unfinished: Path, path: Path) -> bool:
+    """Give a file this name if no other has it; whether it has the name now."""
+    try:
+        path.hardlink_to(unfinished)
+    except FileExistsError:
+        # over a network that is also said to who asked again, after an answer that was lost
+        return unfinished.stat().st_nlink > 1
+    except OSError:  # this file system has no hard links
+        return _move_if_free_by_lock(unfinished, path)
+    return True
+
+
+def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
+    """The same by a lock on the folder, which ends with the process."""
+    import fcntl
+
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if path.exists():
+            return False
+        unfinished.replace(path)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder outlast a power cut, as far as its file system knows how."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # of a folder that may not be listed; or of any, on Windows
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def check_key(key: str) -> None:

@@ -67,6 +67,7 @@ class Watch:
         self._world = world
         self._held: set[str] = set()  # at the last look
         self._ended: dict[str, _Ended] = {}
+        self._only_others: dict[str, float] = {}  # since when a run has only encoders that can't work on it
 
     def look(self) -> Sent:
         """Look once; what is wrong with one run doesn't keep others from being looked at.
@@ -103,11 +104,15 @@ class Watch:
             self._ended[run_id] = _Ended(deleted=False, look_at=inf)
             return
         stopped = space.stopped()
+        if stopped is not None:
+            self._only_others.pop(run_id, None)
         if stopped is not None and stopped.status == "deleted":
             self._clean(space, done, deleted=True)
         elif space.finished():
             self._clean(space, done, deleted=False)
         elif stopped is None and space.active():
+            self._ended.pop(run_id, None)  # it may be that failed chunks are tried again
+            space.go_back()
             self._send(space, done, sent)
 
     def _clean(self, space: Workspace, done: Done, *, deleted: bool) -> None:
@@ -133,11 +138,10 @@ class Watch:
             return
         metadata = space.folder.read_metadata()
         if metadata.status in PUBLISHED:  # else it is none of the services' runs
-            space.sweep([chunk.chunk for chunk in metadata.failed_chunks])
+            space.sweep(metadata)
 
     def _send(self, space: Workspace, done: Done, sent: Sent) -> None:
         run_id = space.folder.run_id
-        space.remove_merged(space.cursor())  # a save may have been cut off, and ingest waits for room
         ingest = Message(task="ingest", run_id=run_id)
         if space.ingested() is None and not done.about(ingest, names.ingest_lease(run_id)):
             self._send_again(ingest, sent)
@@ -153,6 +157,33 @@ class Watch:
         aggregate = Message(task="aggregate", run_id=run_id)
         if not done.about(aggregate, names.aggregate_lease(run_id)) and self._to_merge(space):
             self._send_again(aggregate, sent)
+        self._say_who_is_missing(space, done)
+
+    def _say_who_is_missing(self, space: Workspace, done: Done) -> None:
+        """Note which workers a run waits for; it fails if for long there are only encoders that can't work on it."""
+        run_id, workers = space.folder.run_id, self._world.workers
+        if space.ingested() is None and names.ingest_lease(run_id) not in done.held and not workers.alive("ingest"):
+            self._world.notes.note(run_id, "waiting for ingest, which reads the source: no such worker is running")
+        begins = names.encode_leases(run_id)
+        encoded = set(space.partials())
+        if not set(space.chunks()) - encoded or any(name.startswith(begins) for name in done.held):
+            self._only_others.pop(run_id, None)
+            return
+        alive, unfit = workers.alive("encoder"), workers.unfit(run_id)
+        if not alive:
+            self._world.notes.note(run_id, "waiting for an encoder: none is running")
+        whys = {unfit[worker].why for worker in alive if worker in unfit and unfit[worker].other_kind}
+        if not alive or any(worker not in unfit or not unfit[worker].other_kind for worker in alive):
+            self._only_others.pop(run_id, None)
+            return
+        now = self._world.clock.now()
+        since = self._only_others.setdefault(run_id, now)
+        sentence = f"no encoder that is running can go on with this run: {'; '.join(sorted(whys))}"
+        if now - since < self._world.limits.other_kind_s:
+            self._world.notes.note(run_id, f"waiting for another encoder: {sentence}")
+        else:
+            space.stop("failed", f"for {self._world.limits.other_kind_s:,.0f} seconds {sentence}")
+            del self._only_others[run_id]  # whoever has the run go on has seen to another encoder
 
     def _missing(self, space: Workspace, done: Done) -> list[int]:
         """The chunks that are not encoded, and that nobody encodes or will."""

@@ -1,24 +1,24 @@
 """Starting, cancelling, resuming and deleting runs: what that means in the store and in the queue.
 
-The store decides; a message that can't be sent now is sent by the watch later. One process may start runs in a store,
-as nothing but a lock in it makes their names differ. This file knows nothing of HTTP.
+The store decides; a message that can't be sent now is sent by the watch later. Several processes may start runs in a
+store. This file knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import Literal
+from uuid import uuid4
 
 from services.api.board import Backend, RunBoard
 from services.api.types import Run
-from services.common import names
-from services.common.messages import Message
-from services.common.ports import UnavailableError
+from services.common.control import RunControl
+from services.common.records import RunRequest
 from services.common.sources import allowed
-from services.common.workspace import RunRequest, Workspace, now
+from services.common.workspace import now
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import RunOptions, new_run_id, run_ids
+from sparse_autoencoder.reserving import take_run_id
+from sparse_autoencoder.runs import RunOptions, run_ids
 
 
 class ConflictError(SaescopeError):
@@ -31,7 +31,9 @@ class Control:
     def __init__(self, backend: Backend, board: RunBoard) -> None:
         self._backend = backend
         self._board = board
-        self._naming = threading.Lock()
+        self._runs = RunControl(backend.world)
+        self._naming = threading.Lock()  # in turns is quicker than all at once, and no S3 server gets that wrong
+        self._retrying = threading.Lock()  # who asks a second time is told that the run is going
 
     def has_runs(self) -> bool:
         """Whether there is any run, of whatever status."""
@@ -40,17 +42,14 @@ class Control:
     def start(self, options: RunOptions) -> str:
         """Ask for a run; its id. NotAllowedError if the services don't read what the options name."""
         allowed(options, self._backend.data_folder)  # as given they mean the same to every service
-        store = self._backend.world.store
+        request = RunRequest(options=options, created_at=now(), token=uuid4().hex)
         with self._naming:
-            run_id = new_run_id(store)
-            Workspace(store, run_id).write_request(RunRequest(options=options, created_at=now()))
-        self._send(run_id)
-        return run_id
+            return take_run_id(self._backend.world.store, lambda name: self._runs.ask_for(name, request))
 
     def cancel(self, run_id: str) -> Run:
         """Have everybody leave a run alone; its entry. ConflictError if nobody works on it."""
         self._check(run_id, "cancel")
-        self._workspace(run_id).stop("cancelled")
+        self._runs.cancel(run_id)
         return self._board.one(run_id)
 
     def resume(self, run_id: str) -> Run:
@@ -59,34 +58,28 @@ class Control:
         UnavailableError if Redis is away, as attempts that were counted there would be held against the run.
         """
         self._check(run_id, "resume")
-        self._backend.world.leases.forget(names.counts(run_id))
-        self._workspace(run_id).go_on()
-        self._send(run_id)
+        self._runs.resume(run_id)
+        return self._board.one(run_id)
+
+    def retry(self, run_id: str) -> Run:
+        """Have the failed chunks of a finished run tried again; its entry. ConflictError if there are none.
+
+        UnavailableError if Redis is away, as for `resume`.
+        """
+        with self._retrying:
+            self._check(run_id, "retry")
+            self._runs.try_again(run_id)
+            self._board.forget(run_id)
         return self._board.one(run_id)
 
     def delete(self, run_id: str) -> None:
-        """Remove a run, whoever works on it.
-
-        The word that it is deleted comes first, so that nobody shows or continues what is left. It stays, also with a
-        finished run, for the watch to remove what workers that wake up late still write; and then the word itself.
-        """
-        facts = self._board.files.one(run_id)
-        space = self._workspace(run_id)
-        space.stop("deleted")
-        if facts.finished:
-            self._backend.world.store.delete(space.folder.metadata)
+        """Remove a run, whoever works on it; NotFoundError if there is none."""
+        self._board.files.one(run_id)
         self._board.forget(run_id)
-        space.delete_everything()
+        self._runs.delete(run_id)
 
-    def _check(self, run_id: str, action: Literal["cancel", "resume"]) -> None:
+    def _check(self, run_id: str, action: Literal["cancel", "resume", "retry"]) -> None:
         entry = self._board.one(run_id)
         if not entry["can"][action]:
             status = entry["status"].replace("_", " ")
             raise ConflictError(f"run {run_id} is {status}, so there is nothing to {action}")
-
-    def _workspace(self, run_id: str) -> Workspace:
-        return Workspace(self._backend.world.store, run_id)
-
-    def _send(self, run_id: str) -> None:
-        with suppress(UnavailableError):  # the watch sends it when Redis is back
-            self._backend.world.queue.send(Message(task="ingest", run_id=run_id))

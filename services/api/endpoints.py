@@ -196,6 +196,14 @@ RESUME = Endpoint(
     (RUN_ID,),
     (*CHANGE, 409),
 )
+RETRY = Endpoint(
+    "POST",
+    "/api/runs/{id}/retry",
+    "Try the failed chunks of a finished run again, and compute what comes after `retry_from` again; the run.",
+    types.Run,
+    (RUN_ID,),
+    (*CHANGE, 409),
+)
 EVENTS = Endpoint(
     "GET",
     "/api/runs/{id}/events",
@@ -230,6 +238,7 @@ ENDPOINTS = (
     DELETE,
     CANCEL,
     RESUME,
+    RETRY,
     EVENTS,
     OPENAPI,
     HEALTH,

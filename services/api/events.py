@@ -159,5 +159,5 @@ def _troubled(entry: Run, problem: str) -> Run:
 
 def _deleted(entry: Run) -> Run:
     """The last word about a run that is gone."""
-    can: Can = {"cancel": False, "resume": False, "delete": False}
+    can: Can = {"cancel": False, "resume": False, "retry": False, "delete": False}
     return {**entry, "status": "cancelled", "error": "the run was deleted", "progress": None, "can": can}

@@ -14,7 +14,19 @@ from services.api import events
 from services.api.answers import json_answer
 from services.api.board import Backend, RunBoard
 from services.api.control import Control
-from services.api.endpoints import CANCEL, DELETE, EVENTS, ONE_RUN, OPTIONS, RESUME, RUN_ID, RUNS, START, Endpoint
+from services.api.endpoints import (
+    CANCEL,
+    DELETE,
+    EVENTS,
+    ONE_RUN,
+    OPTIONS,
+    RESUME,
+    RETRY,
+    RUN_ID,
+    RUNS,
+    START,
+    Endpoint,
+)
 from services.api.events import RunEvents
 from services.api.options import data_files, options
 from services.api.parameters import Asked
@@ -44,6 +56,7 @@ class RunsApi:
             DELETE: self.delete,
             CANCEL: self.cancel,
             RESUME: self.resume,
+            RETRY: self.retry,
             EVENTS: self.events,
         }
         return routes(handlers, "/api")
@@ -82,6 +95,10 @@ class RunsApi:
     def resume(self, asked: Asked) -> Run:
         """See RESUME."""
         return self._writable(asked).resume(asked[RUN_ID])
+
+    def retry(self, asked: Asked) -> Run:
+        """See RETRY."""
+        return self._writable(asked).retry(asked[RUN_ID])
 
     async def events(self, asked: Asked) -> Response:
         """See EVENTS."""

@@ -48,6 +48,11 @@ def serve(app: Celery, name: str, queues: Sequence[str], at_once: int, stopping:
     return int(worker.exitcode or 0)
 
 
+def stop_soon() -> None:
+    """Have the worker of this process take no more tasks, and end when those that run are done."""
+    state.should_stop = 0  # the exit status; Celery's loop looks at it at least once a second
+
+
 class QuickConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
     """Celery's consumer; it reconnects quickly, and drops and counts what it can't understand."""
 
@@ -141,7 +146,7 @@ class _QuietWorker(Worker):  # type: ignore[misc]  # Celery has no types
     def _finish(self, number: int, frame: object) -> None:
         for other in (signal.SIGTERM, signal.SIGINT):
             signal.signal(other, _leave)
-        state.should_stop = 0  # the exit status; Celery's loop looks at it at least once a second
+        stop_soon()
         self.stopping.set()
 
 

@@ -10,29 +10,27 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Self, cast
 
 import redis
 
+from services.common.background import Background, Pause, Threads
 from services.common.ports import UnavailableError
-from services.common.redis_client import redis_client
+from services.common.redis_client import keys_beginning, redis_client
 
 LEASE_PREFIX = "saescope:lease:"
-COUNT_PREFIX = "saescope:count:"
-COUNT_KEPT_S = 7 * 24 * 3600  # after the last time; so counts of forgotten runs don't fill Redis
 _RENEWALS_PER_LEASE = 4  # so that two may fail
 
-_RENEW = """
+RENEW = """
 if redis.call('get', KEYS[1]) == ARGV[1] then
     return redis.call('pexpire', KEYS[1], ARGV[2])
 end
 return 0
 """
-_RELEASE = """
+RELEASE = """
 if redis.call('get', KEYS[1]) == ARGV[1] then
     return redis.call('del', KEYS[1])
 end
@@ -45,22 +43,23 @@ class LeasesUnavailableError(UnavailableError):
 
 
 class Hold:
-    """A lease while `RedisLeases.hold` renews it."""
+    """A lease while `RedisLeases.hold` renews it; `monotonic` tells the time in which `until` is given."""
 
-    def __init__(self, until: float) -> None:
-        self._until = until  # monotonic time to which the last renewal that worked reaches
+    def __init__(self, until: float, monotonic: Callable[[], float]) -> None:
+        self._until = until  # to which the last renewal that worked reaches
+        self._monotonic = monotonic
         self._lock = threading.Lock()
 
     @property
     def lost(self) -> bool:
         """Whether somebody else may have the lease by now: what was begun under it is better left. Once so, always."""
         with self._lock:
-            return time.monotonic() >= self._until
+            return self._monotonic() >= self._until
 
     def extend(self, until: float) -> None:
         """A renewal worked that reaches to the monotonic time `until`; too late if the lease is lost already."""
         with self._lock:
-            if time.monotonic() < self._until:
+            if self._monotonic() < self._until:
                 self._until = until
 
     def lose(self) -> None:
@@ -70,18 +69,24 @@ class Hold:
 
 
 class RedisLeases:
-    """The port Leases (services/common/ports.py) on the Redis at `url`; leases last `lease_s` seconds.
+    """The port Leases (services/common/ports.py); leases last `lease_s` seconds.
 
-    Every call raises LeasesUnavailableError if Redis can't be used or is silent for a quarter of `lease_s`. Commands
+    Every call raises LeasesUnavailableError if Redis can't be used or is silent for the client's time-out. Commands
     aren't repeated here, because one whose answer was lost may have been done: a lease taken so frees itself.
     """
 
-    def __init__(self, url: str, lease_s: float) -> None:
+    def __init__(self, client: redis.Redis, lease_s: float, background: Background | None = None) -> None:
         self._lease_s = lease_s
+        self._background = background or Threads()
+        self._redis = client
+        self._renew = client.register_script(RENEW)
+        self._release = client.register_script(RELEASE)
+
+    @classmethod
+    def at(cls, url: str, lease_s: float) -> Self:
+        """Leases in the Redis at `url`, which may be silent for a quarter of `lease_s`."""
         timeout_s = lease_s / _RENEWALS_PER_LEASE
-        self._redis = redis_client(url, timeout_s=timeout_s, connect_timeout_s=timeout_s, decode_responses=True)
-        self._renew = self._redis.register_script(_RENEW)
-        self._release = self._redis.register_script(_RELEASE)
+        return cls(redis_client(url, timeout_s=timeout_s, connect_timeout_s=timeout_s, decode_responses=True), lease_s)
 
     def close(self) -> None:
         """Close the connections; leases stay until they expire."""
@@ -105,49 +110,32 @@ class RedisLeases:
     def held(self, prefix: str) -> set[str]:
         """See Leases.held; a name that is taken or freed meanwhile may be in it or not."""
         with _sentences():
-            return {key.removeprefix(LEASE_PREFIX) for key in self._keys(LEASE_PREFIX + prefix)}
-
-    def count(self, name: str) -> int:
-        """See Leases.count; a count that stays the same for a week is dropped."""
-        with _sentences(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.incr(COUNT_PREFIX + name)
-            pipe.expire(COUNT_PREFIX + name, COUNT_KEPT_S)
-            return int(pipe.execute()[0])
-
-    def forget(self, prefix: str) -> None:
-        """See Leases.forget."""
-        with _sentences():
-            if keys := self._keys(COUNT_PREFIX + prefix):
-                self._redis.delete(*keys)
+            keys = keys_beginning(self._redis, LEASE_PREFIX + prefix)
+            return {key.removeprefix(LEASE_PREFIX) for key in cast("list[str]", keys)}
 
     @contextmanager
     def hold(self, name: str) -> Iterator[Hold | None]:
-        """See Leases.hold; the lease is renewed by a thread.
+        """See Leases.hold; the lease is renewed in the background.
 
         The Hold says when it is lost: taken away, or not renewed for `lease_s`, be it that Redis is away or that this
         process was frozen. At the end of the block the lease is released; if Redis is away then, it expires.
         """
-        owner, until = uuid.uuid4().hex, time.monotonic() + self._lease_s
+        owner, until = uuid.uuid4().hex, self._background.monotonic() + self._lease_s
         if not self.acquire(name, owner):
             yield None
             return
-        hold, over = Hold(until), threading.Event()
-        renewing = threading.Thread(
-            target=self._keep, args=(hold, over, name, owner), name=f"lease {name}", daemon=True
-        )
-        renewing.start()
+        hold = Hold(until, self._background.monotonic)
         try:
-            yield hold
+            with self._background.beside(f"lease {name}", lambda pause: self._keep(hold, pause, name, owner)):
+                yield hold
         finally:
-            over.set()
-            renewing.join()
             with contextlib.suppress(LeasesUnavailableError):  # it expires, and the block's outcome matters more
                 self.release(name, owner)
 
-    def _keep(self, hold: Hold, over: threading.Event, name: str, owner: str) -> None:
+    def _keep(self, hold: Hold, pause: Pause, name: str, owner: str) -> None:
         """Renew until the block is over or the lease is lost."""
-        while not over.wait(self._lease_s / _RENEWALS_PER_LEASE) and not hold.lost:
-            until = time.monotonic() + self._lease_s
+        while not pause(self._lease_s / _RENEWALS_PER_LEASE) and not hold.lost:
+            until = self._background.monotonic() + self._lease_s
             with contextlib.suppress(LeasesUnavailableError):  # tried again until the time is up
                 if self.renew(name, owner):
                     hold.extend(until)
@@ -157,10 +145,6 @@ class RedisLeases:
     @property
     def _lease_ms(self) -> int:
         return max(1, round(self._lease_s * 1000))
-
-    def _keys(self, prefix: str) -> list[str]:
-        pattern = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in prefix) + "*"
-        return list(cast(Iterator[str], self._redis.scan_iter(match=pattern, count=1000)))
 
 
 @contextmanager

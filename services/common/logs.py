@@ -32,12 +32,12 @@ def configure_logs(service: str) -> None:
     _LOGGER.setLevel(logging.INFO)
 
 
-def log(event: str, level: int = logging.INFO, *, traceback: bool = False, **fields: object) -> None:
+def log(event: str, level: int = logging.INFO, *, error: BaseException | None = None, **fields: object) -> None:
     """Write one line; `event` is the same few words for the same thing, what differs goes into `fields`.
 
-    With `traceback`, to be used where an exception is handled, the line has that exception's traceback.
+    With an `error`, the line has its traceback.
     """
-    _LOGGER.log(level, event, exc_info=traceback, extra={"fields": fields})
+    _LOGGER.log(level, event, exc_info=error, extra={"fields": fields})
 
 
 def about(message: Message) -> dict[str, Any]:

@@ -6,9 +6,7 @@ something is counted.
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
-
-from sparse_autoencoder.errors import SaescopeError
+from prometheus_client import Counter, Gauge, Histogram
 
 ROWS = Counter("saescope_rows", "Rows that were encoded.")
 TOKENS = Counter("saescope_tokens", "Tokens that were encoded.")
@@ -24,15 +22,5 @@ RETRIES = Counter("saescope_retries", "Chunks that were queued again.")
 LEASE_LOSSES = Counter("saescope_lease_losses", "Leases that were lost: their worker died, froze or was cut off.")
 FAILED_CHUNKS = Counter("saescope_failed_chunks", "Chunks that were marked failed.")
 BAD_MESSAGES = Counter("saescope_bad_messages", "Messages that could not be understood, and were dropped.")
+FAILED_ATTEMPTS = Counter("saescope_failed_attempts", "Attempts that failed, at whatever was tried.", ["service"])
 UNAVAILABLE = Counter("saescope_unavailable", "Tasks that ended because store, queue or leases were unavailable.")
-
-
-def serve_metrics(port: int) -> None:
-    """Answer Prometheus on a port of every interface, in a thread; SaescopeError if the port can't be had."""
-    try:
-        start_http_server(port)
-    except OSError as error:
-        raise SaescopeError(
-            f"can't serve metrics on port {port} ({error.strerror or error}): "
-            "set SAESCOPE_METRICS_PORT to a free port, or to 0 for none"
-        ) from error

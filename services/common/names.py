@@ -1,6 +1,8 @@
-"""The names under which leases are held and attempts are counted."""
+"""The names of leases, and of what attempts are counted at."""
 
 from __future__ import annotations
+
+ENCODE_LEASES = "encode/"  # what the leases of all runs' chunks begin with
 
 
 def ingest_lease(run_id: str) -> str:
@@ -15,7 +17,7 @@ def encode_lease(run_id: str, chunk: int) -> str:
 
 def encode_leases(run_id: str) -> str:
     """What the leases of a run's chunks begin with."""
-    return f"encode/{run_id}/"
+    return f"{ENCODE_LEASES}{run_id}/"
 
 
 def aggregate_lease(run_id: str) -> str:
@@ -23,21 +25,22 @@ def aggregate_lease(run_id: str) -> str:
     return f"aggregate/{run_id}"
 
 
-def counts(run_id: str) -> str:
-    """What the names of all counts of a run begin with."""
-    return f"{run_id}/"
+# -- what is tried, as attempts at it are counted --------------------------------------------------------------------
+
+INGEST = "ingest"  # reading its source, since the last chunk that was written
+AGGREGATE = "aggregate"  # merging and publishing, since the last state that was saved
 
 
-def chunk_attempts(run_id: str, chunk: int) -> str:
-    """The count of attempts at encoding a chunk."""
-    return f"{counts(run_id)}{chunk:06d}"
+def loading(chunk: int) -> str:
+    """Loading a run's models for a chunk: only attempts for one chunk come one after the other."""
+    return f"load/{chunk:06d}"
 
 
-def model_failures(run_id: str) -> str:
-    """The count of failures to load a run's models."""
-    return f"{counts(run_id)}models"
+def encoding(chunk: int) -> str:
+    """Encoding a chunk."""
+    return f"encode/{chunk:06d}"
 
 
-def damaged_partials(run_id: str, chunk: int) -> str:
-    """The count of a chunk's partials that could not be read."""
-    return f"{counts(run_id)}damaged/{chunk:06d}"
+def merging(chunk: int) -> str:
+    """Merging a chunk's partial, if that turned out to be damaged."""
+    return f"merge/{chunk:06d}"

@@ -5,14 +5,18 @@ This file knows nothing of what the tasks do.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 
+from services.common import metrics
+from services.common.logs import log
 from services.common.messages import Message
-from services.common.ports import UnavailableError
-from services.common.problems import Problems
+from services.common.ports import Notes, Service, UnavailableError, World
 from services.common.settings import Settings, read_settings
+from services.common.trying import Reported, Trying
 from services.common.worker import GAVE_UP, Handler
+from services.common.workers import this_worker
 from sparse_autoencoder.errors import SaescopeError
 
 
@@ -27,14 +31,32 @@ def with_settings(main: Callable[[Settings], int]) -> int:
     return main(settings)
 
 
-def noting(handler: Handler, problems: Problems) -> Handler:
+def trying(world: World, service: Service, stopping: Callable[[], bool]) -> Trying:
+    """A worker's attempts at things; each that fails is logged with its traceback."""
+
+    def report(reported: Reported) -> None:
+        metrics.FAILED_ATTEMPTS.labels(service).inc()
+        failure = reported.failure
+        log(
+            "attempt failed",
+            logging.ERROR,
+            error=failure.error,
+            run=reported.run_id,
+            what=reported.what,
+            problem=failure.reason,
+        )
+
+    return Trying(world, service, this_worker(), report, stopping)
+
+
+def noting(handler: Handler, notes: Notes) -> Handler:
     """A handler that leaves a note for whoever looks at the run when store, queue or leases are unavailable."""
 
     def handle(message: Message) -> None:
         try:
             handler(message)
         except UnavailableError as error:
-            problems.note(message.run_id, str(error))
+            notes.note(message.run_id, str(error))
             raise
 
     return handle

@@ -5,6 +5,9 @@ This file knows nothing of what is kept there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import cast
+
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -26,3 +29,9 @@ def redis_client(
         socket_connect_timeout=connect_timeout_s,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def keys_beginning(client: redis.Redis, prefix: str) -> list[str] | list[bytes]:
+    """The keys that begin with `prefix`; one that is made or removed meanwhile may be among them or not."""
+    pattern = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in prefix) + "*"
+    return list(cast("Iterator[str]", client.scan_iter(match=pattern, count=1000)))

@@ -12,14 +12,18 @@ from urllib.parse import urlsplit
 
 import redis
 
+from services.common.attempts import RedisAttempts
 from services.common.celery_app import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, create_app
+from services.common.deadlines import DEADLINES
 from services.common.leases import RedisLeases
 from services.common.logs import log
 from services.common.object_store import ObjectStore
 from services.common.ports import Limits, UnavailableError, World
+from services.common.problems import Problems
 from services.common.queue import CeleryQueue
 from services.common.redis_client import redis_client
 from services.common.settings import Settings
+from services.common.workers import RedisWorkers
 from sparse_autoencoder.errors import SaescopeError
 
 _POLL_S = 0.5
@@ -42,13 +46,33 @@ def real_world(settings: Settings) -> World:
     return World(
         store=ObjectStore.from_settings(settings),
         queue=CeleryQueue(create_app(settings)),
-        leases=RedisLeases(settings.redis_url, settings.lease_s),
+        leases=RedisLeases.at(settings.redis_url, settings.lease_s),
+        attempts=RedisAttempts(_redis(settings)),
+        workers=real_workers(settings),
+        notes=Problems(settings.redis_url),
+        deadlines=DEADLINES,
         clock=SystemClock(),
         limits=Limits(
             max_waiting_chunks=settings.max_waiting_chunks,
             chunk_attempts=settings.chunk_attempts,
             save_every_s=settings.save_every_s,
+            patience_s=settings.patience_s,
+            other_kind_s=settings.other_kind_s,
         ),
+    )
+
+
+def real_workers(settings: Settings) -> RedisWorkers:
+    """The workers that are registered in the settings' Redis."""
+    return RedisWorkers(_redis(settings))
+
+
+def _redis(settings: Settings) -> redis.Redis:
+    return redis_client(
+        settings.redis_url,
+        timeout_s=SOCKET_TIMEOUT_S,
+        connect_timeout_s=CONNECT_TIMEOUT_S,
+        decode_responses=True,
     )
 
 

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 from services.common import metrics
+from services.common.fresh import FreshStart, something_worked
 from services.common.logs import log
 from services.common.messages import Message
-from services.common.problems import Problems
-from services.common.process import noting, with_settings
+from services.common.process import noting, trying, with_settings
 from services.common.settings import Settings
 from services.common.worker import run_worker
 from services.common.world import real_world
 from services.encoder.devices import run_on_each, visible_gpus
-from services.encoder.work import Computer, Contribution, encode
+from services.encoder.work import ChunkEncoder, Computer, Contribution
 
 
-def work(settings: Settings) -> int:
-    """Be the worker until a signal."""
+def work(settings: Settings, computer: Computer | None = None) -> int:
+    """Be the worker until a signal; `computer` is what computes, by default this process's models."""
     from services.encoder.computer import ModelComputer
 
-    world = real_world(settings)
-    computer: Computer = ModelComputer(settings.data_folder)
+    world, stopping, fresh = real_world(settings), threading.Event(), FreshStart()
+    computer = computer or ModelComputer(settings.data_folder)
+    encoder = ChunkEncoder(world, computer, trying(world, "encoder", stopping.is_set))
 
     def handle(message: Message) -> None:
-        assert message.chunk is not None  # noqa: S101  # Message says so
-        contribution = encode(message.run_id, message.chunk, world, computer)
-        if contribution is not None:
-            _report(message, contribution)
+        encoded = encoder.work(message)
+        if encoded is None:
+            return
+        if encoded.contribution is not None:
+            _report(encoded.message, encoded.contribution)
+        if encoded.start_fresh is not None:
+            fresh.ask(encoded.start_fresh)
+        elif encoded.contribution is not None:
+            something_worked()
 
-    noted = noting(handle, Problems(settings.redis_url))
-    return run_worker("encoder", ["encode"], {"encode": noted}, settings)
+    noted = noting(handle, world.notes)
+    return run_worker("encoder", ["encode"], {"encode": noted}, settings, stopping=stopping, fresh=fresh)
 
 
 def _report(message: Message, contribution: Contribution) -> None:

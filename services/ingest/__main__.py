@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 
+from services.common.fresh import something_worked
 from services.common.logs import log
 from services.common.messages import Message
-from services.common.problems import Problems
-from services.common.process import noting, with_settings
+from services.common.process import noting, trying, with_settings
 from services.common.settings import Settings
 from services.common.worker import run_worker
 from services.common.world import real_world
@@ -22,14 +22,15 @@ def work(settings: Settings) -> int:
     """Be the worker until a signal."""
     world, stopping = real_world(settings), threading.Event()
 
+    ours = trying(world, "ingest", stopping.is_set)
+
     def handle(message: Message) -> None:
-        ingested = ingest(
-            message.run_id, world, lambda options: open_dataset(options, settings.data_folder), stopping.is_set
-        )
+        ingested = ingest(message.run_id, world, lambda options: open_dataset(options, settings.data_folder), ours)
         if ingested is not None:
+            something_worked()
             log("source read", run=message.run_id, chunks=ingested.num_chunks, records=ingested.num_records)
 
-    noted = noting(handle, Problems(settings.redis_url))
+    noted = noting(handle, world.notes)
     return run_worker("ingest", ["ingest"], {"ingest": noted}, settings, at_once=AT_ONCE, stopping=stopping)
 
 

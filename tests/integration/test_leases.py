@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from services.common.leases import COUNT_PREFIX, LEASE_PREFIX, Hold, LeasesUnavailableError, RedisLeases
+from services.common.leases import LEASE_PREFIX, Hold, LeasesUnavailableError, RedisLeases
 from services.common.ports import Leases
 from tests.support.servers import RedisServer
 from tests.support.waiting import PATIENCE_S, wait_until
@@ -22,7 +22,7 @@ SHORT_S = 1.0
 
 @pytest.fixture
 def leases(server: RedisServer) -> Iterator[RedisLeases]:
-    leases = RedisLeases(server.url, LONG_S)
+    leases = RedisLeases.at(server.url, LONG_S)
     yield leases
     leases.close()
 
@@ -30,7 +30,7 @@ def leases(server: RedisServer) -> Iterator[RedisLeases]:
 @pytest.fixture
 def brief(server: RedisServer) -> Iterator[RedisLeases]:
     """Leases that last a moment."""
-    leases = RedisLeases(server.url, SHORT_S)
+    leases = RedisLeases.at(server.url, SHORT_S)
     yield leases
     leases.close()
 
@@ -126,13 +126,11 @@ def test_a_wiped_redis_has_lost_all_leases(server: RedisServer, leases: RedisLea
     assert leases.held("") == set()
 
 
-def test_a_redis_killed_and_started_again_keeps_leases_and_counts(server: RedisServer, leases: RedisLeases) -> None:
+def test_a_redis_killed_and_started_again_keeps_leases(server: RedisServer, leases: RedisLeases) -> None:
     leases.acquire("run/1", "a")
-    leases.count("run/1")
     server.restart()
     assert not leases.acquire("run/1", "b")
     assert leases.renew("run/1", "a")
-    assert leases.count("run/1") == 2
 
 
 @pytest.mark.parametrize(
@@ -151,7 +149,6 @@ def test_held_are_the_names_with_that_beginning(leases: RedisLeases, prefix: str
     for name in ("run-1/1", "run-1/2", "run-10/1", "r*n/[1]?\\", "run-1/freed"):
         leases.acquire(name, "a")
     leases.release("run-1/freed", "a")
-    leases.count("run-1/counted")
     assert leases.held(prefix) == names
 
 
@@ -160,25 +157,6 @@ def test_more_names_than_one_answer_holds_are_all_held(leases: RedisLeases) -> N
     for name in names:
         leases.acquire(name, "a")
     assert leases.held("run/") == names
-
-
-def test_counts_go_up_from_one_for_each_name(leases: RedisLeases) -> None:
-    assert [leases.count("run/1") for _ in range(3)] == [1, 2, 3]
-    assert leases.count("run/2") == 1
-
-
-def test_forgotten_counts_begin_again_and_others_go_on(leases: RedisLeases) -> None:
-    for name in ("run-1/1", "run-1/2", "run-10/1"):
-        leases.count(name)
-    leases.acquire("run-1/1", "a")
-    leases.forget("run-1/")
-    assert [leases.count(name) for name in ("run-1/1", "run-1/2", "run-10/1")] == [1, 1, 2]
-    assert leases.held("") == {"run-1/1"}
-
-
-def test_counts_do_not_fill_redis_for_ever(client: redis.Redis, leases: RedisLeases) -> None:
-    leases.count("run/1")
-    assert 604_000 < int(client.ttl(COUNT_PREFIX + "run/1")) <= 604_800
 
 
 def test_what_is_held_in_a_block_is_free_after_it(leases: RedisLeases) -> None:
@@ -227,7 +205,7 @@ def test_a_hold_notices_that_redis_was_wiped(server: RedisServer, brief: RedisLe
 
 
 def test_a_hold_that_was_lost_stays_lost() -> None:
-    hold = Hold(until=time.monotonic() + LONG_S)
+    hold = Hold(time.monotonic() + LONG_S, time.monotonic)
     assert not hold.lost
     hold.lose()
     hold.extend(time.monotonic() + LONG_S)
@@ -235,13 +213,13 @@ def test_a_hold_that_was_lost_stays_lost() -> None:
 
 
 def test_a_renewal_that_comes_too_late_saves_no_hold() -> None:
-    hold = Hold(until=time.monotonic())
+    hold = Hold(time.monotonic(), time.monotonic)
     hold.extend(time.monotonic() + LONG_S)
     assert hold.lost
 
 
 def test_a_hold_that_was_lost_leaves_the_next_owner_alone(server: RedisServer, brief: RedisLeases) -> None:
-    forever = RedisLeases(server.url, LONG_S)
+    forever = RedisLeases.at(server.url, LONG_S)
     with brief.hold("run/1") as hold:
         assert hold is not None
         server.flush()
@@ -276,9 +254,7 @@ def test_a_silent_redis_is_an_error_and_a_hold_under_it_is_lost(server: RedisSer
 class Watched(RedisLeases):
     """Tells how its last renewal went."""
 
-    def __init__(self, url: str, lease_s: float) -> None:
-        super().__init__(url, lease_s)
-        self.last = "none yet"
+    last = "none yet"
 
     def renew(self, name: str, owner: str) -> bool:
         self.last = "failed"
@@ -288,7 +264,7 @@ class Watched(RedisLeases):
 
 
 def test_a_hold_survives_a_redis_that_comes_back_in_time(server: RedisServer) -> None:
-    leases = Watched(server.url, 6.0)
+    leases = Watched.at(server.url, 6.0)
     with leases.hold("run/1") as hold:
         assert hold is not None
         server.kill()
@@ -306,8 +282,6 @@ def test_a_hold_survives_a_redis_that_comes_back_in_time(server: RedisServer) ->
         lambda leases: leases.renew("run/1", "a"),
         lambda leases: leases.release("run/1", "a"),
         lambda leases: leases.held("run/"),
-        lambda leases: leases.count("run/1"),
-        lambda leases: leases.forget("run/"),
     ],
 )
 def test_a_redis_that_is_down_is_a_sentence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import tempfile
 import threading
 import tracemalloc
@@ -19,6 +20,7 @@ import pytest
 from services.common.object_store import PART_BYTES, ObjectStore, StoreUnavailableError
 from services.common.settings import Settings
 from sparse_autoencoder.store import Store
+from tests.support.proxy import Failure, S3Proxy, s3_proxy
 from tests.support.servers import S3Server, s3_server
 from tests.support.store_contract import StoreContract
 
@@ -35,7 +37,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def connect(server: S3Server, **other: Any) -> ObjectStore:
     """A store with a prefix of its own, so that tests don't see each other's objects."""
     settings: dict[str, Any] = {"bucket": BUCKET, "access_key": server.access_key, "secret_key": server.secret_key}
-    return ObjectStore(server.endpoint, **(settings | {"prefix": f"{uuid.uuid4()}/", "retries": 1} | other))
+    settings |= {"endpoint": server.endpoint, "prefix": f"{uuid.uuid4()}/", "retries": 1}
+    return ObjectStore(**(settings | other))
 
 
 @pytest.fixture
@@ -102,6 +105,7 @@ def test_stores_with_different_prefixes_do_not_see_each_other(server: S3Server) 
 
 CALLS: list[Callable[[ObjectStore], Any]] = [
     lambda store: store.put("a", b"x"),
+    lambda store: store.create("a", b"x"),
     lambda store: store.get("a"),
     lambda store: store.get("a", 0, 0),
     lambda store: store.size("a"),
@@ -139,16 +143,94 @@ def test_a_bucket_is_created_once(server: S3Server) -> None:
     assert store.get("a") == b"kept"
 
 
+def test_a_bucket_s_name_may_have_dots(server: S3Server) -> None:
+    store = connect(server, bucket="made.by.test")
+    store.create_bucket()
+    store.put("a", b"kept")
+    assert store.list() == ["a"]
+
+
 def test_the_settings_name_the_store(server: S3Server) -> None:
     settings = Settings(
         s3_endpoint=f"http://{server.endpoint}",
         s3_access_key=server.access_key,
         s3_secret_key=server.secret_key,
         s3_bucket=BUCKET,
+        s3_prefix="team/saescope",
     )
+    run = str(uuid.uuid4())
+    ObjectStore.from_settings(settings, f"{run}/").put("a", b"content")
+    assert connect(server, prefix=f"team/saescope/{run}/").get("a") == b"content"
+    assert ObjectStore.from_settings(settings).folders() == [run]
+
+
+# Creating, when answers get lost and when the server knows no conditions.
+
+
+@pytest.fixture
+def proxy(server: S3Server) -> Iterator[S3Proxy]:
+    with s3_proxy(server.endpoint) as proxy:
+        yield proxy
+
+
+def behind(proxy: S3Proxy, server: S3Server, prefix: str) -> ObjectStore:
+    return ObjectStore(proxy.endpoint, server.access_key, server.secret_key, BUCKET, prefix=prefix, retries=3)
+
+
+def first(failure: Failure) -> Callable[[str, str], Failure | None]:
+    """Trouble for the first PUT alone."""
+    left = [failure]
+    return lambda method, _path: left.pop() if method == "PUT" and left else None
+
+
+def test_stores_that_create_the_same_at_once_agree_on_one(server: S3Server) -> None:
     prefix = f"{uuid.uuid4()}/"
-    ObjectStore.from_settings(settings, prefix).put("a", b"content")
-    assert connect(server, prefix=prefix).get("a") == b"content"
+    stores = [connect(server, prefix=prefix) for _ in range(3)]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        for attempt in range(2):
+            key = f"run-{attempt}/request.json"
+            done = list(pool.map(lambda n, key=key: stores[n].create(key, bytes([n]) * 100), range(len(stores))))
+            assert done.count(True) == 1
+            assert stores[0].get(key) == bytes([done.index(True)]) * 100
+
+
+@pytest.mark.parametrize("failure", ["cut after", "cut before", "503"])
+def test_a_creation_whose_answer_is_lost_is_known_to_have_happened(
+    server: S3Server, proxy: S3Proxy, failure: Failure
+) -> None:
+    store = behind(proxy, server, f"{uuid.uuid4()}/")
+    proxy.trouble = first(failure)
+    assert store.create("a", b"mine")
+    assert store.get("a") == b"mine"
+
+
+@pytest.mark.parametrize("failure", ["cut after", "cut before", "503"])
+def test_somebody_elses_creation_is_not_taken_for_one_whose_answer_was_lost(
+    server: S3Server, proxy: S3Proxy, failure: Failure
+) -> None:
+    prefix = f"{uuid.uuid4()}/"
+    assert connect(server, prefix=prefix).create("a", b"theirs")
+    proxy.trouble = first(failure)
+    store = behind(proxy, server, prefix)
+    assert not store.create("a", b"mine")
+    assert store.get("a") == b"theirs"
+
+
+def test_a_server_that_knows_no_conditions_is_noticed_once(
+    server: S3Server, proxy: S3Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.ignores = frozenset({"if-none-match"})
+    store = behind(proxy, server, f"{uuid.uuid4()}/")
+    with caplog.at_level(logging.INFO, "saescope"):
+        assert store.create("a", b"x")
+        assert store.create("b", b"x")
+    assert caplog.messages == ["S3 server ignores If-None-Match: run one API process at a time"]
+
+
+def test_a_server_that_knows_conditions_is_not_warned_of(bucket: ObjectStore, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "saescope"):
+        assert bucket.create("a", b"x")
+    assert caplog.messages == []
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +290,7 @@ class Spoiled(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     refusals = 0  # requests still answered with 503
     sent = 10  # bytes sent of the 10 that are declared
+    put_status = 503
 
     def do_GET(self) -> None:
         if type(self).refusals > 0:
@@ -219,6 +302,10 @@ class Spoiled(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"0123456789"[: self.sent])
         self.close_connection = True
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_error(self.put_status)
 
     def log_message(self, *_: object) -> None:
         """Quietly."""
@@ -248,3 +335,9 @@ def test_a_request_that_is_refused_for_a_moment_is_repeated() -> None:
 def test_a_request_that_is_refused_too_often_is_an_error_that_says_how() -> None:
     with in_trouble(refusals=3) as store, pytest.raises(StoreUnavailableError, match=r"can't be used for a; .*503"):
         store.get("a")
+
+
+@pytest.mark.parametrize("status", [400, 409, 501, 503])
+def test_a_creation_that_is_answered_with_something_else_is_an_error_that_says_what(status: int) -> None:
+    with in_trouble(put_status=status) as store, pytest.raises(StoreUnavailableError, match=f"used for a; .*{status}"):
+        store.create("a", b"x")

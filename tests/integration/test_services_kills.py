@@ -57,7 +57,7 @@ def test_an_encoder_killed_in_mid_chunk(
         found = re.search(path, hold.wait())
         assert found is not None
         chunk, run_id = int(found[1]), space.folder.run_id
-        assert encode_lease(run_id, chunk) in RedisLeases(cluster.redis.url, 1.0).held("")
+        assert encode_lease(run_id, chunk) in RedisLeases.at(cluster.redis.url, 1.0).held("")
         victim.kill()
     assert cluster.finish(space) == expected_files()
     assert chunk not in chunks_of(victim, run_id)
@@ -73,7 +73,7 @@ def test_the_work_of_a_killed_encoder_goes_on_elsewhere_within_30_s_with_the_def
         cluster.start(module, **defaults)
     victim = cluster.start(ENCODER, **defaults)
     space = cluster.new_run(tiny_options(chunk_size=TINY_ROWS))
-    leases, lease = RedisLeases(cluster.redis.url, 1.0), encode_lease(space.folder.run_id, 0)
+    leases, lease = RedisLeases.at(cluster.redis.url, 1.0), encode_lease(space.folder.run_id, 0)
     cluster.wait(lambda: lease in leases.held(""), "a chunk is being encoded")
     victim.kill()
     assert chunks_of(victim, space.folder.run_id) == []
@@ -173,6 +173,7 @@ def test_a_chunk_that_always_kills_its_worker_is_named_and_the_run_completes_wit
     del expected["prompts/000003.parquet"]
     skipped = expected["skipped.jsonl"].splitlines(keepends=True)
     expected["skipped.jsonl"] = b"".join(line for line in skipped if not 60 <= json.loads(line)["row_id"] < 80)
+    del files["before-failures/000003"]  # from which the chunk can be tried again
     assert files == expected
 
 

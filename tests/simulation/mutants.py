@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
 from services.aggregator import watch
 from services.aggregator import work as aggregator
-from services.common import names
+from services.common import names, trying
+from services.common.control import RunControl
 from services.common.messages import Message
-from services.common.ports import Hold
-from services.common.workspace import Stopped, StopReason, Workspace, now
+from services.common.ports import Hold, Tried
+from services.common.records import Stopped, StopReason
+from services.common.trying import Moved, Trying
+from services.common.workspace import Workspace, now
 from services.encoder import work as encoder
 from services.ingest import work as ingest
-from sparse_autoencoder.runs import RunMetadata
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.states import remove_old_states
 from tests.simulation import examples
-from tests.simulation.compute import FakeState
+from tests.simulation.compute import Compute, FakeState
 from tests.simulation.examples import FakeLimits
+from tests.simulation.memory_redis import MemoryRedis, PlayedAttempts, PlayedLeases
+from tests.simulation.world import VirtualDeadlines
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 Aggregator = aggregator.Aggregator[FakeState]
@@ -34,12 +42,19 @@ def chunks_are_removed_before_the_state_is_saved(patch: pytest.MonkeyPatch) -> N
     patch.setattr(aggregator.Aggregator, "_save", remove_and_save)
 
 
-def what_a_save_left_is_not_removed(patch: pytest.MonkeyPatch) -> None:
-    class Forgetful(Workspace):
-        def remove_merged(self, cursor: int) -> None:
-            pass
+def chunks_are_removed_when_one_state_holds_them(patch: pytest.MonkeyPatch) -> None:
+    def remove_all_but_the_last(folder: RunFolder) -> int:
+        remove_old_states(folder)
+        return folder.state_cursor() or 0
 
-    patch.setattr(watch, "Workspace", Forgetful)
+    patch.setattr(aggregator, "remove_old_states", remove_all_but_the_last)
+
+
+def a_damaged_state_is_the_end_of_its_run(patch: pytest.MonkeyPatch) -> None:
+    def end(space: Workspace, chunk: int, damaged: Sequence[str]) -> None:
+        raise SaescopeError(damaged[0])
+
+    patch.setattr(aggregator, "_check_can_go_on", end)
 
 
 def a_state_that_another_aggregator_removed_fails_the_run(patch: pytest.MonkeyPatch) -> None:
@@ -52,10 +67,12 @@ def a_state_that_another_aggregator_removed_fails_the_run(patch: pytest.MonkeyPa
 def metadata_is_written_before_the_files(patch: pytest.MonkeyPatch) -> None:
     finish = Aggregator._finish
 
-    def announce_and_finish(self: Aggregator, space: Workspace, hold: Hold, plan: RunMetadata, kept: Kept) -> bool:
+    def announce_and_finish(
+        self: Aggregator, space: Workspace, hold: Hold, plan: RunMetadata, kept: Kept, moved: Moved
+    ) -> bool:
         status = "completed_with_errors" if kept.state.failed else "complete"
         space.folder.write_metadata(plan.model_copy(update={"status": status}))
-        return finish(self, space, hold, plan, kept)
+        return finish(self, space, hold, plan, kept, moved)
 
     patch.setattr(aggregator.Aggregator, "_finish", announce_and_finish)
 
@@ -94,31 +111,137 @@ def what_was_computed_is_written_unasked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(encoder, "_of_use", lambda contribution, space, chunk, hold: True)
 
 
+def chunks_share_their_attempts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(names, "encoding", lambda chunk: "encode/any")
+
+
 def a_success_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(names, "chunk_attempts", lambda run_id, chunk: f"{names.counts(run_id)}any chunk")
+    patch.setattr(Trying, "forget", lambda self, run_id, what: None)
 
 
 def attempts_are_not_counted(patch: pytest.MonkeyPatch) -> None:
-    contribution = encoder._Attempt.contribution
-
-    def uncounted(self: encoder._Attempt, data: bytes) -> encoder.Contribution | None:
-        made = contribution(self, data)
-        self.world.leases.forget(names.chunk_attempts(self.space.folder.run_id, self.chunk))
-        return made
-
-    patch.setattr(encoder._Attempt, "contribution", uncounted)
+    patch.setattr(Trying, "over", lambda self, run_id, what: None)
 
 
-def the_cursor_is_read_before_the_chunks(patch: pytest.MonkeyPatch) -> None:
-    def next_chunk(space: Workspace) -> int:
-        cursor = space.cursor()
-        return max([cursor, *(chunk + 1 for chunk in space.chunks())])
+def an_outage_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(PlayedAttempts, "take_back", lambda self, run_id, what, worker: None)
 
-    patch.setattr(ingest, "_next_chunk", next_chunk)
+
+def a_chunk_is_given_up_without_asking_the_others(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tried, "exhausted", lambda self, limit, workers: self.total >= limit)
+
+
+def progress_does_not_count(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trying._Advance, "__call__", lambda self: None)
+
+
+def a_record_of_failure_is_written_over_a_result(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(encoder, "_of_use", lambda contribution, space, chunk, hold: space.wanted())
+
+
+def a_cancelled_run_is_published(patch: pytest.MonkeyPatch) -> None:
+    class Deaf(Workspace):
+        def active(self) -> bool:
+            return self.wanted()
+
+    finish = Aggregator._finish
+
+    def publish_anyway(
+        self: Aggregator, space: Workspace, hold: Hold, plan: RunMetadata, kept: Kept, moved: Moved
+    ) -> bool:
+        return finish(self, Deaf(self._world.store, space.folder.run_id), hold, plan, kept, moved)
+
+    patch.setattr(aggregator.Aggregator, "_finish", publish_anyway)
+
+
+def limits_outlive_a_damaged_partial(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Workspace, "delete_limits", lambda self: None)
+
+
+def what_was_begun_on_another_processor_goes_on_here(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Compute, "unfit", lambda self, plan: None)
+
+
+def the_last_plan_counts(patch: pytest.MonkeyPatch) -> None:
+    def overwrite(self: RunFolder, metadata: RunMetadata) -> bool:
+        self.write_plan(metadata)
+        return True
+
+    patch.setattr(RunFolder, "create_plan", overwrite)
+
+
+def the_wait_for_another_processor_never_ends(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(watch.Watch, "_say_who_is_missing", lambda self, space, done: None)
+
+
+def a_worker_that_is_told_to_stop_keeps_its_chunk_counted(patch: pytest.MonkeyPatch) -> None:
+    def moved(self: Trying, moved: Moved) -> None:
+        if self.stopping():
+            raise RuntimeError("told to stop")
+        moved()
+
+    patch.setattr(Trying, "_moved", moved)
+
+
+def what_hangs_is_left_alone(patch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def blind(
+        self: VirtualDeadlines, what: str, floor_s: float, usual_s: float, expired: Callable[[], None]
+    ) -> Iterator[Moved]:
+        yield lambda: None
+
+    patch.setattr(VirtualDeadlines, "watch", blind)
+
+
+def a_lease_is_renewed_for_whoever_has_it(patch: pytest.MonkeyPatch) -> None:
+    def renew(self: MemoryRedis, key: str, owner: str, ms: int) -> int:
+        return 1
+
+    patch.setattr(MemoryRedis, "_renew", renew)
+
+
+def a_lease_is_taken_from_whoever_has_it(patch: pytest.MonkeyPatch) -> None:
+    acquire = PlayedLeases.acquire
+
+    def take(self: PlayedLeases, name: str, owner: str) -> bool:
+        acquire(self, name, owner)
+        return True
+
+    patch.setattr(PlayedLeases, "acquire", take)
+
+
+def a_retry_begins_with_what_was_merged_after_the_failure(patch: pytest.MonkeyPatch) -> None:
+    keep = Workspace.keep_before_failures
+    patch.setattr(Workspace, "keep_before_failures", lambda self, cursor, data: keep(self, cursor + 1, data))
+
+
+def a_run_that_goes_back_keeps_its_old_metadata(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Workspace, "go_back", lambda self: None)
+
+
+def resuming_forgives_nothing(patch: pytest.MonkeyPatch) -> None:
+    def resume(self: RunControl, run_id: str) -> None:
+        self.workspace(run_id).go_on()
+
+    patch.setattr(RunControl, "resume", resume)
+
+
+def a_deletion_comes_after_the_files(patch: pytest.MonkeyPatch) -> None:
+    def delete(self: RunControl, run_id: str) -> None:
+        space = self.workspace(run_id)
+        space.delete_everything()
+        self._world.store.delete(space.folder.metadata)
+        space.stop("deleted")
+
+    patch.setattr(RunControl, "delete", delete)
 
 
 def ingest_never_holds_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ingest, "_wait_for_room", lambda space, world, hold, stopping: not hold.lost and space.active())
+    patch.setattr(ingest, "_wait_for_room", lambda space, world, hold, moved: not hold.lost and space.active())
+
+
+def rows_that_were_encoded_need_not_be_the_sources(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(aggregator, "_check_rows", lambda ingested, state: None)
 
 
 def a_failure_undoes_a_deletion(patch: pytest.MonkeyPatch) -> None:
@@ -158,15 +281,36 @@ MUTANTS: dict[str, Mutant] = {
     mutant.__name__: mutant
     for mutant in (
         chunks_are_removed_before_the_state_is_saved,
-        what_a_save_left_is_not_removed,
+        a_state_that_another_aggregator_removed_fails_the_run,
+        chunks_are_removed_when_one_state_holds_them,
+        a_damaged_state_is_the_end_of_its_run,
         metadata_is_written_before_the_files,
+        memory_is_trusted_more_than_the_store,
         a_chunk_is_encoded_again_although_it_is,
         the_partial_is_written_before_the_prompts,
         what_was_computed_is_written_unasked,
+        chunks_share_their_attempts,
         a_success_is_counted_as_an_attempt,
         attempts_are_not_counted,
-        the_cursor_is_read_before_the_chunks,
+        an_outage_is_counted_as_an_attempt,
+        a_chunk_is_given_up_without_asking_the_others,
+        progress_does_not_count,
+        a_record_of_failure_is_written_over_a_result,
+        a_cancelled_run_is_published,
+        limits_outlive_a_damaged_partial,
+        what_was_begun_on_another_processor_goes_on_here,
+        the_last_plan_counts,
+        the_wait_for_another_processor_never_ends,
+        a_worker_that_is_told_to_stop_keeps_its_chunk_counted,
+        what_hangs_is_left_alone,
+        a_lease_is_renewed_for_whoever_has_it,
+        a_lease_is_taken_from_whoever_has_it,
+        a_retry_begins_with_what_was_merged_after_the_failure,
+        a_run_that_goes_back_keeps_its_old_metadata,
+        resuming_forgives_nothing,
+        a_deletion_comes_after_the_files,
         ingest_never_holds_back,
+        rows_that_were_encoded_need_not_be_the_sources,
         a_failure_undoes_a_deletion,
         the_watch_does_not_wait_for_who_is_still_at_work,
         the_watch_forgets_sources,

@@ -30,7 +30,6 @@ class Network:
     tally: Counter[str] = field(default_factory=Counter)  # how often everything happened
     down: set[Server] = field(default_factory=set)
     calls: int = 0
-    frozen: Callable[[Process, float], None] = lambda process, seconds: None
     _waiting: dict[int, Thread] = field(default_factory=dict)
 
     @property
@@ -69,7 +68,6 @@ class Network:
         seconds = self.scheduler.random.uniform(1, MAX_FREEZE_S)
         process.frozen_until = self.scheduler.now + seconds
         process.may_freeze_at = process.frozen_until + MAX_FREEZE_S
-        self.frozen(process, seconds)
         self.scheduler.sleep(seconds)
 
     def _fault(self) -> CallFault | None:

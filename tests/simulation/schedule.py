@@ -15,24 +15,35 @@ from typing import TypeVar
 
 from services.aggregator.watch import LATE_S, Watch
 from services.aggregator.work import Aggregator
-from services.common import names
+from services.common.control import RunControl
 from services.common.messages import Message, Task
-from services.common.ports import Limits, UnavailableError, World
-from services.common.workspace import RunRequest, Workspace
-from services.encoder.work import encode
+from services.common.ports import Limits, Service, UnavailableError, World
+from services.common.records import RunRequest
+from services.common.trying import Reported, Trying
+from services.common.workspace import Workspace
+from services.encoder.work import ChunkEncoder
 from services.ingest.work import ingest
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import RunOptions
 from tests.simulation.checks import Checks
 from tests.simulation.compute import Compute, FakeState
-from tests.simulation.faults import FAULTS_END_S, REAP_EVERY_S, STALL_S, Action, Plan, Script, draw_plan
-from tests.simulation.leases import MemoryLeases
+from tests.simulation.faults import (
+    FAULTS_END_S,
+    OTHER_KIND_S,
+    PATIENCE_S,
+    REAP_EVERY_S,
+    STALL_S,
+    Action,
+    Plan,
+    Script,
+    draw_plan,
+)
+from tests.simulation.memory_redis import MemoryRedis, PlayedAttempts, PlayedLeases
 from tests.simulation.network import Network
-from tests.simulation.scheduler import Process, Scheduler
-from tests.simulation.world import MemoryQueue, MemoryStore, VirtualClock
+from tests.simulation.scheduler import Crash, Process, Scheduler
+from tests.simulation.world import LiveWorkers, MemoryQueue, MemoryStore, Silence, VirtualClock, VirtualDeadlines
 
-GIVE_UP_S = 2500.0  # by then every run must have ended
-STOPPING = 0.02  # probability that ingest is told to stop when it asks
+GIVE_UP_S = 8000.0  # by then every run must have ended
 T = TypeVar("T")
 
 
@@ -61,11 +72,25 @@ class _Schedule:
         self.network = Network(self.scheduler, self.plan)
         self.store = MemoryStore(self.network)
         self.queue = MemoryQueue(self.network)
-        self.leases = MemoryLeases(self.network)
-        limits = Limits(self.plan.max_waiting_chunks, self.plan.chunk_attempts, self.plan.save_every_s)
-        self.world = World(self.store, self.queue, self.leases, VirtualClock(self.scheduler), limits)
+        self.redis = MemoryRedis(self.network)
+        self.leases = PlayedLeases(self.redis)
+        self.attempts = PlayedAttempts(self.redis)
+        self.workers = LiveWorkers(self.scheduler)
+        plan = self.plan
+        self.world = World(
+            self.store,
+            self.queue,
+            self.leases,
+            self.attempts,
+            self.workers,
+            Silence(),
+            VirtualDeadlines(self.network),
+            VirtualClock(self.scheduler),
+            Limits(plan.max_waiting_chunks, plan.chunk_attempts, plan.save_every_s, PATIENCE_S, OTHER_KIND_S),
+        )
+        self.control = RunControl(self.world)
         self.compute = Compute(self.network, {script.name: script for script in self.plan.scripts})
-        self.checks = Checks(self.network, self.plan, self.store, self.leases, self.compute)
+        self.checks = Checks(self.network, self.plan, self.store, self.leases, self.workers, self.compute)
         # Twice what may wait, as each may be queued twice, and what was sent about nothing.
         self.queue.bound = 2 * len(self.plan.scripts) * (self.plan.max_waiting_chunks + 4)
         self._connect()
@@ -75,11 +100,11 @@ class _Schedule:
     def _connect(self) -> None:
         self.store.before_put, self.store.after_change = self.checks.before_put, self.checks.after_change
         self.store.spoil = self.compute.spoil
-        self.leases.counted, self.leases.forgotten = self.checks.counted, self.checks.forgotten
+        self.store.asked = self.checks.asked
+        self.attempts.begun, self.attempts.not_taken_back = self.checks.begun, self.checks.not_taken_back
         self.compute.given_up = self.checks.given_up
         self.queue.too_long = self.checks.violation
         self.leases.taken = self._taken
-        self.network.frozen = self.leases.silent
 
     def play(self) -> Outcome:
         """Let everything begin, then wait for the end."""
@@ -111,9 +136,13 @@ class _Schedule:
     def _start(self, name: str, *bodies: Callable[[], None]) -> None:
         process = Process(name)
 
+        process.kind = f"kind {self.scheduler.random.randrange(self.plan.kinds)}"
+        process.started_at = self.scheduler.now
+        self.workers.started(process)
+
         def crashed() -> None:
             self.scheduler.say("is dead")
-            self.leases.dead(process)
+            self.workers.died(process)
             for thread in self.scheduler.threads(process):
                 if isinstance(thread.working_on, Message):
                     self.queue.give_back(thread.working_on)
@@ -124,20 +153,41 @@ class _Schedule:
         for body in bodies:
             self.scheduler.spawn(process, body)
 
-    def _ingest(self) -> None:
-        def stopping() -> bool:
-            stopping = self.network.faulty and self.scheduler.random.random() < STOPPING
-            if stopping:
-                self.network.note("ingest told to stop")
-            return stopping
+    def _trying(self, service: Service) -> Trying:
+        """A process's attempts; sometimes it is told to stop."""
+        process = self.scheduler.running.process
 
-        self._work("ingest", lambda message: ingest(message.run_id, self.world, self.compute.open_dataset, stopping))
+        def stopping() -> bool:
+            if self.network.faulty and self.scheduler.random.random() < self.plan.stopping:
+                process.told_to_stop = True
+            if process.told_to_stop:
+                self.network.note(f"{service} told to stop")
+                self.checks.excused()
+            return process.told_to_stop
+
+        def report(reported: Reported) -> None:
+            self.network.note("failed attempt")
+            self.checks.failed(reported.run_id, reported.what)
+
+        return Trying(self.world, service, process.name, report, stopping)
+
+    def _ingest(self) -> None:
+        trying = self._trying("ingest")
+        self._work("ingest", lambda message: ingest(message.run_id, self.world, self.compute.open_dataset, trying))
 
     def _encoder(self) -> None:
-        self._work("encode", lambda message: encode(message.run_id, message.chunk or 0, self.world, self.compute))
+        encoder = ChunkEncoder(self.world, self.compute, self._trying("encoder"))
+
+        def encode(message: Message) -> None:
+            encoded = encoder.work(message)
+            if encoded is not None and encoded.start_fresh is not None:
+                self.network.note(f"fresh start: {encoded.start_fresh}")
+                self.scheduler.running.process.told_to_stop = True
+
+        self._work("encode", encode)
 
     def _aggregator(self) -> None:
-        aggregator: Aggregator[FakeState] = Aggregator(self.world, self.compute)
+        aggregator: Aggregator[FakeState] = Aggregator(self.world, self.compute, self._trying("aggregator"))
         self._work("aggregate", lambda message: aggregator.aggregate(message.run_id))
 
     def _watch(self) -> None:
@@ -163,9 +213,15 @@ class _Schedule:
             except UnavailableError as error:
                 self.network.note(f"{task} broken off: unavailable")
                 self.scheduler.say(str(error))
-            except Exception:
+                self.checks.excused()
+            except Crash:
+                raise
+            except BaseException:
                 self.checks.violation(f"{message} raised {traceback.format_exc()}")
+            self.checks.over()
             self.queue.done(message)
+            if self.scheduler.running.process.told_to_stop:
+                self.scheduler.crash(self.scheduler.running.process)  # an orderly end, and a new process comes
 
     # -- users -------------------------------------------------------------------------------------------------------
 
@@ -173,8 +229,7 @@ class _Schedule:
         space = Workspace(self.store, script.name)
         self.scheduler.sleep(script.start_s)
         request = RunRequest(options=RunOptions(source=script.name), created_at="2026-01-01T00:00:00+00:00")
-        self._insist(lambda: space.write_request(request))
-        self._insist(lambda: self.queue.send(Message(task="ingest", run_id=script.name)))
+        self._insist(lambda: self.control.ask_for(script.name, request))
         for seconds, calls, action in script.actions:
             self.scheduler.sleep(seconds)
             self.network.wait(calls)
@@ -182,25 +237,21 @@ class _Schedule:
         self._acting.discard(script.name)
         while script.fate in (None, "resume"):  # who sees a run failed for something that has passed resumes it
             self.scheduler.sleep(20)
+            if script.tries_again and self._insist(lambda: self._has_failed_chunks(space)):
+                self.network.note("user: try again")
+                self._insist(lambda: self.control.try_again(script.name))
+                script.tries_again = False
             stopped = self._insist(space.stopped)
             if stopped is not None and stopped.status == "failed" and self.checks.may_go_on(script):
                 self._insist(lambda: self._act(space, "resume"))
 
     def _act(self, space: Workspace, action: Action) -> None:
         self.network.note(f"user: {action}")
-        if action == "delete":
-            finished = space.finished()
-            space.stop("deleted")
-            if finished:
-                self.store.delete(space.folder.metadata)
-            space.delete_everything()  # the word that it is deleted stays, and the watch removes it later
-        elif action == "cancel":
-            if space.active():
-                space.stop("cancelled")
-        elif not space.finished():
-            self.world.leases.forget(names.counts(space.folder.run_id))
-            space.go_on()
-            self.queue.send(Message(task="ingest", run_id=space.folder.run_id))
+        act = {"delete": self.control.delete, "cancel": self.control.cancel, "resume": self.control.resume}[action]
+        act(space.folder.run_id)
+
+    def _has_failed_chunks(self, space: Workspace) -> bool:
+        return space.finished() and bool(space.folder.read_metadata().failed_chunks)
 
     def _insist(self, request: Callable[[], T]) -> T:
         while True:
@@ -218,15 +269,13 @@ class _Schedule:
         self.network.note(kind)
         if kind == "redis wiped":
             self.queue.wipe()
-            self.leases.wipe()
+            self.redis.wipe()
         elif kind == "disk full":
             self.store.full = True
             self.scheduler.at(seconds, self._room_again)
         else:
             server = "redis" if kind == "redis down" else "store"
             self.network.down.add(server)  # type: ignore[arg-type]
-            if server == "redis":
-                self.leases.silent(None, seconds)
             self.scheduler.at(seconds, lambda: self._up_again(server))
 
     def _room_again(self) -> None:

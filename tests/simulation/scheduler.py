@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from greenlet import greenlet  # type: ignore[import-untyped]
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 
-class Crash(BaseException):
+class Crash(SystemExit):
     """The process is dead: raised in its threads wherever they are, and nothing may catch it."""
 
 
@@ -28,6 +28,9 @@ class Process:
     frozen_until: float = 0.0
     may_freeze_at: float = 0.0
     may_crash: bool = True
+    told_to_stop: bool = False
+    kind: str = ""  # of processor
+    started_at: float = 0.0
     on_crash: Callable[[], None] = lambda: None
 
 
@@ -53,6 +56,7 @@ class Scheduler:
     _turns: int = 0
     _threads: list[Thread] = field(default_factory=list)
     _running: Thread | None = None
+    _hub: greenlet = field(default_factory=getcurrent)
 
     @property
     def running(self) -> Thread:
@@ -66,7 +70,7 @@ class Scheduler:
             who = self._running.process.name if self._running is not None else "world"
             self.trace.append(f"{self.now:10.4f} {who:14} {what}")
 
-    def spawn(self, process: Process, body: Callable[[], None]) -> None:
+    def spawn(self, process: Process, body: Callable[[], None]) -> Thread:
         """Start a thread."""
 
         def run() -> None:
@@ -74,9 +78,10 @@ class Scheduler:
                 if not process.dead:
                     body()
 
-        thread = Thread(process, greenlet(run))
+        thread = Thread(process, greenlet(run, self._hub))  # threads may start threads
         self._threads.append(thread)
         self.wake(thread)
+        return thread
 
     def at(self, delay_s: float, action: Callable[[], None]) -> None:
         """Have something happen by itself, after a while."""

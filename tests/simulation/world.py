@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from services.common.messages import Message, Task
-from services.common.ports import UnavailableError
+from services.common.ports import Service, UnavailableError, Unfit
+from services.common.workers import ALIVE_S, UNFIT_S
 from sparse_autoencoder.store import NotFoundError
 from tests.simulation.network import Network
-from tests.simulation.scheduler import Scheduler, Thread
+from tests.simulation.scheduler import Process, Scheduler, Thread
 
 EPOCH_S = 1.7e9
 
@@ -25,6 +27,7 @@ class MemoryStore:
     full: bool = False
     spoil: Callable[[str, bytes], bytes] = lambda key, data: data
     before_put: Callable[[str, bytes], None] = lambda key, data: None
+    asked: Callable[[str, str, bool, bytes], None] = lambda call, key, found, data: None
     after_change: Callable[[str], None] = lambda key: None
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
@@ -40,7 +43,24 @@ class MemoryStore:
             self.objects[key] = stored
             self.after_change(key)
 
+        self.asked("put", key, True, content)
         self.network.call("store", f"put {key}", effect)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See Store.create."""
+
+        def effect() -> bool:
+            if key in self.objects:
+                return False
+            if self.full:
+                self.network.note("put on a full disk")
+                raise UnavailableError("the disk is full")
+            self.before_put(key, data)
+            self.objects[key] = data
+            self.after_change(key)
+            return True
+
+        return self.network.call("store", f"create {key}", effect)
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Store.get."""
@@ -72,6 +92,7 @@ class MemoryStore:
         return sorted(key for key in self.objects if key.startswith(prefix))
 
     def _object(self, key: str) -> bytes:
+        self.asked("look", key, key in self.objects, b"")
         try:
             return self.objects[key]
         except KeyError:
@@ -193,6 +214,86 @@ class VirtualClock:
     def sleep(self, seconds: float) -> None:
         """See Clock.sleep."""
         self.scheduler.sleep(seconds)
+
+
+@dataclass(eq=False)
+class LiveWorkers:
+    """The port Workers: who is alive is known of the processes; a death is noticed after a while."""
+
+    scheduler: Scheduler
+    processes: dict[str, Process] = field(default_factory=dict)  # by the workers' names, the last of each
+    _unfit: dict[tuple[str, str], tuple[Unfit, float]] = field(default_factory=dict)  # by run and worker, until when
+
+    def alive(self, service: Service) -> set[str]:
+        """See Workers.alive."""
+        return {name for name in self.processes if name.startswith(f"{service}-")}
+
+    def say_unfit(self, run_id: str, worker: str, unfit: Unfit) -> None:
+        """See Workers.say_unfit."""
+        self._unfit[run_id, worker] = unfit, self.scheduler.now + UNFIT_S
+
+    def unfit(self, run_id: str) -> Mapping[str, Unfit]:
+        """See Workers.unfit."""
+        now = self.scheduler.now
+        return {worker: unfit for (run, worker), (unfit, until) in self._unfit.items() if run == run_id and now < until}
+
+    def started(self, process: Process) -> None:
+        """A process is there."""
+        self.processes[process.name] = process
+
+    def died(self, process: Process) -> None:
+        """A process is gone, which is noticed when it is silent for long."""
+
+        def noticed() -> None:
+            if self.processes.get(process.name) is process:
+                del self.processes[process.name]
+
+        self.scheduler.at(ALIVE_S, noticed)
+
+
+@dataclass(eq=False)
+class VirtualDeadlines:
+    """The port Deadlines: the process crashes when its work hangs, and comes back like any that crashed."""
+
+    network: Network
+
+    @contextmanager
+    def watch(
+        self, what: str, floor_s: float, usual_s: float, expired: Callable[[], None]
+    ) -> Iterator[Callable[[], None]]:
+        """See Deadlines.watch."""
+        scheduler, process = self.network.scheduler, self.network.scheduler.running.process
+        over, deadline = False, scheduler.now + max(floor_s, 10 * usual_s)
+
+        def moved() -> None:
+            nonlocal deadline
+            deadline = max(deadline, scheduler.now + floor_s)
+
+        def end() -> None:
+            expired()
+            scheduler.crash(process)
+
+        def look() -> None:
+            if over or process.dead:
+                return
+            if scheduler.now < max(deadline, process.frozen_until):
+                scheduler.at(max(deadline, process.frozen_until) - scheduler.now, look)
+                return
+            self.network.note("work that hangs is ended")
+            scheduler.spawn(process, end)
+
+        look()
+        try:
+            yield moved
+        finally:
+            over = True
+
+
+class Silence:
+    """The port Notes."""
+
+    def note(self, run_id: str, sentence: str) -> None:
+        """See Notes.note."""
 
 
 def _short(message: Message) -> str:

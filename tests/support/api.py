@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,13 @@ from starlette.applications import Starlette
 
 from services.api.board import Backend
 from services.api.server import ApiServer, listening_socket
-from services.common.leases import RedisLeases
 from services.common.messages import Message, Task
 from services.common.object_store import ObjectStore
-from services.common.ports import UnavailableError, World
+from services.common.ports import Service, UnavailableError, World
 from services.common.problems import Problems
 from services.common.settings import Settings, read_settings
 from services.common.workspace import Workspace, now
-from services.common.world import SystemClock, real_world
+from services.common.world import real_workers, real_world
 from sparse_autoencoder.runs import RunMetadata
 from sparse_autoencoder.store import DirectoryStore, Store
 from tests.support.servers import RedisServer, S3Server, environment_of
@@ -70,9 +69,9 @@ class _NoQueue:
 
 def backend_without_servers(store: Store, data_folder: Path) -> Backend:
     """Services on a store that may be a directory, whose Redis is away: nothing waits for it."""
-    redis_url = "redis://127.0.0.1:1/0"
-    world = World(store, _NoQueue(), RedisLeases(redis_url, 1.0), SystemClock())
-    return Backend(world, Problems(redis_url), data_folder)
+    settings = Settings(redis_url="redis://127.0.0.1:1/0", s3_access_key="nobody", s3_secret_key="nothing")
+    world = replace(real_world(settings), store=store, queue=_NoQueue())
+    return Backend(world, Problems(settings.redis_url), data_folder)
 
 
 @contextmanager
@@ -93,6 +92,17 @@ def served_by(server: uvicorn.Server, port: int = 0) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def running(servers: Servers, *services: Service) -> Iterator[None]:
+    """Have a worker of each of these services say that it is alive."""
+    workers = real_workers(servers.settings())
+    with ExitStack() as present:
+        for service in services:
+            present.enter_context(workers.present(service, "host/1"))
+        wait_until(lambda: all(workers.alive(service) for service in services))
+        yield
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ def _events(lines: Iterator[bytes]) -> Iterator[Event]:
             yield Event(name, json.loads(line.removeprefix(b"data: ")))
 
 
-def make_finished(store: Store, finished: Path, run_id: str) -> None:
+def make_finished(store: Store, finished: Path, run_id: str, **changes: Any) -> None:
     """Give a run the published files of another that is in a folder, and finish it as the aggregator does."""
     source = DirectoryStore(finished.parent)
     space = Workspace(store, run_id)
@@ -133,8 +143,9 @@ def make_finished(store: Store, finished: Path, run_id: str) -> None:
         name = key.partition("/")[2]
         if name != "metadata.json":
             store.put(f"{run_id}/{name}", source.get(key))
-    space.folder.write_metadata(metadata_of(finished, run_id))
-    space.sweep([])
+    metadata = metadata_of(finished, run_id, **changes)
+    space.folder.write_metadata(metadata)
+    space.sweep(metadata)
 
 
 def metadata_of(run: Path, run_id: str, **changes: Any) -> RunMetadata:

@@ -23,8 +23,9 @@ from services.common.celery_app import create_app
 from services.common.messages import Message
 from services.common.object_store import ObjectStore
 from services.common.queue import CeleryQueue
+from services.common.records import RunRequest
 from services.common.settings import read_settings
-from services.common.workspace import RunRequest, Workspace
+from services.common.workspace import Workspace
 from sparse_autoencoder.main import run
 from sparse_autoencoder.runs import RunOptions
 from sparse_autoencoder.store import DirectoryStore, Store
@@ -76,6 +77,11 @@ class Service:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
+
+    @property
+    def folder(self) -> Path:
+        """The folder in which it runs."""
+        return self._log.parent
 
     @property
     def log(self) -> str:
@@ -157,7 +163,7 @@ class Cluster:
     def submit(self, options: RunOptions, run_id: str) -> Workspace:
         """Ask for a run, as the API does."""
         space = Workspace(self.store, run_id)
-        space.write_request(RunRequest(options=options, created_at=datetime.now(UTC).isoformat()))
+        assert space.create_request(RunRequest(options=options, created_at=datetime.now(UTC).isoformat()))
         CeleryQueue(create_app(self.settings)).send(Message(task="ingest", run_id=run_id))
         return space
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -49,6 +50,36 @@ class StoreContract:
         store.put("a", b"new")
         assert store.get("a") == b"new"
         assert store.list() == ["a"]
+
+    def test_what_is_created_is_an_object_like_any_other(self, store: Store) -> None:
+        assert store.create("run/größe № 1", b"content")
+        assert store.get("run/größe № 1") == b"content"
+        store.put("run/größe № 1", b"new")
+        assert store.get("run/größe № 1") == b"new"
+        assert store.list() == ["run/größe № 1"]
+
+    @pytest.mark.parametrize("content", [b"", b"first", b"another", b"of another length"])
+    def test_what_is_there_is_not_created(self, store: Store, content: bytes) -> None:
+        store.put("run/a", b"first")
+        assert not store.create("run/a", content)
+        assert store.get("run/a") == b"first"
+        assert store.list() == ["run/a"]
+
+    def test_what_was_deleted_can_be_created_again(self, store: Store) -> None:
+        assert store.create("run/a", b"first")
+        store.delete("run/a")
+        assert store.create("run/a", b"second")
+        assert store.get("run/a") == b"second"
+
+    def test_of_many_who_create_at_once_one_does(self, store: Store) -> None:
+        contents = [bytes([number]) * 10_000 for number in range(4)]
+        with ThreadPoolExecutor(len(contents)) as pool:
+            for attempt in range(2):
+                key = f"run/{attempt}"
+                done = list(pool.map(lambda content, key=key: store.create(key, content), contents))
+                assert done.count(True) == 1
+                assert store.get(key) == contents[done.index(True)]
+        assert len(store.list()) == 2
 
     def test_an_open_file_is_streamed_from_where_it_is(self, store: Store) -> None:
         file = io.BytesIO(b"0123456789")
@@ -167,6 +198,7 @@ class StoreContract:
     def test_a_key_that_is_no_plain_relative_path_is_refused(self, store: Store, key: str) -> None:
         calls: list[Callable[[], Any]] = [
             lambda: store.put(key, b"x"),
+            lambda: store.create(key, b"x"),
             lambda: store.get(key),
             lambda: store.size(key),
             lambda: store.delete(key),

@@ -139,7 +139,7 @@ def main() -> int:
 
     settings = read_settings()
     return run_worker(
-        "tester",
+        "encoder",
         sys.argv[1:],
         {"encode": _work, "ingest": _work, "aggregate": _work},
         settings,

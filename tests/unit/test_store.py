@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,13 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.store import DirectoryStore, NotFoundError, StoreFile, check_key
 from tests.support.store_contract import OUTSIDE, BrokenFile, StoreContract
 
-CALLS = [DirectoryStore.get, DirectoryStore.size, DirectoryStore.delete, lambda store, key: store.put(key, b"x")]
+CALLS = [
+    DirectoryStore.get,
+    DirectoryStore.size,
+    DirectoryStore.delete,
+    lambda store, key: store.put(key, b"x"),
+    lambda store, key: store.create(key, b"x"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +40,65 @@ def store(tmp_path: Path) -> DirectoryStore:
 
 class TestADirectory(StoreContract):
     """The promises of every store."""
+
+
+class TestADirectoryWithoutHardLinks(StoreContract):
+    """The same on a file system that has none, as FAT."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DirectoryStore:
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+        return DirectoryStore(tmp_path / "store")
+
+
+def test_a_file_whose_link_was_made_though_the_answer_was_lost_is_ours(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def link_and_ask_again(*names: Any, **options: Any) -> None:
+        link(*names, **options)
+        link(*names, **options)
+
+    monkeypatch.setattr(os, "link", link_and_ask_again)
+    assert store.create("run/a", b"content")
+    assert store.get("run/a") == b"content"
+    assert not store.create("run/a", b"other")
+
+
+def test_a_creation_leaves_nothing_else_behind(store: DirectoryStore) -> None:
+    assert [store.create("run/a", b"first"), store.create("run/a", b"second")] == [True, False]
+    assert [path.name for path in store.root.rglob("*")] == ["run", "a"]
+
+
+def test_who_writes_and_who_empties_a_folder_do_not_disturb_each_other(store: DirectoryStore) -> None:
+    def write_and_delete(number: int) -> None:
+        for _ in range(50):
+            store.put(f"run/files/{number}", b"content")
+            store.delete(f"run/files/{number}")
+            assert store.create(f"run/files/{number}", b"content")
+            store.delete(f"run/files/{number}")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write_and_delete, range(6)))
+    assert list(store.root.iterdir()) == []
+
+
+def test_what_is_written_and_the_folders_made_for_it_are_safe_before_put_returns(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    store.put("run/files/a", b"content")
+    first = store.root / "run/files/a"
+    assert synced[0] == first.stat().st_ino
+    assert set(synced[1:]) == {folder.stat().st_ino for folder in list(first.parents)[:4]}
+    synced.clear()
+    store.put("run/files/b", b"content")
+    assert synced == [(store.root / "run/files" / name).stat().st_ino for name in ("b", ".")]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError()])
