@@ -149,6 +149,25 @@ def test_reading_that_hangs_ends_the_process_with_what_was_computed(world: World
     assert resume(hung.name, DirectoryStore(output)).num_prompts == 56
 
 
+SLOW = """
+import sys, time
+from sparse_autoencoder import command, main
+first = main._first
+def records(source, most):
+    for number, record in enumerate(first(source, most)):
+        if number < 9:
+            time.sleep(0.25)
+        yield record
+main._first = records
+sys.exit(command.main(sys.argv[1:]))
+"""
+
+
+def test_reading_that_is_slow_and_moves_does_not_hang(world: World, tmp_path: Path) -> None:
+    done = python(SLOW, *world.flags(tmp_path, **OPTIONS))  # a chunk takes longer than reading may stand still
+    assert done.returncode == 0, done.stderr
+
+
 PIPE = """
 import sys
 from sparse_autoencoder import command, run_watch
@@ -201,12 +220,13 @@ def test_a_pipe_may_wait_for_ever_but_it_is_said(world: World, tmp_path: Path) -
 
 
 STOPPED = """
-import os, signal, sys, threading
+import ctypes, os, signal, sys
 from sparse_autoencoder import chunks, command
 encode_chunk = chunks.encode_chunk
 def encode(encoder, chunk, policy):
     if chunk.index == 4:
         os.kill(os.getpid(), signal.SIGTSTP)
+        ctypes.PyDLL(None).usleep(300_000)  # keeps the interpreter's lock: nobody can set the backstop again
     return encode_chunk(encoder, chunk, policy)
 chunks.encode_chunk = encode
 sys.exit(command.main(sys.argv[1:]))
