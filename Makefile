@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VIEWER := services/viewer
+# Which of PyTorch's builds, see infra/install_torch.py: without an NVIDIA GPU not the one with CUDA's gigabytes.
+TORCH_BUILD ?= $(if $(filter Linux,$(shell uname)),$(if $(shell command -v nvidia-smi),pypi,cpu),pypi)
 # Node.js is taken from PATH, or else from the virtual environment, where install-node puts it.
 export PATH := $(PATH):$(abspath $(BIN))
 
@@ -15,6 +17,7 @@ $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "saescope needs Python 3.11 or newer; say which one with: make PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python infra/install_torch.py $(TORCH_BUILD) $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 

@@ -25,16 +25,18 @@ import torch
 from benchmarks.headlines import Work
 from benchmarks.results import RunShares
 from benchmarks.setting import Target, multiplying_as
-from sparse_autoencoder import blocks, chunks, main, publishing, runs, store, summary
+from sparse_autoencoder import blocks, chunks, device_blocks, main, publishing, runs, states, store, summary
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 
 _SUMMARISING = (
-    (blocks.BlockSummariser, ("__init__", "summary", "row_features")),
+    (blocks.BlockSummariser, ("__init__", "unrounded", "row_features")),
+    (device_blocks.DeviceSummariser, ("__init__", "unrounded", "row_features")),
     (summary.Summary, ("merge",)),
 )
 _STORING: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (runs.RunState, ("merge",)),
-    (runs.RunFolder, ("write_vocabulary", "write_state")),
+    (runs.RunFolder, ("write_vocabulary",)),
+    (states, ("write_state",)),
     (store.DirectoryStore, ("put",)),
 )
 

@@ -25,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import ranges
-from sparse_autoencoder.blocks import BLOCK_TOKENS, SparseActivations, summarise_blocks
+from sparse_autoencoder.blocks import BLOCK_TOKENS, SparseActivations
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.runs import RunFolder, RunState
 from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import TokenPolicy, Windows, windows_of
 
@@ -171,7 +172,7 @@ def merge_chunk(state: RunState, folder: RunFolder, chunk: int, watch: Stopwatch
 
 
 def save(state: RunState, folder: RunFolder, watch: Stopwatch) -> int:
-    """Save the state as RunFolder.write_state does, and tell its size in bytes."""
+    """Save the state as write_state does, and tell its size in bytes."""
     with watch.step("encode state"):
         data = state.to_bytes()
     with watch.step("put state"):

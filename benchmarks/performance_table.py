@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/performance.md from benchmarks/results/*.json: machines' tables, and precisions'.
+"""Writes the generated parts of docs/performance.md from benchmarks/results/*.json: of machines, GPUs, precisions.
 
     python -m benchmarks.performance_table
 
@@ -10,22 +10,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks import precision_table
+from benchmarks import gpu_table, precision_table
 from benchmarks.agreement import PrecisionResults
+from benchmarks.gpu.results import read_results
 from benchmarks.markdown import percent, table
-from benchmarks.results import FOLDER, PRECISION_FILE, Hardware, Record, Results, read_all
+from benchmarks.record_table import count, record_table
+from benchmarks.results import FOLDER, GPU_PREFIX, PRECISION_FILE, Hardware, Record, Results, read_all
 from benchmarks.start_up import STARTING
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-_PART = re.compile(r"(<!-- generated: (?P<name>results|precision) -->\n).*?(<!-- end -->)", re.DOTALL)
-_HEAD = ("what", "device", "precision", "latents", "tokens/s", "µs a token", "GFLOP/s", "of the GEMM rate", "repeats")
-_NUMBERS = 6  # of the columns, the last
+_PART = re.compile(r"(<!-- generated: (?P<name>results|gpu|precision) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NOTHING = "Nothing has been measured yet: `{}`.\n"
 
 
 def generated(text: str, folder: Path = FOLDER) -> str:
     """The page's text with its generated parts made anew."""
-    parts = {"results": _machines, "precision": _precisions}
+    parts = {"results": _machines, "gpu": _gpus, "precision": _precisions}
     return _PART.sub(lambda match: match[1] + parts[match["name"]](folder) + match[3], text)
 
 
@@ -36,6 +36,13 @@ def write() -> None:
 
 def _machines(folder: Path) -> str:
     return "\n".join(section(results) for results in read_all(folder)) or _NOTHING.format("make bench")
+
+
+def _gpus(folder: Path) -> str:
+    found = [read_results(path) for path in sorted(folder.glob(f"{GPU_PREFIX}*.json"))]
+    # a CPU that stood in for a GPU is no news
+    sections = [gpu_table.section(results) for results in found if results.device == "cuda"]
+    return "\n".join(sections) or _NOTHING.format("python -m benchmarks.gpu")
 
 
 def _precisions(folder: Path) -> str:
@@ -53,7 +60,7 @@ def section(results: Results) -> str:
         f"`{results.command}` on {results.measured_on}, PyTorch {results.hardware.torch_version}, "
         f"{results.hardware.torch_threads} threads, load {results.load_before:g} before.",
         "",
-        *table(_HEAD, [_cells(record) for record in results.records if record.name not in STARTING], _NUMBERS),
+        *record_table([record for record in results.records if record.name not in STARTING]),
     ]
     runs = [record for record in results.records if record.run is not None]
     if runs:
@@ -69,21 +76,6 @@ def _machine(hardware: Hardware) -> str:
     return f"{hardware.cpu}, {hardware.cores} cores, {hardware.memory_gib} GiB{gpu}"
 
 
-def _cells(record: Record) -> list[str]:
-    named = [record.name, record.device, record.precision or "", _count(record.latents)]
-    if not record.measured:
-        return [*named, "not measured", "", "", "", ""]
-    speed = record.tokens_per_s
-    return [
-        *named,
-        _rounded(speed),
-        "" if not speed else _digits(1e6 / speed),
-        _rounded(record.gflops),
-        percent(record.fraction_of_roofline),
-        str(record.repeats),
-    ]
-
-
 _RUN_HEAD = (
     *("run", "precision", "latents", "rows", "seconds", "fastest", "slowest", "of it publishing", "waiting for rows"),
     *("summary and merge", "of the GEMM rate, nothing twice", "loading, not counted", "device memory"),
@@ -97,8 +89,8 @@ def _run_cells(record: Record) -> list[str]:
     return [
         f"{record.name}, {record.device}",
         record.precision or "",
-        _count(record.latents),
-        _count(record.rows),
+        count(record.latents),
+        count(record.rows),
         *(f"{seconds or 0:.1f}" for seconds in (record.seconds, record.fastest_s, record.slowest_s)),
         f"{run.publishing_s:.1f}",
         percent(run.waiting),
@@ -116,21 +108,6 @@ _START_NUMBERS = 4
 def _start_cells(record: Record) -> list[str]:
     times = (record.seconds, record.fastest_s, record.slowest_s)
     return [record.name, *(f"{seconds or 0:.2f}" for seconds in times), str(record.repeats)]
-
-
-def _count(number: int | None) -> str:
-    return f"{number:,}" if number else ""
-
-
-def _rounded(number: float | None) -> str:
-    if number is None:
-        return ""
-    return f"{number:,.0f}" if number >= 100 else _digits(number)
-
-
-def _digits(number: float) -> str:
-    """Three significant digits at least, none of them as a power of ten."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 if __name__ == "__main__":

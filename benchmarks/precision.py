@@ -28,7 +28,9 @@ from benchmarks.setting import FULL, QUICK, Scale, Setting, Target
 from benchmarks.tf32 import emulated
 from services.cli import DEMO_ROWS
 from sparse_autoencoder.blocks import Activations, SparseActivations
+from sparse_autoencoder.checkpoints import load_autoencoder
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
+from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.loading import load_models, load_tokens, open_rows
 from sparse_autoencoder.runs import Precision, RunOptions
@@ -51,25 +53,32 @@ class RecordingEncoder(Encoder):
     def activations(self, block: Windows) -> Activations:
         """See Encoder.activations."""
         found = super().activations(block)
-        assert isinstance(found, SparseActivations)  # on a CPU
-        self.found.append((block, found))
+        self.found.append((block, _on_host(found)))
         return found
 
 
+def _on_host(found: Activations) -> SparseActivations:
+    if isinstance(found, DeviceActivations):
+        return SparseActivations(*(part.cpu().numpy() for part in (found.token, found.feature, found.value)))
+    assert isinstance(found, SparseActivations)
+    return found
+
+
 def encode(options: RunOptions, chunk: Chunk, precision: Precision) -> Encoded:
-    """Load the models in a precision and encode the chunk."""
+    """Load the models in a precision and encode the chunk; a CPU emulates TF32."""
     print(f"  {precision}", flush=True)
-    emulates = precision == "tf32"
+    emulates = precision == "tf32" and options.device == "cpu"
     options = options.model_copy(update={"precision": "float32" if emulates else precision})
     with emulated() if emulates else nullcontext():
         models = load_models(options)
         encoder = RecordingEncoder(
             models.subject,
-            models.autoencoder,
+            load_autoencoder(models.checkpoint),
             location=options.location,
             layer_index=options.layer,
             policy=models.policy,
-            spec=SummarySpec(models.autoencoder.n_latents, options.top_tokens_per_feature, options.seed),
+            spec=SummarySpec(models.num_features, options.top_tokens_per_feature, options.seed),
+            tf32=options.precision == "tf32",
         )
         summary = encoder.encode(chunk, FEATURES_PER_ROW).summary
     blocks = [found for _windows, found in encoder.found]
@@ -90,9 +99,9 @@ def encode(options: RunOptions, chunk: Chunk, precision: Precision) -> Encoded:
 def measure(name: str, options: RunOptions) -> Sample:
     """Encode the options' rows in all precisions."""
     print(name, flush=True)
-    tokenizer, policy = load_tokens(options)
+    tokens = load_tokens(options)
     with open_rows(options) as source:
-        chunk = tokenise(0, list(source), tokenizer, policy)
+        chunk = tokenise(0, list(source), tokens.tokenizer, tokens.policy)
     reference = encode(options, chunk, REFERENCE)
     summary = reference.summary
     windows = np.bincount(summary.top.feature)

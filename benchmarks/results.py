@@ -6,16 +6,16 @@ Knows neither how it was measured nor how it is shown.
 from __future__ import annotations
 
 import os
-import platform
 import re
 from pathlib import Path
 
-import psutil
-import torch
 from pydantic import BaseModel, ConfigDict
 
+from sparse_autoencoder.processor import cpu_model
+
 FOLDER = Path(__file__).parent / "results"
-PRECISION_FILE = "precision.json"  # what benchmarks.precision found; all others are machines'
+PRECISION_FILE = "precision.json"  # what benchmarks.precision found
+GPU_PREFIX = "gpu-"  # of the files of benchmarks.gpu; all others are machines'
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -73,11 +73,13 @@ class Hardware(BaseModel):
     @classmethod
     def here(cls) -> Hardware:
         """This one."""
+        import torch  # here, so that results can be read without it
+
         gpu = torch.cuda.get_device_properties(0) if torch.cuda.is_available() else None
         return cls(
-            cpu=_cpu_model(),
+            cpu=cpu_model(),
             cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-            memory_gib=round(psutil.virtual_memory().total / 2**30),
+            memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
             torch_version=str(torch.__version__),
             torch_threads=torch.get_num_threads(),
             gpu=gpu.name if gpu else None,
@@ -118,14 +120,6 @@ class Results(BaseModel):
 
 def read_all(folder: Path = FOLDER) -> list[Results]:
     """The results of all machines, by their files' names."""
-    paths = sorted(path for path in folder.glob("*.json") if path.name != PRECISION_FILE)
-    return [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in paths]
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = re.findall(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE)
-        if names:
-            return str(names[0]).strip()
-    return platform.processor() or platform.machine()
+    paths = sorted(folder.glob("*.json"))
+    machines = [path for path in paths if path.name != PRECISION_FILE and not path.name.startswith(GPU_PREFIX)]
+    return [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in machines]

@@ -5,7 +5,7 @@ Knows sizes and files, not how anything is computed or timed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,21 +126,21 @@ QUICK = Scale(
 class Setting:
     """Models and rows in a folder, written when they are first asked for."""
 
-    def __init__(self, folder: Path, scale: Scale) -> None:
+    def __init__(self, folder: Path, scale: Scale, tokenizer_writer: Callable[[Path], None] = write_tokenizer) -> None:
         self.folder = folder
         self.scale = scale
         self.subject_folder = folder / "subject"
-        write_random_gpt2(self.subject_folder, dict(scale.config))
-        write_tokenizer(self.subject_folder)
+        written = folder / "written"
+        if not written.exists():  # by another process
+            write_random_gpt2(self.subject_folder, dict(scale.config))
+            tokenizer_writer(self.subject_folder)
+            written.touch()
         self.tokenizer = RowTokenizer(tokenizer_file(self.subject_folder))
         self.policy = TokenPolicy(scale.config["bos_token_id"])
 
     def headlines(self, rows: int) -> Path:
         """A CSV file of generated headlines."""
-        path = self.folder / f"headlines-{rows}.csv"
-        if not path.exists():
-            write_csv(rows, 0, str(path))
-        return path
+        return _made(self.folder / f"headlines-{rows}.csv", lambda path: write_csv(rows, 0, str(path)))
 
     def options(self, target: Target, rows: int, chunk_rows: int | None = None) -> RunOptions:
         """A run over headlines on the target."""
@@ -166,7 +166,15 @@ class Setting:
 
     def _autoencoder_file(self, target: Target) -> Path:
         assert target.latents is not None
-        path = self.folder / f"autoencoder-{target.latents}.pt"
-        if not path.exists():
-            write_random_autoencoder(path, target.latents, self.scale.d_model, k=self.scale.k)
-        return path
+        latents, width, k = target.latents, self.scale.d_model, self.scale.k
+        path = self.folder / f"autoencoder-{latents}.pt"
+        return _made(path, lambda path: write_random_autoencoder(path, latents, width, k=k))
+
+
+def _made(path: Path, write: Callable[[Path], object]) -> Path:
+    """The file, which is written if it isn't there; whole, should the process be killed meanwhile."""
+    if not path.exists():
+        part = path.with_name(f"part-{path.name}")
+        write(part)
+        part.replace(path)
+    return path

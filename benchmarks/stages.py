@@ -21,13 +21,14 @@ from benchmarks.results import Record
 from benchmarks.roofline import Roofline
 from benchmarks.setting import LOCATION, PRECISIONS, Setting, Target, multiplying_as
 from benchmarks.timing import timed
-from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations, summarise_blocks
+from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.encoding import Encoder, batch_tokens
 from sparse_autoencoder.latents import LatentEncoder
 from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.subject import Subject
+from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.top_k import top_k
 from sparse_autoencoder.wide import row_tiles
@@ -41,7 +42,7 @@ def measure_stages(setting: Setting, device: str, roofline: Roofline) -> list[Re
     with tempfile.TemporaryDirectory() as folder:
         cases = _cpu_cases(setting, Path(folder)) if device == "cpu" else []
         for precision in PRECISIONS[device]:
-            cases += _computing_cases(setting, Target(device, precision))
+            cases += computing_cases(setting, Target(device, precision))
         alternate(cases, setting.scale.rounds, roofline)
     return [case.record(roofline) for case in cases]
 
@@ -116,7 +117,7 @@ def draw_activations(
     return SparseActivations(np.repeat(token, k).astype(np.int32), features.ravel(), values.ravel())
 
 
-def _computing_cases(setting: Setting, target: Target) -> list[Case]:
+def computing_cases(setting: Setting, target: Target) -> list[Case]:
     """The subject model, the SAE with either number of latents, and both as the encoder runs them."""
     records = distinct_rows(setting.headlines(setting.scale.stage_rows))
     _chunk, windows = windows_of_rows(records, setting.tokenizer, setting.policy, setting.scale.computed_tokens(target))

@@ -13,8 +13,9 @@ import time
 
 import numpy as np
 
-from sparse_autoencoder.blocks import BLOCK_TOKENS, SparseActivations, summarise_blocks
+from sparse_autoencoder.blocks import BLOCK_TOKENS, SparseActivations
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
+from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import TokenPolicy, Windows, windows_of
 

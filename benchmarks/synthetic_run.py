@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.merge_speed import ROWS_PER_CHUNK, Rows, blocks_of, frequencies, make_rows
-from sparse_autoencoder.blocks import summarise_blocks
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.command import at_least
 from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.publishing import publish
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
 from sparse_autoencoder.store import DirectoryStore, Store
+from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary
 from sparse_autoencoder.windows import Chunk, cut_windows
 from tests.support.live_runs import metadata_of

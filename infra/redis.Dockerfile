@@ -1,5 +1,6 @@
 # redis: Redis with this project's configuration, as the user redis.
-FROM redis:7-bookworm
+ARG REDIS_IMAGE=redis:7-bookworm
+FROM ${REDIS_IMAGE}
 RUN install -d -o redis -g redis -m 700 /var/lib/redis
 COPY redis.conf /etc/saescope/redis.conf
 USER redis

@@ -8,11 +8,8 @@ This file is numpy only; where activations come from and where summaries go it d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,23 +26,23 @@ from sparse_autoencoder.arrays import (
     stable_argsort,
 )
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.exact_sums import power_sums
+from sparse_autoencoder.exact_sums import Scale, power_parts
 from sparse_autoencoder.examples import Examples, activation_draws, token_draws, weakness
-from sparse_autoencoder.overlap import one_behind
 from sparse_autoencoder.summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.unrounded import Unrounded
 from sparse_autoencoder.windows import Windows
 
 BLOCK_TOKENS = 65_536  # what is sorted at once; larger blocks need more memory and merge less often
-_WORKERS = 2  # blocks that are summarised at the same time: numpy sorts outside the interpreter's lock
+Number = TypeVar("Number", bound=np.generic)
 LAST_BIN = 2**31 - 1  # of a histogram: what is beyond counts there
 _DENSE_BINS = 1 << 24  # features times bins that are counted in one dense array
 
 
 class Summariser(Protocol):
-    """Reduces one block's activations."""
+    """Reduces the activations of one block, or of a part of one."""
 
-    def summary(self, num_tokens: int) -> Summary:
-        """The block's summary; `num_tokens` of its tokens are counted."""
+    def unrounded(self, num_tokens: int) -> Unrounded:
+        """What it contributes to the block's summary; `num_tokens` of its tokens are counted."""
 
     def row_features(self, per_row: int) -> RowFeatures:
         """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""
@@ -54,8 +51,19 @@ class Summariser(Protocol):
 class Activations(Protocol):
     """The positive activations at a block's counted tokens, wherever they are."""
 
-    def summariser(self, block: Windows, spec: SummarySpec) -> Summariser:
-        """What reduces them; raises SaescopeError if one isn't finite."""
+    out_of_memory: ClassVar[tuple[type[BaseException], ...]]  # what is raised where there is no memory for them
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def summariser(self, block: Windows, spec: SummarySpec, scale: Scale | None = None) -> Summariser:
+        """What reduces them; raises SaescopeError if one isn't finite. `scale`: of the block, if this is a part."""
+
+    def maxima(self, n_features: int) -> NDArray[np.float32]:
+        """Each feature's largest activation, 0 where it has none; [features]."""
+
+    def between(self, begin: int, end: int) -> Activations:
+        """Those at the tokens from `begin` to before `end`, which are then counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +73,30 @@ class SparseActivations:
     Windows with the same tokens have the same activations.
     """
 
+    out_of_memory: ClassVar[tuple[type[BaseException], ...]] = (MemoryError,)
+
     token: NDArray[np.int32]  # index into the block's flat tokens
     feature: NDArray[np.int32]
     value: NDArray[np.float32]
 
-    def summariser(self, block: Windows, spec: SummarySpec) -> Summariser:
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def summariser(self, block: Windows, spec: SummarySpec, scale: Scale | None = None) -> Summariser:
         """See Activations.summariser."""
-        return BlockSummariser(block, self, spec)
+        return BlockSummariser(block, self, spec, scale)
+
+    def maxima(self, n_features: int) -> NDArray[np.float32]:
+        """See Activations.maxima."""
+        found = np.zeros(n_features, np.float32)
+        with np.errstate(invalid="ignore"):  # what is no number stays none
+            np.maximum.at(found, self.feature, self.value)
+        return found
+
+    def between(self, begin: int, end: int) -> SparseActivations:
+        """See Activations.between."""
+        inside = (self.token >= begin) & (self.token < end)
+        return SparseActivations(self.token[inside] - np.int32(begin), self.feature[inside], self.value[inside])
 
 
 @dataclass(frozen=True)
@@ -83,34 +108,6 @@ class RowFeatures:
     value: NDArray[np.float32]
     window: NDArray[np.int32]
     position: NDArray[np.int32]
-
-
-def summarise_blocks(
-    blocks: Iterable[tuple[Windows, Activations]], spec: SummarySpec, *, first_counted: int, per_row: int
-) -> tuple[Summary, list[RowFeatures]]:
-    """The summary of consecutive blocks, and their rows' strongest features, at most `per_row` each.
-
-    A block's tokens count from position `first_counted` of each window on. While blocks are summarised and merged the
-    next is taken from `blocks`, so that its activations can be computed meanwhile; no more than a few are in memory.
-    """
-    summary = Summary.empty(spec)
-    row_features: list[RowFeatures] = []
-
-    def reduce(block: Windows, activations: Activations) -> tuple[Summary, RowFeatures]:
-        summariser = activations.summariser(block, spec)
-        num_tokens = len(block.tokens) - first_counted * len(block)
-        return summariser.summary(num_tokens), summariser.row_features(per_row)
-
-    def merge(reduced: Future[tuple[Summary, RowFeatures]]) -> None:
-        nonlocal summary
-        part, rows = reduced.result()
-        summary = summary.merge(part)
-        row_features.append(rows)
-
-    with ThreadPoolExecutor(_WORKERS) as pool, one_behind() as later:
-        for block, activations in blocks:
-            later(partial(merge, pool.submit(reduce, block, activations)))
-    return summary, row_features
 
 
 def not_finite(block: Windows) -> SaescopeError:
@@ -148,11 +145,14 @@ def first_of_texts(block: Windows) -> Mask:
 class BlockSummariser:
     """Orders one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
 
-    def __init__(self, block: Windows, activations: SparseActivations, spec: SummarySpec) -> None:
+    def __init__(
+        self, block: Windows, activations: SparseActivations, spec: SummarySpec, scale: Scale | None = None
+    ) -> None:
         if not np.isfinite(activations.value).all():
             raise not_finite(block)
         self._block = block
         self._spec = spec
+        self._scale = scale
         self._feature_bits = bits_for(spec.n_features - 1)
         order = stable_argsort(
             (activations.feature, self._feature_bits), (activations.token, bits_for(len(block.tokens) - 1))
@@ -171,19 +171,41 @@ class BlockSummariser:
             np.arange(len(self._run_starts), dtype=np.int32), np.diff(self._run_starts, append=len(self._feature))
         )
 
-    def summary(self, num_tokens: int) -> Summary:
-        """The block's summary; `num_tokens` of its tokens are counted."""
+    def unrounded(self, num_tokens: int) -> Unrounded:
+        """See Summariser.unrounded."""
         if not len(self._feature):
-            return replace(Summary.empty(self._spec), num_tokens=num_tokens)
+            return Unrounded.empty(self._spec, num_tokens)
+        starts = group_starts(self._feature)
+        fired = self._feature[starts]
+        maximum = np.maximum.reduceat(self._value, starts)
+        on_scale = Scale(maximum, len(self._block.tokens))
+        if self._scale is not None:
+            on_scale = Scale(self._scale.maximum[fired], self._scale.most)
+
+        def spread(numbers: NDArray[Number]) -> NDArray[Number]:
+            dense = np.zeros(self._spec.n_features, numbers.dtype)
+            dense[fired] = numbers
+            return dense
+
+        sums = power_parts(self._value, starts, on_scale)
         key, count = self._histogram()
-        return Summary(
-            self._spec,
-            num_tokens=num_tokens,
-            **self._sums(),  # type: ignore[arg-type]
-            histogram_key=key,
-            histogram_count=count,
-            top=self._examples(self._strongest()),
-            random=self._random(),
+        nothing = np.zeros(self._spec.n_features)
+        return Unrounded(
+            Summary(
+                self._spec,
+                num_tokens=num_tokens,
+                count=spread(np.diff(starts, append=len(self._value))),
+                sum1=nothing,
+                sum2=nothing,
+                sum3=nothing,
+                sum4=nothing,
+                maximum=spread(maximum),
+                histogram_key=key,
+                histogram_count=count,
+                top=self._examples(self._strongest()),
+                random=self._random(),
+            ),
+            [(spread(coarse), spread(fine)) for coarse, fine in sums],
         )
 
     def row_features(self, per_row: int) -> RowFeatures:
@@ -201,26 +223,6 @@ class BlockSummariser:
             window=self._block.numbers[window],
             position=(self._token[index] - self._block.starts[window]).astype(np.int32),
         )
-
-    def _sums(self) -> dict[str, NDArray[np.generic]]:
-        starts = group_starts(self._feature)
-        fired = self._feature[starts]
-        maximum = np.maximum.reduceat(self._value, starts)
-        sum1, sum2, sum3, sum4 = power_sums(self._value, starts, maximum, most=len(self._block.tokens))
-
-        def spread(numbers: NDArray[np.generic]) -> NDArray[np.generic]:
-            dense = np.zeros(self._spec.n_features, numbers.dtype)
-            dense[fired] = numbers
-            return dense
-
-        return {
-            "count": spread(np.diff(starts, append=len(self._value))),
-            "sum1": spread(sum1),
-            "sum2": spread(sum2),
-            "sum3": spread(sum3),
-            "sum4": spread(sum4),
-            "maximum": spread(maximum),
-        }
 
     def _histogram(self) -> tuple[Ints, Ints]:
         """Keys (feature << 32 | bin) and counts of the bins in use; bin = ceil(a / 0.2), as in OpenAI's viewer."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.file_hashes import FileState, sha256_of
 from sparse_autoencoder.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Checkpoint:
     path: Path
     size: int
     sha256: str
+    state: FileState  # the file's before it was hashed: who has loaded it asks whether it still is that file
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +118,15 @@ def load_autoencoder(checkpoint: Checkpoint, n_inputs: int | None = None) -> Aut
 def _local(address: str) -> Checkpoint:
     path = Path(address)
     try:
-        size = path.stat().st_size
-        sha256 = _sha256(path)
+        state = FileState.of(path)
+        sha256 = sha256_of(path)
     except FileNotFoundError as error:
         raise SaescopeError(f"there is no checkpoint {path}; check the path of the autoencoder") from error
     except IsADirectoryError as error:
         raise SaescopeError(f"{path} is a folder; give the path of one checkpoint file") from error
     except OSError as error:
         raise SaescopeError(f"the checkpoint {path} can't be read: {error.strerror}") from error
-    return Checkpoint(address, path, size, sha256)
+    return Checkpoint(address, path, state.size, sha256, state)
 
 
 def _cached_path(address: str) -> Path:
@@ -145,16 +147,16 @@ def _verified(address: str, path: Path) -> Checkpoint | None:
     """The cached checkpoint, or None if there is none that agrees with its record."""
     try:
         record = _CacheRecord(**json.loads(_record_path(path).read_text(encoding="utf-8")))
-        size = path.stat().st_size
+        state = FileState.of(path)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
         _log.warning("the record of %s is damaged: downloading the checkpoint again", path)
         return None
-    if size != record.size or _sha256(path) != record.sha256:
+    if state.size != record.size or sha256_of(path) != record.sha256:
         _log.warning("%s isn't what was downloaded, it was changed or cut: downloading it again", path)
         return None
-    return Checkpoint(address, path, size, record.sha256)
+    return Checkpoint(address, path, state.size, record.sha256, state)
 
 
 def _download(address: str, path: Path) -> Checkpoint:
@@ -165,6 +167,7 @@ def _download(address: str, path: Path) -> Checkpoint:
         blob = blobs.describe(address)
         sha256 = _write_part(address, part, blob)
         part.replace(path)
+        state = FileState.of(path)
     except blobs.BlobError as error:
         raise SaescopeError(
             f"the checkpoint {address} can't be downloaded: {error}; it isn't in the cache {cache_folder()} either. "
@@ -176,7 +179,7 @@ def _download(address: str, path: Path) -> Checkpoint:
     new_record = _record_path(path).with_name(f"{path.name}.json.part")
     new_record.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
     new_record.replace(_record_path(path))
-    return Checkpoint(address, path, record.size, record.sha256)
+    return Checkpoint(address, path, record.size, record.sha256, state)
 
 
 def _write_part(address: str, part: Path, blob: blobs.Blob) -> str:
@@ -197,11 +200,6 @@ def _write_part(address: str, part: Path, blob: blobs.Blob) -> str:
     if blob.md5 is not None and md5.hexdigest() != blob.md5:
         raise blobs.BlobError("it arrived damaged, its MD5 isn't the server's")
     return sha256.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -42,9 +42,10 @@ from sparse_autoencoder.device_arrays import (
     to_host,
     unsigned_order,
 )
-from sparse_autoencoder.exact_sums import POWERS, Grids, exponents, unscaled
+from sparse_autoencoder.exact_sums import POWERS, Grids, Scale
 from sparse_autoencoder.examples import Examples
 from sparse_autoencoder.summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.unrounded import Unrounded
 from sparse_autoencoder.windows import Windows
 
 
@@ -57,6 +58,9 @@ class DeviceActivations:
     value: Tensor  # float32
     _computed: torch.cuda.Event | None = field(init=False, default=None)
 
+    # MemoryError: of the host, where the result goes
+    out_of_memory: ClassVar[tuple[type[BaseException], ...]] = (torch.OutOfMemoryError, MemoryError)
+
     def __post_init__(self) -> None:
         if self.value.is_cuda:
             device = self.value.device
@@ -65,11 +69,35 @@ class DeviceActivations:
             for tensor in (self.token, self.feature, self.value):  # not to be freed while the other stream reads them
                 tensor.record_stream(_cuda_stream(device))
 
-    def summariser(self, block: Windows, spec: SummarySpec) -> DeviceSummariser:
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def summariser(self, block: Windows, spec: SummarySpec, scale: Scale | None = None) -> DeviceSummariser:
         """See blocks.Activations.summariser."""
+        self._wait()
+        return DeviceSummariser(block, self, spec, scale)
+
+    def maxima(self, n_features: int) -> NDArray[np.float32]:
+        """See blocks.Activations.maxima."""
+        self._wait()
+        with _beside(self.value.device):
+            found = torch.zeros(n_features, device=self.value.device)
+            found.scatter_reduce_(0, self.feature.long(), self.value, "amax")
+            maxima: NDArray[np.float32] = found.cpu().numpy()
+        return maxima
+
+    @torch.inference_mode()
+    def between(self, begin: int, end: int) -> DeviceActivations:
+        """See blocks.Activations.between."""
+        self._wait()
+        with _beside(self.value.device):
+            inside = torch.nonzero((self.token >= begin) & (self.token < end)).flatten()
+            return DeviceActivations(self.token[inside] - begin, self.feature[inside], self.value[inside])
+
+    def _wait(self) -> None:
+        """Until they are computed: here, so that the other stream never waits for the model's."""
         if self._computed is not None:
-            self._computed.synchronize()  # here, so that the other stream never waits for the model's
-        return DeviceSummariser(block, self, spec)
+            self._computed.synchronize()
 
 
 @cache
@@ -121,9 +149,12 @@ class _Columns:
 class DeviceSummariser:
     """Orders one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
 
-    def __init__(self, block: Windows, activations: DeviceActivations, spec: SummarySpec) -> None:
+    def __init__(
+        self, block: Windows, activations: DeviceActivations, spec: SummarySpec, scale: Scale | None = None
+    ) -> None:
         self._spec = spec
-        self._most = len(block.tokens)  # a feature's activations are not more
+        self._scale = scale
+        self._most = len(block.tokens) if scale is None else scale.most  # a feature's activations are not more
         self._n_rows = len(block)  # rows are not more
         self._device = activations.value.device
         with _beside(self._device):
@@ -145,10 +176,10 @@ class DeviceSummariser:
             self._run_bounds = torch.cat([torch.nonzero(begins).flatten(), end])
             self._run_of = running_total(begins)[1:] - 1
 
-    def summary(self, num_tokens: int) -> Summary:
-        """See blocks.Summariser.summary."""
+    def unrounded(self, num_tokens: int) -> Unrounded:
+        """See blocks.Summariser.unrounded."""
         if not len(self._value):
-            return replace(Summary.empty(self._spec), num_tokens=num_tokens)
+            return Unrounded.empty(self._spec, num_tokens)
         with _beside(self._device):
             by_strength = sorted_order(self._feature, self._weakness)
             strongest = self._strongest(by_strength)
@@ -160,20 +191,24 @@ class DeviceSummariser:
                     **{f"random.{name}": column for name, column in self._examples(self._random()).items()},
                 }
             )
-        sum1, sum2, sum3, sum4 = self._unscaled_sums(host)
-        return Summary(
-            self._spec,
-            num_tokens=num_tokens,
-            count=host["count"],
-            sum1=sum1,
-            sum2=sum2,
-            sum3=sum3,
-            sum4=sum4,
-            maximum=host["maximum"],
-            histogram_key=host["histogram_key"],
-            histogram_count=host["histogram_count"],
-            top=_to_examples(host, "top"),
-            random=_to_examples(host, "random"),
+        grids = Grids.of(self._most)
+        nothing = np.zeros(self._spec.n_features)
+        return Unrounded(
+            Summary(
+                self._spec,
+                num_tokens=num_tokens,
+                count=host["count"],
+                sum1=nothing,
+                sum2=nothing,
+                sum3=nothing,
+                sum4=nothing,
+                maximum=host["maximum"],
+                histogram_key=host["histogram_key"],
+                histogram_count=host["histogram_count"],
+                top=_to_examples(host, "top"),
+                random=_to_examples(host, "random"),
+            ),
+            [(host[f"coarse{power}"] * grids.coarse, host[f"fine{power}"] * grids.fine) for power in POWERS],
         )
 
     def row_features(self, per_row: int) -> RowFeatures:
@@ -205,8 +240,9 @@ class DeviceSummariser:
         strongest = self._value[by_strength[self._bounds[:-1].clamp(max=len(by_strength) - 1)]]
         maximum = torch.where(count > 0, strongest, 0.0)
         found = {"count": count, "maximum": maximum}
-        # 2^-e by its bits, where e is the maximum's exponent (see exact_sums.exponents)
-        unscale = ((2046 - (maximum.double().view(torch.int64) >> 52)) << 52).view(torch.float64)
+        largest = maximum if self._scale is None else to_device(self._scale.maximum, self._device)
+        # 2^-e by its bits, where e is the largest's exponent (see exact_sums.exponents)
+        unscale = ((2046 - (largest.double().view(torch.int64) >> 52)) << 52).view(torch.float64)
         scaled = self._value.double() * unscale[self._feature]
         grids = Grids.of(self._most)
         for power, (coarse, fine) in zip(POWERS, grids.parts(scaled), strict=True):
@@ -218,13 +254,6 @@ class DeviceSummariser:
         # Totals over several features may wrap around; their differences are right all the same.
         total = running_total((numbers * (1 / step)).long())
         return total[self._bounds[1:]] - total[self._bounds[:-1]]
-
-    def _unscaled_sums(self, host: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float64]]:
-        grids = Grids.of(self._most)
-        # 1 stands for the maximum of features without activations, whose sums are 0
-        maximum = np.where(host["count"] > 0, host["maximum"], 1).astype(np.float64)
-        sums = [(host[f"coarse{power}"] * grids.coarse, host[f"fine{power}"] * grids.fine) for power in POWERS]
-        return unscaled(sums, exponents(maximum))
 
     def _histogram(self, by_strength: Tensor) -> dict[str, Tensor]:
         """See BlockSummariser._histogram; a feature's bins descend in the order of strength."""

@@ -3,7 +3,8 @@
 Each number is divided by a power of two near its group's largest, and its powers are rounded to two grids: to one so
 coarse that no sum on it is ever rounded, and what that leaves to a finer one (the "error-free vector transformation"
 of Rump, Ogita and Oishi, 2008). What is dropped is below 2^-66 of the largest power for each number of a block of
-65,536, so the only rounding that shows is that of the result. Nothing here knows what the numbers mean.
+65,536, so the only rounding that shows is that of the result. Until then sums of parts of a group can be added exactly,
+if all parts were summed on the group's scale. Nothing here knows what the numbers mean.
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ from sparse_autoencoder.arrays import Ints, bits_for
 POWERS = (1, 2, 3, 4)
 Floats = NDArray[np.float64]
 AnyFloats = TypeVar("AnyFloats", bound=Any)  # float64: numpy's, or a tensor
+PowerParts = list[tuple[Floats, Floats]]  # for each power its sums on the coarse and on the fine grid, [groups] each
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the grids of groups follow from: each group's largest value, and how many values a group has at most."""
+
+    maximum: NDArray[np.float32]  # [groups], 0 for a group without values
+    most: int
 
 
 @dataclass(frozen=True)
@@ -63,22 +73,27 @@ def powers_of_two(exponent: Ints) -> Floats:
     return ((exponent + 1023) << 52).view(np.float64)
 
 
-def power_sums(value: NDArray[np.float32], starts: Ints, maximum: NDArray[np.float32], most: int) -> list[Floats]:
-    """Sums [groups] of the values, their squares, cubes and fourth powers, for groups of at most `most` values > 0.
-
-    Groups begin at `starts`; `maximum` [groups] is their largest value.
-    """
-    exponent = exponents(maximum.astype(np.float64))
+def power_parts(value: NDArray[np.float32], starts: Ints, scale: Scale) -> PowerParts:
+    """Sums [groups] of the values' powers, not yet rounded; groups begin at `starts`, and all values are above 0."""
+    exponent = exponents(scale.maximum.astype(np.float64))
     scaled = value * np.repeat(powers_of_two(-exponent), np.diff(starts, append=len(value)))
-    sums = [
-        (np.add.reduceat(coarse, starts), np.add.reduceat(fine, starts))
-        for coarse, fine in Grids.of(most).parts(scaled)
-    ]
-    return unscaled(sums, exponent)
-
-
-def unscaled(sums: list[tuple[Floats, Floats]], exponent: Ints) -> list[Floats]:
-    """The sums of powers [groups], from those of their parts and the exponents by which the values were divided."""
     return [
-        (coarse + fine) * powers_of_two(power * exponent) for power, (coarse, fine) in zip(POWERS, sums, strict=True)
+        (np.add.reduceat(coarse, starts), np.add.reduceat(fine, starts))
+        for coarse, fine in Grids.of(scale.most).parts(scaled)
+    ]
+
+
+def added(one: PowerParts, other: PowerParts) -> PowerParts:
+    """The sums of two parts of the same groups, exactly, if both are on the scale of the whole groups."""
+    return [
+        (coarse + more_coarse, fine + more_fine)
+        for (coarse, fine), (more_coarse, more_fine) in zip(one, other, strict=True)
+    ]
+
+
+def rounded_sums(parts: PowerParts, maximum: NDArray[np.float32]) -> list[Floats]:
+    """The sums of powers [groups], from their parts on the scale of these largest values (0: there are no values)."""
+    exponent = exponents(np.where(maximum > 0, maximum, 1).astype(np.float64))
+    return [
+        (coarse + fine) * powers_of_two(power * exponent) for power, (coarse, fine) in zip(POWERS, parts, strict=True)
     ]

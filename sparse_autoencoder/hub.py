@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
+_WEIGHTS = (("model", ".safetensors"), ("pytorch_model", ".bin"))  # files' names, in order of preference
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")  # transformers applies these
 INDEX_SUFFIX = ".index.json"  # of a file that says which shard holds which tensor
 OFFLINE_AFTER_S = 6.0  # how long the hub may take to say which files a model has
 
@@ -118,7 +120,7 @@ def weight_files(folder: Path) -> list[Path]:
 
     Raises SaescopeError when there are none, or a shard that the index names is missing.
     """
-    for stem, suffix in (("model", ".safetensors"), ("pytorch_model", ".bin")):
+    for stem, suffix in _WEIGHTS:
         index = folder / f"{stem}{suffix}{INDEX_SUFFIX}"
         if index.is_file():
             return _shards(index)
@@ -128,6 +130,26 @@ def weight_files(folder: Path) -> list[Path]:
     raise SaescopeError(
         f"the model folder {folder} has no weights: give one with model.safetensors or pytorch_model.bin"
     )
+
+
+def model_files(folder: Path, *, weights: bool = True) -> dict[str, Path]:
+    """The files that a model is made of, by their names in its folder: config, tokenizer, and weights with what is read
+    beside them. Whatever else is there changes neither tokens nor activations.
+
+    Raises SaescopeError when the tokenizer or weights are missing.
+    """
+    files = [folder / CONFIG_FILE, tokenizer_file(folder)]
+    if weights:
+        loaded = weight_files(folder)
+        beside = [f"{stem}{suffix}{INDEX_SUFFIX}" for stem, suffix in _WEIGHTS if suffix == loaded[0].suffix]
+        files += [*loaded, *(path for name in (*beside, *_ADAPTER_FILES) if (path := folder / name).is_file())]
+    return {path.relative_to(folder).as_posix(): path for path in files}
+
+
+def commit_of(folder: Path) -> str | None:
+    """The hub's commit of a model folder in a Hugging Face cache; None for other folders."""
+    in_cache = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
+    return folder.name if in_cache else None
 
 
 def _shards(index: Path) -> list[Path]:

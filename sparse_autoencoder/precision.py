@@ -46,9 +46,11 @@ def _has_tf32(device: str) -> bool:
 def multiplying(*, tf32: bool) -> Iterator[None]:
     """Multiply float32 in TF32, or exactly, whatever is set in this process; that is set again afterwards.
 
-    Products of bfloat16 are added up in float32 throughout.
+    Products of bfloat16 are added up in float32 throughout, and attention isn't left to cuDNN.
     PyTorch has one such setting for all threads of a process. Left alone it may round float32 unasked: where a CPU has
-    instructions for it, also to bfloat16; and GPUs may add up partial sums of bfloat16 in bfloat16.
+    instructions for it, also to bfloat16; and GPUs may add up partial sums of bfloat16 in bfloat16. On some GPUs its
+    first choice for attention is cuDNN, which prepares itself anew for every shape of batch, and here nearly every
+    batch has another: that was seen to take tenths of a second each (docs/decisions.md).
     """
     switches = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
     before = [switch.fp32_precision for switch in switches]
@@ -59,11 +61,14 @@ def multiplying(*, tf32: bool) -> Iterator[None]:
     on_gpus = torch.backends.cuda.matmul
     reduced = on_gpus.allow_bf16_reduced_precision_reduction
     on_gpus.allow_bf16_reduced_precision_reduction = False
+    cudnn_attends = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
+    torch.backends.cuda.enable_cudnn_sdp(False)
     # by name, because PyTorch's compiler asks for it
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     try:
         yield
     finally:
+        torch.backends.cuda.enable_cudnn_sdp(cudnn_attends)
         on_gpus.allow_bf16_reduced_precision_reduction = reduced
         torch.set_float32_matmul_precision(name)
         for switch, value in zip(switches, before, strict=True):

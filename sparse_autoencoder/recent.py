@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -21,6 +21,10 @@ class Recent(Generic[Key, Value]):
         self._size = size
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._total = 0
+
+    def __iter__(self) -> Iterator[Key]:
+        """The keys of what is kept."""
+        return iter(tuple(self._values))
 
     def get(self, key: Key) -> Value | None:
         """What is kept under a key; None if nothing is."""

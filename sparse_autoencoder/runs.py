@@ -21,6 +21,8 @@ from sparse_autoencoder import summary_bytes
 from sparse_autoencoder.corpus import DEFAULT_SOURCE
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.formats import FORMAT, check_metadata
+from sparse_autoencoder.rows_hash import NOTHING_READ, chained
+from sparse_autoencoder.sealed import seal, understood, unseal
 from sparse_autoencoder.store import NotFoundError, Store
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import Bos, LongRows, TokenPolicy
@@ -83,6 +85,7 @@ class RunMetadata(BaseModel):
     num_features: Annotated[int, Field(ge=1)]
     metrics: Annotated[list[dict[str, str]], Field(min_length=1)]  # name and description of each
     versions: dict[str, str]
+    processor: dict[str, str] = Field(default_factory=dict)  # see processor.py; earlier versions did not record it
     started_at: str
     finished_at: str | None = None
     seconds: float = 0.0
@@ -97,6 +100,7 @@ class RunMetadata(BaseModel):
     num_skipped_rows: int = 0
     skipped_rows: dict[str, int] = Field(default_factory=dict)
     failed_chunks: list[FailedChunk] = Field(default_factory=list)
+    rows_hash: str = NOTHING_READ  # of the rows that were read, in chunks of this size (rows_hash.py)
     # the original's names
     dataset_csv: str
     text_column: str | None
@@ -131,6 +135,7 @@ class RunMetadata(BaseModel):
             "num_skipped_rows": state.skipped.total(),
             "skipped_rows": dict(state.skipped),
             "failed_chunks": state.failed_chunks,
+            "rows_hash": state.rows_hash,
         }
         return self.model_copy(update={**counts, **changes})
 
@@ -157,6 +162,7 @@ class RunState:
     num_windows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failed_chunks: list[FailedChunk] = field(default_factory=list)
+    rows_hash: str = NOTHING_READ  # the running hash of all chunks' records; of a chunk's part, the hash of its own
 
     def merge(self, part: RunState) -> RunState:
         """The state after the next chunk, whose part this is; ValueError if it is another chunk's."""
@@ -170,6 +176,7 @@ class RunState:
             num_windows=self.num_windows + part.num_windows,
             skipped=self.skipped + part.skipped,
             failed_chunks=[*self.failed_chunks, *part.failed_chunks],
+            rows_hash=chained(self.rows_hash, part.rows_hash),
         )
 
     @property
@@ -179,7 +186,16 @@ class RunState:
         return [chunk for chunk in range(self.next_chunk) if chunk not in failed]
 
     def to_bytes(self) -> bytes:
-        """The state as one object, so that cursor and summary are always saved together."""
+        """The state as one file, so that cursor and summary are always saved together."""
+        return seal("state", self.packed())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RunState:
+        """The inverse of `to_bytes`; DamagedError if the bytes are something else."""
+        return cls.unpacked(unseal("state", data))
+
+    def packed(self) -> bytes:
+        """The state as bytes that are to be sealed."""
         counters = {name: getattr(self, name) for name in _COUNTERS} | {
             "skipped": dict(self.skipped),
             "failed_chunks": [chunk.model_dump() for chunk in self.failed_chunks],
@@ -189,16 +205,17 @@ class RunState:
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> RunState:
-        """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
-        summary, extra = summary_bytes.from_bytes(data)
-        counters = json.loads(extra["counters"].tobytes())
-        skipped = Counter(counters.pop("skipped"))
-        failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
-        return cls(summary, skipped=skipped, failed_chunks=failed, **counters)
+    def unpacked(cls, data: bytes) -> RunState:
+        """The inverse of `packed`; DamagedError if the bytes are something else."""
+        with understood("state"):
+            summary, extra = summary_bytes.from_bytes(data)
+            counters = json.loads(extra["counters"].tobytes())
+            skipped = Counter(counters.pop("skipped"))
+            failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
+            return cls(summary, skipped=skipped, failed_chunks=failed, **counters)
 
 
-_COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows")
+_COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows", "rows_hash")
 
 
 @dataclass(frozen=True)
@@ -230,10 +247,9 @@ class RunFolder:
         """Key of the state from which an unfinished run goes on with this chunk."""
         return self.key(f"state/{next_chunk:06d}")
 
-    @property
-    def before_failures(self) -> str:
-        """Key of the state before the first chunk that failed, from which failed chunks are tried again."""
-        return self.key("before-failures")
+    def before_failures(self, next_chunk: int) -> str:
+        """Key of the state before the first chunk that failed, this one, from which failed chunks are tried again."""
+        return self.key(f"before-failures/{next_chunk:06d}")
 
     @property
     def vocabulary(self) -> str:
@@ -293,29 +309,9 @@ class RunFolder:
         except NotFoundError:
             raise NotFoundError(f"there is no run {self.run_id!r}") from None
 
-    def write_state(self, state: RunState) -> None:
-        """Save how far the run is, then remove older states: the one that is furthest counts."""
-        self.store.put(self.state(state.next_chunk), state.to_bytes())
-        self.remove_states(before=state.next_chunk)
-
-    def read_state(self, spec: SummarySpec) -> RunState:
-        """How far the run is; the beginning if nothing was saved yet."""
-        cursor = self.state_cursor()
-        return RunState(Summary.empty(spec)) if cursor is None else self.read_state_at(cursor)
-
-    def read_state_at(self, cursor: int) -> RunState:
-        """The state that was saved with this next chunk; NotFoundError if there is none, or no longer."""
-        return RunState.from_bytes(self.store.get(self.state(cursor)))
-
     def state_cursor(self) -> int | None:
         """The next chunk of the furthest state that was saved; None if none was."""
         return max(self.numbers("state"), default=None)
-
-    def remove_states(self, before: int | None = None) -> None:
-        """Remove saved states; with `before`, only those that are less far."""
-        for cursor in self.numbers("state"):
-            if before is None or cursor < before:
-                self.store.delete(self.state(cursor))
 
     def write_vocabulary(self, vocabulary: list[str]) -> None:
         """Write the token strings."""

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.batch_layout import Layout
+from sparse_autoencoder.devices import check_device, models_fit
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.gpt2 import Gpt2, Gpt2Config
 from sparse_autoencoder.hooks import LOCATIONS, check_layer, check_request, hook_name
 from sparse_autoencoder.hub import CONFIG_FILE, read_config, weight_files
+from sparse_autoencoder.no_processes import ProcessRefusedError, no_processes
 
 IMPLEMENTATIONS = ("auto", "gpt2", "transformer_lens")
 
@@ -64,6 +66,11 @@ def distinct_activations(subject: Subject, tokens: Tensor, location: str, layer_
     return hidden.transpose(0, 1).flatten(0, 1), Layout.of_all(*tokens.shape)
 
 
+def packages_of(subject: Subject) -> tuple[str, ...]:
+    """The packages beside torch whose code computes a subject's activations."""
+    return ("transformers", "transformer-lens") if isinstance(subject, BridgeSubject) else ()
+
+
 def load_subject(
     folder: Path,
     *,
@@ -83,7 +90,7 @@ def load_subject(
     """
     if implementation not in IMPLEMENTATIONS:
         raise SaescopeError(f"there is no implementation '{implementation}'; there are {', '.join(IMPLEMENTATIONS)}")
-    _check_device(device)
+    check_device(device)
     config = read_config(folder)
     files = weight_files(folder)
     own = config["model_type"] == "gpt2" and files[0].suffix == ".safetensors"
@@ -100,7 +107,8 @@ def load_subject(
     gpt2_config = Gpt2Config.from_json(config, folder / CONFIG_FILE)
     if last_layer is not None:
         check_layer(str(folder), gpt2_config.n_layers, last_layer)
-    return Gpt2.load(folder, gpt2_config, files, device=device, dtype=dtype, last_layer=last_layer)
+    with models_fit(device):
+        return Gpt2.load(folder, gpt2_config, files, device=device, dtype=dtype, last_layer=last_layer)
 
 
 class BridgeSubject:
@@ -111,11 +119,17 @@ class BridgeSubject:
     def __init__(
         self, folder: Path, config: dict[str, Any], *, device: str = "cpu", dtype: torch.dtype = torch.float32
     ) -> None:
-        # imported here because it takes seconds, which runs on GPT-2 needn't cost
-        from transformer_lens.model_bridge import TransformerBridge
-
         try:
-            self._bridge = TransformerBridge.boot_transformers(str(folder), device=device, dtype=dtype)
+            with no_processes():  # TransformerLens would install packages, which is the user's business
+                # imported here because it takes seconds, which runs on GPT-2 needn't cost
+                from transformer_lens.model_bridge import TransformerBridge
+
+                self._bridge = TransformerBridge.boot_transformers(str(folder), device=device, dtype=dtype)
+        except ProcessRefusedError as error:
+            raise SaescopeError(
+                f"TransformerLens can't load the model in {folder}, of type {config['model_type']}: {error}; if the "
+                "model needs what that does, do it yourself before the run, or take another model"
+            ) from error
         # an unknown architecture or a damaged file shows as almost any error: the libraries below define none
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -123,6 +137,7 @@ class BridgeSubject:
                 f"TransformerLens can't load the model in {folder}, of type {config['model_type']} ({reason}): "
                 "take a model that it supports, with complete files"
             ) from error
+        _own(self._bridge)
         self.name = str(folder)
         self.n_layers = int(self._bridge.cfg.n_layers)
         self.vocab_size = int(config["vocab_size"])
@@ -159,9 +174,8 @@ class BridgeSubject:
         return found
 
 
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise SaescopeError(f"the device '{device}' can't be used on this machine ({reason}): choose cpu") from error
+def _own(model: torch.nn.Module) -> None:
+    """Copy weights that are views of a mapped file: if somebody wrote to it, the model would change while it runs."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.failures import Failure, attempt
+from sparse_autoencoder.failures import Failure, attempt, is_failure
 from sparse_autoencoder.rows import Record, Row, SkippedRow
+from sparse_autoencoder.rows_hash import NOTHING_READ, RunningHash, hash_of_records
 
 Bos = Literal["exclude", "include", "none"]
 LongRows = Literal["split", "truncate"]
@@ -80,6 +81,7 @@ class Chunk:
     tokens: NDArray[np.int32]  # [row tokens], no BOS
     starts: NDArray[np.int64]  # [rows + 1], where each row's tokens begin in `tokens`
     skipped: list[SkippedRow]
+    rows_hash: str = NOTHING_READ  # of the records as they were read (see rows_hash.py)
 
     @property
     def n_records(self) -> int:
@@ -113,17 +115,25 @@ class Windows:
         """Cut into runs of windows of at most `max_tokens` tokens (at least one window each), in order."""
         first = 0
         while first < len(self):
-            last = int(np.searchsorted(self.starts, self.starts[first] + max_tokens, side="right")) - 1
-            last = max(last, first + 1)
-            begin, end = self.starts[first], self.starts[last]
-            yield Windows(
-                self.row_ids[first:last],
-                self.numbers[first:last],
-                self.tokens[begin:end],
-                self.starts[first : last + 1] - begin,
-                self.texts[first:last],
-            )
-            first = last
+            block = self.block(first, max_tokens)
+            yield block
+            first += len(block)
+
+    def block(self, first: int, max_tokens: int) -> Windows:
+        """The windows from `first` on that have at most `max_tokens` tokens together; at least one."""
+        last = int(np.searchsorted(self.starts, self.starts[first] + max_tokens, side="right")) - 1
+        return self.run(first, max(last, first + 1))
+
+    def run(self, first: int, last: int) -> Windows:
+        """The windows from `first` to before `last`."""
+        begin, end = self.starts[first], self.starts[last]
+        return Windows(
+            self.row_ids[first:last],
+            self.numbers[first:last],
+            self.tokens[begin:end],
+            self.starts[first : last + 1] - begin,
+            self.texts[first:last],
+        )
 
 
 class RowTokenizer:
@@ -137,7 +147,9 @@ class RowTokenizer:
 
         try:
             self._tokenizer: Any = Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises bare Exception
+        except BaseException as error:  # the library raises bare Exception, or panics
+            if not is_failure(error):
+                raise
             raise SaescopeError(f"{file} is not a tokenizer that can be read: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -154,15 +166,27 @@ class RowTokenizer:
 
 
 def read_chunks(
-    records: Iterable[Record], tokenizer: RowTokenizer, chunk_size: int, policy: TokenPolicy, first_chunk: int = 0
+    records: Iterable[Record],
+    tokenizer: RowTokenizer,
+    chunk_size: int,
+    policy: TokenPolicy,
+    first_chunk: int = 0,
+    running: RunningHash | None = None,
 ) -> Iterator[Chunk]:
     """Group records into chunks and tokenise them; chunks before `first_chunk` are read over, not tokenised.
 
-    A chunk is `chunk_size` records, or fewer when their texts are so long that memory would follow them.
+    A chunk is `chunk_size` records, or fewer when their texts are so long that memory would follow them. `running`
+    takes in each chunk's hash, also of those that are read over, before the chunk is given away; it may raise.
     """
+    running = running or RunningHash()
     for index, batch in enumerate(_batches(records, chunk_size)):
-        if index >= first_chunk:
-            yield tokenise(index, batch, tokenizer, policy)
+        if index < first_chunk:
+            running.add(hash_of_records(batch))
+            continue
+        chunk = tokenise(index, batch, tokenizer, policy)
+        running.add(chunk.rows_hash)
+        yield chunk
+    running.end()
 
 
 def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:
@@ -189,6 +213,7 @@ def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, pol
         tokens=np.concatenate([np.zeros(0, np.int32), *ids]),
         starts=_starts(np.fromiter(map(len, ids), np.int64, len(ids))),
         skipped=sorted(skipped, key=lambda row: row.row_id),
+        rows_hash=hash_of_records(records),
     )
 
 

@@ -9,7 +9,7 @@ import threading
 from services.aggregator.merging import SummaryMerging
 from services.aggregator.watch import Watch
 from services.aggregator.work import Aggregator, Merged
-from services.common import metrics
+from services.common import metrics, names
 from services.common.celery_app import QUEUES, create_app
 from services.common.fresh import something_worked
 from services.common.logs import about, log
@@ -46,6 +46,8 @@ def work(settings: Settings) -> int:
 
 def _report(run_id: str, merged: Merged) -> None:
     """Say, to people and to Prometheus, what was merged."""
+    for problem in merged.damaged:
+        log("state damaged", logging.WARNING, run=run_id, problem=problem, going_on_from_chunk=merged.next_chunk)
     first = merged.next_chunk - len(merged.chunk_seconds)
     for chunk, seconds in enumerate(merged.chunk_seconds, first):
         metrics.CHUNK_SECONDS.labels("merge").observe(seconds)
@@ -55,11 +57,16 @@ def _report(run_id: str, merged: Merged) -> None:
 
 
 def watch(settings: Settings, stopping: threading.Event) -> None:
-    """Look after all runs every `reap_every_s` until the process stops; trouble is logged, and the next look comes."""
-    watching = Watch(real_world(settings))
+    """Look after all runs every `reap_every_s` until the process stops; trouble is logged, and the next look comes.
+
+    What is being encoded is shown to autoscalers at each look.
+    """
+    world = real_world(settings)
+    watching = Watch(world)
     queues = CeleryQueue(create_app(settings))  # the port Queue tells no depths, as only this process needs them
     while not stopping.wait(settings.reap_every_s):
         try:
+            queues.show_taken("encode", world.leases.held(names.ENCODE_LEASES))
             sent = watching.look()
             for queue in QUEUES:
                 metrics.QUEUE_DEPTH.labels(queue).set(queues.depth(queue))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from services.common.records import MergeProgress
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.limits import Limits, Part
+from sparse_autoencoder.made_of import check_publishing
 from sparse_autoencoder.publishing import check_outcome, publish
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
 from sparse_autoencoder.summary import Summary
@@ -27,6 +28,11 @@ class MergedState:
     def failed(self) -> list[int]:
         """See State.failed."""
         return [chunk.chunk for chunk in self.state.failed_chunks]
+
+    @property
+    def rows_hash(self) -> str:
+        """See State.rows_hash."""
+        return self.state.rows_hash
 
     def progress(self, at: str) -> MergeProgress:
         """See State.progress."""
@@ -51,6 +57,10 @@ class MergedState:
 class SummaryMerging:
     """The port Merging (work.py) on summaries."""
 
+    def check(self, plan: RunMetadata) -> None:
+        """See Merging.check."""
+        check_publishing(plan)
+
     def empty(self, plan: RunMetadata) -> MergedState:
         """See Merging.empty."""
         return MergedState(RunState(Summary.empty(plan.spec)))
@@ -61,10 +71,13 @@ class SummaryMerging:
 
     def merge(self, state: MergedState, partial: bytes) -> MergedState:
         """See Merging.merge."""
+        part = Part.from_bytes(partial)
         try:
-            return MergedState(Part.from_bytes(partial).merged_into(state.state))
-        except ValueError as error:
-            raise SaescopeError(f"what was encoded does not belong here: {error}") from error
+            return MergedState(part.merged_into(state.state))
+        except (SaescopeError, MemoryError):
+            raise
+        except Exception as error:  # another chunk's, or nonsense that was written as it is
+            raise DamagedError(f"what was encoded does not belong here: {error}") from error
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: MergedState) -> RunMetadata:
         """See Merging.publish."""

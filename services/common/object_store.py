@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -20,6 +21,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error, ServerError
 
+from services.common.credentials import s3_credentials
 from services.common.logs import log
 from services.common.ports import UnavailableError
 from services.common.settings import Settings
@@ -29,6 +31,7 @@ from sparse_autoencoder.store import NotFoundError, check_key
 PART_BYTES = 16 << 20
 _MAX_PARTS = 9_000  # S3 allows 10,000
 _BACKOFF_S = 0.2
+_AMAZON = re.compile(r"\.amazonaws\.com(\.cn)?(:\d+)?$")
 _CREATING = timedelta(hours=1)  # an address to create an object at is good for so long; clocks may differ by less
 _CONFLICTS = 5  # a creation that meets another one of the same object, which may yet fail, is tried so many times
 
@@ -40,19 +43,24 @@ class StoreUnavailableError(UnavailableError):
 class ObjectStore:
     """A Store: the objects of one bucket whose names begin with `prefix`.
 
-    `endpoint` is host:port, `secure` means TLS. Every request is tried 1 + `retries` times, each waiting `timeout_s`
-    seconds for a connection and again for every piece of the answer, with pauses of 0, 0.4, 0.8, 1.6, … seconds
-    between them. With the defaults a server that refuses connections is given up after 3 s, one that is silent after
-    28 s (twice that in the middle of an object in parts, as the parts are then cleaned up).
+    `endpoint` is host:port, `secure` means TLS. Without keys, credentials are looked for (credentials.py). `region` is
+    us-east-1 by default, and at Amazon the one in the endpoint's name, or else what it says of the bucket. The store
+    reads, writes and deletes objects that begin with `prefix`, and lists those: no other permissions are needed.
+
+    Every request is tried 1 + `retries` times, each waiting `timeout_s` seconds for a connection and again for every
+    piece of the answer, with pauses of 0, 0.4, 0.8, 1.6, … seconds between them. With the defaults a server that
+    refuses connections is given up after 3 s, one that is silent after 28 s (twice that in the middle of an object in
+    parts, as the parts are then cleaned up).
     """
 
     def __init__(
         self,
         endpoint: str,
-        access_key: str,
-        secret_key: str,
+        access_key: str | None,
+        secret_key: str | None,
         bucket: str,
         *,
+        region: str | None = None,
         prefix: str = "",
         secure: bool = False,
         timeout_s: float = 5.0,
@@ -75,10 +83,17 @@ class ObjectStore:
         pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s), retries=retry, maxsize=16
         )
-        # Naming a region, which own servers ignore, saves the client from asking for it.
-        self._client = Minio(
-            endpoint, access_key=access_key, secret_key=secret_key, secure=secure, region="us-east-1", http_client=pool
-        )
+        try:
+            self._client = Minio(
+                endpoint,
+                credentials=s3_credentials(access_key, secret_key),
+                secure=secure,
+                # Naming one, which own servers mostly ignore, saves the client from asking for it.
+                region=region or (None if _AMAZON.search(endpoint) else "us-east-1"),
+                http_client=pool,
+            )
+        except ValueError as error:  # of Amazon's many names of hosts, a few are no S3 server's
+            raise SaescopeError(f"the S3 server can't be {endpoint}: {error}") from error
         self._pool = pool
         self._conditions_tried = False
 
@@ -91,26 +106,39 @@ class ObjectStore:
             settings.s3_access_key,
             settings.s3_secret_key,
             settings.s3_bucket,
-            prefix=prefix,
+            region=settings.s3_region,
+            prefix=settings.s3_prefix + prefix,
             secure=scheme == "https",
         )
 
     def create_bucket(self) -> None:
         """Make the bucket if there is none; StoreUnavailableError if that can't be done."""
         with self._sentences():
-            if self._client.bucket_exists(self._bucket):
+            if self._is_there():
                 return
             try:
                 self._client.make_bucket(self._bucket)
-            except S3Error as error:  # another service may have been quicker
-                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+            except S3Error as error:
+                if error.code == "AccessDenied":  # the usual case where somebody else makes the buckets
+                    raise self._no_bucket() from error
+                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):  # another service was quicker
                     raise
 
     def check(self) -> None:
         """Raise StoreUnavailableError unless the bucket is there and these credentials open it."""
         with self._sentences():
-            if not self._client.bucket_exists(self._bucket):
+            if not self._is_there():
                 raise self._no_bucket()
+
+    def _is_there(self) -> bool:
+        """Whether there is the bucket, asked by a call that the store needs anyway."""
+        try:
+            next(iter(self._client.list_objects(self._bucket, prefix=self._prefix)), None)
+        except S3Error as error:
+            if error.code == "NoSuchBucket":
+                return False
+            raise
+        return True
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
         """See Store.put; of a file, 16 MiB at a time are in memory (more only above 140 GB)."""
@@ -233,7 +261,7 @@ class ObjectStore:
             if error.code == "NoSuchBucket":
                 raise self._no_bucket() from error
             said = f"{error.code}: {error.message}" if error.message else error.code
-            advice = _ADVICE.get(error.code or "", "")
+            advice = _region_advice(error) or _ADVICE.get(error.code or "", "")
             raise StoreUnavailableError(f"{self._where} refused a request{doing}: {said}{advice}") from error
         except (MinioException, urllib3.exceptions.HTTPError) as error:
             raise StoreUnavailableError(
@@ -242,6 +270,15 @@ class ObjectStore:
 
 
 _CREDENTIALS = "; check the access key and the secret key"
+_OF_A_REGION = (
+    "AuthorizationHeaderMalformed",
+    "AuthorizationQueryParametersError",
+    "BadRequest",  # what the client makes of an answer to HEAD
+    "IllegalLocationConstraintException",
+    "IncorrectEndpoint",
+    "InvalidRegion",
+    "PermanentRedirect",
+)
 _ITS_LOG = "; the S3 server's log says why: is its disk full?"
 _ADVICE = {  # by S3's error codes, some of which servers have of their own
     "AccessDenied": _CREDENTIALS,
@@ -250,6 +287,15 @@ _ADVICE = {  # by S3's error codes, some of which servers have of their own
     "InternalError": _ITS_LOG,
     "XMinioStorageFull": "; its disk is full",
 }
+
+
+def _region_advice(error: S3Error) -> str:
+    """What to do if an answer is about the region; "" if it isn't."""
+    if error.code not in _OF_A_REGION:
+        return ""
+    named = re.search(rb"<Region>([\w-]+)</Region>", error.response.data or b"")
+    region = named.group(1).decode() if named else error.response.headers.get("x-amz-bucket-region")
+    return f"; set SAESCOPE_S3_REGION to {region}" if region else "; is SAESCOPE_S3_REGION the bucket's region?"
 
 
 def _refusal(response: urllib3.BaseHTTPResponse) -> MinioException:

@@ -77,16 +77,12 @@ class Tried:
         """Attempts from which no worker came back."""
         return max(0, self.total - self.failures)
 
-    def untried(self, workers: set[str]) -> set[str]:
-        """Those workers that have not tried it."""
-        return workers - self.by_worker.keys()
-
     def exhausted(self, limit: int, workers: set[str]) -> bool:
         """Whether it has failed for good: after `limit` attempts, on different workers where there are several.
 
         `workers` are those that are alive and could try it. That they have no time for it may not last for ever.
         """
-        enough_workers = len(self.by_worker) >= limit or not self.untried(workers)
+        enough_workers = len(self.by_worker) >= limit or workers <= self.by_worker.keys()
         return self.total >= limit and (enough_workers or self.total >= HOPELESS * limit)
 
 

@@ -24,6 +24,8 @@ from sparse_autoencoder.errors import SaescopeError
 if TYPE_CHECKING:
     from celery import Celery
 
+TAKEN_KEPT_S = 60  # longer than the one who shows it is away for a restart
+
 
 class QueueUnavailableError(UnavailableError):
     """Redis did not answer, or would not do what was asked; whether a message was queued isn't known."""
@@ -63,6 +65,24 @@ class CeleryQueue:
         """How many entries wait in a queue, of whatever kind."""
         with _sentences(queue):
             return self._redis.llen(queue)
+
+    def show_taken(self, queue: str, names: set[str]) -> None:
+        """Show autoscalers what is being worked on of a queue: as a set in Redis that is gone after TAKEN_KEPT_S.
+
+        What waits they see themselves, in the queue's list; a name is taken when it has left that.
+        """
+        key = taken_key(queue)
+        with _sentences(queue), self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key)
+            if names:
+                pipe.sadd(key, *names)
+                pipe.expire(key, TAKEN_KEPT_S)
+            pipe.execute()
+
+
+def taken_key(queue: str) -> str:
+    """The set in Redis that says what is being worked on of a queue."""
+    return f"saescope:taken:{queue}"
 
 
 def _message(entry: bytes) -> Message | None:

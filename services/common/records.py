@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from sparse_autoencoder.rows_hash import NOTHING_READ
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 
 StopReason = Literal["cancelled", "failed", "deleted"]
@@ -42,11 +43,13 @@ class Stopped(BaseModel):
 
 
 class ReadingProgress(BaseModel):
-    """How far the source has been read, as far as is known."""
+    """How far the source has been read, as far as is known; written before the chunk that it counts last."""
 
     model_config = ConfigDict(frozen=True)
 
     source: dict[str, str | int | None]  # as it describes itself
+    tokens: dict[str, str] = Field(default_factory=dict)  # what they depend on (made_of.tokens_made_of)
+    rows_hash: str = NOTHING_READ  # the running hash of these chunks (rows_hash.py)
     num_chunks: int = 0
     num_records: int = 0
     fraction: float | None = None
@@ -59,6 +62,7 @@ class Ingested(BaseModel):
 
     num_chunks: int
     num_records: int
+    rows_hash: str = NOTHING_READ  # the running hash of all chunks
 
 
 class MergeProgress(BaseModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,18 @@ def _with_port_that_is_one(url: str) -> str:
     return url
 
 
+def _bucket(name: str) -> str:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name):
+        raise ValueError("it must not look like an address")
+    return name
+
+
+def _folder_of_keys(prefix: str) -> str:
+    if {".", ".."} & set(prefix.split("/")):
+        raise ValueError("it must have no . or .. in it")
+    return prefix if prefix.endswith("/") or not prefix else prefix + "/"
+
+
 def _absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError("it must begin with /")
@@ -39,7 +52,8 @@ Count = Annotated[int, Field(ge=1)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[str, AfterValidator(_with_port_that_is_one)]
 # Compose passes on a variable that .env doesn't set as an empty one.
-EmptyIsNone = Annotated[str | None, BeforeValidator(lambda value: value or None)]
+_EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
+EmptyIsNone = Annotated[str | None, _EMPTY_IS_NONE]
 
 
 class Settings(BaseModel):
@@ -62,15 +76,36 @@ class Settings(BaseModel):
     s3_endpoint: Annotated[
         Url, Field(pattern=r"^https?://[^/?#@\s]+$", description="where the S3 server is, as http://host:port")
     ] = "http://127.0.0.1:9000"
-    s3_access_key: Annotated[str, Field(min_length=1, description="the S3 server's user")]
-    s3_secret_key: Annotated[str, Field(min_length=1, repr=False, description="the S3 server's password")]
+    s3_region: Annotated[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")] | None,
+        _EMPTY_IS_NONE,
+        Field(
+            description="the region of the bucket, empty for us-east-1, or at Amazon for the one that it is in",
+        ),
+    ] = None
+    s3_access_key: Annotated[
+        EmptyIsNone, Field(description="the S3 server's user, empty for what environment, file or role say")
+    ] = None
+    s3_secret_key: Annotated[EmptyIsNone, Field(repr=False, description="the S3 server's password")] = None
     s3_bucket: Annotated[
         str,
         Field(
-            pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
-            description="the bucket of the runs: 3 to 63 lower-case letters, digits and hyphens",
+            min_length=3,
+            max_length=63,
+            pattern=r"^[a-z0-9]+(-+[a-z0-9]+)*(\.[a-z0-9]+(-+[a-z0-9]+)*)*$",
+            description="the bucket of the runs: 3 to 63 lower-case letters, digits, hyphens and dots",
         ),
+        AfterValidator(_bucket),
     ] = "saescope"
+    s3_prefix: Annotated[
+        str,
+        Field(
+            pattern=r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/?)?$",
+            max_length=500,
+            description="the folder of the bucket that holds the runs, as team/saescope, empty for the bucket itself",
+        ),
+        AfterValidator(_folder_of_keys),
+    ] = ""
     data_folder: Annotated[Folder, Field(description="the folder whose files may be sources of runs")] = Path("/data")
     start_timeout_s: Annotated[
         Seconds, Field(description="how many seconds to wait for Redis and the store at the start")
@@ -113,15 +148,32 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         for variable, value in environment.items()
         if variable.startswith(PREFIX) and variable not in OTHER_VARIABLES
     }
+    problems = _half_of_the_keys(own)
     try:
-        return Settings.model_validate(own)
+        settings = Settings.model_validate(own)
     except ValidationError as error:
-        raise SaescopeError("\n".join(_sentence(one) for one in error.errors())) from error
+        raise SaescopeError("\n".join([_sentence(one) for one in error.errors()] + problems)) from error
+    if problems:
+        raise SaescopeError("\n".join(problems))
+    return settings
 
 
 def variable_of(field: str) -> str:
     """The environment variable of a field of Settings."""
     return PREFIX + field.upper()
+
+
+def _half_of_the_keys(given: Mapping[str, str]) -> list[str]:
+    """A sentence if there is one of the store's two keys; with none, credentials are looked for elsewhere."""
+    keys = ("s3_access_key", "s3_secret_key")
+    there = [variable_of(key) for key in keys if given.get(key)]
+    missing = [variable_of(key) for key in keys if not given.get(key)]
+    if len(there) != 1:
+        return []
+    return [
+        f"{missing[0]} is not set, and {there[0]} is: set both, or neither to have credentials looked for in the "
+        "environment, in a file and by role"
+    ]
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -105,15 +105,16 @@ class Trying:
             space.stop("failed", reason)
         return True
 
-    def leaves_to_others(self, run_id: str, what: str, at_most_s: float = inf) -> bool:
-        """Whether this worker has tried something that others, who are alive and able, have not.
+    def leaves_to_others(self, run_id: str, *whats: str, at_most_s: float = inf) -> bool:
+        """Whether this worker has tried one of these things while others, who are alive and able, have tried none.
 
         With `at_most_s`, only for so many seconds after the last failure: they may be busy for long.
         """
-        tried = self.world.attempts.tried(run_id, what)
-        if self.worker not in tried.by_worker or self.world.clock.now() > tried.failed_at + at_most_s:
+        made = [self.world.attempts.tried(run_id, what) for what in whats]
+        by = {worker for tried in made for worker in tried.by_worker}
+        if self.worker not in by or self.world.clock.now() > max(tried.failed_at for tried in made) + at_most_s:
             return False
-        return bool(tried.untried(self.able(run_id)))
+        return bool(self.able(run_id) - by)
 
     def able(self, run_id: str) -> set[str]:
         """The workers that can try what a run needs; this one is."""

@@ -2,7 +2,8 @@
 
 Each file has one kind of writer, and what decides anything is written once and never changed, or only grows; so a
 worker that was cut off and wakes up late can do no harm. `ingested.json`, chunks, partials and states decide;
-`reading.json` and `progress.json` are for people, and `limits` only spares work. This file decides nothing.
+`reading.json` lets a change of the source be noticed early (`ingested.json` does so at the end), it and `progress.json`
+are for people, and `limits` only spares work. This file decides nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from services.common.records import (
     Stopped,
     StopReason,
 )
+from sparse_autoencoder.before_failures import forget_kept
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import RunFolder, RunMetadata
 from sparse_autoencoder.store import NotFoundError, Store
@@ -130,19 +132,28 @@ class Workspace:
 
     def keep_before_failures(self, cursor: int, data: bytes) -> None:
         """Keep the state before the first failed chunk, also when the run is finished."""
-        self._store.put(self._numbered("before-failures", cursor), data)
+        self._store.put(self.folder.before_failures(cursor), data)
+
+    def forget_kept(self, after: int) -> None:
+        """Remove what was kept and is further than this, because it is damaged."""
+        for cursor in self.folder.numbers("before-failures"):
+            if cursor > after:
+                self._store.delete(self.folder.before_failures(cursor))
+
+    def saved_cursors(self) -> list[int]:
+        """The next chunks of the states that were saved or kept, in order."""
+        return sorted({*self.folder.numbers("state"), *self.folder.numbers("before-failures")})
 
     def saved_cursor(self) -> int | None:
-        """The next chunk of the furthest state that was saved or kept; None if none was."""
-        kept = self.folder.numbers("before-failures")
-        return max([*self.folder.numbers("state"), *kept], default=None)
+        """The next chunk of the furthest of them; None if there is none."""
+        return max(self.saved_cursors(), default=None)
 
     def saved_state(self, cursor: int) -> bytes:
         """The state with this next chunk; NotFoundError if there is none, or no longer."""
         try:
             return self._store.get(self.folder.state(cursor))
         except NotFoundError:
-            return self._store.get(self._numbered("before-failures", cursor))
+            return self._store.get(self.folder.before_failures(cursor))
 
     # -- the source ------------------------------------------------------------------------------------------------
 
@@ -227,8 +238,12 @@ class Workspace:
         """The next chunk to be merged, as far as was saved."""
         return self.saved_cursor() or 0
 
+    def has_chunk(self, chunk: int) -> bool:
+        """Whether a chunk can still be merged: what it contributed is there, or its rows are."""
+        return self.has_partial(chunk) or self._exists(f"chunks/{chunk:06d}")
+
     def remove_merged(self, cursor: int) -> None:
-        """Remove the chunks before the saved cursor, and what they contributed."""
+        """Remove the chunks before this one, and what they contributed."""
         for chunk in self.chunks():
             if chunk < cursor:
                 self.delete_chunk(chunk)
@@ -255,9 +270,7 @@ class Workspace:
             self._store.delete(self.folder.prompts(chunk))
         for folder in _SWEPT_FOLDERS:
             self._delete_all(folder)
-        for cursor in self.folder.numbers("before-failures"):
-            if cursor != min(failed, default=None):
-                self._store.delete(self._numbered("before-failures", cursor))
+        forget_kept(self.folder, failed)
         for retry in self.folder.numbers("retry"):
             if retry <= metadata.retries:
                 self._store.delete(self._numbered("retry", retry))

@@ -1,27 +1,44 @@
-"""What `work.py` has computed: models that stay loaded between chunks, and the library's way with a chunk."""
+"""What `work.py` has computed: models that stay loaded between chunks, and the library's way with a chunk.
+
+Models are kept by what their files hold. So a run that was begun before a file was replaced goes on with the models
+that are still loaded, and one that is begun afterwards loads the new file; what the run wasn't begun with is refused.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.common.logs import log
+from services.common.records import ReadingProgress
 from services.common.sources import allowed
 from services.common.trying import Moved
 from services.encoder.work import Contribution
 from sparse_autoencoder.chunks import encode_chunk, failed_chunk
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.fingerprint import fingerprint
 from sparse_autoencoder.limits import Limits, Part
-from sparse_autoencoder.loading import Models, load_models, load_tokens, on_this_machine
-from sparse_autoencoder.prompts import chunk_from_parquet
+from sparse_autoencoder.loading import Models, contents_now, load_models, load_tokens, on_this_machine
+from sparse_autoencoder.made_of import Contents, check_recorded, check_same, check_tokens, contents_of
+from sparse_autoencoder.processor import OtherProcessorError, check_processor, name_of
+from sparse_autoencoder.prompts import chunk_from_parquet, chunk_tokens
 from sparse_autoencoder.recent import Recent
-from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.runs import Precision, RunMetadata, RunOptions
 
 MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
+NO_SUCH_DEVICE = "no such device"
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What models are kept by."""
+
+    options: RunOptions  # with nothing left that doesn't matter for loading models
+    contents: Contents
 
 
 class ModelComputer:
@@ -29,20 +46,40 @@ class ModelComputer:
 
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
-        self._models: Recent[RunOptions, Models] = Recent(MODELS_KEPT)
-        self._encoder: tuple[str, Encoder] | None = None  # of the run that was last encoded
+        self._models: Recent[_Key, Models] = Recent(MODELS_KEPT)
 
-    def plan(self, run_id: str, options: RunOptions, source: Mapping[str, str | int | None], at: str) -> RunMetadata:
-        """See Computer.plan."""
-        return self._models_for(options).metadata(options, run_id, source, at)
+    def kind(self, precision: Precision, device: str) -> str:
+        """This machine's kind of processor, as in a plan's processor["fingerprint"]; computed once.
+
+        NO_SUCH_DEVICE where there is none, or not in this precision. Call it from the thread that encodes: see
+        fingerprint.py.
+        """
+        try:
+            return fingerprint(device, precision)
+        except SaescopeError:
+            return NO_SUCH_DEVICE
+
+    def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
+        """See Computer.plan; MixtureError if ingest has another tokenizer."""
+        plan = self._models_now(options).metadata(options, run_id, reading.source, at)
+        check_tokens(reading.tokens, plan)
+        return plan
 
     def vocabulary(self, plan: RunMetadata) -> list[str]:
-        """See Computer.vocabulary."""
-        tokenizer, _policy = load_tokens(allowed(plan.options, self._data_folder))
-        return tokenizer.vocabulary(plan.subject["vocab_size"])
+        """See Computer.vocabulary; MixtureError if the tokenizer isn't the plan's any more."""
+        tokens = load_tokens(allowed(plan.options, self._data_folder))
+        check_tokens(tokens.made_of, plan)
+        return tokens.tokenizer.vocabulary(plan.subject["vocab_size"])
 
     def unfit(self, plan: RunMetadata) -> str | None:
         """See Computer.unfit."""
+        try:
+            check_recorded(plan)
+            self._check_processor(plan)
+        except OtherProcessorError as error:
+            return str(error)
+        except Exception:  # loading the run's models fails in the same way, and there it counts as an attempt
+            return None
         return None
 
     def load_models(self, plan: RunMetadata) -> None:
@@ -52,9 +89,10 @@ class ModelComputer:
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
     ) -> Contribution:
-        """See Computer.encode."""
+        """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
         begin = time.monotonic()
         encoder = self._encoder_for(plan)
+        check_tokens(chunk_tokens(data, chunk), plan)
         loaded = time.monotonic()
         rows = chunk_from_parquet(data, chunk)
         encoder.moved = moved
@@ -74,22 +112,35 @@ class ModelComputer:
         return replace(_contribution(part, None, rows.n_records), error=error)
 
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
-        if self._encoder is not None and self._encoder[0] == plan.run_id:
-            return self._encoder[1]
-        models = self._models_for(plan.options)
-        planned = plan.autoencoder["sha256"]
-        if models.checkpoint.sha256 != planned:
-            raise SaescopeError(
-                f"the autoencoder {plan.options.autoencoder} has SHA-256 {models.checkpoint.sha256} here, and the run "
-                f"was begun with {planned}: give all encoders the same file"
-            )
-        encoder = models.encoder(plan)
-        self._encoder = (plan.run_id, encoder)
-        return encoder
+        check_recorded(plan)
+        self._check_processor(plan)  # before anything is loaded
+        models = self._models.get(_Key(_of_models(plan.options), contents_of(plan)))
+        if models is None:
+            models = self._loaded(_of_models(plan.options))
+        check_same(plan, models.metadata(plan.options, plan.run_id, plan.source, plan.started_at))
+        return models.encoder(plan)
 
-    def _models_for(self, options: RunOptions) -> Models:
-        key = _of_models(on_this_machine(options))
-        return self._models.get(key) or self._models.keep(key, load_models(allowed(key, self._data_folder)))
+    def _check_processor(self, plan: RunMetadata) -> None:
+        device, kind = plan.options.device, self.kind(plan.options.precision, plan.options.device)
+        name = (
+            f"a machine that has no {device} for {plan.options.precision}"
+            if kind == NO_SUCH_DEVICE
+            else name_of(device)
+        )
+        check_processor(plan.run_id, plan.processor, {"fingerprint": kind, "name": name, "device": device})
+
+    def _models_now(self, options: RunOptions) -> Models:
+        """The models that the options name, from their files as they are now."""
+        wanted = _of_models(on_this_machine(options))
+        models = None
+        if any(key.options == wanted for key in self._models):  # reading the files takes less than loading them
+            models = self._models.get(_Key(wanted, contents_now(allowed(wanted, self._data_folder))))
+        return models or self._loaded(wanted)
+
+    def _loaded(self, wanted: RunOptions) -> Models:
+        """Load models from their files as they are now, and keep them."""
+        models = load_models(allowed(wanted, self._data_folder))
+        return self._models.keep(_Key(wanted, models.contents), models)
 
 
 def _of_models(options: RunOptions) -> RunOptions:

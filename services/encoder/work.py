@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from services.common import names
 from services.common.messages import Message
 from services.common.ports import Hold, StoppingError, UnavailableError, Unfit, World
+from services.common.records import ReadingProgress
 from services.common.trying import Moved, Trying, why_given_up
 from services.common.workspace import Workspace
 from services.encoder.turns import Turns
@@ -43,7 +44,7 @@ class Contribution:
 class Computer(Protocol):
     """Models, and what they make of chunks. What it raises, but for UnavailableError, is its own failure."""
 
-    def plan(self, run_id: str, options: RunOptions, source: Mapping[str, str | int | None], at: str) -> RunMetadata:
+    def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """Load a new run's models; its metadata."""
 
     def vocabulary(self, plan: RunMetadata) -> list[str]:
@@ -130,7 +131,7 @@ class ChunkEncoder:
     def _leaves_to_others(self, run_id: str, chunk: int) -> bool:
         """Whether this worker has failed at a chunk, or to load the models for it, that others should try first."""
         whats = [names.encoding(chunk), *([] if run_id in self._loaded else [names.loading(chunk)])]
-        return any(self._trying.leaves_to_others(run_id, what) for what in whats)
+        return self._trying.leaves_to_others(run_id, *whats)
 
     def _again(self, message: Message) -> None:
         """Have a chunk tried again: by the message that waits for it, if it isn't the one that was taken."""
@@ -174,7 +175,10 @@ class ChunkEncoder:
                     raise
                 if encoded.contribution is None:
                     return encoded
-        self._world.queue.send(Message(task="aggregate", run_id=run_id))
+        aggregate = Message(task="aggregate", run_id=run_id)
+        # Of a chunk that was encoded before, the word may have got lost.
+        if encoded is not None or aggregate not in self._world.queue.waiting("aggregate"):
+            self._world.queue.send(aggregate)
         return encoded
 
     def _try(self, space: Workspace, message: Message, data: bytes, hold: Hold) -> Encoded:
@@ -276,7 +280,7 @@ class ChunkEncoder:
         request, reading = space.request(), space.reading()
         if reading is None:
             raise NotFoundError(f"run {folder.run_id} has a chunk, and its source is not described")
-        plan = self._computer.plan(folder.run_id, request.options, reading.source, request.created_at)
+        plan = self._computer.plan(folder.run_id, request.options, reading, request.created_at)
         if not space.wanted():
             raise NotFoundError(f"run {folder.run_id} went away while its models were loaded")
         folder.create_plan(plan.model_copy(update={"retries": space.retry()}))
@@ -285,7 +289,7 @@ class ChunkEncoder:
     def _load_models(self, space: Workspace, plan: RunMetadata) -> None:
         """Load what a run was begun with; whoever is the first writes its vocabulary."""
         self._computer.load_models(plan)
-        if not space.has_vocabulary():
+        if not space.has_vocabulary() and space.wanted():  # loading may have taken long
             space.folder.write_vocabulary(self._computer.vocabulary(plan))
 
     # -- this process ----------------------------------------------------------------------------------------------

@@ -11,21 +11,22 @@ from services.common.sources import allowed
 from services.common.trying import Moved
 from services.ingest.work import DatasetChunk
 from sparse_autoencoder.corpus import Source
-from sparse_autoencoder.loading import load_tokens, open_rows
+from sparse_autoencoder.loading import Tokens, load_tokens, open_rows
 from sparse_autoencoder.prompts import chunk_to_parquet
 from sparse_autoencoder.rows import Record
+from sparse_autoencoder.rows_hash import ReadBefore, RunningHash
 from sparse_autoencoder.runs import RunOptions
-from sparse_autoencoder.windows import RowTokenizer, TokenPolicy, read_chunks
+from sparse_autoencoder.windows import read_chunks
 
 
 class TokenisedSource:
     """The port Dataset (work.py) on one of the library's sources."""
 
-    def __init__(self, source: Source, tokenizer: RowTokenizer, policy: TokenPolicy, options: RunOptions) -> None:
+    def __init__(self, source: Source, tokens: Tokens, options: RunOptions) -> None:
         self._source = source
-        self._tokenizer = tokenizer
-        self._policy = policy
+        self._tokens = tokens
         self._options = options
+        self._running = RunningHash()
         self.num_records = 0
 
     @property
@@ -34,14 +35,26 @@ class TokenisedSource:
         return self._source.describe()
 
     @property
+    def tokens(self) -> Mapping[str, str]:
+        """See Dataset.tokens."""
+        return self._tokens.made_of
+
+    @property
+    def rows_hash(self) -> str:
+        """See Dataset.rows_hash."""
+        return self._running.value
+
+    @property
     def fraction(self) -> float | None:
         """See Dataset.fraction."""
         return self._source.fraction_read()
 
-    def chunks(self, first: int, moved: Moved) -> Iterator[DatasetChunk]:
+    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
         """See Dataset.chunks."""
-        for chunk in read_chunks(self._records(moved), self._tokenizer, self._options.chunk_size, self._policy, first):
-            yield DatasetChunk(chunk.index, chunk_to_parquet(chunk))
+        tokens, size = self._tokens, self._options.chunk_size
+        self._running = RunningHash(before)
+        for chunk in read_chunks(self._records(moved), tokens.tokenizer, size, tokens.policy, first, self._running):
+            yield DatasetChunk(chunk.index, chunk_to_parquet(chunk, tokens.made_of))
 
     def _records(self, moved: Moved) -> Iterator[Record]:
         for record in islice(self._source, self._options.max_rows):
@@ -55,5 +68,4 @@ def open_dataset(options: RunOptions, data_folder: Path) -> Iterator[TokenisedSo
     """Open the source that the options name; SaescopeError if it isn't allowed, isn't there or can't be read."""
     options = allowed(options, data_folder)
     with open_rows(options) as source:
-        tokenizer, policy = load_tokens(options)
-        yield TokenisedSource(source, tokenizer, policy, options)
+        yield TokenisedSource(source, load_tokens(options), options)

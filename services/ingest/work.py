@@ -20,6 +20,8 @@ from services.common.workspace import Workspace
 from sparse_autoencoder.changes import changes
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failures import Failure
+from sparse_autoencoder.made_of import changed
+from sparse_autoencoder.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.runs import RunOptions
 
 HOLD_BACK_S = 0.5  # between two looks at whether there is room for another chunk
@@ -41,15 +43,26 @@ class Dataset(Protocol):
         """How it describes itself; the same whenever it is opened, but for `notice`."""
 
     @property
+    def tokens(self) -> Mapping[str, str]:
+        """What the tokens depend on beside the rows."""
+
+    @property
     def num_records(self) -> int:
         """The records read so far."""
+
+    @property
+    def rows_hash(self) -> str:
+        """The running hash of the records read so far."""
 
     @property
     def fraction(self) -> float | None:
         """How much of it has been read, 0 to 1; None if that isn't known."""
 
-    def chunks(self, first: int, moved: Moved) -> Iterator[DatasetChunk]:
-        """The chunks from number `first` on; `moved` is called as they are read, and may raise."""
+    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
+        """The chunks from number `first` on; `moved` is called as they are read, and may raise.
+
+        SaescopeError if the source doesn't give what was read of it before.
+        """
 
 
 OpenDataset = Callable[[RunOptions], AbstractContextManager[Dataset]]
@@ -63,7 +76,7 @@ def ingest(run_id: str, world: World, open_dataset: OpenDataset, trying: Trying)
     When this process is told to stop, the rest is left for another.
     """
     space = Workspace(world.store, run_id)
-    if trying.leaves_to_others(run_id, names.INGEST, OTHERS_FIRST_S):
+    if trying.leaves_to_others(run_id, names.INGEST, at_most_s=OTHERS_FIRST_S):
         return None  # the watch sends it again, to whoever takes it first
     with world.leases.hold(names.ingest_lease(run_id)) as hold:
         if hold is None or not space.active() or space.ingested() is not None:
@@ -99,7 +112,9 @@ def _try(space: Workspace, world: World, open_dataset: OpenDataset, trying: Tryi
 
 def _read(space: Workspace, world: World, hold: Hold, dataset: Dataset, progress: Progress) -> Ingested | None:
     """Write what is missing; None if somebody else is to go on, or nobody."""
-    _check_same(space, dataset)
+    before = space.reading()
+    if before is not None:
+        _check_same(before, dataset)
     next_chunk = _next_chunk(space)
     if hold.lost:  # opening may have taken long
         return None
@@ -107,23 +122,26 @@ def _read(space: Workspace, world: World, hold: Hold, dataset: Dataset, progress
     def reading() -> ReadingProgress:
         return ReadingProgress(
             source=dict(dataset.source),
+            tokens=dict(dataset.tokens),
+            rows_hash=dataset.rows_hash,
             num_chunks=next_chunk,
             num_records=dataset.num_records,
             fraction=dataset.fraction,
         )
 
-    space.write_reading(reading())  # whoever encodes the first chunk needs to know the source
-    for chunk in dataset.chunks(next_chunk, progress.moved):
+    if before is None:
+        space.write_reading(reading())  # whoever encodes the first chunk needs to know the source
+    for chunk in dataset.chunks(next_chunk, progress.moved, _read_before(before)):
         if not _wait_for_room(space, world, hold, progress.moved):
             return None
+        next_chunk = chunk.index + 1
+        space.write_reading(reading())  # before the chunk is there: so its hash covers all chunks that are
         space.put_chunk(chunk.index, chunk.data)
         world.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk.index))
         progress.advanced()
-        next_chunk = chunk.index + 1
-        space.write_reading(reading())
     if hold.lost:
         return None
-    ingested = Ingested(num_chunks=next_chunk, num_records=dataset.num_records)
+    ingested = Ingested(num_chunks=next_chunk, num_records=dataset.num_records, rows_hash=dataset.rows_hash)
     space.write_ingested(ingested)
     return ingested
 
@@ -135,16 +153,27 @@ def _next_chunk(space: Workspace) -> int:
 
 
 def _wait_for_room(space: Workspace, world: World, hold: Hold, moved: Moved) -> bool:
-    """Wait until there are few enough chunks; False if this isn't ours to do any more."""
+    """Wait until few enough chunks wait to be merged; False if this isn't ours to do any more."""
     while not hold.lost and space.active():
         moved()
-        if len(space.chunks()) < world.limits.max_waiting_chunks:
+        cursor = space.cursor()  # merged chunks stay for a while
+        if sum(chunk >= cursor for chunk in space.chunks()) < world.limits.max_waiting_chunks:
             return True
         world.clock.sleep(HOLD_BACK_S)
     return False
 
 
-def _check_same(space: Workspace, dataset: Dataset) -> None:
-    before = space.reading()
-    if before is not None and (changed := changes(before.source, dataset.source)):
-        raise SaescopeError(f"the source changed while it was read ({changed}): start a new run")
+def _check_same(before: ReadingProgress, dataset: Dataset) -> None:
+    if found := changes(before.source, dataset.source):
+        raise SaescopeError(f"the source changed while it was read ({found}): start a new run")
+    if found := changed(before.tokens, dataset.tokens):
+        raise SaescopeError(
+            f"the tokenizer changed while the source was read ({found}): put back what the run was begun with, "
+            "wherever it is worked on, and resume it, or start a new run"
+        )
+
+
+def _read_before(before: ReadingProgress | None) -> ReadBefore | None:
+    if before is None or before.rows_hash == NOTHING_READ:  # opened, and nothing read
+        return None
+    return ReadBefore(str(before.source.get("file")), before.num_chunks, before.num_records, before.rows_hash)

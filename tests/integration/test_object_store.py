@@ -37,7 +37,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def connect(server: S3Server, **other: Any) -> ObjectStore:
     """A store with a prefix of its own, so that tests don't see each other's objects."""
     settings: dict[str, Any] = {"bucket": BUCKET, "access_key": server.access_key, "secret_key": server.secret_key}
-    return ObjectStore(server.endpoint, **(settings | {"prefix": f"{uuid.uuid4()}/", "retries": 1} | other))
+    settings |= {"endpoint": server.endpoint, "prefix": f"{uuid.uuid4()}/", "retries": 1}
+    return ObjectStore(**(settings | other))
 
 
 @pytest.fixture
@@ -142,16 +143,25 @@ def test_a_bucket_is_created_once(server: S3Server) -> None:
     assert store.get("a") == b"kept"
 
 
+def test_a_bucket_s_name_may_have_dots(server: S3Server) -> None:
+    store = connect(server, bucket="made.by.test")
+    store.create_bucket()
+    store.put("a", b"kept")
+    assert store.list() == ["a"]
+
+
 def test_the_settings_name_the_store(server: S3Server) -> None:
     settings = Settings(
         s3_endpoint=f"http://{server.endpoint}",
         s3_access_key=server.access_key,
         s3_secret_key=server.secret_key,
         s3_bucket=BUCKET,
+        s3_prefix="team/saescope",
     )
-    prefix = f"{uuid.uuid4()}/"
-    ObjectStore.from_settings(settings, prefix).put("a", b"content")
-    assert connect(server, prefix=prefix).get("a") == b"content"
+    run = str(uuid.uuid4())
+    ObjectStore.from_settings(settings, f"{run}/").put("a", b"content")
+    assert connect(server, prefix=f"team/saescope/{run}/").get("a") == b"content"
+    assert ObjectStore.from_settings(settings).folders() == [run]
 
 
 # Creating, when answers get lost and when the server knows no conditions.

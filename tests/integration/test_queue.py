@@ -175,3 +175,13 @@ def test_redis_holds_the_messages_and_two_fixed_sets_of_bindings(client: redis.R
         queue.send(Message(task="encode", run_id="run-1", chunk=number))
     assert {b"encode"} <= set(client.scan_iter()) <= {b"encode"} | bindings
     assert all(client.scard(key) <= len(QUEUES) for key in bindings)
+
+
+def test_what_is_being_worked_on_is_shown_for_a_minute(client: redis.Redis, queue: CeleryQueue) -> None:
+    queue.show_taken("encode", {"a", "b"})
+    assert client.smembers("saescope:taken:encode") == {b"a", b"b"}
+    assert 0 < client.ttl("saescope:taken:encode") <= 60
+    queue.show_taken("encode", {"b"})
+    assert client.smembers("saescope:taken:encode") == {b"b"}
+    queue.show_taken("encode", set())
+    assert client.exists("saescope:taken:encode") == 0

@@ -11,6 +11,7 @@ import redis
 from services.common.celery_app import create_app, task_name
 from services.common.leases import RedisLeases
 from services.common.messages import Message
+from services.common.names import encode_lease
 from services.common.queue import CeleryQueue
 from services.common.workspace import Workspace
 from tests.support.proxy import S3Proxy
@@ -36,7 +37,7 @@ def test_every_message_delivered_twice(cluster: Cluster, client: redis.Redis) ->
     assert sent >= 1 + 2 * (CHUNKS + 2)  # to ingest; for each chunk, for its end, and at least one word to merge
 
 
-def test_results_in_reverse_order(cluster: Cluster, client: redis.Redis) -> None:
+def test_chunks_are_encoded_in_order_whatever_the_order_of_messages(cluster: Cluster, client: redis.Redis) -> None:
     cluster.run_only(INGEST, AGGREGATOR)
     space = cluster.new_run(tiny_options())
     cluster.wait(lambda: space.ingested() is not None, "all chunks wait")
@@ -48,7 +49,21 @@ def test_results_in_reverse_order(cluster: Cluster, client: redis.Redis) -> None
     _, _, encoder = cluster.run_only(INGEST, AGGREGATOR, ENCODER)
     assert cluster.finish(space) == expected_files()
     encoded = encoder.said("chunk encoded", run=space.folder.run_id)
-    assert [line["chunk"] for line in encoded] == list(reversed(range(CHUNKS)))
+    assert [line["chunk"] for line in encoded] == list(range(CHUNKS))
+
+
+def test_results_that_come_early_wait_for_the_first_chunks(cluster: Cluster) -> None:
+    cluster.run_only(INGEST, AGGREGATOR)
+    space = cluster.new_run(tiny_options())
+    leases = RedisLeases.at(cluster.redis.url, 600.0)
+    for chunk in (0, 1):
+        assert leases.acquire(encode_lease(space.folder.run_id, chunk), "somebody slow")
+    _, _, encoder = cluster.run_only(INGEST, AGGREGATOR, ENCODER)
+    cluster.wait(lambda: len(space.partials()) == CHUNKS - 2, "all but the first two are encoded")
+    leases.release(encode_lease(space.folder.run_id, 1), "somebody slow")
+    cluster.wait(lambda: bool(encoder.said("chunk encoded", chunk=1)), "the second is encoded")
+    leases.release(encode_lease(space.folder.run_id, 0), "somebody slow")
+    assert cluster.finish(space) == expected_files()
 
 
 def test_a_message_of_an_unknown_version_is_logged_and_disturbs_nothing(cluster: Cluster) -> None:

@@ -28,6 +28,7 @@ def test_settings_that_are_wrong_or_missing_stop_the_start(module: str, tmp_path
     assert sorted(ended.stderr.splitlines()) == [
         "saescope: SAESCOPE_LEASE_S can't be 'soon': it is after how many seconds of silence a worker has lost its "
         "chunk (Input should be a valid number, unable to parse string as a number)",
-        "saescope: SAESCOPE_S3_ACCESS_KEY is not set: it is the S3 server's user",
+        "saescope: SAESCOPE_S3_ACCESS_KEY is not set, and SAESCOPE_S3_SECRET_KEY is: set both, or neither to have "
+        "credentials looked for in the environment, in a file and by role",
         "saescope: SAESCOPE_S3_ENDPOINT can't be 'store': it is where the S3 server is, as http://host:port",
     ]

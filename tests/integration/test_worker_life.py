@@ -12,7 +12,9 @@ import redis
 
 from services.common.queue import CeleryQueue
 from tests.support.commands import free_port
+from tests.support.proxy import s3_proxy
 from tests.support.servers import RedisServer, S3Server
+from tests.support.strict_s3 import only_objects_of, only_region
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.support.workers import LEFT_IN_REDIS, Start, chunk, done
 
@@ -83,6 +85,35 @@ def test_a_bucket_that_is_missing_is_made(start: Start, s3: S3Server) -> None:
     bucket = f"runs-{uuid.uuid4()}"
     start(SAESCOPE_S3_BUCKET=bucket)
     assert s3.client().bucket_exists(bucket)
+
+
+def test_a_bucket_of_others_does_with_its_region_a_prefix_and_credentials_from_a_file(
+    start: Start, s3: S3Server, tmp_path: Path
+) -> None:
+    s3.client().make_bucket("of-others")
+    file = tmp_path / "credentials"
+    file.write_text(f"[default]\naws_access_key_id={s3.access_key}\naws_secret_access_key={s3.secret_key}\n")
+    with s3_proxy(s3.endpoint) as proxy:
+        region, objects = only_region("eu-central-1"), only_objects_of("of-others", "team/")
+        proxy.rule = lambda *request: region(*request) or objects(*request)
+        start(
+            AWS_SHARED_CREDENTIALS_FILE=str(file),
+            SAESCOPE_S3_ENDPOINT=f"http://{proxy.endpoint}",
+            SAESCOPE_S3_REGION="eu-central-1",
+            SAESCOPE_S3_BUCKET="of-others",
+            SAESCOPE_S3_PREFIX="team",
+            SAESCOPE_S3_ACCESS_KEY="",
+            SAESCOPE_S3_SECRET_KEY="",
+        )
+
+
+def test_a_store_without_credentials_is_named_with_where_they_may_be(start: Start, tmp_path: Path) -> None:
+    missing = {"SAESCOPE_S3_ACCESS_KEY": "", "SAESCOPE_S3_SECRET_KEY": "", "SAESCOPE_START_TIMEOUT_S": "0.1"}
+    no_role = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/", "HOME": str(tmp_path)}
+    worker = start(ready=False, **missing, **no_role)
+    assert worker.process.wait(PATIENCE_S) == 2
+    (end,) = worker.said("can't start")
+    assert "there are no credentials for the S3 server: none in the environment" in end["problem"]
 
 
 def test_a_port_for_metrics_that_is_taken_is_a_sentence(start: Start) -> None:

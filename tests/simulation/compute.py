@@ -17,18 +17,21 @@ from functools import cache
 from random import Random
 
 from services.common.ports import UnavailableError
-from services.common.records import MergeProgress
+from services.common.records import MergeProgress, ReadingProgress
 from services.common.trying import Moved
 from services.encoder.work import Contribution
 from services.ingest.work import DatasetChunk
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
+from sparse_autoencoder.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions
+from sparse_autoencoder.sealed import seal, unseal
 from tests.simulation import examples
 from tests.simulation.examples import Examples, FakeLimits, example_of, to_basis, to_examples, to_text
 from tests.simulation.faults import STALL_S, Script
 from tests.simulation.network import Network
 
 RECORDS = 10  # a chunk
+ROWS, OTHER_ROWS = ".", "+"  # marks of a chunk's rows: the first ones, and those that were put in their place
 
 
 @dataclass(eq=False)
@@ -42,6 +45,7 @@ class Happened:
     read_breaks: Counter[str] = field(default_factory=Counter)
     merge_breaks: Counter[str] = field(default_factory=Counter)
     hung: Counter[tuple[str, int]] = field(default_factory=Counter)
+    state_damaged: dict[str, str] = field(default_factory=dict)  # by run, the state's key
     source_changed: set[str] = field(default_factory=set)
     model_failures: Counter[str] = field(default_factory=Counter)
     raised: Counter[tuple[str, int]] = field(default_factory=Counter)  # by run and chunk
@@ -85,19 +89,38 @@ class Compute:
             self.network.note("rows stored damaged")
             self.happened.rows_damaged.add(run_id)
             return b"damaged"
+        mine = self.happened.state_damaged.get(run_id, key) == key
+        if name.startswith("state/") and mine and drawn < self.scripts[run_id].damage_states:
+            self.network.note("state stored damaged")
+            self.happened.state_damaged[run_id] = key
+            return data[:-3]
         return data
 
     @contextmanager
     def open_dataset(self, options: RunOptions) -> Iterator[FakeDataset]:
         """The port OpenDataset; a source's name is the run's."""
         self.take_time(options.source, 0.5)
-        yield FakeDataset(self, self.scripts[options.source])
+        script = self.scripts[options.source]
+        changed = self.changed(script)
+        if changed:
+            self.happened.source_failures[script.name] += 1
+            self.happened.source_changed.add(script.name)
+        yield FakeDataset(self, script, script.source_changes if changed else None)
 
-    def plan(self, run_id: str, options: RunOptions, source: Mapping[str, str | int | None], at: str) -> RunMetadata:
+    def changed(self, script: Script) -> bool:
+        """Whether something was put in the place of a run's source or tokenizer by now."""
+        return self.network.scheduler.now > script.source_changes_s
+
+    def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """See Computer.plan."""
+        source, script = reading.source, self.scripts[run_id]
         assert options.source == source["name"] == run_id
         self.take_time(run_id, 3)
         self._maybe_unavailable()
+        if reading.tokens != tokens(script.source_changes if self.changed(script) else None):
+            self.network.note("rows of another tokenizer found")
+            self.happened.source_changed.add(run_id)
+            raise SaescopeError("the tokenizer changed")
         if self.happened.model_failures[run_id] < self.scripts[run_id].models_fail:
             self.happened.model_failures[run_id] += 1
             self.network.note("models can't be loaded")
@@ -107,13 +130,13 @@ class Compute:
         return _plan().model_copy(update=changes)
 
     @staticmethod
-    def kept(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:
-        """What must be kept of a run with failed chunks: the state before the first of them."""
+    def kept(run_id: str, num_chunks: int, failed: set[int], mark: str) -> dict[str, bytes]:
+        """What must be kept of a run with failed chunks and such rows: the state before the first of them."""
         if not failed:
             return {}
         before = range(min(failed))
         smallest = examples.chosen((example_of(run_id, chunk), chunk) for chunk in before)
-        state = FakeState(run_id, tuple(f"{chunk} encoded" for chunk in before), smallest)
+        state = FakeState(run_id, tuple(f"{chunk} encoded" for chunk in before), smallest, mark * len(before))
         return {f"{run_id}/before-failures/{min(failed):06d}": state.to_bytes()}
 
     def vocabulary(self, plan: RunMetadata) -> list[str]:
@@ -137,7 +160,7 @@ class Compute:
     ) -> Contribution:
         """See Computer.encode."""
         run_id = plan.run_id
-        self._check_rows(run_id, chunk, data)
+        mark = self._mark_of_rows(run_id, chunk, data)
         if plan.versions["kind"] != self.network.scheduler.running.process.kind:
             self.happened.mixed_up.append(f"chunk {chunk} of {run_id} is encoded by another kind")
         for _batch in range(3):
@@ -168,17 +191,20 @@ class Compute:
             if not limited.reached_by(int(example)):
                 self.network.note("example left out")
                 example = "-"
-        partial = f"{run_id} {chunk} {example} {basis} encoded"
+        partial = f"{run_id} {chunk} {example} {basis} {mark} encoded"
         return Contribution(partial.encode(), f"prompts of {run_id} {chunk}\n".encode())
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
         """See Computer.failed."""
-        self._check_rows(plan.run_id, chunk, data)
-        self._maybe_unavailable(10)  # what happens rarely
+        mark = self._mark_of_rows(plan.run_id, chunk, data)
+        self._maybe_unavailable(50)  # what happens rarely
         self.network.note("chunk given up")
         self.happened.given_up.add((plan.run_id, chunk))
         self.given_up(plan.run_id, chunk, error)
-        return Contribution(f"{plan.run_id} {chunk} - 0: failed".encode(), None, error=error)
+        return Contribution(f"{plan.run_id} {chunk} - 0: {mark} failed".encode(), None, error=error)
+
+    def check(self, plan: RunMetadata) -> None:
+        """See Merging.check."""
 
     def empty(self, plan: RunMetadata) -> FakeState:
         """See Merging.empty."""
@@ -186,13 +212,18 @@ class Compute:
 
     def load(self, data: bytes) -> FakeState:
         """See Merging.load."""
-        run_id, kept, *merged = data.decode().split("\n")
-        return FakeState(run_id, tuple(merged), to_examples(kept))
+        try:
+            content = unseal("state", data)
+        except DamagedError:
+            self.network.note("damaged state found")
+            raise
+        run_id, rows, kept, *merged = content.decode().split("\n")
+        return FakeState(run_id, tuple(merged), to_examples(kept), rows)
 
     def merge(self, state: FakeState, partial: bytes) -> FakeState:
         """See Merging.merge."""
         words = partial.decode().split(" ")
-        if len(words) != 5 or words[4] not in ("encoded", "failed"):
+        if len(words) != 6 or words[5] not in ("encoded", "failed"):
             self.network.note("damaged partial found")
             raise SaescopeError(f"{partial!r} is damaged")
         if words[:2] != [state.run_id, str(state.next_chunk)]:
@@ -207,11 +238,13 @@ class Compute:
             raise random_error(self.network.scheduler.random)
         new = [] if words[2] == "-" else [(int(words[2]), int(words[1]))]
         kept = examples.chosen([*state.examples, *new])
-        return FakeState(state.run_id, (*state.merged, f"{words[1]} {words[4]}"), kept)
+        return FakeState(state.run_id, (*state.merged, f"{words[1]} {words[5]}"), kept, state.rows_hash + words[4])
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: FakeState) -> RunMetadata:
         """See Merging.publish."""
         assert folder.run_id == plan.run_id == state.run_id
+        if len(set(state.rows_hash)) > 1:
+            self.happened.mixed_up.append(f"{state} is published")
         encoded = [chunk for chunk in range(state.next_chunk) if chunk not in state.failed]
         if not encoded:
             self.happened.nothing_to_publish.add(state.run_id)
@@ -240,11 +273,13 @@ class Compute:
         seen.append(FakeLimits.from_bytes(data))
         return self.network.scheduler.random.choice(seen)
 
-    def _check_rows(self, run_id: str, chunk: int, data: bytes) -> None:
+    def _mark_of_rows(self, run_id: str, chunk: int, data: bytes) -> str:
         if data == b"damaged":
             raise SaescopeError(f"the rows of chunk {chunk} can't be read")
-        if data != f"rows of {run_id} {chunk}".encode():
+        rows, _, mark = data.decode().rpartition(" ")
+        if rows != f"rows of {run_id} {chunk}":
             self.happened.mixed_up.append(f"chunk {chunk} of {run_id} has {data!r}")
+        return mark
 
     def _maybe_unavailable(self, times_as_often: int = 1) -> None:
         rate = times_as_often * self.network.plan.calls["fail before"]
@@ -259,25 +294,39 @@ class FakeDataset:
 
     compute: Compute
     script: Script
+    changed: str | None  # what was put in its place before it was opened
     num_records: int = 0
 
     @property
     def source(self) -> Mapping[str, str | int | None]:
         """See Dataset.source."""
-        script = self.script
-        changed = self.compute.network.scheduler.now > script.source_changes_s
-        if changed:
-            self.compute.happened.source_failures[script.name] += 1
-            self.compute.happened.source_changed.add(script.name)
-        return {"name": script.name, "size": script.num_chunks + changed, "notice": str(self.num_records)}
+        size = self.script.num_chunks + (self.changed == "size")
+        return {"name": self.script.name, "size": size, "notice": str(self.num_records)}
+
+    @property
+    def tokens(self) -> Mapping[str, str]:
+        """See Dataset.tokens."""
+        return tokens(self.changed)
+
+    @property
+    def rows_hash(self) -> str:
+        """See Dataset.rows_hash: a mark for each chunk."""
+        return self._mark * (self.num_records // RECORDS)
+
+    @property
+    def _mark(self) -> str:
+        return OTHER_ROWS if self.changed == "rows" else ROWS
 
     @property
     def fraction(self) -> float | None:
         """See Dataset.fraction."""
         return None
 
-    def chunks(self, first: int, moved: Moved) -> Iterator[DatasetChunk]:
+    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
         """See Dataset.chunks."""
+        if before is not None and before.running != self._mark * before.num_chunks:
+            self.compute.network.note("other rows found")
+            raise SaescopeError("the rows changed")
         script, happened = self.script, self.compute.happened
         for chunk in range(script.num_chunks + 1):
             if chunk == script.source_fails_at and happened.source_failures[script.name] < script.source_fails:
@@ -294,7 +343,7 @@ class FakeDataset:
                 raise random_error(self.compute.network.scheduler.random)
             if chunk >= first:
                 self.compute.take_time(script.name, 0.5)
-                yield DatasetChunk(chunk, f"rows of {script.name} {chunk}".encode())
+                yield DatasetChunk(chunk, f"rows of {script.name} {chunk} {self._mark}".encode())
         if script.num_chunks == 0:
             happened.source_failures[script.name] += 1
             raise SaescopeError("the source has no rows")
@@ -307,6 +356,7 @@ class FakeState:
     run_id: str
     merged: tuple[str, ...] = ()  # "<chunk> encoded" or "<chunk> failed"
     examples: Examples = ()
+    rows_hash: str = NOTHING_READ  # a mark for each chunk
 
     @property
     def next_chunk(self) -> int:
@@ -327,12 +377,17 @@ class FakeState:
 
     def to_bytes(self) -> bytes:
         """See State.to_bytes."""
-        return "\n".join([self.run_id, to_text(self.examples), *self.merged]).encode()
+        return seal("state", "\n".join([self.run_id, self.rows_hash, to_text(self.examples), *self.merged]).encode())
 
     def limits(self) -> bytes:
         """See State.limits."""
         basis = f"{self.next_chunk}:{','.join(map(str, self.failed))}"
         return FakeLimits(basis, examples.last_key(self.examples)).to_bytes()
+
+
+def tokens(changed: str | None) -> dict[str, str]:
+    """What tokens depend on."""
+    return {"tokenizer": "another" if changed == "tokenizer" else "the first"}
 
 
 def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:

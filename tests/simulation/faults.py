@@ -17,7 +17,7 @@ MAX_FREEZE_S = 40.0  # less than the watch waits before it believes that nobody 
 Kind = TypeVar("Kind")
 NUM_RUNS = 15 * (1, 1, 2) + (8,)
 PATIENCE_S = 150.0  # more than a stall takes
-OTHER_KIND_S = 40.0
+OTHER_KIND_S = 100.0  # longer than a word that a worker is unfit lasts
 Action = Literal["cancel", "resume", "delete"]
 CallFault = Literal[
     "crash before", "crash after", "fail before", "fail after", "land late", "freeze before", "freeze after", "delay"
@@ -48,6 +48,7 @@ class Script:
     source_fails: int  # so many times
     source_fails_at: int  # before it gives this chunk
     source_changes_s: float  # when it does, if it does
+    source_changes: Literal["size", "rows", "tokenizer"]  # what of it
     models_fail: int
     raising: dict[int, int]  # the chunks whose encoding raises, and how many times
     poison: set[int]  # the chunks that crash the worker
@@ -58,6 +59,7 @@ class Script:
     damage: float  # probability that a partial is stored damaged
     damage_rows: float  # probability that a chunk's rows are
     stale_limits: float  # probability that limits are replaced by those of an aggregator that knows of no failures
+    damage_states: float  # probability that a state is, but of each run only one
     slow: float  # how many times slower than usual everything is computed
     stalls: float  # probability that computing something takes very long, with the lease renewed
 
@@ -138,7 +140,8 @@ def _draw_script(random: Random, name: str) -> Script:
         actions=_draw_actions(random),
         source_fails=random.choice((1, 2, ALWAYS)) if rarely(0.1) else 0,
         source_fails_at=random.randint(0, num_chunks),
-        source_changes_s=random.uniform(5, FAULTS_END_S) if rarely(0.05) else inf,
+        source_changes_s=random.uniform(0, FAULTS_END_S) if rarely(0.1) else inf,
+        source_changes=random.choice(("size", "rows", "rows", "tokenizer")),
         models_fail=random.choice((1, 2, 3, ALWAYS)) if rarely(0.1) else 0,
         raising={chunk: random.choice((1, 2, ALWAYS)) for chunk in chunks if rarely(0.05)},
         poison={chunk for chunk in chunks if rarely(0.02)},
@@ -148,9 +151,10 @@ def _draw_script(random: Random, name: str) -> Script:
         tries_again=rarely(0.5),
         damage=random.choice((0.1, 0.3, 1.0)) if rarely(0.1) else 0.0,
         damage_rows=0.2 if rarely(0.03) else 0.0,
-        stale_limits=random.choice((0.0, 0.5)),
+        stale_limits=random.choice((0.0, 1.0)),
+        damage_states=random.choice((0.2, 1.0)) if rarely(0.2) else 0.0,
         slow=random.choice((0.1, 1.0, 1.0, 5.0)),
-        stalls=0.1 if rarely(0.1) else 0.0,
+        stalls=0.2 if rarely(0.25) else 0.0,
     )
 
 

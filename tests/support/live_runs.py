@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sparse_autoencoder.blocks import SparseActivations, summarise_blocks
+from sparse_autoencoder.blocks import SparseActivations
 from sparse_autoencoder.chunks import ChunkResult, failed_chunk
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.overview import Overview
@@ -24,7 +24,9 @@ from sparse_autoencoder.ranking import Selection
 from sparse_autoencoder.reading import PublishedRun
 from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
+from sparse_autoencoder.states import remove_states, write_state
 from sparse_autoencoder.store import DirectoryStore, Store
+from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
 
@@ -79,7 +81,7 @@ class LiveWriter:
 
     def save(self) -> None:
         """Write the state."""
-        self.folder.write_state(self.state)
+        write_state(self.folder, self.state)
 
     def further(self) -> None:
         """Merge one chunk more, and save that."""
@@ -159,7 +161,7 @@ def publish_here(folder: RunFolder, state: RunState) -> None:
     metadata = folder.read_metadata()
     publish(folder, metadata, state, state.encoded_chunks)
     folder.write_metadata(metadata.with_counts(state, status="complete"))
-    folder.remove_states()
+    remove_states(folder)
 
 
 def published_twin(run: RunFolder, state: RunState, store: DirectoryStore) -> PublishedRun:

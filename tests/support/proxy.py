@@ -11,7 +11,7 @@ import queue
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +28,9 @@ Point = Literal["before", "halfway", "after"]
 # after the server did what it asks.
 Failure = Literal["500", "503", "cut before", "cut after"]
 Trouble = Callable[[str, str], Failure | None]
+Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
+# What a stricter server would say to a method, a path with its query, and headers; None to ask the server behind.
+Rule = Callable[[str, str, Mapping[str, str]], Answer | None]
 
 
 @dataclass
@@ -65,6 +68,7 @@ class S3Proxy:
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.trouble: Trouble = lambda _method, _path: None
+        self.rule: Rule = lambda _method, _path, _headers: None
         self.ignores: frozenset[str] = frozenset()  # headers, in lower case, that the server never gets
         self._holds: list[Hold] = []
         methods = {f"do_{method}": _Handler.pass_on for method in ("GET", "HEAD", "PUT", "POST", "DELETE")}
@@ -175,6 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if failure == "cut before":
             raise ConnectionError
+        if (refusal := self.proxy.rule(self.command, self.path, dict(self.headers))) is not None:
+            self._answer(*refusal)
+            return
         hold = self.proxy.held(self.command, path)
         if hold is None:
             answer = self._ask(body)
@@ -227,8 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_head(connection)
         connection.send(body[: len(body) // 2])
 
-    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        """What the server answers: status, headers, body."""
+    def _ask(self, body: bytes) -> Answer:
+        """What the server answers."""
         try:
             connection = self._connection()
             self._send_head(connection)

@@ -79,6 +79,11 @@ class Service:
         self.process.send_signal(number)
 
     @property
+    def folder(self) -> Path:
+        """The folder in which it runs."""
+        return self._log.parent
+
+    @property
     def log(self) -> str:
         """Everything it said."""
         return self._log.read_text(errors="replace")

@@ -57,7 +57,11 @@ def to_activations(windows: list[OracleWindow], first_counted: int) -> SparseAct
 def summarise(windows: list[OracleWindow], spec: SummarySpec, first_counted: int = 1) -> Summary:
     """The library's summary of some windows."""
     num_tokens = sum(len(window.tokens) - first_counted for window in windows)
-    return BlockSummariser(to_windows(windows), to_activations(windows, first_counted), spec).summary(num_tokens)
+    return (
+        BlockSummariser(to_windows(windows), to_activations(windows, first_counted), spec)
+        .unrounded(num_tokens)
+        .rounded()
+    )
 
 
 def feature_of(summary: Summary, feature: int, lengths: dict[tuple[int, int], int]) -> OracleFeature:

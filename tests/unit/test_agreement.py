@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.agreement import Agreement, Encoded, compare, list_overlap, rank_correlation, window_keys
-from sparse_autoencoder.blocks import SparseActivations, summarise_blocks
+from sparse_autoencoder.blocks import SparseActivations
 from sparse_autoencoder.metrics import FEATURE_METRICS
+from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import SummarySpec
 from sparse_autoencoder.windows import TokenPolicy, windows_of
 

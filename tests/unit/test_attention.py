@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.attention import causal_attention
+from sparse_autoencoder.precision import multiplying
+from tests.support.devices import on_each_device
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2}
 
@@ -26,16 +28,18 @@ def by_the_formula(query: Tensor, key: Tensor, value: Tensor, scale: float) -> T
     return mixed
 
 
+@on_each_device
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("positions", [1, 5, 140])
 @pytest.mark.parametrize("ahead", [0, 1, 3])
 def test_each_position_takes_from_those_before_it_by_their_scores(
-    ahead: int, positions: int, dtype: torch.dtype
+    ahead: int, positions: int, dtype: torch.dtype, device: str
 ) -> None:
     torch.manual_seed(positions + ahead)
     query = torch.randn(2, 3, positions, 8).to(dtype)
     key, value = torch.randn(2, 2, 3, ahead + positions, 8).to(dtype)
-    found = causal_attention(query, key, value, scale=1 / math.sqrt(8))
+    with multiplying(tf32=False):
+        found = causal_attention(query.to(device), key.to(device), value.to(device), scale=1 / math.sqrt(8)).cpu()
     assert found.dtype == dtype
     expected = by_the_formula(query, key, value, 1 / math.sqrt(8))
     torch.testing.assert_close(found.double(), expected, atol=TOLERANCE[dtype], rtol=TOLERANCE[dtype])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.prompts import chunk_from_parquet, chunk_to_parquet
+from sparse_autoencoder.prompts import chunk_from_parquet, chunk_to_parquet, chunk_tokens
 from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.windows import Chunk
 
@@ -30,13 +30,15 @@ def chunks(draw: st.DrawFn) -> Chunk:
         tokens=np.array([token for _row, _text, tokens in usable for token in tokens], np.int32),
         starts=np.cumsum([0, *lengths], dtype=np.int64),
         skipped=skipped,
+        rows_hash=draw(st.sampled_from(["", "0" * 64])),
     )
 
 
 @given(chunks())
 def test_a_chunk_comes_back_as_it_was(chunk: Chunk) -> None:
     back = chunk_from_parquet(chunk_to_parquet(chunk), chunk.index)
-    assert (back.index, back.texts, back.skipped) == (chunk.index, chunk.texts, chunk.skipped)
+    for name in ("index", "texts", "skipped", "rows_hash"):
+        assert getattr(back, name) == getattr(chunk, name)
     for name in ("row_ids", "tokens", "starts"):
         before, after = getattr(chunk, name), getattr(back, name)
         assert (before.dtype, before.tolist()) == (after.dtype, after.tolist())
@@ -57,3 +59,10 @@ def test_a_chunk_cut_short_is_refused() -> None:
     chunk = Chunk(0, np.arange(3), ["a", "b", "c"], np.arange(3, dtype=np.int32), np.arange(4), [])
     with pytest.raises(SaescopeError, match="the rows of chunk 0 can't be read"):
         chunk_from_parquet(chunk_to_parquet(chunk)[:-20], 0)
+
+
+def test_a_chunk_says_what_its_tokens_depend_on() -> None:
+    chunk = Chunk(0, np.arange(1), ["a"], np.arange(1, dtype=np.int32), np.arange(2), [])
+    assert chunk_tokens(chunk_to_parquet(chunk, {"tokenizers": "1.0"}), 0) == {"tokenizers": "1.0"}
+    with pytest.raises(SaescopeError, match="the rows of chunk 7 can't be read"):
+        chunk_tokens(b"something else", 7)

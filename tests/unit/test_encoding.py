@@ -1,20 +1,25 @@
-"""The encoder's batches: with how many threads they are computed, and that it doesn't show."""
+"""The encoder's batches and blocks: how many threads compute them, how large they are, and that neither shows."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from sparse_autoencoder import encoding
 from sparse_autoencoder.blocks import SparseActivations
-from sparse_autoencoder.encoding import Encoder
+from sparse_autoencoder.encoding import EncodedChunk, Encoder
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.summary import SummarySpec
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
+from tests.support.same_bits import assert_same_bits
 
 WIDTH, N_LATENTS, LENGTHS = 24, 64, 8
 PATIENCE_S = 60  # for what should come at once
@@ -73,7 +78,7 @@ def chunk() -> Chunk:
     return Chunk(0, windows.row_ids, texts, windows.tokens, windows.starts, skipped=[])
 
 
-def encoder_of(subject: Random, cores: int) -> Encoder:
+def encoder_on(subject: Random, cores: int) -> Encoder:
     _windows, policy = block()
     torch.manual_seed(2)
     autoencoder = Autoencoder(N_LATENTS, WIDTH, TopK(8)).requires_grad_(False)
@@ -83,7 +88,7 @@ def encoder_of(subject: Random, cores: int) -> Encoder:
 
 
 def activations(subject: Random, cores: int) -> SparseActivations:
-    found = encoder_of(subject, cores).activations(block()[0])
+    found = encoder_on(subject, cores).activations(block()[0])
     assert isinstance(found, SparseActivations)
     return found
 
@@ -115,7 +120,7 @@ class StopError(Exception):
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_each_batch_that_is_through_is_told(cores: int) -> None:
-    encoder = encoder_of(Random(many_threads=True), cores)
+    encoder = encoder_on(Random(many_threads=True), cores)
     moves: list[int] = []
     encoder.moved = lambda: moves.append(1)
     encoder.activations(block()[0])
@@ -124,7 +129,7 @@ def test_each_batch_that_is_through_is_told(cores: int) -> None:
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_what_is_raised_when_a_batch_is_through_ends_encoding_between_batches(cores: int) -> None:
-    encoder = encoder_of(Random(many_threads=True), cores)
+    encoder = encoder_on(Random(many_threads=True), cores)
     moves: list[int] = []
 
     def stop() -> None:
@@ -135,3 +140,129 @@ def test_what_is_raised_when_a_batch_is_through_ends_encoding_between_batches(co
     with pytest.raises(StopError):
         encoder.encode(chunk(), features_per_row=3)
     assert len(moves) <= cores  # of eight batches
+
+
+def chunk_of(windows: Windows) -> Chunk:
+    """A chunk that is cut into these windows, one for each row."""
+    return Chunk(0, windows.row_ids, [""] * len(windows), windows.tokens, windows.starts, [])
+
+
+def encoder_of(subject: Random, activation: nn.Module) -> Encoder:
+    _windows, policy = block()
+    torch.manual_seed(2)
+    autoencoder = Autoencoder(N_LATENTS, WIDTH, activation).requires_grad_(False)
+    spec = SummarySpec(N_LATENTS, examples_per_feature=2, seed=0)
+    return Encoder(subject, autoencoder, location="", layer_index=0, policy=policy, spec=spec)
+
+
+def encoded(subject: Random, activation: nn.Module) -> EncodedChunk:
+    return encoder_of(subject, activation).encode(chunk_of(block()[0]), 3)
+
+
+OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nAnd so on")
+
+
+class Short(Random):
+    """The same on a device whose memory is too small so many times."""
+
+    def __init__(self, times: int, error: Exception = OUT_OF_MEMORY) -> None:
+        super().__init__(many_threads=False)
+        self.times = times
+        self.error = error
+
+    def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
+        if self.times:
+            self.times -= 1
+            raise self.error
+        return super().activations(tokens, location, layer_index)
+
+
+@pytest.mark.parametrize("error", [OUT_OF_MEMORY, MemoryError()])
+def test_a_chunk_that_memory_was_too_small_for_is_computed_again_with_nothing_beside_it(error: Exception) -> None:
+    expected = encoded(Random(many_threads=False), TopK(8))
+    found = encoded(Short(times=1, error=error), TopK(8))
+    assert_same_bits(found.summary, expected.summary)
+    for one, other in zip(found.row_features, expected.row_features, strict=True):
+        assert_same_bits(one, other)
+
+
+def test_models_that_memory_is_too_small_for_are_an_error_that_says_what_helps() -> None:
+    with pytest.raises(SaescopeError) as refused:
+        encoded(Short(times=9), TopK(8))
+    assert str(refused.value) == (
+        "the memory of cpu is too small for these models with 180 tokens (CUDA out of memory. Tried to allocate "
+        "2.00 GiB.): lower --chunk-size, or take --precision bfloat16 or a smaller autoencoder"
+    )
+
+
+def test_an_autoencoder_that_does_not_fit_is_an_error_that_says_what_helps() -> None:
+    class Full(TorchFunctionMode):
+        """A device that has no memory left for anything new."""
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function is Tensor.to:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 96.00 MiB.")
+            return function(*args, **(kwargs or {}))
+
+    with Full(), pytest.raises(SaescopeError) as refused:
+        encoder_of(Random(many_threads=False), TopK(8))
+    assert str(refused.value) == (
+        "the memory of cpu is too small for the models (CUDA out of memory): take --precision bfloat16, a smaller "
+        "autoencoder, or a device that nothing else uses"
+    )
+
+
+def sizes_of_blocks(subject: Random, activation: nn.Module) -> list[tuple[int, int]]:
+    """How many tokens and activations the blocks of a chunk have."""
+    blocks = encoder_of(subject, activation).blocks(block()[0])
+    return [(len(windows.tokens), len(activations)) for windows, activations in blocks]
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_blocks_with_too_many_activations_are_halved_by_what_is_in_them_alone(
+    threads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sizes_of_blocks(Random(many_threads=threads), nn.ReLU())
+    assert len(whole) == 1
+    monkeypatch.setattr(encoding, "BLOCK_ACTIVATIONS", 1500)
+    monkeypatch.setattr(encoding, "_EXPECTED_ACTIVE", 1)
+    blocks = sizes_of_blocks(Random(many_threads=threads), nn.ReLU())
+    assert len(blocks) > 3
+    assert max(activations for _tokens, activations in blocks) <= 1500
+    assert sum(tokens for tokens, _activations in blocks) == 180
+    torch.set_num_threads(4)
+    assert sizes_of_blocks(Random(many_threads=True), nn.ReLU()) == blocks
+
+
+def test_repeated_windows_count_as_often_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "BLOCK_ACTIVATIONS", 500)
+    policy = TokenPolicy(bos_token_id=None, bos="none")
+    windows = windows_of(np.arange(30), np.tile(np.array([1, 2], np.int32), 30), np.arange(0, 61, 2), policy)
+    summary = encoder_of(Random(many_threads=False), nn.ReLU()).encode(chunk_of(windows), 3).summary
+    assert summary.num_tokens == 60
+    assert set(summary.count.tolist()) <= {0, 30, 60}
+
+
+def test_a_window_with_too_many_activations_is_a_block_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "BLOCK_ACTIVATIONS", 1)
+    blocks = sizes_of_blocks(Random(many_threads=False), nn.ReLU())
+    assert len(blocks) == 40
+
+
+def test_the_number_of_tokens_of_a_block_follows_from_a_top_k(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "BLOCK_ACTIVATIONS", 80)
+    subject = Random(many_threads=False)
+    blocks = sizes_of_blocks(subject, TopK(8))
+    assert max(tokens for tokens, _activations in blocks) <= 10
+    assert sum(tokens for tokens, _activations in blocks) == 180
+
+
+def test_a_token_that_the_model_has_not_got_is_an_error_before_it_is_looked_up() -> None:
+    windows, _policy = block()
+    windows.tokens[17] = 300
+    with pytest.raises(SaescopeError) as refused:
+        encoder_of(Random(many_threads=False), TopK(8)).encode(chunk_of(windows), 3)
+    assert str(refused.value) == (
+        "the tokenizer gives the token 300, but the model in random has only the tokens 0 to 299: take the model's own "
+        "tokenizer"
+    )

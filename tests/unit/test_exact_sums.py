@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.exact_sums import POWERS, power_sums
+from sparse_autoencoder.exact_sums import POWERS, Scale, power_parts, rounded_sums
 
 TINIEST, LARGEST = float(np.float32(1e-45)), float(np.finfo(np.float32).max)
 values = st.lists(st.floats(TINIEST, LARGEST, width=32), min_size=1, max_size=200)
@@ -17,7 +17,9 @@ values = st.lists(st.floats(TINIEST, LARGEST, width=32), min_size=1, max_size=20
 
 def sums_of(numbers: list[float], most: int = 65_536) -> list[float]:
     value = np.array(numbers, np.float32)
-    return [float(total[0]) for total in power_sums(value, np.zeros(1, np.int64), value.max(keepdims=True), most)]
+    scale = Scale(value.max(keepdims=True), most)
+    parts = power_parts(value, np.zeros(1, np.int64), scale)
+    return [float(total[0]) for total in rounded_sums(parts, scale.maximum)]
 
 
 @given(values, st.randoms(use_true_random=False))
@@ -43,5 +45,6 @@ def test_the_largest_block_of_equal_numbers_loses_nothing() -> None:
 
 def test_groups_are_summed_apart() -> None:
     value = np.array([3.0, TINIEST, TINIEST, 2.0**100], np.float32)
-    sums = power_sums(value, np.array([0, 1, 3]), value[[0, 1, 3]], most=4)
+    scale = Scale(value[[0, 1, 3]], most=4)
+    sums = rounded_sums(power_parts(value, np.array([0, 1, 3]), scale), scale.maximum)
     assert [total.tolist() for total in sums] == [[3.0**k, 2 * TINIEST**k, 2.0 ** (100 * k)] for k in POWERS]

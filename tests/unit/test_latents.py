@@ -11,6 +11,7 @@ from torch import nn
 from sparse_autoencoder import wide
 from sparse_autoencoder.latents import LatentEncoder, SparseLatents
 from sparse_autoencoder.model import Autoencoder, TopK
+from tests.support.devices import on_each_device
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2}
 ACTIVATIONS = {"topk": TopK(7), "relu": nn.ReLU(), "identity": nn.Identity()}
@@ -37,25 +38,27 @@ def test_its_pre_activations_are_the_autoencoder_s(activation: str, dtype: torch
 
 def active_values(found: SparseLatents, vectors: list[int], n_latents: int) -> NDArray[np.float64]:
     """Dense [vectors, n_latents]."""
-    place, latent, value = found.active(torch.tensor(vectors, dtype=torch.int64))
+    asked = torch.tensor(vectors, dtype=torch.int64, device=found.counts.device)
+    place, latent, value = (part.cpu() for part in found.active(asked))
     dense = np.zeros((len(vectors), n_latents))
     dense[place, latent] = value
     assert np.count_nonzero(dense) == len(place)
     return dense
 
 
+@on_each_device
 @pytest.mark.parametrize("vectors_at_once", [1, 10, 33, 128])
 @pytest.mark.parametrize("latents_at_once", [64, 1000])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_its_sparse_latents_are_the_positive_ones_of_the_autoencoder(
-    activation: str, latents_at_once: int, vectors_at_once: int, monkeypatch: pytest.MonkeyPatch
+    activation: str, latents_at_once: int, vectors_at_once: int, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wide, "TILE_ROWS", {"cpu": vectors_at_once})
+    monkeypatch.setattr(wide, "TILE_ROWS", {"cpu": vectors_at_once, "cuda": vectors_at_once})
     monkeypatch.setattr(wide, "TILE_COLUMNS", latents_at_once)
     autoencoder = random_autoencoder(activation).double()
     vectors = torch.randn(33, 24, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    found = active_values(LatentEncoder(autoencoder).sparse(vectors), list(range(33)), 200)
     expected = autoencoder.encode(vectors)[0].clamp(min=0).numpy()
+    found = active_values(LatentEncoder(autoencoder.to(device)).sparse(vectors.to(device)), list(range(33)), 200)
     np.testing.assert_allclose(found, expected, atol=1e-6, rtol=1e-6)
 
 

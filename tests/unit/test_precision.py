@@ -132,6 +132,26 @@ def test_bfloat16_is_added_up_in_float32_meanwhile() -> None:
     assert on_gpus.allow_bf16_reduced_precision_reduction == before
 
 
+@pytest.mark.parametrize("ambient", [True, False])
+def test_attention_is_not_left_to_cudnn_meanwhile(ambient: bool) -> None:
+    torch.backends.cuda.enable_cudnn_sdp(ambient)
+    with multiplying(tf32=False):
+        assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
+    assert torch.backends.cuda.cudnn_sdp_enabled() is ambient  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_both_of_pytorch_s_ways_to_ask_are_answered_meanwhile_and_afterwards(tf32: bool) -> None:
+    def asked() -> bool:
+        return bool(torch.backends.cuda.matmul.allow_tf32)
+
+    before = asked(), torch.get_float32_matmul_precision()
+    with multiplying(tf32=tf32):
+        assert asked() is tf32
+        assert torch.get_float32_matmul_precision() == ("high" if tf32 else "highest")
+    assert (asked(), torch.get_float32_matmul_precision()) == before
+
+
 def test_what_the_process_has_set_is_set_again_after_an_error() -> None:
     torch.set_float32_matmul_precision("medium")
     with pytest.raises(ValueError, match="stop"), multiplying(tf32=False):

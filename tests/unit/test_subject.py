@@ -335,3 +335,12 @@ def test_gpt2_runs_without_importing_transformers(plain: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(plain)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_stays_what_it_was_when_its_file_is_written_over(plain: Path, tmp_path: Path) -> None:
+    model = load_subject(plain, implementation="transformer_lens")
+    tokens = torch.arange(20)[None]
+    before = model.activations(tokens, "resid_post_mlp", 1).clone()
+    write_random_gpt2(tmp_path / "other", PLAIN, seed=5)
+    (plain / "model.safetensors").write_bytes((tmp_path / "other" / "model.safetensors").read_bytes())
+    assert torch.equal(model.activations(tokens, "resid_post_mlp", 1), before)

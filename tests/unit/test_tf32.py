@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import demo
 from benchmarks.tf32 import emulated, rounded
+from sparse_autoencoder.checkpoints import load_autoencoder
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.linear import Linear
 from sparse_autoencoder.loading import load_models
@@ -136,10 +137,10 @@ def multiplied(*, emulating: bool) -> Iterator[tuple[str, bool]]:
     # one thread, because a dispatch mode sees those of its own
     with emulated() if emulating else nullcontext(), one_thread(), Multiplications() as seen:
         models = load_models(options)
-        spec = SummarySpec(models.autoencoder.n_latents, examples_per_feature=1, seed=0)
+        spec = SummarySpec(models.num_features, examples_per_feature=1, seed=0)
         encoder = Encoder(
             models.subject,
-            models.autoencoder,
+            load_autoencoder(models.checkpoint),
             location=options.location,
             layer_index=options.layer,
             policy=policy,

@@ -19,6 +19,7 @@ from tokenizers.pre_tokenizers import Split
 from sparse_autoencoder import windows
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.rows import Record, Row, SkippedRow
+from sparse_autoencoder.rows_hash import hash_of_records
 from sparse_autoencoder.windows import Chunk, RowTokenizer, TokenPolicy, Windows, cut_windows, read_chunks, tokenise
 from tests.support.gpt2_tokenizer import END_OF_TEXT
 from tests.support.oracle import cut_row
@@ -245,6 +246,13 @@ def test_whatever_the_tokenizer_raises_for_a_row_is_the_reason_to_skip_it(error:
 def test_a_reason_is_not_as_long_as_a_row() -> None:
     (skipped,) = tokenise(0, [Row(0, "bad")], Failing("bad", ValueError("x" * 10_000)), TokenPolicy(BOS)).skipped
     assert len(skipped.reason) == 200
+
+
+def test_a_chunks_hash_is_that_of_its_records_whatever_the_tokenizer_makes_of_them() -> None:
+    records: list[Record] = [Row(0, "x"), SkippedRow(1, "no text"), Row(2, "bad")]
+    chunk = tokenise(0, records, Failing("bad", MemoryError()), TokenPolicy(BOS))
+    assert len(chunk.skipped) == 2
+    assert chunk.rows_hash == hash_of_records(records)
 
 
 def test_a_batch_that_fails_as_a_whole_loses_no_row_that_can_be_tokenised_alone() -> None:

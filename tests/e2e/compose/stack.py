@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,18 @@ REPOSITORY = Path(__file__).parents[3]
 UNDER_TEST = "STACK_UNDER_TEST"
 VIEWER = "http://127.0.0.1:1234"
 API = "http://127.0.0.1:8765"
+START_TIMEOUT_S = 300
 RUN_TIMEOUT_S = 240.0
 FINISHED = ("complete", "completed_with_errors", "failed", "cancelled")
-PASSWORD = "only-for-this-test"
-ENVIRONMENT = os.environ | {
+OVERLAYS = {  # the stacks that are tested, by the S3 server that they have
+    "seaweedfs": ("infra/compose.seaweedfs.yml", "infra/compose.demo.yml"),
+    "minio": ("infra/compose.demo.yml",),
+}
+SETTINGS = {
     "COMPOSE_PROJECT_NAME": "saescope-test",
-    "COMPOSE_FILE": "docker-compose.yml:infra/compose.seaweedfs.yml:infra/compose.demo.yml",
     "COMPOSE_PATH_SEPARATOR": ":",
-    "COMPOSE_ENV_FILES": ".env.example",  # and not the developer's own .env
-    "S3_PASSWORD": PASSWORD,
-    "SAESCOPE_API_TOKEN": "",
-    "OMP_WAIT_POLICY": "PASSIVE",  # torch's threads here and in containers share the cores
-    UNDER_TEST: "1",
+    "COMPOSE_ENV_FILES": os.devnull,  # as in a fresh clone, and not the developer's own .env
+    "ENCODER_MEMORY": "1500m",
 }
 
 # Runs in a container that knows the store: a tar of a run's files on standard output.
@@ -51,11 +51,24 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as tar:
 """
 
 
-def compose(*arguments: str, check: bool = True, capture: bool = False) -> subprocess.CompletedProcess[bytes]:
-    """Run `docker compose` on the stack under test."""
+def compose(
+    *arguments: str, check: bool = True, capture: bool = False, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `docker compose` on the stack under test, with settings as .env would have them."""
+    files = {"COMPOSE_FILE": ":".join(["docker-compose.yml", *OVERLAYS[os.environ[UNDER_TEST]]])}
     return subprocess.run(
-        ["docker", "compose", *arguments], cwd=REPOSITORY, env=ENVIRONMENT, check=check, capture_output=capture
+        ["docker", "compose", *arguments],
+        cwd=REPOSITORY,
+        env=os.environ | SETTINGS | files | dict(settings or {}),
+        check=check,
+        capture_output=capture,
     )
+
+
+def bring_up(**settings: str) -> None:
+    """Start what isn't running or has other settings, and wait until everything is healthy."""
+    wait = ["--detach", "--wait", "--wait-timeout", str(START_TIMEOUT_S)]
+    compose("--progress", "quiet", "up", *wait, settings=settings)
 
 
 def inside(service: str, *command: str) -> bytes:

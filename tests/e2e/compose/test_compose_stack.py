@@ -12,7 +12,17 @@ from playwright.sync_api import Page, expect
 
 import demo
 from demo.headlines import write_csv
-from tests.e2e.compose.stack import RUN_TIMEOUT_S, ask, compose, inside, paused, published, start_run, wait_for_run
+from tests.e2e.compose.stack import (
+    RUN_TIMEOUT_S,
+    ask,
+    bring_up,
+    compose,
+    inside,
+    paused,
+    published,
+    start_run,
+    wait_for_run,
+)
 
 ROWS = 5000
 OPTIONS: dict[str, Any] = {  # the models are those of the demo's data folder
@@ -42,6 +52,13 @@ def on_one_machine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]
 def differing(ours: dict[str, bytes], theirs: dict[str, bytes]) -> list[str]:
     """The names of files that aren't the same in both; metadata.json has times in it."""
     return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+
+
+def started(*services: str) -> list[bytes]:
+    """Since when containers run."""
+    ids = [compose("ps", "--quiet", service, capture=True).stdout.strip().decode() for service in services]
+    command = ["docker", "inspect", "--format", "{{.State.StartedAt}}", *ids]
+    return subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
 
 
 def scale_encoders(count: int) -> None:
@@ -112,6 +129,10 @@ def test_what_does_not_compute_has_no_torch(service: str) -> None:
     assert looked == b"None\n"
 
 
+def test_the_encoder_s_torch_is_the_build_without_cuda() -> None:
+    assert inside("encoder", "python", "-c", "import torch; print(torch.version.cuda)") == b"None\n"
+
+
 @pytest.mark.parametrize("service", ["redis", "s3", "ingest", "encoder", "aggregator", "api", "viewer"])
 def test_a_container_s_user_is_nobody_special_and_its_files_are_read_only(service: str) -> None:
     assert int(inside(service, "id", "-u")) > 0
@@ -119,3 +140,53 @@ def test_a_container_s_user_is_nobody_special_and_its_files_are_read_only(servic
     mounts = inside(service, "cat", "/proc/mounts").decode().splitlines()
     (root,) = [line.split() for line in mounts if line.split()[1] == "/"]
     assert "ro" in root[3].split(",")
+
+
+def test_an_encoder_that_takes_all_memory_is_ended_and_nobody_else_is() -> None:
+    others = started("redis", "s3", "api", "aggregator")
+    greedy = "taken = [bytes([1]) * (64 << 20) for _ in range(100)]"
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        inside("encoder", "python", "-c", greedy)
+    assert caught.value.returncode == 137  # SIGKILL
+    assert started("redis", "s3", "api", "aggregator") == others
+    assert inside("redis", "redis-cli", "ping") == b"PONG\n"
+
+
+def test_a_container_can_t_have_processes_without_end() -> None:
+    endless = """
+import threading
+over = threading.Event()
+try:
+    for number in range(5_000):
+        threading.Thread(target=over.wait).start()
+except RuntimeError:
+    print("refused after", number, flush=True)
+over.set()
+"""
+    words = inside("ingest", "python", "-c", endless).split()
+    assert words[:2] == [b"refused", b"after"]
+    assert 100 < int(words[2]) < 512
+
+
+# What follows takes the stack down; it comes last.
+
+
+def keys() -> bytes:
+    return inside("api", "cat", "/credentials/user", "/credentials/password")
+
+
+def test_taken_down_and_brought_up_again_it_has_the_same_keys_and_runs() -> None:
+    made, runs = keys(), ask("/api/runs")["runs"]
+    assert runs
+    compose("--progress", "quiet", "down", "--timeout", "5")
+    bring_up()
+    assert keys() == made
+    assert ask("/api/runs")["runs"] == runs
+
+
+def test_keys_that_are_set_later_are_the_server_s_and_the_services() -> None:
+    runs = ask("/api/runs")["runs"]
+    bring_up(S3_USER="myself", S3_PASSWORD="more%than&8")
+    assert keys() == b"myselfmore%than&8"
+    assert ask("/api/runs")["runs"] == runs
+    assert wait_for_run(start_run(OPTIONS | {"max_rows": 100}))["status"] == "complete"

@@ -1,0 +1,80 @@
+"""Ingest, encoders and aggregator as calls in this process, around a real Redis and a directory.
+
+Every call is the work of one message; a new object is what a process has in memory that was just started. This file
+knows what services do, not what must come of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from services.aggregator.merging import MergedState, SummaryMerging
+from services.aggregator.work import Aggregator
+from services.common.messages import Message
+from services.common.ports import Service, World
+from services.common.records import RunRequest
+from services.common.settings import Settings
+from services.common.trying import Reported, Trying
+from services.common.workspace import Workspace, now
+from services.common.world import real_world
+from services.encoder.computer import ModelComputer
+from services.encoder.work import ChunkEncoder, Computer, Encoded
+from services.ingest.dataset import open_dataset
+from services.ingest.work import ingest
+from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.store import Store
+
+
+class Inline:
+    """The services around one Redis, one store and one data folder."""
+
+    def __init__(self, redis_url: str, store: Store, data: Path) -> None:
+        settings = Settings(redis_url=redis_url, s3_access_key="user", s3_secret_key="password")
+        self.world: World = replace(real_world(settings), store=store)
+        self.data = data
+        self.reported: list[Reported] = []
+        self._runs = 0
+
+    def submit(self, options: RunOptions) -> Workspace:
+        """Ask for a run; nothing is begun."""
+        self._runs += 1
+        space = Workspace(self.world.store, f"20260101-000000_run-{self._runs:03d}")
+        space.create_request(RunRequest(options=options, created_at=now()))
+        return space
+
+    def ingest(self, space: Workspace, until: int | None = None) -> None:
+        """Read a run's source in a new process, which is told to end when so many chunks are there."""
+        stopping = (lambda: False) if until is None else (lambda: len(space.chunks()) >= until)
+        trying = self.trying("ingest", stopping)
+        ingest(space.folder.run_id, self.world, lambda options: open_dataset(options, self.data), trying)
+
+    def encoder(self, name: str = "this-one", computer: Computer | None = None) -> InlineEncoder:
+        """A new encoder process."""
+        return InlineEncoder(self, name, computer)
+
+    def aggregate(self, space: Workspace) -> RunMetadata | None:
+        """Merge in a new process what is there; the run's metadata if it is finished."""
+        aggregator: Aggregator[MergedState] = Aggregator(self.world, SummaryMerging(), self.trying("aggregator"))
+        aggregator.aggregate(space.folder.run_id)
+        return space.folder.read_metadata() if space.finished() else None
+
+    def trying(self, service: Service, stopping: Callable[[], bool] = lambda: False, name: str = "this-one") -> Trying:
+        """The attempts of a worker; those that fail are in `reported`."""
+        return Trying(self.world, service, name, self.reported.append, stopping)
+
+
+class InlineEncoder:
+    """An encoder process: what it has loaded stays loaded."""
+
+    def __init__(self, services: Inline, name: str, computer: Computer | None) -> None:
+        self.computer = computer or ModelComputer(services.data)
+        self.stopping = False
+        trying = services.trying("encoder", lambda: self.stopping, name)
+        self._encoder = ChunkEncoder(services.world, self.computer, trying)
+
+    def encode(self, space: Workspace, *chunks: int) -> list[Encoded | None]:
+        """Have a message for each of these chunks, whatever comes of it."""
+        run_id = space.folder.run_id
+        return [self._encoder.work(Message(task="encode", run_id=run_id, chunk=chunk)) for chunk in chunks]
