@@ -25,7 +25,7 @@ import torch
 from benchmarks.headlines import Work
 from benchmarks.results import RunShares
 from benchmarks.setting import Target, multiplying_as
-from sparse_autoencoder import blocks, chunks, device_blocks, main, publishing, runs, store, summary
+from sparse_autoencoder import blocks, chunks, device_blocks, main, publishing, runs, states, store, summary
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 
 _SUMMARISING = (
@@ -35,7 +35,8 @@ _SUMMARISING = (
 )
 _STORING: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (runs.RunState, ("merge",)),
-    (runs.RunFolder, ("write_vocabulary", "write_state")),
+    (runs.RunFolder, ("write_vocabulary",)),
+    (states, ("write_state",)),
     (store.DirectoryStore, ("put",)),
 )
 

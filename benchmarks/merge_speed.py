@@ -172,7 +172,7 @@ def merge_chunk(state: RunState, folder: RunFolder, chunk: int, watch: Stopwatch
 
 
 def save(state: RunState, folder: RunFolder, watch: Stopwatch) -> int:
-    """Save the state as RunFolder.write_state does, and tell its size in bytes."""
+    """Save the state as write_state does, and tell its size in bytes."""
     with watch.step("encode state"):
         data = state.to_bytes()
     with watch.step("put state"):

@@ -29,7 +29,7 @@ REPEATS = 5
 def by_kind(part: RunState) -> Counter[str]:
     """The bytes of a part's arrays, each compressed by itself, by kind: sums, histogram, top, random, window."""
     kinds: Counter[str] = Counter()
-    for name, array in stored_arrays(part.to_bytes()).items():
+    for name, array in stored_arrays(part.packed()).items():
         kind, dot, _rest = name.partition(".")
         kinds[kind if dot and kind != "extra" else "sums"] += len(pa.compress(array.tobytes(), "zstd", asbytes=True))
     return kinds

@@ -35,15 +35,19 @@ def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
     )
     services.add_argument("--no-follow", action="store_true", help="print the new run's name and leave it going")
     services.add_argument("--resume", metavar="RUN", help="go on with a run that was cancelled or failed")
+    services.add_argument(
+        "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run, and follow it"
+    )
     services.add_argument("--cancel", metavar="RUN", help="cancel a run")
 
 
 def submit_command(args: argparse.Namespace) -> int:
     """Do what the parsed flags say; the exit status. SaescopeError if the run didn't come to a good end."""
     options = given_options(args)
-    for flag, run in (("--resume", args.resume), ("--cancel", args.cancel)):
-        if run is not None and (options or (args.resume and args.cancel)):
-            raise SaescopeError(f"{flag} takes everything from the run, so give it alone")
+    of_a_run = {"--resume": args.resume, "--retry-failed": args.retry_failed, "--cancel": args.cancel}
+    flags = [flag for flag, run in of_a_run.items() if run is not None]
+    if flags and (options or len(flags) > 1):
+        raise SaescopeError(f"{flags[0]} takes everything from the run, so give it alone")
 
     from services.common.api_client import ApiClient
 
@@ -53,9 +57,21 @@ def submit_command(args: argparse.Namespace) -> int:
         api.change(args.cancel, "cancel")
         print(f"cancelled {args.cancel}; go on with it: saescope submit --resume {args.cancel}")
         return 0
-    run_id = api.start(options) if args.resume is None else str(api.change(args.resume, "resume")["id"])
-    print(run_id, flush=True)
+    if args.retry_failed is not None:
+        entry = api.change(args.retry_failed, "retry")
+        run_id = str(entry["id"])
+        print(f"{run_id}\n{_what_is_computed_again(entry['retry_from'])}", flush=True)
+    else:
+        run_id = api.start(options) if args.resume is None else str(api.change(args.resume, "resume")["id"])
+        print(run_id, flush=True)
     return 0 if args.no_follow else _follow(api, run_id)
+
+
+def _what_is_computed_again(retry_from: int | None) -> str:
+    """What trying failed chunks again costs, as the run's page says it."""
+    if not retry_from:
+        return "everything is computed again, as nothing was kept from before the failed chunks"
+    return f"chunk {retry_from} and all after it are computed again; what came before was kept"
 
 
 def _follow(api: ApiClient, run_id: str) -> int:
@@ -74,6 +90,8 @@ def _follow(api: ApiClient, run_id: str) -> int:
         reason = f": {entry['error']}" if entry["error"] else ""
         raise SaescopeError(f"run {run_id} is {entry['status']}{reason}")
     print_outcome(entry)
+    if entry["failed_chunks"]:
+        print(f"try what is missing again: saescope submit --retry-failed {run_id}")
     return 0
 
 

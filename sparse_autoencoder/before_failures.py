@@ -17,17 +17,19 @@ from sparse_autoencoder.summary import Summary, SummarySpec
 def keep_before(part: RunState, state: RunState, folder: RunFolder) -> None:
     """Keep the state, if the part that is about to be merged with it is the first chunk that failed."""
     if part.failed_chunks and not state.failed_chunks:
-        folder.store.put(folder.before_failures, state.to_bytes())
+        folder.store.put(folder.before_failures(state.next_chunk), state.to_bytes())
 
 
-def forget_kept(folder: RunFolder) -> None:
-    """Remove what was kept, as no chunk has failed."""
-    folder.store.delete(folder.before_failures)
+def forget_kept(folder: RunFolder, failed: Sequence[int] = ()) -> None:
+    """Remove what was kept before other chunks than the first of those that have failed."""
+    for chunk in folder.numbers("before-failures"):
+        if chunk != min(failed, default=None):
+            folder.store.delete(folder.before_failures(chunk))
 
 
 def state_to_retry_from(folder: RunFolder, spec: SummarySpec, failed: Sequence[int]) -> tuple[RunState, str]:
     """The state from which a finished run's failed chunks are tried again, and a sentence that says which it is."""
-    kept = _kept(folder)
+    kept = _kept(folder, min(failed))
     last = max([*folder.numbers("prompts"), *failed])
     if kept is None or kept.failed_chunks or kept.summary.spec != spec or kept.next_chunk > min(failed):
         beginning = RunState(Summary.empty(spec))
@@ -39,10 +41,10 @@ def state_to_retry_from(folder: RunFolder, spec: SummarySpec, failed: Sequence[i
     )
 
 
-def _kept(folder: RunFolder) -> RunState | None:
-    """What was kept; None if there is nothing, or nothing that can be read."""
+def _kept(folder: RunFolder, chunk: int) -> RunState | None:
+    """What was kept before a chunk; None if there is nothing, or nothing that can be read."""
     try:
-        data = folder.store.get(folder.before_failures)
+        data = folder.store.get(folder.before_failures(chunk))
     except NotFoundError:
         return None
     try:

@@ -45,10 +45,8 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
 
 def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
     """The part of a chunk that could not be encoded: nothing but the record that it is missing, and why."""
-    ids = [*chunk.row_ids.tolist(), *(row.row_id for row in chunk.skipped)]
-    failed = FailedChunk(
-        chunk=chunk.index, first_row=min(ids), last_row=max(ids), num_rows=chunk.n_records, error=error
-    )
+    first, last = _rows(chunk)
+    failed = FailedChunk(chunk=chunk.index, first_row=first, last_row=last, num_rows=chunk.n_records, error=error)
     part = RunState(
         Summary.empty(spec),
         next_chunk=chunk.index + 1,
@@ -57,3 +55,15 @@ def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
         rows_hash=chunk.rows_hash,
     )
     return ChunkResult(part, None)
+
+
+def chunk_name(chunk: Chunk) -> str:
+    """A chunk for people: its number and its rows."""
+    first, last = _rows(chunk)
+    return f"chunk {chunk.index} (rows {first} to {last})"
+
+
+def _rows(chunk: Chunk) -> tuple[int, int]:
+    """The first and the last row."""
+    ids = [*chunk.row_ids.tolist(), *(row.row_id for row in chunk.skipped)]
+    return min(ids), max(ids)

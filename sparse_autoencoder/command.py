@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.hooks import LOCATIONS
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.runs import RunMetadata
 
 DEFAULT_OUTPUT = Path("analysis_data")
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
@@ -24,6 +29,7 @@ LARGEST_NUMBER = 2**63 - 1  # that counters and files can hold
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # what shells give for Ctrl-C
 EXIT_UNREAD = 141  # and for an output that is no longer read
+_OF_A_RUN = ("resume", "retry_failed")  # flags that take a run, and everything from it
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,28 +126,73 @@ def run_command(args: argparse.Namespace) -> int:
     options = {
         name: value
         for name, value in given.items()
-        if name not in ("output", "resume", "command", "handler", "per_token_feature_scan")
+        if name not in ("output", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
     }
-    resumed: str | None = given.get("resume")
-    if resumed is not None and options:
-        flags = ", ".join("--" + name.replace("_", "-") for name in options)
-        raise SaescopeError(f"--resume takes everything from the run, so leave out {flags}")
-    if "prompt_file" in options and (extra := {"source", "text_column", "kaggle_row"} & options.keys()):
-        flags = ", ".join("--" + name.replace("_", "-") for name in sorted(extra))
-        raise SaescopeError(f"--prompt-file is the whole input, so leave out {flags}")
+    again = [name for name in _OF_A_RUN if name in given]
+    _check_together(again, options)
 
     from sparse_autoencoder import main as runs
     from sparse_autoencoder.runs import RunFolder, RunOptions
     from sparse_autoencoder.store import DirectoryStore
 
     store = DirectoryStore(output)
-    if resumed:
-        store.remove_unfinished(RunFolder(store, resumed).run_id)
-    with _stopping_cleanly(), _leaving_no_empty_folder(output):
-        metadata = runs.run(RunOptions(**options), store) if resumed is None else runs.resume(resumed, store)
+
+    def do() -> RunMetadata:
+        if not again:
+            return runs.run(RunOptions(**options), store)
+        run_id: str = given[again[0]]
+        store.remove_unfinished(RunFolder(store, run_id).run_id)
+        return runs.resume(run_id, store) if again == ["resume"] else runs.retry_failed(run_id, store)
+
+    with _stopping_cleanly(), _leaving_no_empty_folder(output), _unexpected_told():
+        metadata = do()
     print(f"{output / metadata.run_id}")
     print_outcome(metadata.model_dump())
+    if metadata.failed_chunks:
+        print(f"try what is missing again: {command_again('--retry-failed', metadata.run_id, output)}")
     return 0
+
+
+def _check_together(again: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Raise SaescopeError for flags that exclude each other."""
+    if again and (extra := [*again[1:], *options]):
+        raise SaescopeError(f"{_flag(again[0])} takes everything from the run, so leave out {_flags(extra)}")
+    if "prompt_file" in options and (beside := {"source", "text_column", "kaggle_row"} & options.keys()):
+        raise SaescopeError(f"--prompt-file is the whole input, so leave out {_flags(sorted(beside))}")
+
+
+def command_again(flag: str, run_id: str, output: Path) -> str:
+    """The command that goes on with a run of an output folder, as one types it here; the flag says in which way."""
+    command, output = f"saescope run {flag} {run_id}", output.resolve()
+    if output == DEFAULT_OUTPUT.resolve():
+        return command
+    here = Path.cwd()
+    shown = output.relative_to(here) if output.is_relative_to(here) else output
+    return f"{command} --output {shlex.quote(str(shown))}"
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _flags(names: Iterable[str]) -> str:
+    return ", ".join(map(_flag, names))
+
+
+@contextmanager
+def _unexpected_told() -> Iterator[None]:
+    """Turn what nobody expected before there is a run to note it in into a sentence, and a file with the traceback."""
+    from sparse_autoencoder.failures import Failure, is_failure
+
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, SaescopeError | BrokenPipeError) or not is_failure(error):
+            raise
+        failure = Failure(error)
+        with tempfile.NamedTemporaryFile("w", prefix="saescope-", suffix=".log", delete=False) as file:
+            file.write(f"{failure.traceback}\n")
+        raise SaescopeError(f"the run could not be begun, unexpectedly ({failure.reason}; see {file.name})") from error
 
 
 def print_outcome(metadata: Mapping[str, Any]) -> None:
@@ -172,15 +223,21 @@ def _leaving_no_empty_folder(output: Path) -> Iterator[None]:
 
 @contextmanager
 def _stopping_cleanly() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C, so that a run that is told to stop saves its state."""
+    """Take SIGTERM as Ctrl-C, so that a run that is told to stop saves its state; Ctrl-Z is to be no end."""
+    from sparse_autoencoder.watchdog import stop_until_continued
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.default_int_handler),
+        signal.SIGTSTP: signal.signal(signal.SIGTSTP, lambda *_: stop_until_continued()),
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def guarded(action: Callable[[], int]) -> int:
@@ -218,9 +275,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add all flags of `saescope run`: a run's, and --resume."""
+    """Add all flags of `saescope run`: a run's, --resume and --retry-failed."""
     add_run_arguments(parser)
     _add(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
+    _add(parser, "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run")
 
 
 def _add(target: Any, flag: str, **settings: Any) -> None:

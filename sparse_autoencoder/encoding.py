@@ -104,8 +104,8 @@ class Encoder:
         while True:
             try:
                 return self._encoded(windows, features_per_row)
-            except (torch.OutOfMemoryError, NoRoomError) as error:
-                problem = str(error).split("\n", 1)[0]
+            except (torch.OutOfMemoryError, MemoryError, NoRoomError) as error:
+                problem = str(error).split("\n", 1)[0] or type(error).__name__
             if self._room.workers == 0:
                 raise SaescopeError(
                     f"the memory of {self._subject.device} is too small for these models with {len(windows.tokens):,} "

@@ -7,3 +7,11 @@ class SaescopeError(Exception):
 
 class MixtureError(SaescopeError):
     """Going on with the run here would mix two models, versions or kinds of processors; elsewhere it may go on."""
+
+
+class DamagedError(SaescopeError):
+    """A file is not what was written."""
+
+
+class OtherVersionError(DamagedError):
+    """A file was written by another version of saescope, in a way that this one can't go on from."""

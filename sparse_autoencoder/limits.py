@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import RunState
+from sparse_autoencoder.sealed import seal, understood, unseal
 from sparse_autoencoder.summary import LastKeys
 
 _CODEC = "zstd"
@@ -54,21 +54,20 @@ class Limits:
         return cls(Basis(next_chunk=state.next_chunk, failed=failed), state.summary.last_keys())
 
     def to_bytes(self) -> bytes:
-        """The limits as one object: a line of JSON, then the compressed keys."""
+        """The limits as one file: a line of JSON, then the compressed keys."""
         keys = np.concatenate([self.last_keys.top, self.last_keys.random])
         packed: bytes = pa.compress(keys.astype(_KEY).tobytes(), codec=_CODEC, asbytes=True)
-        return _with_basis(self.basis, packed)
+        return seal("limits", _with_basis(self.basis, packed))
 
     @classmethod
     def from_bytes(cls, data: bytes, n_features: int) -> Limits:
-        """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
-        basis, packed = _split(data)
-        try:
+        """The inverse of `to_bytes`; DamagedError if the bytes are something else, or of another number of features."""
+        content = unseal("limits", data)
+        with understood("limits"):
+            basis, packed = _split(content)
             raw = pa.decompress(packed, 2 * n_features * _KEY.itemsize, codec=_CODEC, asbytes=True)
-        except (OSError, ValueError) as error:  # pyarrow's for damaged bytes
-            raise SaescopeError(f"these are no stored limits of {n_features} features: {error}") from error
-        keys = np.frombuffer(raw, _KEY).astype(np.uint32)
-        return cls(basis, LastKeys(keys[:n_features], keys[n_features:]))
+            keys = np.frombuffer(raw, _KEY).astype(np.uint32)
+            return cls(basis, LastKeys(keys[:n_features], keys[n_features:]))
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,16 @@ class Part:
         return state.merge(self.part)
 
     def to_bytes(self) -> bytes:
-        """The part as one object: a line of JSON, then a state's bytes."""
-        return _with_basis(self.basis, self.part.to_bytes())
+        """The part as one file: a line of JSON, then a state's bytes."""
+        return seal("partial", _with_basis(self.basis, self.part.packed()))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Part:
-        """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
-        basis, state = _split(data)
-        return cls(RunState.from_bytes(state), basis)
+        """The inverse of `to_bytes`; DamagedError if the bytes are something else."""
+        content = unseal("partial", data)
+        with understood("partial"):
+            basis, state = _split(content)
+            return cls(RunState.unpacked(state), basis)
 
 
 def _with_basis(basis: Basis, data: bytes) -> bytes:
@@ -107,7 +108,4 @@ def _with_basis(basis: Basis, data: bytes) -> bytes:
 
 def _split(data: bytes) -> tuple[Basis, bytes]:
     line, _newline, rest = data.partition(b"\n")
-    try:
-        return Basis.model_validate_json(line), rest
-    except ValidationError as error:
-        raise SaescopeError("this does not begin with the chunks that limited it, or it is damaged") from error
+    return Basis.model_validate_json(line), rest

@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.examples import Examples
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.overview import Overview, overview_of
 from sparse_autoencoder.prompts import RowTokens
 from sparse_autoencoder.prompts_files import PromptsFiles
 from sparse_autoencoder.run_rows import RunRows
-from sparse_autoencoder.run_view import DAMAGE, RunView, unreadable
+from sparse_autoencoder.run_view import RunView, unreadable
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
+from sparse_autoencoder.states import read_state_at
 from sparse_autoencoder.store import NotFoundError
 from sparse_autoencoder.vocabulary import Vocabulary
 from sparse_autoencoder.windows import TokenPolicy, Windows
@@ -126,17 +127,17 @@ class RunTexts:
 def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: RunTexts | None = None) -> LiveRun:
     """The run as of the state of this next chunk; NotFoundError if there is none, or nothing to show in it.
 
-    `texts` are those of an earlier view of the run, of which what was read is still good.
+    DamagedError if it isn't as it was written. `texts` are those of an earlier view of the run, of which what was read
+    is still good.
     """
-    key = folder.state(next_chunk)
     try:
-        state = folder.read_state_at(next_chunk)
-    except DAMAGE as error:
-        raise unreadable(folder, key, "is damaged") from error
+        state = read_state_at(folder, next_chunk)
+    except DamagedError as error:
+        raise type(error)(f"run {folder.run_id} can't be shown: {error}") from error
     if not state.summary.num_tokens:
         raise NotFoundError(f"run {folder.run_id} has nothing to show yet")
     if state.summary.spec != metadata.spec:
-        raise unreadable(folder, key, "belongs to a run with other settings")
+        raise unreadable(folder, folder.state(next_chunk), "belongs to a run with other settings")
     return LiveRun(folder, metadata, state, texts or RunTexts(folder, metadata))
 
 

@@ -100,7 +100,7 @@ def check_tokens(tokens: Mapping[str, str], plan: RunMetadata) -> None:
 
 def check_publishing(plan: RunMetadata) -> None:
     """MixtureError if merging and publishing here would use other versions than the run was begun with."""
-    if found := changed({name: plan.versions[name] for name in PUBLISHING}, versions(PUBLISHING)):
+    if found := changed({name: plan.versions.get(name, "not recorded") for name in PUBLISHING}, versions(PUBLISHING)):
         raise MixtureError(
             f"run {plan.run_id} can't go on, its software has changed: {found}; "
             "give all services the same release and resume it, or start a new run"

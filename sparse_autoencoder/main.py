@@ -1,7 +1,8 @@
 """A whole run in one process, on a directory: `saescope run`, or `python sparse_autoencoder/main.py`.
 
 Reads the source chunk by chunk, encodes, merges, saves its state now and then, and publishes at the end. However often
-it is interrupted and resumed, it leaves the same files. The services do the same calls, spread over machines.
+it is interrupted and resumed, it leaves the same files. What fails, or hangs, leaves a run that can be resumed too. The
+services do the same calls, spread over machines.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,19 +21,21 @@ if __name__ == "__main__":  # as a script this folder is the first place for imp
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from sparse_autoencoder.changes import changes
+from sparse_autoencoder.command import command_again
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.overlap import one_ahead, one_behind
 
 if TYPE_CHECKING:
+    from sparse_autoencoder.chunk_attempts import ChunkAttempts, Settled
     from sparse_autoencoder.chunks import ChunkResult
     from sparse_autoencoder.corpus import Source
     from sparse_autoencoder.encoding import Encoder
+    from sparse_autoencoder.run_watch import RunWatch
     from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
-    from sparse_autoencoder.store import Store
+    from sparse_autoencoder.store import DirectoryStore
     from sparse_autoencoder.windows import Chunk, RowTokenizer
 
 SAVE_EVERY_S = 10.0
-ATTEMPTS = 3
 
 
 @dataclass
@@ -44,6 +47,8 @@ class Job:
     encoder: Encoder
     metadata: RunMetadata
     state: RunState
+    patience_s: float  # how long something may stand still
+    begun: bool = True  # False while the folder still holds the finished run that is to be replaced
 
 
 def prepare(options: RunOptions, run_id: str) -> Job:
@@ -51,23 +56,28 @@ def prepare(options: RunOptions, run_id: str) -> Job:
     from sparse_autoencoder.hooks import hook_name
     from sparse_autoencoder.loading import load_models, load_tokens, open_rows
     from sparse_autoencoder.made_of import check_tokens
+    from sparse_autoencoder.progress import say
+    from sparse_autoencoder.run_watch import opening
     from sparse_autoencoder.runs import RunState
     from sparse_autoencoder.summary import Summary
+    from sparse_autoencoder.watchdog import patience_s
 
+    patience = patience_s()
     hook_name(options.location, options.layer)  # before anything is downloaded
     with ExitStack() as opened:
-        source = opened.enter_context(open_rows(options))
+        with opening(options.prompt_file or options.source, say):
+            source = opened.enter_context(open_rows(options))
         tokens = load_tokens(options)
         models = load_models(options)
         metadata = models.metadata(options, run_id, source.describe(), _now())
         check_tokens(tokens.made_of, metadata)  # its files may have been replaced in between
         encoder = models.encoder(metadata)
         opened.pop_all()  # from here on the job owns the source
-    return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)))
+    return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)), patience)
 
 
-def run(options: RunOptions, store: Store) -> RunMetadata:
-    """Do a whole new run; its published files are in the store afterwards."""
+def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
+    """Do a whole new run; its published files are in the store afterwards. If it hangs, this ends the process."""
     from sparse_autoencoder.reserving import reserved_run
     from sparse_autoencoder.runs import RunFolder
 
@@ -77,127 +87,196 @@ def run(options: RunOptions, store: Store) -> RunMetadata:
             opened.enter_context(job.source)
             folder = RunFolder(store, run_id)
             folder.write_metadata(job.metadata)
-        return _finish(job, folder)
+        return _finish(job, folder, store)
 
 
-def resume(run_id: str, store: Store) -> RunMetadata:
+def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
     """Go on with a run that was interrupted, killed or failed; its files become what an undisturbed run leaves."""
-    from sparse_autoencoder.made_of import check_same
+    from sparse_autoencoder.progress import say
     from sparse_autoencoder.runs import PUBLISHED, RunFolder
+    from sparse_autoencoder.states import read_state, remove_states
 
     folder = RunFolder(store, run_id)
     before = folder.read_metadata()
     if before.status in PUBLISHED:
-        raise SaescopeError(f"run {run_id} is {before.status.replace('_', ' ')}: there is nothing to resume")
-    if before.options.source.rpartition(":")[2] == "-":  # who waits for it unasked would wait for ever
-        print(f"saescope: run {run_id} reads standard input: what it was begun with must come again", file=sys.stderr)
-    job = prepare(before.options, run_id)
+        instead = "" if before.status == "complete" else f"; {_trying_again(before, store)}"
+        raise SaescopeError(f"run {run_id} is {_words(before.status)}: there is nothing to resume{instead}")
+    saved = read_state(folder, before.spec)
+    for error in saved.damaged:
+        say(f"{error}; going on from chunk {saved.state.next_chunk} instead")
+    job = _prepare_again(before)
     with job.source:
-        if changed := changes(before.source, job.metadata.source):
-            raise SaescopeError(f"run {run_id} can't be resumed, its source has changed: {changed}; start a new run")
-        check_same(before, job.metadata)
-        job.metadata = before.model_copy(update={"status": "running", "error": None})
-        job.state = folder.read_state(job.metadata.spec)
+        job.state = saved.state
+        remove_states(folder, after=saved.state.next_chunk)
         folder.write_metadata(job.metadata)
-        return _finish(job, folder)
+        return _finish(job, folder, store)
 
 
-def _finish(job: Job, folder: RunFolder) -> RunMetadata:
+def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
+    """Try the chunks again that failed in a finished run; its files become what a run leaves that never failed.
+
+    The finished run's files aren't touched before the first chunk is read and everything is known to be as it was.
+    """
+    from sparse_autoencoder.before_failures import state_to_retry_from
+    from sparse_autoencoder.progress import say
+    from sparse_autoencoder.runs import RunFolder
+
+    folder = RunFolder(store, run_id)
+    before = folder.read_metadata()
+    if before.status == "complete":
+        raise SaescopeError(f"run {run_id} is complete: no chunk of it failed")
+    if before.status != "completed_with_errors":
+        command = command_again("--resume", run_id, store.root)
+        raise SaescopeError(f"run {run_id} is {_words(before.status)}: go on with it first, `{command}`")
+    job = _prepare_again(before)
+    with job.source:
+        failed = [chunk.chunk for chunk in before.failed_chunks]
+        job.state, said = state_to_retry_from(folder, job.metadata.spec, failed)
+        job.begun = False
+        say(f"run {run_id}: {said}")
+        return _finish(job, folder, store)
+
+
+def _trying_again(metadata: RunMetadata, store: DirectoryStore) -> str:
+    return f"`{command_again('--retry-failed', metadata.run_id, store.root)}` tries its failed chunks again"
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
+def _prepare_again(before: RunMetadata) -> Job:
+    """The job of a run that was begun before, but for its state; SaescopeError if it would not be the same run."""
+    from sparse_autoencoder.made_of import check_same
+    from sparse_autoencoder.progress import say
+
+    if before.options.source.rpartition(":")[2] == "-":  # who waits for it unasked would wait for ever
+        say(f"run {before.run_id} reads standard input: what it was begun with must come again")
+    job = prepare(before.options, before.run_id)
+    with ExitStack() as opened:
+        opened.enter_context(job.source)
+        if changed := changes(before.source, job.metadata.source):
+            raise SaescopeError(
+                f"run {before.run_id} can't be resumed, its source has changed: {changed}; start a new run"
+            )
+        check_same(before, job.metadata)
+        opened.pop_all()
+    job.metadata = before.model_copy(update={"status": "running", "error": None, "finished_at": None})
+    return job
+
+
+def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
     """From the job's state to the published files; what happens is in metadata.json, whatever happens."""
-    from sparse_autoencoder.publishing import check_outcome, publish
+    from sparse_autoencoder.failures import is_failure
+    from sparse_autoencoder.run_ending import Ending
 
-    started = time.monotonic()
-
-    def note(**changes: Any) -> RunMetadata:
-        seconds = job.metadata.seconds + time.monotonic() - started
-        metadata = job.metadata.with_counts(job.state, seconds=seconds, **changes)
-        folder.write_metadata(metadata)
-        return metadata
-
+    ending = Ending(job, folder, store)
     try:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
-        _process(job, folder)
+        with ending.watch() as watch:
+            _process(job, folder, ending.attempts, watch)
         _remove_others(job, folder)
-        check_outcome(job.metadata, job.state)
-        publish(folder, job.metadata, job.state, job.state.encoded_chunks)
-        status = "completed_with_errors" if job.state.failed_chunks else "complete"
-        metadata = note(status=status, finished_at=_now())
-        folder.remove_states()
+        return ending.published()
     except KeyboardInterrupt:
-        folder.write_state(job.state)
-        note(status="interrupted")
+        ending.interrupted()
         raise
-    except Exception as error:
-        with suppress(SaescopeError):  # when the disk is full this fails too; the error itself is what matters
-            note(status="failed", error=str(error) or type(error).__name__)
-        raise
-    return metadata
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        told = ending.failed(error)
+        if told is error:
+            raise
+        raise told from error
 
 
 def _remove_others(job: Job, folder: RunFolder) -> None:
     """Remove prompts files of chunks that the run hasn't got, of an attempt that had read another, longer source."""
-    for chunk in folder.numbers("prompts"):
+    for chunk in folder.numbers("prompts") if job.begun else []:
         if chunk >= job.state.next_chunk:
             folder.store.delete(folder.prompts(chunk))
 
 
-def _process(job: Job, folder: RunFolder) -> None:
+def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
     """Encode and merge all chunks from the state's next one on; the job's state is whole whenever this is stopped."""
+    from sparse_autoencoder.progress import say
     from sparse_autoencoder.rows_hash import ReadBefore, RunningHash
     from sparse_autoencoder.windows import read_chunks
 
     options, policy = job.metadata.options, job.metadata.policy
     if job.source.notice:
-        print(f"saescope: {job.source.notice}", file=sys.stderr)
-    records = _first(job.source, options.max_rows)
+        say(job.source.notice)
+    records = watch.records(_first(job.source, options.max_rows))
     state, name = job.state, str(job.metadata.source["file"])
     # What is read over must be what the state was made of.
     running = RunningHash(ReadBefore(name, state.next_chunk, state.num_records, state.rows_hash))
     chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk, running)
-    read = ((chunk, job.source.fraction_read()) for chunk in chunks)
+    # Whoever looks for one row reads over all before it.
+    may_wait = job.source.is_stream or options.kaggle_row is not None
+    watched = watch.chunks(chunks, job.metadata.dataset_csv, may_wait=may_wait)
+    read = ((chunk, job.source.fraction_read()) for chunk in watched)
     # Who waits for a pipe can't be told to stop: it is read when it is needed.
     reading = nullcontext(read) if job.source.is_stream else one_ahead(read)
     keep = _keeping(job, folder)
-    with _progress(job) as advance, reading as chunks_read, one_behind() as later:
+    with _progress(job) as advance, reading as chunks_read, one_behind() as later, watch.reading_ends():
 
-        def finish(chunk: Chunk, result: ChunkResult, fraction: float | None) -> None:
-            keep(chunk, result)
-            advance(chunk, fraction)
+        def finish(settled: Settled, fraction: float | None) -> None:
+            for chunk, result in settled:
+                with watch.keeping(chunk):
+                    keep(chunk, result)
+                advance(chunk, fraction)
 
         for chunk, fraction in chunks_read:
-            later(partial(finish, chunk, _encode(job, chunk), fraction))
+            _begin(job, folder, attempts)
+            later(partial(finish, attempts.settle(chunk, partial(_encode, job, chunk, watch)), fraction))
+        later(partial(finish, attempts.rest(), None))
+
+
+def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
+    """Make a finished run one that is going, as its next chunk is there; first what is needed to resume it."""
+    from sparse_autoencoder.states import remove_states, write_state
+
+    if job.begun:
+        return
+    remove_states(folder)
+    attempts.forget()
+    write_state(folder, job.state)
+    folder.write_metadata(job.metadata.with_counts(job.state))
+    job.begun = True
 
 
 def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None]:
     """A function that takes a chunk's result into the run, and saves the run's state now and then."""
+    from sparse_autoencoder.before_failures import keep_before
+    from sparse_autoencoder.states import write_state
+
     saved_at, save_seconds = time.monotonic(), 0.0
 
     def keep(chunk: Chunk, result: ChunkResult) -> None:
         nonlocal saved_at, save_seconds
         if result.prompts is not None:
             folder.store.put(folder.prompts(chunk.index), result.prompts)
+        else:
+            folder.store.delete(folder.prompts(chunk.index))  # of an attempt before
+        keep_before(result.part, job.state, folder)
         # One assignment: whoever interrupts finds the state either before or after the chunk.
         job.state = job.state.merge(result.part)
         # saving may cost a tenth of the time at most
         if time.monotonic() - saved_at > max(SAVE_EVERY_S, 10 * save_seconds):
             begin = time.monotonic()
-            folder.write_state(job.state)
+            write_state(folder, job.state)
             saved_at = time.monotonic()
             save_seconds = saved_at - begin
 
     return keep
 
 
-def _encode(job: Job, chunk: Chunk) -> ChunkResult:
-    """Encode a chunk; if that fails three times, what is missing and why."""
-    from sparse_autoencoder.chunks import encode_chunk, failed_chunk
+def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:
+    """Encode a chunk; raises whatever is raised."""
+    from sparse_autoencoder.chunks import encode_chunk
 
-    for _attempt in range(ATTEMPTS):
-        try:
-            return encode_chunk(job.encoder, chunk, job.metadata.policy)
-        except (SaescopeError, RuntimeError) as failure:  # torch reports everything, out of memory too, as RuntimeError
-            error = str(failure).splitlines()[0]
-    return failed_chunk(chunk, error, job.metadata.spec)
+    with watch.encoding(chunk) as work:
+        job.encoder.moved = work.moved
+        return encode_chunk(job.encoder, chunk, job.metadata.policy)
 
 
 @contextmanager

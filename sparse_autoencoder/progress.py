@@ -26,6 +26,20 @@ class _WhileItIsRead(ObjectWrapper):
             self._wrapped.flush()
 
 
+def say(text: str, *, last: bool = False) -> None:
+    """A line on stderr, above the progress bars; in their place, if it is the last one. For any thread."""
+    stream = _WhileItIsRead(sys.stderr)
+    lock = tqdm.get_lock()  # type: ignore[no-untyped-call]
+    with lock:
+        bars = list(getattr(tqdm, "_instances", ()))  # there is none before the first bar
+        for bar in bars:
+            bar.clear(nolock=True)
+        stream.write(f"saescope: {text}\n")
+        stream.flush()
+        for bar in () if last else bars:
+            bar.refresh(nolock=True)
+
+
 def progress_bar(**settings: Any) -> tqdm[Any]:
     """A progress bar on stderr, with tqdm's settings."""
     return tqdm(file=_WhileItIsRead(sys.stderr), unit_scale=True, **settings)

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints, bits_for, first_distinct, stable_argsort
 from sparse_autoencoder.blocks import RowFeatures
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.examples import weakness
 from sparse_autoencoder.formats import check_schema, marked
 from sparse_autoencoder.rows import SkippedRow
+from sparse_autoencoder.sealed import seal, understood, unseal
 from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
 
 ROW_FEATURES = pa.list_(
@@ -97,38 +98,27 @@ def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, 
 
 
 def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> bytes:
-    """A chunk that is still to be encoded, as the bytes of a Parquet file: a prompts file without features.
+    """A chunk that is still to be encoded, as a Parquet file under a seal: a prompts file without features.
 
     It notes what the rows' hash is, and what the tokens depend on (see made_of.tokens_made_of).
     """
     note = json.dumps({"rows_hash": chunk.rows_hash, "tokens": dict(tokens or {})})
-    schema = SCHEMA.remove(SCHEMA.get_field_index("features")).with_metadata({_NOTE: note})
-    return _parquet(pa.table(_rows(chunk), schema=schema))
+    schema = SCHEMA.remove(SCHEMA.get_field_index("features"))
+    table = pa.table(_rows(chunk), schema=schema.with_metadata({**(schema.metadata or {}), _NOTE: note}))
+    return seal(_kind(chunk.index), _parquet(table))
 
 
 def chunk_tokens(data: bytes, index: int) -> dict[str, str]:
-    """What the tokens depend on of a chunk that `chunk_to_parquet` wrote; SaescopeError for other bytes."""
-    with _readable(index):
-        tokens: dict[str, str] = _note(data)["tokens"]
+    """What the tokens depend on of a chunk that `chunk_to_parquet` wrote; DamagedError for other bytes."""
+    with _rows_of(data, index) as content:
+        tokens: dict[str, str] = _note(content)["tokens"]
         return tokens
 
 
 def chunk_from_parquet(data: bytes, index: int) -> Chunk:
-    """The inverse of `chunk_to_parquet`, for the chunk of this number; SaescopeError for other bytes."""
-    with _readable(index):
-        usable, unusable = _split(data)
-        rows_hash: str = _note(data)["rows_hash"]
-    rows = RowTokens.of(usable)
-    skipped = zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)
-    return Chunk(
-        index=index,
-        row_ids=rows.row_ids,
-        texts=usable["text"].to_pylist(),
-        tokens=rows.tokens,
-        starts=rows.starts,
-        skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
-        rows_hash=rows_hash,
-    )
+    """The inverse of `chunk_to_parquet`, for the chunk of this number; DamagedError, which says it, for other bytes."""
+    with _rows_of(data, index) as content:
+        return _chunk(content, index)
 
 
 def read_rows(data: bytes, policy: TokenPolicy) -> Rows:
@@ -159,11 +149,34 @@ def _note(data: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def _readable(index: int) -> Iterator[None]:
+def _rows_of(data: bytes, index: int) -> Iterator[bytes]:
+    """The Parquet file under a chunk's seal; what goes wrong with it in the block is a DamagedError."""
     try:
-        yield
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise SaescopeError(f"the rows of chunk {index} can't be read: {error}") from error
+        content = unseal(_kind(index), data)
+        with understood(_kind(index)):
+            yield content
+    except DamagedError as error:
+        raise type(error)(f"the rows of chunk {index} can't be read: {error}") from error
+
+
+def _kind(chunk: int) -> str:
+    """What a chunk's rows are sealed as: those of another chunk would be as sound."""
+    return f"chunk-{chunk:06d}"
+
+
+def _chunk(data: bytes, index: int) -> Chunk:
+    usable, unusable = _split(data)
+    rows = RowTokens.of(usable)
+    skipped = zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)
+    return Chunk(
+        index=index,
+        row_ids=rows.row_ids,
+        texts=usable["text"].to_pylist(),
+        tokens=rows.tokens,
+        starts=rows.starts,
+        skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
+        rows_hash=_note(data)["rows_hash"],
+    )
 
 
 def _rows(chunk: Chunk) -> list[pa.Array]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.features_files import FeaturesFiles
-from sparse_autoencoder.live import LiveRun, load_live
+from sparse_autoencoder.live import LiveRun, RunTexts, load_live
 from sparse_autoencoder.overview import Overview
 from sparse_autoencoder.prompts_files import PromptsFiles
 from sparse_autoencoder.recent import Recent
@@ -84,6 +84,7 @@ class _Open:
     run: LiveRun
     plan: RunMetadata  # as it was read, without the state's counts
     at: float
+    damaged: frozenset[int]  # further states, in place of which this one is shown
 
 
 class RunLibrary:
@@ -211,24 +212,35 @@ class RunLibrary:
         return kept.run if kept is not None and self._clock() - kept.at < _LOOK_EVERY_S else None
 
     def _open_live(self, folder: RunFolder, plan: RunMetadata) -> LiveRun:
-        """The run as of its newest state; NotFoundError if there is none, or no longer, or nothing to show in it."""
+        """The run as of its newest sound state; NotFoundError if there is none, or no longer, or nothing in it."""
         with self._loading:
             run = self._open_lately(folder.run_id)  # somebody else has loaded it while this waited
             if run is not None:
                 return run
             now = self._clock()
-            next_chunk = folder.state_cursor()
-            if next_chunk is None:
-                raise NotFoundError(f"run {folder.run_id} has no state")
             with self._lock:
                 kept = self._live.get(folder.run_id)
                 self._live.forget(folder.run_id)  # a state and the next one aren't both in memory
-            texts = kept.run.texts if kept is not None else None
-            if kept is not None and kept.run.state.next_chunk == next_chunk:
+            damaged = kept.damaged if kept is not None and kept.plan == plan else frozenset()
+            sound = [number for number in folder.numbers("state") if number not in damaged]
+            texts = None if kept is None else kept.run.texts
+            if kept is not None and sound and kept.run.state.next_chunk == sound[-1]:
                 run = kept.run if kept.plan == plan else LiveRun(folder, plan, kept.run.state, kept.run.texts)
             else:
                 kept = None
-                run = load_live(folder, plan, next_chunk, texts)
+                run = _load_furthest(folder, plan, sound, texts)
+                damaged |= {number for number in sound if number > run.state.next_chunk}
             with self._lock:
-                self._live.keep(folder.run_id, _Open(run, plan, now))
+                self._live.keep(folder.run_id, _Open(run, plan, now, damaged))
             return run
+
+
+def _load_furthest(folder: RunFolder, plan: RunMetadata, states: list[int], texts: RunTexts | None) -> LiveRun:
+    """The run as of the last of these states that is sound; NotFoundError if there is none of them."""
+    troubles: list[SaescopeError] = []
+    for next_chunk in reversed(states):
+        try:
+            return load_live(folder, plan, next_chunk, texts)
+        except DamagedError as error:
+            troubles.append(error)
+    raise troubles[0] if troubles else NotFoundError(f"run {folder.run_id} has no state")

@@ -22,6 +22,7 @@ from sparse_autoencoder.corpus import DEFAULT_SOURCE
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.formats import FORMAT, check_metadata
 from sparse_autoencoder.rows_hash import NOTHING_READ, chained
+from sparse_autoencoder.sealed import seal, understood, unseal
 from sparse_autoencoder.store import NotFoundError, Store
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import Bos, LongRows, TokenPolicy
@@ -185,7 +186,16 @@ class RunState:
         return [chunk for chunk in range(self.next_chunk) if chunk not in failed]
 
     def to_bytes(self) -> bytes:
-        """The state as one object, so that cursor and summary are always saved together."""
+        """The state as one file, so that cursor and summary are always saved together."""
+        return seal("state", self.packed())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RunState:
+        """The inverse of `to_bytes`; DamagedError if the bytes are something else."""
+        return cls.unpacked(unseal("state", data))
+
+    def packed(self) -> bytes:
+        """The state as bytes that are to be sealed."""
         counters = {name: getattr(self, name) for name in _COUNTERS} | {
             "skipped": dict(self.skipped),
             "failed_chunks": [chunk.model_dump() for chunk in self.failed_chunks],
@@ -195,13 +205,14 @@ class RunState:
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> RunState:
-        """The inverse of `to_bytes`; SaescopeError if the bytes are something else."""
-        summary, extra = summary_bytes.from_bytes(data)
-        counters = json.loads(extra["counters"].tobytes())
-        skipped = Counter(counters.pop("skipped"))
-        failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
-        return cls(summary, skipped=skipped, failed_chunks=failed, **counters)
+    def unpacked(cls, data: bytes) -> RunState:
+        """The inverse of `packed`; DamagedError if the bytes are something else."""
+        with understood("state"):
+            summary, extra = summary_bytes.from_bytes(data)
+            counters = json.loads(extra["counters"].tobytes())
+            skipped = Counter(counters.pop("skipped"))
+            failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
+            return cls(summary, skipped=skipped, failed_chunks=failed, **counters)
 
 
 _COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows", "rows_hash")
@@ -236,10 +247,9 @@ class RunFolder:
         """Key of the state from which an unfinished run goes on with this chunk."""
         return self.key(f"state/{next_chunk:06d}")
 
-    @property
-    def before_failures(self) -> str:
-        """Key of the state before the first chunk that failed, from which failed chunks are tried again."""
-        return self.key("before-failures")
+    def before_failures(self, next_chunk: int) -> str:
+        """Key of the state before the first chunk that failed, this one, from which failed chunks are tried again."""
+        return self.key(f"before-failures/{next_chunk:06d}")
 
     @property
     def vocabulary(self) -> str:
@@ -299,29 +309,9 @@ class RunFolder:
         except NotFoundError:
             raise NotFoundError(f"there is no run {self.run_id!r}") from None
 
-    def write_state(self, state: RunState) -> None:
-        """Save how far the run is, then remove older states: the one that is furthest counts."""
-        self.store.put(self.state(state.next_chunk), state.to_bytes())
-        self.remove_states(before=state.next_chunk)
-
-    def read_state(self, spec: SummarySpec) -> RunState:
-        """How far the run is; the beginning if nothing was saved yet."""
-        cursor = self.state_cursor()
-        return RunState(Summary.empty(spec)) if cursor is None else self.read_state_at(cursor)
-
-    def read_state_at(self, cursor: int) -> RunState:
-        """The state that was saved with this next chunk; NotFoundError if there is none, or no longer."""
-        return RunState.from_bytes(self.store.get(self.state(cursor)))
-
     def state_cursor(self) -> int | None:
         """The next chunk of the furthest state that was saved; None if none was."""
         return max(self.numbers("state"), default=None)
-
-    def remove_states(self, before: int | None = None) -> None:
-        """Remove saved states; with `before`, only those that are less far."""
-        for cursor in self.numbers("state"):
-            if before is None or cursor < before:
-                self.store.delete(self.state(cursor))
 
     def write_vocabulary(self, vocabulary: list[str]) -> None:
         """Write the token strings."""

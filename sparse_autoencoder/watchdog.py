@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import sys
 import threading
 import time
@@ -85,12 +86,15 @@ class Backstop:
     There is one such timer in a process. `file` needs a file descriptor, and stays open as long as this is in use.
     """
 
+    setting = threading.RLock()  # of all; reentrant, as a signal's handler takes it too
+
     def __init__(self, file: IO[str] | IO[bytes]) -> None:
         self._file = file
 
     def arm(self, seconds: float) -> None:
         """See EndsProcess.arm."""
-        faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)
+        with Backstop.setting:
+            faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)
 
     def disarm(self) -> None:
         """See EndsProcess.disarm."""
@@ -183,12 +187,20 @@ class Watchdog:
             return
         works = [work for work in self._works if work.notice is None]
         now = self._time()
-        left = [work.deadline - now + work.floor_s for work in works if not work.expired]
+        # A deadline that is over, and wasn't noticed yet, may be one that moves on when the thread looks.
+        left = [max(work.deadline - now, 0.0) + work.floor_s for work in works if not work.expired]
         left += [_ACTING_S for work in works if work.expired]
         if left:
-            self._backstop.arm(max(min(left), self._look_every_s))
+            self._backstop.arm(min(left))
         else:
             self._backstop.disarm()
+
+
+def stop_until_continued() -> None:
+    """Do what Ctrl-Z does, but without the backstop, whose time would go on; whoever looks next sets it again."""
+    with Backstop.setting:
+        faulthandler.cancel_dump_traceback_later()
+        signal.raise_signal(signal.SIGSTOP)
 
 
 def all_threads() -> str:

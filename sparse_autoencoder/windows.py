@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.failures import Failure, attempt
+from sparse_autoencoder.failures import Failure, attempt, is_failure
 from sparse_autoencoder.rows import Record, Row, SkippedRow
 from sparse_autoencoder.rows_hash import NOTHING_READ, RunningHash, hash_of_records
 
@@ -147,7 +147,9 @@ class RowTokenizer:
 
         try:
             self._tokenizer: Any = Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises bare Exception
+        except BaseException as error:  # the library raises bare Exception, or panics
+            if not is_failure(error):
+                raise
             raise SaescopeError(f"{file} is not a tokenizer that can be read: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()

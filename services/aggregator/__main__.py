@@ -46,6 +46,8 @@ def work(settings: Settings) -> int:
 
 def _report(run_id: str, merged: Merged) -> None:
     """Say, to people and to Prometheus, what was merged."""
+    for problem in merged.damaged:
+        log("state damaged", logging.WARNING, run=run_id, problem=problem, going_on_from_chunk=merged.next_chunk)
     first = merged.next_chunk - len(merged.chunk_seconds)
     for chunk, seconds in enumerate(merged.chunk_seconds, first):
         metrics.CHUNK_SECONDS.labels("merge").observe(seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from services.common.records import MergeProgress
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.made_of import check_publishing
 from sparse_autoencoder.publishing import check_outcome, publish
@@ -71,10 +71,13 @@ class SummaryMerging:
 
     def merge(self, state: MergedState, partial: bytes) -> MergedState:
         """See Merging.merge."""
+        part = Part.from_bytes(partial)
         try:
-            return MergedState(Part.from_bytes(partial).merged_into(state.state))
-        except ValueError as error:
-            raise SaescopeError(f"what was encoded does not belong here: {error}") from error
+            return MergedState(part.merged_into(state.state))
+        except (SaescopeError, MemoryError):
+            raise
+        except Exception as error:  # another chunk's, or nonsense that was written as it is
+            raise DamagedError(f"what was encoded does not belong here: {error}") from error
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: MergedState) -> RunMetadata:
         """See Merging.publish."""

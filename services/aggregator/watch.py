@@ -142,7 +142,6 @@ class Watch:
 
     def _send(self, space: Workspace, done: Done, sent: Sent) -> None:
         run_id = space.folder.run_id
-        space.remove_merged(space.cursor())  # a save may have been cut off, and ingest waits for room
         ingest = Message(task="ingest", run_id=run_id)
         if space.ingested() is None and not done.about(ingest, names.ingest_lease(run_id)):
             self._send_again(ingest, sent)

@@ -18,10 +18,11 @@ from services.common.ports import Hold, StoppingError, UnavailableError, World
 from services.common.records import Ingested, MergeProgress
 from services.common.trying import OTHERS_FIRST_S, Moved, Progress, Trying
 from services.common.workspace import Workspace, now
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, OtherVersionError, SaescopeError
 from sparse_autoencoder.failures import Failure
 from sparse_autoencoder.recent import Recent
 from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.states import remove_old_states, remove_states
 from sparse_autoencoder.store import NotFoundError, Store
 
 MERGES_PER_MESSAGE = 16  # then another run has its turn
@@ -69,10 +70,10 @@ class Merging(Protocol[S]):
         """A run's beginning."""
 
     def load(self, data: bytes) -> S:
-        """A state that was saved."""
+        """A state that was saved; DamagedError if it can't be read."""
 
     def merge(self, state: S, partial: bytes) -> S:
-        """A state with the next chunk; SaescopeError if the partial can't be read."""
+        """A state with the next chunk; SaescopeError if the partial can't be read, or isn't that chunk's."""
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: S) -> RunMetadata:
         """Write everything but metadata.json, which is returned; SaescopeError if there is nothing to publish."""
@@ -87,6 +88,7 @@ class Merged:
     save_seconds: float  # of the last save
     seconds: float  # of everything
     finished: bool
+    damaged: tuple[str, ...] = ()  # what was wrong with states that were further than the one from which it went on
 
 
 @dataclass
@@ -94,9 +96,11 @@ class _Kept(Generic[S]):
     """A run's state in memory, and what is known of its saving."""
 
     state: S
+    retries: int  # how often failed chunks had been tried again
     saved: int | None  # the next chunk of the last state that was saved
     saved_at: float
     save_seconds: float = 0.0
+    damaged: tuple[str, ...] = ()  # since the last message
 
 
 class Aggregator(Generic[S]):
@@ -162,14 +166,15 @@ class Aggregator(Generic[S]):
             progress.moved()
             if not self._merge_next(space, kept):
                 break
-            progress.advanced()
             chunk_seconds.append(self._world.clock.now() - merging_since)
             if not hold.lost and self._due(kept):
                 self._save(space, kept)
+                progress.advanced()
         finished = False
         if not hold.lost:  # else somebody else does the same
             if self._due(kept):
                 self._save(space, kept)
+                progress.advanced()
             if chunk_seconds:
                 space.write_progress(kept.state.progress(now()))
             ingested = space.ingested()
@@ -177,23 +182,48 @@ class Aggregator(Generic[S]):
                 _check_rows(ingested, kept.state)
                 finished = self._finish(space, hold, plan, kept, progress.moved)
         seconds = self._world.clock.now() - begin
-        return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished)
+        damaged, kept.damaged = kept.damaged, ()
+        return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished, damaged)
 
     def _load(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
-        """The state to go on with: ours, unless another aggregator was faster meanwhile."""
+        """The state to go on with: ours, unless another aggregator was faster, or has finished the run, meanwhile."""
         run_id = space.folder.run_id
         saved = space.saved_cursor()
         kept = self._kept.get(run_id)
-        if kept is None or (saved is not None and saved > kept.state.next_chunk):
-            state = self._merging.empty(plan) if saved is None else self._read(space, saved)
-            kept = self._kept.keep(run_id, _Kept(state, saved, self._world.clock.now()))
+        if kept is None or kept.retries != plan.retries or (saved is not None and saved > kept.state.next_chunk):
+            kept = self._kept.keep(run_id, self._furthest(space, plan))
         return kept
 
+    def _furthest(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
+        """The furthest state that is sound; those beyond it are removed, for what they held is merged again."""
+        state, saved, damaged = self._merging.empty(plan), None, []
+        for cursor in reversed(space.saved_cursors()):
+            try:
+                state, saved = self._read(space, cursor), cursor
+                break
+            except DamagedError as error:
+                damaged.append(str(error))
+        if damaged:
+            _check_can_go_on(space, saved or 0, damaged)
+            remove_states(space.folder, after=saved or 0)
+            space.forget_kept(after=saved or 0)
+        return _Kept(state, plan.retries, saved, self._world.clock.now(), damaged=tuple(damaged))
+
     def _read(self, space: Workspace, cursor: int) -> S:
+        key = space.folder.state(cursor)
         try:
-            return self._merging.load(space.saved_state(cursor))
+            state = self._merging.load(space.saved_state(cursor))
         except NotFoundError as error:  # no failure: a state that is further was saved
             raise UnavailableError(f"{error}; another aggregator is at the run") from error
+        except OtherVersionError as error:
+            raise SaescopeError(
+                f"run {space.folder.run_id} can't go on, {key} can't be used, {error}: start a new run"
+            ) from error
+        except DamagedError as error:
+            raise DamagedError(f"{key} can't be used, {error}") from error
+        if state.next_chunk != cursor:
+            raise DamagedError(f"{key} can't be used, it holds the state of chunk {state.next_chunk}")
+        return state
 
     def _merge_next(self, space: Workspace, kept: _Kept[S]) -> bool:
         """Merge the next chunk, if it is there."""
@@ -232,14 +262,13 @@ class Aggregator(Generic[S]):
         return self._world.clock.now() - kept.saved_at >= pause
 
     def _save(self, space: Workspace, kept: _Kept[S]) -> None:
-        """Save the state, and only then remove what it holds."""
+        """Save the state, and only then remove what it and the one before it hold."""
         begin = self._world.clock.now()
         cursor = kept.state.next_chunk
         self._world.store.put(space.folder.state(cursor), kept.state.to_bytes())
         space.put_limits(kept.state.limits())
         kept.saved = cursor
-        space.folder.remove_states(before=cursor)
-        space.remove_merged(cursor)
+        space.remove_merged(remove_old_states(space.folder))
         kept.saved_at = self._world.clock.now()
         kept.save_seconds = kept.saved_at - begin
 
@@ -264,6 +293,15 @@ def _check_rows(ingested: Ingested, state: State) -> None:
     if state.rows_hash != ingested.rows_hash:
         raise SaescopeError(
             "the source changed while it was read: rows were encoded that are not in it any more; start a new run"
+        )
+
+
+def _check_can_go_on(space: Workspace, chunk: int, damaged: Sequence[str]) -> None:
+    """SaescopeError if what damaged states held, from this chunk on, is nowhere else."""
+    if not space.has_chunk(chunk):
+        raise SaescopeError(
+            f"run {space.folder.run_id} can't go on, its saved states are damaged: start a new run "
+            f"({'; '.join(damaged)})"
         )
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.api import payloads
-from services.api.progress import Seen, Speeds, seconds_left, total_records
+from services.api.missing import SERVICES, missing_services
+from services.api.progress import Seen, Speed, Speeds, seconds_left, total_records
 from services.api.run_files import RunFacts, RunFiles
 from services.api.types import Can, Progress, Run
 from services.common import names
-from services.common.ports import UnavailableError, World
+from services.common.ports import Service, UnavailableError, World
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading import RunLibrary
 from sparse_autoencoder.store import Store
@@ -27,7 +28,12 @@ from sparse_autoencoder.store import Store
 if TYPE_CHECKING:
     from services.common.problems import Problems
 
-_ENCODE = names.encode_leases("").removesuffix("/")  # of all runs
+# What the leases of each service begin with, for all runs.
+_LEASES: dict[Service, str] = {
+    "ingest": names.ingest_lease(""),
+    "encoder": names.ENCODE_LEASES,
+    "aggregator": names.aggregate_lease(""),
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class Backend:
 class _Work:
     """Who is at work; nothing is known when Redis is away."""
 
-    workers: Counter[str] | None  # by run
+    workers: Counter[str] | None  # that encode, by run
+    running: frozenset[Service] | None = None  # services that have a worker
     trouble: str | None = None
 
 
@@ -72,7 +79,7 @@ class RunBoard:
         return self._entry(facts, self._work() if facts.active else _Work(None))
 
     def forget(self, run_id: str) -> None:
-        """Remember nothing of a run, because it is deleted."""
+        """Remember nothing of a run, because it is deleted, or its failed chunks are tried again."""
         self.files.forget(run_id)
         self._library.forget(run_id)
         self._speeds.forget(run_id)
@@ -89,7 +96,7 @@ class RunBoard:
         can: Can = {
             "cancel": ours and facts.request is not None and facts.active,
             "resume": ours and facts.request is not None and not facts.active,
-            "retry": ours and facts.finished and facts.metadata is not None and bool(facts.metadata.failed_chunks),
+            "retry": ours and facts.finished and facts.retry_from is not None,
             "delete": ours,
         }
         return payloads.run_entry(facts, progress, can)
@@ -98,12 +105,10 @@ class RunBoard:
         """The progress of a run of the services."""
         assert facts.request is not None  # noqa: S101
         merged, reading, ingested = facts.merged, facts.reading, facts.ingested
-        done = 0 if merged is None else merged.num_records
+        done = facts.num_kept_records if merged is None else merged.num_records
         tokens = 0 if merged is None else merged.num_tokens
         now = self._now()
-        begun_at = _seconds(facts.request.created_at, now)
-        at = begun_at if merged is None else _seconds(merged.at, now)
-        speed = self._speeds.see(facts.run_id, Seen(at, done, tokens), begun_at, now)
+        speed = self._speed(facts, done, tokens, now)
         total = total_records(
             done=done,
             exact=None if ingested is None else ingested.num_records,
@@ -120,8 +125,19 @@ class RunBoard:
             tokens_per_s=None if speed is None else speed.tokens_per_s,
             seconds_left=seconds_left(done, total, speed),
             workers=None if work.workers is None else work.workers[facts.run_id],
-            problem=work.trouble or self._problem(facts.run_id),
+            problem=work.trouble or self._problem(facts.run_id) or _missing(facts, work),
         )
+
+    def _speed(self, facts: RunFacts, done: int, tokens: int, now: float) -> Speed | None:
+        """How fast services are with a run; when they began to try failed chunks again isn't known."""
+        assert facts.request is not None  # noqa: S101
+        begun_at, merged = _seconds(facts.request.created_at, now), facts.merged
+        if facts.retry_from is None:
+            at = begun_at if merged is None else _seconds(merged.at, now)
+            return self._speeds.see(facts.run_id, Seen(at, done, tokens), begun_at, now)
+        if merged is None:
+            return None
+        return self._speeds.see(facts.run_id, Seen(_seconds(merged.at, now), done, tokens), None, now)
 
     def _progress_in_folder(self, facts: RunFacts) -> Progress:
         """The progress of a run that `saescope run` computes, as of the state that it saved last."""
@@ -148,14 +164,21 @@ class RunBoard:
         )
 
     def _work(self) -> _Work:
-        """Who encodes chunks of which run."""
+        """Who encodes chunks of which run, and which services are there at all."""
         if self._backend is None:
             return _Work(None)
+        world = self._backend.world
         try:
-            held = self._backend.world.leases.held(_ENCODE)
+            held = world.leases.held("")
+            running = frozenset(
+                service
+                for service in SERVICES
+                if any(name.startswith(_LEASES[service]) for name in held) or world.workers.alive(service)
+            )
         except UnavailableError as error:
-            return _Work(None, str(error))
-        return _Work(Counter(name.removeprefix(_ENCODE).partition("/")[0] for name in held))
+            return _Work(None, trouble=str(error))
+        encoded = (name.removeprefix(names.ENCODE_LEASES) for name in held if name.startswith(names.ENCODE_LEASES))
+        return _Work(Counter(name.partition("/")[0] for name in encoded), running)
 
     def _problem(self, run_id: str) -> str | None:
         if self._backend is None:
@@ -164,6 +187,10 @@ class RunBoard:
             return self._backend.problems.read(run_id)
         except UnavailableError as error:
             return str(error)
+
+
+def _missing(facts: RunFacts, work: _Work) -> str | None:
+    return None if work.running is None else missing_services(facts, work.running)
 
 
 def _max_rows(facts: RunFacts) -> int | None:

@@ -33,6 +33,7 @@ class Control:
         self._board = board
         self._runs = RunControl(backend.world)
         self._naming = threading.Lock()  # in turns is quicker than all at once, and no S3 server gets that wrong
+        self._retrying = threading.Lock()  # who asks a second time is told that the run is going
 
     def has_runs(self) -> bool:
         """Whether there is any run, of whatever status."""
@@ -65,9 +66,10 @@ class Control:
 
         UnavailableError if Redis is away, as for `resume`.
         """
-        self._check(run_id, "retry")
-        self._runs.try_again(run_id)
-        self._board.forget(run_id)
+        with self._retrying:
+            self._check(run_id, "retry")
+            self._runs.try_again(run_id)
+            self._board.forget(run_id)
         return self._board.one(run_id)
 
     def delete(self, run_id: str) -> None:

@@ -199,7 +199,7 @@ RESUME = Endpoint(
 RETRY = Endpoint(
     "POST",
     "/api/runs/{id}/retry",
-    "Try the failed chunks of a finished run again, and compute what comes after the first of them again; the run.",
+    "Try the failed chunks of a finished run again, and compute what comes after `retry_from` again; the run.",
     types.Run,
     (RUN_ID,),
     (*CHANGE, 409),
@@ -238,6 +238,7 @@ ENDPOINTS = (
     DELETE,
     CANCEL,
     RESUME,
+    RETRY,
     EVENTS,
     OPENAPI,
     HEALTH,

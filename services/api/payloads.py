@@ -50,6 +50,7 @@ def run_entry(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         "num_skipped_rows": 0,
         "skipped_rows": {},
         "failed_chunks": [],
+        "retry_from": facts.retry_from if can["retry"] or facts.request is not None else None,
         "options": options.model_dump(mode="json"),
         "progress": progress,
         "can": can,
@@ -76,6 +77,9 @@ def run_entry(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         }
     if facts.request is not None:
         entry |= {"created_at": facts.request.created_at, "seconds": None}
+        if facts.retry_from is not None:  # its plan has the counts of when it was finished
+            entry |= {"num_prompts": 0, "num_tokens": 0, "num_active_features": 0}
+            entry |= {"num_skipped_rows": 0, "skipped_rows": {}}
     if facts.merged is not None:  # the services work on it, and have come so far
         merged = facts.merged
         rows = merged.num_records - merged.num_skipped_rows

@@ -36,11 +36,11 @@ class Speeds:
         self._lock = threading.Lock()
         self._seen: dict[str, deque[Seen]] = {}
 
-    def see(self, run_id: str, seen: Seen, begun_at: float, now: float) -> Speed | None:
+    def see(self, run_id: str, seen: Seen, begun_at: float | None, now: float) -> Speed | None:
         """Take note of a run's progress; its speed over the last minute or so, None if nothing is known yet.
 
-        Until it went on twice, that is the speed since `begun_at`. A run that takes longer for its next step than it
-        did for those before becomes slower and slower.
+        Until it went on twice, that is the speed since `begun_at`, if it began then with nothing. A run that takes
+        longer for its next step than it did for those before becomes slower and slower.
         """
         with self._lock:
             steps = self._seen.setdefault(run_id, deque())
@@ -52,6 +52,8 @@ class Speeds:
                 steps.popleft()
             first, last, count = steps[0], steps[-1], len(steps)
         if count == 1:
+            if begun_at is None:
+                return None
             first = Seen(begun_at, 0, 0)
             step_s = last.at - begun_at
         else:

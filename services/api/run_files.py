@@ -1,12 +1,15 @@
 """What a store says of its runs, finished or not, with as few requests as that takes.
 
-Finished runs don't change and are remembered. This file knows neither Redis nor HTTP.
+Finished runs are remembered. They don't change, but that those with failed chunks may be tried again, also by another
+API process: these are looked at again after some seconds. This file knows neither Redis nor HTTP.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -19,6 +22,8 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.formats import NewerFormatError
 from sparse_autoencoder.runs import PUBLISHED, RunFolder, RunMetadata, RunOptions, run_ids
 from sparse_autoencoder.store import NotFoundError, Store
+
+FAILED_AGAIN_S = 10.0  # for so long a finished run with failed chunks is taken to be so still
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class RunFacts:
     reading: ReadingProgress | None = None
     ingested: Ingested | None = None
     merged: MergeProgress | None = None
+    retry_from: int | None = None  # the chunk from which services try failed ones again, or would
 
     @property
     def finished(self) -> bool:
@@ -45,14 +51,29 @@ class RunFacts:
         """Whether somebody works on it, or will."""
         return self.status in ("queued", "running")
 
+    @property
+    def num_kept_records(self) -> int:
+        """The rows before the chunk from which failed ones are tried again; 0 at first."""
+        failed = [] if self.metadata is None else self.metadata.failed_chunks
+        return next((chunk.first_row for chunk in failed if chunk.chunk == self.retry_from), 0)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A finished run, and when it was read."""
+
+    facts: RunFacts
+    at: float
+
 
 class RunFiles:
     """The runs of a store, for several threads; every call raises UnavailableError if the store can't be reached."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
+        self._clock = clock
         self._lock = threading.Lock()
-        self._finished: dict[str, RunFacts] = {}
+        self._finished: dict[str, _Seen] = {}
 
     def all(self) -> list[RunFacts]:
         """Every run that can be read, newest first."""
@@ -62,8 +83,9 @@ class RunFiles:
             self._finished = dict(finished)  # without those that are gone
         found = []
         for run_id in ids:
+            seen = finished.get(run_id)
             try:
-                found.append(finished.get(run_id) or self.one(run_id))
+                found.append(self.one(run_id) if seen is None or self._may_have_changed(seen) else seen.facts)
             except UnavailableError:
                 raise
             except SaescopeError:  # a folder that is no run, or a damaged one, hides no other run
@@ -85,7 +107,7 @@ class RunFiles:
         space = Workspace(self._store, run_id)
         metadata = _metadata(space)
         if metadata is not None and metadata.status in PUBLISHED:
-            return self._remember(run_id, metadata)
+            return self._remember(space, metadata)
         stopped = space.stopped()
         stopped_as: RunStatus | None = None
         if stopped is not None:
@@ -97,7 +119,7 @@ class RunFiles:
         except NotFoundError:  # not the services' run; or it was finished just now, and then its metadata are there
             metadata = space.folder.read_metadata()
             if metadata.status in PUBLISHED:
-                return self._remember(run_id, metadata)
+                return self._remember(space, metadata)
             return RunFacts(run_id, metadata.status, metadata.options, metadata)
         reading = space.reading()
         begun = reading is not None or metadata is not None
@@ -111,17 +133,22 @@ class RunFiles:
             reading,
             space.ingested(),
             space.progress(),
+            request.retry_from,
         )
 
     def forget(self, run_id: str) -> None:
-        """Remember nothing of a run, because it is deleted."""
+        """Remember nothing of a run, because it is deleted, or its failed chunks are tried again."""
         with self._lock:
             self._finished.pop(run_id, None)
 
-    def _remember(self, run_id: str, metadata: RunMetadata) -> RunFacts:
-        facts = RunFacts(run_id, metadata.status, metadata.options, metadata)
+    def _may_have_changed(self, seen: _Seen) -> bool:
+        return seen.facts.retry_from is not None and self._clock() - seen.at >= FAILED_AGAIN_S
+
+    def _remember(self, space: Workspace, metadata: RunMetadata) -> RunFacts:
+        run_id, at = space.folder.run_id, self._clock()
+        facts = RunFacts(run_id, metadata.status, metadata.options, metadata, retry_from=space.retry_from(metadata))
         with self._lock:
-            self._finished[run_id] = facts
+            self._finished[run_id] = _Seen(facts, at)
         return facts
 
 

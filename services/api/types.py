@@ -325,7 +325,16 @@ class Run(TypedDict):
     num_active_features: int
     num_skipped_rows: int
     skipped_rows: Annotated[dict[str, int], Field(description="How many rows could not be used, by reason.")]
-    failed_chunks: list[FailedChunk]
+    failed_chunks: Annotated[
+        list[FailedChunk], Field(description="While failed chunks are tried again, those that had failed before.")
+    ]
+    retry_from: Annotated[
+        int | None,
+        Field(
+            description="The chunk from which failed chunks are tried again, or would be: it and all after it are "
+            "computed again, what came before was kept. 0 if nothing was kept; null if there is nothing to try again."
+        ),
+    ]
     options: Annotated[dict[str, OptionValue], Field(description="Every option of `saescope run` with its value.")]
     progress: Annotated[Progress | None, Field(description="Null for a run that nobody works on.")]
     can: Can

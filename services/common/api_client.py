@@ -49,7 +49,7 @@ class ApiClient:
         return str(self._request("POST", "/api/runs", options)["id"])
 
     def change(self, run_id: str, action: str) -> Entry:
-        """`cancel` or `resume` a run; its entry. SaescopeError with what the API says against it."""
+        """`cancel`, `resume` or `retry` a run; its entry. SaescopeError with what the API says against it."""
         return self._request("POST", f"{_path(run_id)}/{action}", {})
 
     def follow(self, run_id: str, on_problem: Callable[[str], object]) -> Iterator[Entry]:

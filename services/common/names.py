@@ -28,7 +28,7 @@ def aggregate_lease(run_id: str) -> str:
 # -- what is tried, as attempts at it are counted --------------------------------------------------------------------
 
 INGEST = "ingest"  # reading its source, since the last chunk that was written
-AGGREGATE = "aggregate"  # merging and publishing, since the last chunk that was merged
+AGGREGATE = "aggregate"  # merging and publishing, since the last state that was saved
 
 
 def loading(chunk: int) -> str:

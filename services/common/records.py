@@ -20,6 +20,7 @@ class RunRequest(BaseModel):
     options: RunOptions
     created_at: str
     token: str = ""  # differs from every other request's, so that who asked for a run's name knows if it got it
+    retry_from: int | None = None  # the chunk from which failed ones are tried again; None until somebody asks for it
 
 
 class Retry(BaseModel):

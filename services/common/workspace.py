@@ -23,11 +23,15 @@ from services.common.records import (
     Stopped,
     StopReason,
 )
+from sparse_autoencoder.before_failures import forget_kept
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import RunFolder, RunMetadata
 from sparse_autoencoder.store import NotFoundError, Store
 
 File = TypeVar("File", bound=BaseModel)
+# What a finished run needs no longer.
+_SWEPT_FOLDERS = ("chunks/", "partials/", "state/")
+_SWEPT_FILES = ("limits", "reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json")
 
 
 class Workspace:
@@ -97,10 +101,24 @@ class Workspace:
         One file decides. What it says is done by `go_back`, now and whenever that was cut off.
         """
         metadata = self._read("metadata.json", RunMetadata)
-        request = RunRequest(options=metadata.options, created_at=metadata.started_at)
+        if self._unswept():  # the run would go on with what is left, and not from where it is to go on
+            self.sweep(metadata)
+        request = RunRequest(
+            options=metadata.options, created_at=metadata.started_at, retry_from=self.retry_from(metadata)
+        )
         retry = metadata.retries + 1
         self._write(f"retry/{retry:06d}", Retry(request=request, metadata=metadata))
         self.go_back()
+
+    def retry_from(self, metadata: RunMetadata) -> int | None:
+        """The chunk from which a finished run's failed chunks are tried again; None if it has none.
+
+        That is the first of them if the state before it was kept, and else 0: everything is computed again.
+        """
+        if not metadata.failed_chunks:
+            return None
+        first = min(chunk.chunk for chunk in metadata.failed_chunks)
+        return first if first in self.folder.numbers("before-failures") else 0
 
     def go_back(self) -> None:
         """Make a run whose failed chunks are to be tried again an unfinished one, if it isn't yet."""
@@ -114,19 +132,28 @@ class Workspace:
 
     def keep_before_failures(self, cursor: int, data: bytes) -> None:
         """Keep the state before the first failed chunk, also when the run is finished."""
-        self._store.put(self._numbered("before-failures", cursor), data)
+        self._store.put(self.folder.before_failures(cursor), data)
+
+    def forget_kept(self, after: int) -> None:
+        """Remove what was kept and is further than this, because it is damaged."""
+        for cursor in self.folder.numbers("before-failures"):
+            if cursor > after:
+                self._store.delete(self.folder.before_failures(cursor))
+
+    def saved_cursors(self) -> list[int]:
+        """The next chunks of the states that were saved or kept, in order."""
+        return sorted({*self.folder.numbers("state"), *self.folder.numbers("before-failures")})
 
     def saved_cursor(self) -> int | None:
-        """The next chunk of the furthest state that was saved or kept; None if none was."""
-        kept = self.folder.numbers("before-failures")
-        return max([*self.folder.numbers("state"), *kept], default=None)
+        """The next chunk of the furthest of them; None if there is none."""
+        return max(self.saved_cursors(), default=None)
 
     def saved_state(self, cursor: int) -> bytes:
         """The state with this next chunk; NotFoundError if there is none, or no longer."""
         try:
             return self._store.get(self.folder.state(cursor))
         except NotFoundError:
-            return self._store.get(self._numbered("before-failures", cursor))
+            return self._store.get(self.folder.before_failures(cursor))
 
     # -- the source ------------------------------------------------------------------------------------------------
 
@@ -211,8 +238,12 @@ class Workspace:
         """The next chunk to be merged, as far as was saved."""
         return self.saved_cursor() or 0
 
+    def has_chunk(self, chunk: int) -> bool:
+        """Whether a chunk can still be merged: what it contributed is there, or its rows are."""
+        return self.has_partial(chunk) or self._exists(f"chunks/{chunk:06d}")
+
     def remove_merged(self, cursor: int) -> None:
-        """Remove the chunks before the saved cursor, and what they contributed."""
+        """Remove the chunks before this one, and what they contributed."""
         for chunk in self.chunks():
             if chunk < cursor:
                 self.delete_chunk(chunk)
@@ -237,15 +268,13 @@ class Workspace:
         failed = [chunk.chunk for chunk in metadata.failed_chunks]
         for chunk in failed:
             self._store.delete(self.folder.prompts(chunk))
-        for folder in ("chunks/", "partials/", "state/"):
+        for folder in _SWEPT_FOLDERS:
             self._delete_all(folder)
-        for cursor in self.folder.numbers("before-failures"):
-            if cursor != min(failed, default=None):
-                self._store.delete(self._numbered("before-failures", cursor))
+        forget_kept(self.folder, failed)
         for retry in self.folder.numbers("retry"):
             if retry <= metadata.retries:
                 self._store.delete(self._numbered("retry", retry))
-        names = ["limits", "reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json"]
+        names = [*_SWEPT_FILES]
         stopped = self.stopped()
         if stopped is not None and stopped.status != "deleted":  # cancelled too late
             names.append("stopped.json")
@@ -258,6 +287,12 @@ class Workspace:
         for key in self._store.list(self.folder.key("")):
             if key != kept:
                 self._store.delete(key)
+
+    def _unswept(self) -> bool:
+        """Whether a finished run was not cleaned up, or something was written late."""
+        prefix = self.folder.key("")
+        left = (key.removeprefix(prefix) for key in self._store.list(prefix))
+        return any(name in (*_SWEPT_FILES, "stopped.json") or name.startswith(_SWEPT_FOLDERS) for name in left)
 
     def _published(self) -> RunMetadata | None:
         return self._maybe("metadata.json", RunMetadata)

@@ -18,12 +18,12 @@ from services.encoder.devices import run_on_each, visible_gpus
 from services.encoder.work import ChunkEncoder, Computer, Contribution
 
 
-def work(settings: Settings) -> int:
-    """Be the worker until a signal."""
+def work(settings: Settings, computer: Computer | None = None) -> int:
+    """Be the worker until a signal; `computer` is what computes, by default this process's models."""
     from services.encoder.computer import ModelComputer
 
     world, stopping, fresh = real_world(settings), threading.Event(), FreshStart()
-    computer: Computer = ModelComputer(settings.data_folder)
+    computer = computer or ModelComputer(settings.data_folder)
     encoder = ChunkEncoder(world, computer, trying(world, "encoder", stopping.is_set))
 
     def handle(message: Message) -> None:

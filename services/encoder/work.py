@@ -175,7 +175,10 @@ class ChunkEncoder:
                     raise
                 if encoded.contribution is None:
                     return encoded
-        self._world.queue.send(Message(task="aggregate", run_id=run_id))
+        aggregate = Message(task="aggregate", run_id=run_id)
+        # Of a chunk that was encoded before, the word may have got lost.
+        if encoded is not None or aggregate not in self._world.queue.waiting("aggregate"):
+            self._world.queue.send(aggregate)
         return encoded
 
     def _try(self, space: Workspace, message: Message, data: bytes, hold: Hold) -> Encoded:
@@ -286,7 +289,7 @@ class ChunkEncoder:
     def _load_models(self, space: Workspace, plan: RunMetadata) -> None:
         """Load what a run was begun with; whoever is the first writes its vocabulary."""
         self._computer.load_models(plan)
-        if not space.has_vocabulary():
+        if not space.has_vocabulary() and space.wanted():  # loading may have taken long
             space.folder.write_vocabulary(self._computer.vocabulary(plan))
 
     # -- this process ----------------------------------------------------------------------------------------------

@@ -153,10 +153,11 @@ def _next_chunk(space: Workspace) -> int:
 
 
 def _wait_for_room(space: Workspace, world: World, hold: Hold, moved: Moved) -> bool:
-    """Wait until there are few enough chunks; False if this isn't ours to do any more."""
+    """Wait until few enough chunks wait to be merged; False if this isn't ours to do any more."""
     while not hold.lost and space.active():
         moved()
-        if len(space.chunks()) < world.limits.max_waiting_chunks:
+        cursor = space.cursor()  # merged chunks stay for a while
+        if sum(chunk >= cursor for chunk in space.chunks()) < world.limits.max_waiting_chunks:
             return True
         world.clock.sleep(HOLD_BACK_S)
     return False

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from sparse_autoencoder.main import run
 from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.states import read_state
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.live_runs import published_twin
 from tests.support.runs import DEAD, N_LATENTS, World, interrupted_run, read_json, read_tables
@@ -94,7 +95,7 @@ def live(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lis
     """An interrupted run, and the files that it would leave if it ended where it is."""
     root, twins = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("twins")
     folder = RunFolder(DirectoryStore(root), interrupted_run(world.options(), root, "prompts/000003.parquet"))
-    state = folder.read_state(folder.read_metadata().spec)
+    state = read_state(folder, folder.read_metadata().spec).state
     published_twin(folder, state, DirectoryStore(twins))
     with TestClient(create_app(DirectoryStore(root))) as client:
         yield Listed.of(client, twins / folder.run_id)

@@ -17,7 +17,7 @@ from services.api.app import create_app
 from services.common.ports import UnavailableError
 from services.common.records import Ingested, MergeProgress, ReadingProgress
 from services.common.workspace import Workspace
-from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.runs import FailedChunk, RunFolder
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description
@@ -66,6 +66,15 @@ class Apis:
         """A new run of the services, queued."""
         response = self.services.post("/api/runs", json={"source": "rows.csv", "max_rows": 100})
         return Workspace(self.store, response.json()["id"])
+
+    def failed(self) -> str:
+        """The path of a finished run of the services of which a chunk has failed."""
+        space = self.start()
+        make_finished(self.store, self.finished, space.folder.run_id)
+        chunk = FailedChunk(chunk=0, first_row=0, last_row=9, num_rows=10, error="it was too hard")
+        changes = {"status": "completed_with_errors", "failed_chunks": [chunk]}
+        space.folder.write_metadata(metadata_of(self.finished, space.folder.run_id, **changes))
+        return f"/api/runs/{space.folder.run_id}"
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +140,16 @@ def changes(apis: Apis) -> Iterator[Any]:
     yield apis.services.post(f"{run}/cancel", json={})
     yield apis.services.post(f"{run}/cancel", json={})
     yield apis.services.post(f"{run}/resume", json={})
+    yield apis.services.post(f"{run}/retry", json={})  # nothing has failed
+    failed = apis.failed()
+    yield apis.services.post(f"{failed}/retry", json={})
+    yield apis.services.get(failed)
     yield apis.services.request("DELETE", done, json={})
     for method, path in (
         ("POST", "/api/runs"),
         ("POST", f"{run}/cancel"),
         ("POST", f"{run}/resume"),
+        ("POST", f"{run}/retry"),
         ("DELETE", run),
     ):
         yield apis.folder.request(method, path, json={})

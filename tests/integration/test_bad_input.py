@@ -286,6 +286,10 @@ def test_an_unusable_checkpoint_is_refused_and_runs_nothing(
         (["--max-tokens", "129"], f"--max-tokens 129 is more than the 128 positions of {DEMO_SUBJECT}: choose fewer"),
         (["--max-tokens", "1"], "--max-tokens 1 leaves no room for a token after BOS: use a larger value"),
         (["--device", "abacus"], "the device 'abacus' can't be used on this machine ("),
+        (
+            ["--device", "meta"],
+            "the device 'meta' can't be used: features are summarised in 64-bit integers and float64",
+        ),
         (["--text-column", "stocks"], "news.csv has no column 'stocks'; its columns are 'title', 'stock'"),
     ],
 )

@@ -23,7 +23,7 @@ from services.api.board import Backend
 from services.common import names
 from services.common.records import Ingested, MergeProgress, ReadingProgress
 from services.common.workspace import Workspace
-from tests.support.api import Servers, make_finished, metadata_of, waiting
+from tests.support.api import Servers, make_finished, metadata_of, running, waiting
 
 JSON = {"Content-Type": "application/json"}
 NOWHERE = "20260101-000000_run-001"
@@ -87,19 +87,20 @@ def begin(space: Workspace, finished: Path, records: int = 40, **changes: Any) -
     space.write_progress(MergeProgress.model_validate(progress | rest | changes))
 
 
-def test_a_run_that_is_started_is_in_the_store_in_the_queue_and_in_the_list(api: Api) -> None:
+def test_a_run_that_is_started_is_in_the_store_in_the_queue_and_in_the_list(api: Api, servers: Servers) -> None:
     answer = api.post("/api/runs", {"source": "rows.csv", "max_rows": 7, "bos": "none"}, 201)
     assert (list(answer), answer["status"]) == (["id", "status"], "queued")
     request = Workspace(api.backend.world.store, answer["id"]).request()
     assert request.options.model_dump(exclude_defaults=True) == {"source": "rows.csv", "max_rows": 7, "bos": "none"}
     assert waiting(api.backend.world) == [answer["id"]]
-    (entry,) = api.get("/api/runs")["runs"]
-    assert entry == api.get(f"/api/runs/{answer['id']}")
+    with running(servers, "ingest", "encoder", "aggregator"):
+        (entry,) = api.get("/api/runs")["runs"]
+        assert entry == api.get(f"/api/runs/{answer['id']}")
     assert (entry["status"], entry["created_at"], entry["source"]) == ("queued", request.created_at, "rows.csv")
     assert entry["options"] == request.options.model_dump()
     assert (entry["subject"], entry["layer_index"], entry["num_features"], entry["error"]) == ("gpt2", 6, None, None)
     assert (entry["started_at"], entry["finished_at"], entry["seconds"], entry["num_tokens"]) == (None, None, None, 0)
-    assert entry["can"] == {"cancel": True, "resume": False, "delete": True}
+    assert entry["can"] == {"cancel": True, "resume": False, "retry": False, "delete": True}
     assert entry["progress"] == {
         "num_records": 0,
         "total_records": 7,
@@ -181,7 +182,7 @@ def test_a_run_that_is_finished_says_everything(api: Api, finished: Path) -> Non
     (entry,) = api.get("/api/runs")["runs"]
     metadata = json.loads((finished / "metadata.json").read_text())
     assert (entry["status"], entry["progress"]) == ("complete", None)
-    assert entry["can"] == {"cancel": False, "resume": False, "delete": True}
+    assert entry["can"] == {"cancel": False, "resume": False, "retry": False, "delete": True}
     for name in ("num_prompts", "num_tokens", "num_active_features", "skipped_rows", "failed_chunks", "seconds"):
         assert entry[name] == metadata[name]
 
@@ -193,7 +194,7 @@ def test_a_cancelled_run_is_left_alone_until_it_is_resumed(api: Api, finished: P
     entry = api.post(f"{path}/cancel")
     assert entry == api.get(path)
     assert (entry["status"], entry["error"], entry["progress"]) == ("cancelled", None, None)
-    assert entry["can"] == {"cancel": False, "resume": True, "delete": True}
+    assert entry["can"] == {"cancel": False, "resume": True, "retry": False, "delete": True}
     assert entry["num_tokens"] == 800
     assert not space.active()
     entry = api.post(f"{path}/resume")
@@ -221,7 +222,7 @@ def test_a_run_is_not_resumed_while_redis_is_away(api: Api, servers: Servers) ->
         answer = api.post(f"/api/runs/{space.folder.run_id}/resume", status=503)
     finally:
         servers.redis.start()
-    assert answer["error"].startswith("Redis can't be used for leases; is it up?")
+    assert answer["error"].startswith("Redis can't be used for counting attempts; is it up?")
     assert not space.active()
 
 
@@ -273,7 +274,9 @@ def test_an_unfinished_run_that_is_deleted_leaves_the_word_that_it_is(api: Api, 
     assert api.delete(run_id) == 404
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/cancel"), ("POST", "/resume"), ("DELETE", "")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/cancel"), ("POST", "/resume"), ("POST", "/retry"), ("DELETE", "")]
+)
 @pytest.mark.parametrize("run_id", [NOWHERE, "..", "a..b", "%2e%2e%2fx", "a" * 300, "x%00", "é"])
 def test_a_run_that_is_not_there_is_404(api: Api, method: str, path: str, run_id: str) -> None:
     response = api.client.request(method, f"/api/runs/{run_id}{path}", headers=JSON)
@@ -325,7 +328,11 @@ def guarded(servers: Servers, data: Path) -> Iterator[TestClient]:
 )
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", ""), ("POST", f"/{NOWHERE}/cancel"), ("POST", f"/{NOWHERE}/resume"), ("DELETE", f"/{NOWHERE}")],
+    [
+        ("POST", ""),
+        *(("POST", f"/{NOWHERE}/{what}") for what in ("cancel", "resume", "retry")),
+        ("DELETE", f"/{NOWHERE}"),
+    ],
 )
 def test_nobody_writes_without_the_token(guarded: TestClient, method: str, path: str, header: str | None) -> None:
     headers = [(b"Content-Type", b"application/json")]

@@ -78,7 +78,7 @@ def test_a_run_in_a_folder_is_followed_from_its_beginning_to_its_end(world: Worl
         working.join()
     assert (first.name, first.entry["status"], first.entry["id"]) == ("progress", "running", run_id)
     assert (first.entry["progress"]["total_records"], first.entry["progress"]["workers"]) == (60, None)
-    assert first.entry["can"] == {"cancel": False, "resume": False, "delete": False}
+    assert first.entry["can"] == {"cancel": False, "resume": False, "retry": False, "delete": False}
     assert (last.name, last.entry["status"], last.entry["progress"]) == ("end", "complete", None)
     assert last.entry["num_tokens"] == done[0].num_tokens
 

@@ -186,7 +186,7 @@ def test_a_later_versions_run_is_listed_with_what_to_do(root: Path, client: Test
     change(root, "metadata.json", set_metadata(format_version=2, options=options))
     (entry,) = (entry for entry in get(client, "/api/runs")["runs"] if entry["id"] == AGAIN)
     assert (entry["status"], entry["error"]) == ("failed", f"run {AGAIN} {UPDATE}")
-    assert entry["can"] == {"cancel": False, "resume": False, "delete": False}
+    assert entry["can"] == {"cancel": False, "resume": False, "retry": False, "delete": False}
     answer = client.get(f"/api/features?run={AGAIN}")
     assert (answer.status_code, answer.json()["error"]) == (503, f"run {AGAIN} {UPDATE}")
     assert get(client, "/api/features")["run"] == FINISHED  # the newest that can be shown

@@ -45,10 +45,12 @@ from tests.support.runs import (
     World,
     feature_of,
     files_of,
+    one_thread,
     read_json,
     read_json_lines,
     read_tables,
 )
+from tests.support.same_bits import assert_same_bits
 from tests.support.summaries import assert_equals_oracle
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -338,6 +340,22 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
         for number, tokens in enumerate(cut_row(chunk.row_tokens(row).tolist(), MAX_TOKENS, bos_token, long_rows))
     ]
     assert_equals_oracle(summary, windows, first_counted)
+
+
+@pytest.mark.parametrize("autoencoder", ["topk", "relu"])
+def test_every_tensor_between_tokens_and_summary_is_made_on_the_models_device(
+    world: World, autoencoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "activations_of", DeviceActivations)  # as on a GPU
+    options = options_of(world, autoencoder, "exclude", "split")
+    _metadata, chunk = only_chunk(options)
+    job = prepare(options, "run")
+    job.source.close()
+    encoder = job.encoder
+    expected = encoder.encode(chunk, FEATURES_PER_ROW).summary
+    with one_thread(), torch.device("meta"):  # where a tensor goes for which no device is named; it has no numbers
+        found = encoder.encode(chunk, FEATURES_PER_ROW).summary
+    assert_same_bits(found, expected)
 
 
 def only_chunk(options: RunOptions) -> tuple[RunMetadata, Chunk]:

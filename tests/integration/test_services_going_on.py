@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from services.common.workspace import Workspace
+from services.encoder.computer import ModelComputer
 from sparse_autoencoder.fingerprint import fingerprint
 from sparse_autoencoder.processor import OtherProcessorError, name_of
 from sparse_autoencoder.prompts import chunk_from_parquet, chunk_to_parquet, chunk_tokens
@@ -216,6 +217,7 @@ def test_an_encoder_says_its_kind_and_takes_no_chunk_of_a_run_of_another(service
     services.ingest(space)
     encoder.encode(space, 0)
     plan = space.folder.read_metadata()
+    assert isinstance(encoder.computer, ModelComputer)
     assert encoder.computer.kind("float32", "cpu") == fingerprint("cpu", "float32") == plan.processor["fingerprint"]
     assert encoder.computer.unfit(plan) is None
     other = {"fingerprint": "0" * 32, "name": "Another Processor", "device": "cpu"}
@@ -238,6 +240,7 @@ def test_an_encoder_without_the_plans_device_is_of_another_kind(services: Inline
     encoder.encode(space, 0)
     gpu = {"fingerprint": "0" * 32, "name": "NVIDIA H200", "device": "cuda:77"}
     plan = change_plan(space, processor=gpu, options=tiny_options(device="cuda:77"))
+    assert isinstance(encoder.computer, ModelComputer)
     assert encoder.computer.kind("float32", "cuda:77") == "no such device"
     assert "begun on NVIDIA H200 (kind 00000000), and this is a machine that has no cuda:77 for float32" in str(
         encoder.computer.unfit(plan)

@@ -114,11 +114,15 @@ def test_a_store_whose_disk_is_full_is_a_clear_error_and_the_run_goes_on_when_th
         assert all(service.running for service in services)
 
 
-def test_a_damaged_partial_is_computed_again(cluster: Cluster) -> None:
+def test_damaged_partials_are_computed_again(cluster: Cluster) -> None:
     cluster.run_only(INGEST, ENCODER)
     space = cluster.new_run(tiny_options())
     cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
-    space.put_partial(3, space.partial(3)[:-100])
+    cut, flipped = space.partial(3), bytearray(space.partial(5))
+    flipped[len(flipped) // 2] ^= 1
+    space.put_partial(3, cut[:-100])
+    space.put_partial(5, bytes(flipped))
+    space.put_partial(7, space.partial(8))
     cluster.run_only(INGEST, ENCODER, AGGREGATOR)
     assert cluster.finish(space) == expected_files()
 
@@ -131,12 +135,12 @@ def test_a_chunk_leaves_out_examples_that_those_before_it_exclude(cluster: Clust
     for chunk in range(6, CHUNKS):
         space.delete_partial(chunk)
     cluster.run_only(INGEST, AGGREGATOR)
-    cluster.wait(lambda: space.cursor() == 6 and space.partials() == [], "half of the chunks are merged and saved")
+    cluster.wait(lambda: space.cursor() == 6, "half of the chunks are merged and saved")
     cluster.run_only(ENCODER)
     queue = CeleryQueue(create_app(cluster.settings))
     for chunk in range(6, CHUNKS):  # the watch may have been ended before it did
         queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk))
-    cluster.wait(lambda: len(space.partials()) == CHUNKS - 6, "the other half is encoded")
+    cluster.wait(lambda: set(range(6, CHUNKS)) <= set(space.partials()), "the other half is encoded")
     for chunk in range(6, CHUNKS):
         again = Part.from_bytes(space.partial(chunk))
         assert again.basis == Basis(next_chunk=6)

@@ -16,6 +16,7 @@ from services.api.app import create_app
 from services.api.board import Backend
 from services.common.records import MergeProgress
 from services.common.workspace import Workspace, now
+from sparse_autoencoder.runs import FailedChunk
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
 from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope
@@ -120,7 +121,35 @@ def test_what_is_missing_is_told_at_the_end(backend: Backend, url: str, finished
     assert out.splitlines()[1:] == [
         "skipped 1,200 rows: no text",
         "missing: rows 30 to 39, chunk 3 failed: out of memory",
+        f"try what is missing again: saescope submit --retry-failed {run_id}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "sentence"),
+    [
+        (True, "chunk 3 and all after it are computed again; what came before was kept"),
+        (False, "everything is computed again, as nothing was kept from before the failed chunks"),
+    ],
+)
+def test_failed_chunks_are_tried_again_with_a_word_on_what_is_computed_again(
+    backend: Backend, url: str, finished: Path, tmp_path: Path, kept: bool, sentence: str
+) -> None:
+    run_id = submit(tmp_path, "--url", url, "--source", "rows.csv", "--no-follow").stdout.strip()
+    space = Workspace(backend.world.store, run_id)
+    if kept:
+        space.keep_before_failures(3, b"state")
+    chunk = FailedChunk(chunk=3, first_row=30, last_row=39, num_rows=10, error="out of memory")
+    space.folder.write_metadata(metadata_of(finished, run_id, status="completed_with_errors", failed_chunks=[chunk]))
+    with submitting(tmp_path, "--url", url, "--retry-failed", run_id) as (process, printed):
+        assert process.stdout is not None
+        assert (printed, process.stdout.readline()) == (run_id, f"{sentence}\n")
+        until_shown(process, "0 at work")
+        make_finished(backend.world.store, finished, run_id, retries=1)
+        out, _err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert out.startswith("60 rows, ")
+    assert len(out.splitlines()) == 1  # nothing is missing
 
 
 def test_a_run_that_fails_is_one_sentence_and_status_2(backend: Backend, url: str, tmp_path: Path) -> None:
@@ -191,6 +220,7 @@ def test_a_run_is_cancelled_and_resumed_by_its_name(backend: Backend, url: str, 
         (["--location", "attic"], "location can't be 'attic'; it is one of "),
         (["--cancel", "nobody"], "there is no run 'nobody'"),
         (["--cancel", "../x"], "there is nothing at /api/runs/../x/cancel"),
+        (["--retry-failed", "nobody"], "there is no run 'nobody'"),
     ],
 )
 def test_what_the_api_says_is_shown_as_it_is(url: str, tmp_path: Path, arguments: list[str], sentence: str) -> None:
@@ -203,6 +233,7 @@ def test_what_the_api_says_is_shown_as_it_is(url: str, tmp_path: Path, arguments
         (["--output", "x"], "leave out --output: the services keep runs in their own store"),
         (["--cancel", "x", "--max-rows", "3"], "--cancel takes everything from the run, so give it alone"),
         (["--cancel", "x", "--resume", "y"], "--resume takes everything from the run, so give it alone"),
+        (["--retry-failed", "x", "--seed", "1"], "--retry-failed takes everything from the run, so give it alone"),
         (["--url", "here"], "'here' is no address of an API: write it as http://127.0.0.1:8765"),
         (["--url", "ftp://x"], "'ftp://x' is no address of an API"),
         (["--url", "http://x:port"], "'http://x:port' is no address of an API"),

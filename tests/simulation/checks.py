@@ -40,8 +40,11 @@ class Checks:
     compute: Compute
     violations: list[str] = field(default_factory=list)
     _furthest: Counter[str] = field(default_factory=Counter)
+    _twice_saved: Counter[str] = field(default_factory=Counter)  # the chunks before this one are in two states
     _too_early: dict[str, str] = field(default_factory=dict)  # partials whose chunks had attempts left
     _strange: set[str] = field(default_factory=set)  # chunks that were written by somebody without the lease
+    # by a word that a sweep of what was cancelled too late may have removed at the same moment
+    _said_deleted: set[str] = field(default_factory=set)
     _attempts: dict[tuple[str, str], list[Attempt]] = field(default_factory=dict)  # by run and what: without success
     _trying: dict[Thread, list[Attempt]] = field(default_factory=dict)  # what each thread has begun for its message
     _put: dict[Thread, int] = field(default_factory=dict)  # the number of each thread's last put
@@ -75,21 +78,26 @@ class Checks:
         """Look at the store after something was written or removed."""
         run_id, _, name = key.partition("/")
         ended = self._has(run_id, "metadata.json") or self._deleted(run_id)
-        if name == "metadata.json" and key not in self.store.objects and not self._deleted(run_id):
+        if name == "metadata.json" and key not in self.store.objects and run_id not in self._said_deleted:
             if not self._numbers(run_id, "retry/"):
                 self.violation(f"{key} was removed")
             self._furthest[run_id] = max(self._numbers(run_id, "before-failures/"), default=0)
+            self._twice_saved[run_id] = 0
         if name.startswith("state/"):
-            cursor = max(self._numbers(run_id, "state/") + self._numbers(run_id, "before-failures/"), default=0)
-            if cursor < self._furthest[run_id] and not ended:
+            *_, before, cursor = [0, 0, *self._numbers(run_id, "state/")]
+            cursor = max([cursor, *self._numbers(run_id, "before-failures/")])
+            damaged = self.compute.happened.state_damaged.get(run_id) == key and key not in self.store.objects
+            if cursor < self._furthest[run_id] and not ended and not damaged:
                 self.violation(f"the furthest state went back from {self._furthest[run_id]} to {cursor}")
-            self._furthest[run_id] = max(cursor, self._furthest[run_id])
+            self._furthest[run_id] = cursor if damaged else max(cursor, self._furthest[run_id])
+            self._twice_saved[run_id] = max(before, self._twice_saved[run_id])
         if name.startswith("chunks/") and key not in self.store.objects:
-            if int(name[-6:]) >= self._furthest[run_id] and not ended:
-                self.violation(f"{key} was removed before it was merged and saved")
+            if int(name[-6:]) >= self._twice_saved[run_id] and not ended:
+                self.violation(f"{key} was removed before it was merged and saved in two states")
         elif name.startswith("chunks/"):
             waiting = [n for n in self._numbers(run_id, "chunks/") if n >= self._furthest[run_id]]
-            if len(waiting) > self.plan.max_waiting_chunks + self.plan.num_ingests:
+            again = self.plan.max_waiting_chunks if run_id in self.compute.happened.state_damaged else 0
+            if len(waiting) > self.plan.max_waiting_chunks + self.plan.num_ingests + again:
                 self.violation(f"{len(waiting)} chunks wait")
 
     def asked(self, call: str, key: str, found: bool, data: bytes) -> None:
@@ -257,6 +265,8 @@ class Checks:
     def _check_stopped(self, run_id: str, name: str, stopped: dict[str, Any]) -> None:
         if name == "stopped.json" and self._deleted(run_id) and stopped["status"] != "deleted":
             self.violation(f"{run_id} was deleted, and that is undone")
+        if stopped["status"] == "deleted":
+            self._said_deleted.add(run_id)
         happened, limit, script = self.compute.happened, self.plan.chunk_attempts, self.compute.scripts[run_id]
         reasons = (
             happened.source_failures[run_id] or happened.read_breaks[run_id] >= limit,

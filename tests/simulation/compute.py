@@ -21,9 +21,10 @@ from services.common.records import MergeProgress, ReadingProgress
 from services.common.trying import Moved
 from services.encoder.work import Contribution
 from services.ingest.work import DatasetChunk
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions
+from sparse_autoencoder.sealed import seal, unseal
 from tests.simulation import examples
 from tests.simulation.examples import Examples, FakeLimits, example_of, to_basis, to_examples, to_text
 from tests.simulation.faults import STALL_S, Script
@@ -44,6 +45,7 @@ class Happened:
     read_breaks: Counter[str] = field(default_factory=Counter)
     merge_breaks: Counter[str] = field(default_factory=Counter)
     hung: Counter[tuple[str, int]] = field(default_factory=Counter)
+    state_damaged: dict[str, str] = field(default_factory=dict)  # by run, the state's key
     source_changed: set[str] = field(default_factory=set)
     model_failures: Counter[str] = field(default_factory=Counter)
     raised: Counter[tuple[str, int]] = field(default_factory=Counter)  # by run and chunk
@@ -87,6 +89,11 @@ class Compute:
             self.network.note("rows stored damaged")
             self.happened.rows_damaged.add(run_id)
             return b"damaged"
+        mine = self.happened.state_damaged.get(run_id, key) == key
+        if name.startswith("state/") and mine and drawn < self.scripts[run_id].damage_states:
+            self.network.note("state stored damaged")
+            self.happened.state_damaged[run_id] = key
+            return data[:-3]
         return data
 
     @contextmanager
@@ -190,7 +197,7 @@ class Compute:
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
         """See Computer.failed."""
         mark = self._mark_of_rows(plan.run_id, chunk, data)
-        self._maybe_unavailable(10)  # what happens rarely
+        self._maybe_unavailable(50)  # what happens rarely
         self.network.note("chunk given up")
         self.happened.given_up.add((plan.run_id, chunk))
         self.given_up(plan.run_id, chunk, error)
@@ -205,7 +212,12 @@ class Compute:
 
     def load(self, data: bytes) -> FakeState:
         """See Merging.load."""
-        run_id, rows, kept, *merged = data.decode().split("\n")
+        try:
+            content = unseal("state", data)
+        except DamagedError:
+            self.network.note("damaged state found")
+            raise
+        run_id, rows, kept, *merged = content.decode().split("\n")
         return FakeState(run_id, tuple(merged), to_examples(kept), rows)
 
     def merge(self, state: FakeState, partial: bytes) -> FakeState:
@@ -365,7 +377,7 @@ class FakeState:
 
     def to_bytes(self) -> bytes:
         """See State.to_bytes."""
-        return "\n".join([self.run_id, self.rows_hash, to_text(self.examples), *self.merged]).encode()
+        return seal("state", "\n".join([self.run_id, self.rows_hash, to_text(self.examples), *self.merged]).encode())
 
     def limits(self) -> bytes:
         """See State.limits."""

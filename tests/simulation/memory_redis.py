@@ -258,6 +258,15 @@ class PlayedAttempts(RedisAttempts):
             self.not_taken_back(run_id, what)  # it may have been counted, or will be
             raise
 
+    def forget(self, run_id: str, what: str | None = None) -> None:
+        """See RedisAttempts.forget."""
+        try:
+            super().forget(run_id, what)
+        except UnavailableError:
+            if what is not None:
+                self.not_taken_back(run_id, what)
+            raise
+
     def take_back(self, run_id: str, what: str, worker: str) -> None:
         """See RedisAttempts.take_back."""
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -18,7 +18,9 @@ from services.common.trying import Moved, Trying
 from services.common.workspace import Workspace, now
 from services.encoder import work as encoder
 from services.ingest import work as ingest
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.states import remove_old_states
 from tests.simulation import examples
 from tests.simulation.compute import Compute, FakeState
 from tests.simulation.examples import FakeLimits
@@ -40,12 +42,19 @@ def chunks_are_removed_before_the_state_is_saved(patch: pytest.MonkeyPatch) -> N
     patch.setattr(aggregator.Aggregator, "_save", remove_and_save)
 
 
-def what_a_save_left_is_not_removed(patch: pytest.MonkeyPatch) -> None:
-    class Forgetful(Workspace):
-        def remove_merged(self, cursor: int) -> None:
-            pass
+def chunks_are_removed_when_one_state_holds_them(patch: pytest.MonkeyPatch) -> None:
+    def remove_all_but_the_last(folder: RunFolder) -> int:
+        remove_old_states(folder)
+        return folder.state_cursor() or 0
 
-    patch.setattr(watch, "Workspace", Forgetful)
+    patch.setattr(aggregator, "remove_old_states", remove_all_but_the_last)
+
+
+def a_damaged_state_is_the_end_of_its_run(patch: pytest.MonkeyPatch) -> None:
+    def end(space: Workspace, chunk: int, damaged: Sequence[str]) -> None:
+        raise SaescopeError(damaged[0])
+
+    patch.setattr(aggregator, "_check_can_go_on", end)
 
 
 def a_state_that_another_aggregator_removed_fails_the_run(patch: pytest.MonkeyPatch) -> None:
@@ -227,14 +236,6 @@ def a_deletion_comes_after_the_files(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RunControl, "delete", delete)
 
 
-def the_cursor_is_read_before_the_chunks(patch: pytest.MonkeyPatch) -> None:
-    def next_chunk(space: Workspace) -> int:
-        cursor = space.cursor()
-        return max([cursor, *(chunk + 1 for chunk in space.chunks())])
-
-    patch.setattr(ingest, "_next_chunk", next_chunk)
-
-
 def ingest_never_holds_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ingest, "_wait_for_room", lambda space, world, hold, moved: not hold.lost and space.active())
 
@@ -280,8 +281,9 @@ MUTANTS: dict[str, Mutant] = {
     mutant.__name__: mutant
     for mutant in (
         chunks_are_removed_before_the_state_is_saved,
-        what_a_save_left_is_not_removed,
         a_state_that_another_aggregator_removed_fails_the_run,
+        chunks_are_removed_when_one_state_holds_them,
+        a_damaged_state_is_the_end_of_its_run,
         metadata_is_written_before_the_files,
         memory_is_trusted_more_than_the_store,
         a_chunk_is_encoded_again_although_it_is,
@@ -307,7 +309,6 @@ MUTANTS: dict[str, Mutant] = {
         a_run_that_goes_back_keeps_its_old_metadata,
         resuming_forgives_nothing,
         a_deletion_comes_after_the_files,
-        the_cursor_is_read_before_the_chunks,
         ingest_never_holds_back,
         rows_that_were_encoded_need_not_be_the_sources,
         a_failure_undoes_a_deletion,

@@ -43,7 +43,7 @@ from tests.simulation.network import Network
 from tests.simulation.scheduler import Crash, Process, Scheduler
 from tests.simulation.world import LiveWorkers, MemoryQueue, MemoryStore, Silence, VirtualClock, VirtualDeadlines
 
-GIVE_UP_S = 4000.0  # by then every run must have ended
+GIVE_UP_S = 8000.0  # by then every run must have ended
 T = TypeVar("T")
 
 

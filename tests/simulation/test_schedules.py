@@ -1,31 +1,16 @@
 """10,000 schedules of crashes, losses and delays: every run ends as it should, and what must never happen doesn't.
 
-The services' own work functions (ingest, encode, Aggregator, Watch) run on a simulated store, queue, leases and clock.
-At every call the seed decides whether others go on first, and whether the process crashes (before or after the call
-took effect), is frozen for longer than a lease lasts, gets no answer (with or without effect, or with an effect that
-comes later), or waits. Messages are lost, duplicated, delayed and reordered; Redis is wiped, Redis or the store are
-down, the disk is full; sources can't be read, models can't be loaded, chunks raise or kill their worker, partials are
-damaged; users cancel, resume and delete. After a minute of virtual time nothing goes wrong any more.
+The services' own code (the work of ingest, encoders, aggregator and watch, what users do, leases and attempts) runs
+on a simulated store, Redis, network and clock. At every call the seed decides whether others go on first, and whether
+the process crashes (before or after the call took effect), is frozen for longer than a lease lasts, gets no answer
+(with or without effect, or with an effect that comes later), or waits. Messages are lost, duplicated, delayed and
+reordered; Redis is wiped, Redis or the store are down, the disk is full; processes are told to stop; sources and
+tokenizers are replaced, or can't be read; models can't be loaded; reading, encoding and merging raise whatever there
+is, hang, or kill their worker; an encoder fails at everything, or has another kind of processor; partials, states and
+rows are damaged, limits are a stale aggregator's; users cancel, resume, delete, and have failed chunks tried again.
+After a minute of virtual time nothing goes wrong any more but what is wrong for good.
 
-Invariants, checked at every change of the store:
-
-1. metadata.json is written only when every file it speaks of is there with the right bytes, and is never removed but
-   from a deleted run.
-2. The furthest state never moves back.
-3. A chunk's rows are removed only when a state that holds the chunk is saved; a merged chunk isn't written again.
-4. At most max_waiting_chunks chunks wait, and one more for each ingest process; the queues are bounded likewise.
-5. A chunk is marked failed only after chunk_attempts attempts from which it did not come back encoded.
-6. A run fails only if its source can't be read, its models can't be loaded, a chunk's partial is damaged again and
-   again, or none of its chunks could be encoded.
-7. What is merged is the run's own next chunk: no chunk twice, none left out, none of another run.
-8. That a run is deleted is never undone. Work raises nothing but UnavailableError.
-
-At the end, within a bounded time after the last fault, whatever was lost with Redis:
-
-9. Every run is finished, or it failed, was cancelled or deleted for a reason of 6 or by its user.
-10. A finished run's files are exactly those of an undisturbed run, where failed chunks are missing and metadata.json
-    names them; nothing of the machinery is left.
-11. Of a deleted run nothing is left.
+What is checked at every change of the store, and at the end, is listed in docs/architecture.md.
 
 A failing seed is played again by `python -m tests.simulation --seed N --trace`.
 """
@@ -67,28 +52,94 @@ UNREACHED = (
     "_StoreWhileHeld.list",
     "_StoreWhileHeld.delete",
     "Aggregator._read",
+    "_check_can_go_on",
 )
 
-# Everything that must have happened in 10,000 schedules, or they would show little.
-TROUBLE = (
-    *("crash before", "crash after", "freeze before", "freeze after", "fail before", "fail after", "land late"),
-    *("delay", "message lost", "message duplicated", "message delayed", "message delivered again though done"),
-    *("message of a dead worker delivered again", "redis wiped", "redis down", "redis called while down"),
-    *("store down", "store called while down", "disk full", "put on a full disk", "computing takes very long"),
-    *("computing lacks something", "source can't be read", "models can't be loaded", "encoding raises"),
-    *("poison chunk", "partial stored damaged", "user: cancel", "user: resume", "user: delete", "ingest told to stop"),
-)
-BRANCHES = (
-    *("ingest broken off: unavailable", "encode broken off: unavailable", "aggregate broken off: unavailable"),
-    *("ingest lease held by another", "encode lease held by another", "aggregate lease held by another"),
-    *("ingest lease lost and noticed", "encode lease lost and noticed", "aggregate lease lost and noticed"),
-    *("ingest taken over", "encode taken over", "aggregate taken over"),
-    *("ingest sent again by the watch", "encode sent again by the watch", "aggregate sent again by the watch"),
-    *("chunks written without the lease", "partials written without the lease", "prompts written without the lease"),
-    *("state written without the lease", "plan.json written without the lease"),
-    *("damaged partial found", "chunk given up", "limits of earlier chunks known", "example left out"),
-    *("end: complete", "end: completed_with_errors", "end: failed", "end: cancelled", "end: deleted"),
-)
+# Troubles and ways out, and how often each must have happened in 10,000 schedules, or they would show little.
+LEAST: dict[str, int] = {
+    "aggregate broken off: unavailable": 200,
+    "aggregate lease held by another": 2_000,
+    "aggregate lease lost and noticed": 20,
+    "aggregate sent again by the watch": 2_000,
+    "aggregate taken over": 2_000,
+    "aggregator told to stop": 20,
+    "broken encoder raises": 300,
+    "chunk given up": 400,
+    "chunks written without the lease": 80,
+    "computing lacks something": 10,
+    "computing takes very long": 2_000,
+    "crash after": 2_000,
+    "crash before": 2_000,
+    "damaged partial found": 90,
+    "damaged state found": 10,
+    "delay": 5_000,
+    "disk full": 1_000,
+    "encode broken off: unavailable": 1_000,
+    "encode lease held by another": 300,
+    "encode lease lost and noticed": 200,
+    "encode sent again by the watch": 4_000,
+    "encode taken over": 4_000,
+    "encoder of another kind": 300,
+    "encoder told to stop": 50,
+    "encoding hangs": 200,
+    "encoding raises": 700,
+    "end: cancelled": 200,
+    "end: complete": 1_000,
+    "end: completed_with_errors": 200,
+    "end: deleted": 1_000,
+    "end: failed": 600,
+    "example left out": 900,
+    "fail after": 4_000,
+    "fail before": 4_000,
+    "failed attempt": 3_000,
+    "freeze after": 1_000,
+    "freeze before": 1_000,
+    "fresh start: after this error nothing that this process computes can be trusted": 300,
+    "fresh start: the next attempt is this worker's too, as no other is alive": 400,
+    "fresh start: two different chunks failed one after the other": 40,
+    "ingest broken off: unavailable": 3_000,
+    "ingest lease held by another": 2_000,
+    "ingest lease lost and noticed": 600,
+    "ingest sent again by the watch": 5_000,
+    "ingest taken over": 2_000,
+    "ingest told to stop": 100,
+    "land late": 4_000,
+    "limits of an aggregator that knows of no failures": 20,
+    "limits of earlier chunks known": 4_000,
+    "merging breaks": 100,
+    "message delayed": 2_000,
+    "message delivered again though done": 500,
+    "message duplicated": 2_000,
+    "message lost": 1_000,
+    "message of a dead worker delivered again": 1_000,
+    "models can't be loaded": 500,
+    "other rows found": 20,
+    "partial cut by limits of other chunks": 4,
+    "partial stored damaged": 100,
+    "partials written without the lease": 100,
+    "plan.json written without the lease": 60,
+    "poison chunk": 400,
+    "prompts written without the lease": 100,
+    "put on a full disk": 700,
+    "reading breaks": 200,
+    "reading.json written without the lease": 70,
+    "redis called while down": 4_000,
+    "redis down": 1_000,
+    "redis wiped": 1_000,
+    "rows of another tokenizer found": 10,
+    "rows stored damaged": 20,
+    "schedules, 1 bad, 134.7 ms each": 2_000,
+    "source can't be read": 300,
+    "state stored damaged": 80,
+    "store called while down": 3_000,
+    "store down": 1_000,
+    "user: cancel": 2_000,
+    "user: delete": 1_000,
+    "user: resume": 1_000,
+    "user: try again": 100,
+    "vocabulary.json written without the lease": 80,
+    "work that hangs is ended": 200,
+}
 UNREACHABLE = "its source is not described"  # a sentence for those who tamper with the store
 
 
@@ -126,7 +177,8 @@ def test_every_schedule_ends_well_and_violates_nothing(played: Played) -> None:
 def test_the_schedules_met_every_trouble_and_every_way_out(played: Played) -> None:
     for name, count in sorted(played.tally.items()):
         print(f"{count:8,} {name}")
-    assert [name for name in (*TROUBLE, *BRANCHES) if played.tally[name] == 0] == []
+    rare = {name: played.tally[name] for name, least in LEAST.items() if played.tally[name] < least}
+    assert rare == {}
 
 
 def test_the_same_seed_is_the_same_schedule_in_every_process() -> None:

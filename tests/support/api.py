@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ from services.api.board import Backend
 from services.api.server import ApiServer, listening_socket
 from services.common.messages import Message, Task
 from services.common.object_store import ObjectStore
-from services.common.ports import UnavailableError, World
+from services.common.ports import Service, UnavailableError, World
 from services.common.problems import Problems
 from services.common.settings import Settings, read_settings
 from services.common.workspace import Workspace, now
-from services.common.world import real_world
+from services.common.world import real_workers, real_world
 from sparse_autoencoder.runs import RunMetadata
 from sparse_autoencoder.store import DirectoryStore, Store
 from tests.support.servers import RedisServer, S3Server, environment_of
@@ -94,6 +94,17 @@ def served_by(server: uvicorn.Server, port: int = 0) -> Iterator[str]:
             thread.join()
 
 
+@contextmanager
+def running(servers: Servers, *services: Service) -> Iterator[None]:
+    """Have a worker of each of these services say that it is alive."""
+    workers = real_workers(servers.settings())
+    with ExitStack() as present:
+        for service in services:
+            present.enter_context(workers.present(service, "host/1"))
+        wait_until(lambda: all(workers.alive(service) for service in services))
+        yield
+
+
 @dataclass(frozen=True)
 class Event:
     """A server-sent event, or a comment, whose name is empty."""
@@ -124,7 +135,7 @@ def _events(lines: Iterator[bytes]) -> Iterator[Event]:
             yield Event(name, json.loads(line.removeprefix(b"data: ")))
 
 
-def make_finished(store: Store, finished: Path, run_id: str) -> None:
+def make_finished(store: Store, finished: Path, run_id: str, **changes: Any) -> None:
     """Give a run the published files of another that is in a folder, and finish it as the aggregator does."""
     source = DirectoryStore(finished.parent)
     space = Workspace(store, run_id)
@@ -132,8 +143,9 @@ def make_finished(store: Store, finished: Path, run_id: str) -> None:
         name = key.partition("/")[2]
         if name != "metadata.json":
             store.put(f"{run_id}/{name}", source.get(key))
-    space.folder.write_metadata(metadata_of(finished, run_id))
-    space.sweep(metadata_of(finished, run_id))
+    metadata = metadata_of(finished, run_id, **changes)
+    space.folder.write_metadata(metadata)
+    space.sweep(metadata)
 
 
 def metadata_of(run: Path, run_id: str, **changes: Any) -> RunMetadata:

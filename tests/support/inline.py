@@ -16,11 +16,11 @@ from services.common.messages import Message
 from services.common.ports import Service, World
 from services.common.records import RunRequest
 from services.common.settings import Settings
-from services.common.trying import Trying
+from services.common.trying import Reported, Trying
 from services.common.workspace import Workspace, now
 from services.common.world import real_world
 from services.encoder.computer import ModelComputer
-from services.encoder.work import ChunkEncoder
+from services.encoder.work import ChunkEncoder, Computer, Encoded
 from services.ingest.dataset import open_dataset
 from services.ingest.work import ingest
 from sparse_autoencoder.runs import RunMetadata, RunOptions
@@ -34,6 +34,7 @@ class Inline:
         settings = Settings(redis_url=redis_url, s3_access_key="user", s3_secret_key="password")
         self.world: World = replace(real_world(settings), store=store)
         self.data = data
+        self.reported: list[Reported] = []
         self._runs = 0
 
     def submit(self, options: RunOptions) -> Workspace:
@@ -49,9 +50,9 @@ class Inline:
         trying = self.trying("ingest", stopping)
         ingest(space.folder.run_id, self.world, lambda options: open_dataset(options, self.data), trying)
 
-    def encoder(self) -> InlineEncoder:
+    def encoder(self, name: str = "this-one", computer: Computer | None = None) -> InlineEncoder:
         """A new encoder process."""
-        return InlineEncoder(self)
+        return InlineEncoder(self, name, computer)
 
     def aggregate(self, space: Workspace) -> RunMetadata | None:
         """Merge in a new process what is there; the run's metadata if it is finished."""
@@ -59,19 +60,21 @@ class Inline:
         aggregator.aggregate(space.folder.run_id)
         return space.folder.read_metadata() if space.finished() else None
 
-    def trying(self, service: Service, stopping: Callable[[], bool] = lambda: False) -> Trying:
-        """The attempts of a worker that is the only one."""
-        return Trying(self.world, service, "this-one", lambda reported: None, stopping)
+    def trying(self, service: Service, stopping: Callable[[], bool] = lambda: False, name: str = "this-one") -> Trying:
+        """The attempts of a worker; those that fail are in `reported`."""
+        return Trying(self.world, service, name, self.reported.append, stopping)
 
 
 class InlineEncoder:
     """An encoder process: what it has loaded stays loaded."""
 
-    def __init__(self, services: Inline) -> None:
-        self.computer = ModelComputer(services.data)
-        self._encoder = ChunkEncoder(services.world, self.computer, services.trying("encoder"))
+    def __init__(self, services: Inline, name: str, computer: Computer | None) -> None:
+        self.computer = computer or ModelComputer(services.data)
+        self.stopping = False
+        trying = services.trying("encoder", lambda: self.stopping, name)
+        self._encoder = ChunkEncoder(services.world, self.computer, trying)
 
-    def encode(self, space: Workspace, *chunks: int) -> None:
+    def encode(self, space: Workspace, *chunks: int) -> list[Encoded | None]:
         """Have a message for each of these chunks, whatever comes of it."""
-        for chunk in chunks:
-            self._encoder.work(Message(task="encode", run_id=space.folder.run_id, chunk=chunk))
+        run_id = space.folder.run_id
+        return [self._encoder.work(Message(task="encode", run_id=run_id, chunk=chunk)) for chunk in chunks]

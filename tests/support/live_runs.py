@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from sparse_autoencoder.ranking import Selection
 from sparse_autoencoder.reading import PublishedRun
 from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
+from sparse_autoencoder.states import remove_states, write_state
 from sparse_autoencoder.store import DirectoryStore, Store
 from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary
@@ -44,7 +45,7 @@ class LiveWriter:
     next_row: int = 0
 
     @classmethod
-    def start(cls, store: Store, run_id: str = "20300101-000000_run-001", **options: Any) -> LiveWriter:
+    def start(cls, store: Store, run_id: str = "20300101-000000_run-001", **options: Any) -> Self:
         """A run of which nothing is merged yet."""
         metadata = metadata_of(run_id, RunOptions(**{"max_tokens": 5, "top_tokens_per_feature": 3} | options))
         writer = cls(RunFolder(store, run_id), metadata, RunState(Summary.empty(metadata.spec)))
@@ -80,7 +81,7 @@ class LiveWriter:
 
     def save(self) -> None:
         """Write the state."""
-        self.folder.write_state(self.state)
+        write_state(self.folder, self.state)
 
     def further(self) -> None:
         """Merge one chunk more, and save that."""
@@ -160,7 +161,7 @@ def publish_here(folder: RunFolder, state: RunState) -> None:
     metadata = folder.read_metadata()
     publish(folder, metadata, state, state.encoded_chunks)
     folder.write_metadata(metadata.with_counts(state, status="complete"))
-    folder.remove_states()
+    remove_states(folder)
 
 
 def published_twin(run: RunFolder, state: RunState, store: DirectoryStore) -> PublishedRun:

@@ -11,6 +11,7 @@ import pytest
 
 from sparse_autoencoder.before_failures import forget_kept, keep_before, state_to_retry_from
 from sparse_autoencoder.runs import FailedChunk, RunFolder, RunState
+from sparse_autoencoder.states import remove_states, write_state
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.summary import Summary, SummarySpec
 
@@ -47,7 +48,7 @@ def test_failed_chunks_are_tried_again_from_the_state_before_the_first_of_them(f
 
 def test_nothing_is_kept_before_chunks_that_did_not_fail(folder: RunFolder) -> None:
     keep_before(part(12), STATE, folder)
-    assert folder.store.list(folder.before_failures) == []
+    assert folder.numbers("before-failures") == []
 
 
 def test_what_is_kept_stays_when_further_chunks_fail(folder: RunFolder) -> None:
@@ -59,8 +60,8 @@ def test_what_is_kept_stays_when_further_chunks_fail(folder: RunFolder) -> None:
 
 def test_what_is_kept_outlives_the_states_from_which_an_unfinished_run_goes_on(folder: RunFolder) -> None:
     keep_before(part(12, failed(12)), STATE, folder)
-    folder.write_state(replace(STATE, next_chunk=20))
-    folder.remove_states()
+    write_state(folder, replace(STATE, next_chunk=20))
+    remove_states(folder)
     assert state_to_retry_from(folder, SPEC, [12, 20])[1] == KEPT
 
 
@@ -69,15 +70,15 @@ def lose(folder: RunFolder) -> None:
 
 
 def cut_short(folder: RunFolder) -> None:
-    folder.store.put(folder.before_failures, folder.store.get(folder.before_failures)[:-9])
+    folder.store.put(folder.before_failures(12), folder.store.get(folder.before_failures(12))[:-9])
 
 
 def overwrite(folder: RunFolder) -> None:
-    folder.store.put(folder.before_failures, b"something else" * 10)
+    folder.store.put(folder.before_failures(12), b"something else" * 10)
 
 
 def keep_too_late(folder: RunFolder) -> None:
-    keep_before(part(13, failed(13)), replace(STATE, next_chunk=13), folder)
+    folder.store.put(folder.before_failures(12), replace(STATE, next_chunk=13).to_bytes())
 
 
 def keep_another_run_s(folder: RunFolder) -> None:
@@ -86,7 +87,7 @@ def keep_another_run_s(folder: RunFolder) -> None:
 
 
 def keep_one_with_failures(folder: RunFolder) -> None:
-    folder.store.put(folder.before_failures, replace(STATE, failed_chunks=[failed(3)]).to_bytes())
+    folder.store.put(folder.before_failures(12), replace(STATE, failed_chunks=[failed(3)]).to_bytes())
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sparse_autoencoder.errors import SaescopeError
 RUN_FLAGS = [
     "--max-rows --chunk-size --top-feature-count --top-tokens-per-feature --per-token-feature-scan --prompt-file",
     "--kaggle-row --source --text-column --subject --autoencoder --layer --location --max-tokens --bos --long-rows",
-    "--precision --device --seed --output --resume",
+    "--precision --device --seed --output --resume --retry-failed",
 ]
 WHOLE_NUMBERS = {  # flag -> the least that it takes
     "--max-rows": 1,
@@ -136,11 +136,34 @@ def test_a_command_is_needed_and_must_be_known(capsys: pytest.CaptureFixture[str
     assert "invalid choice: 'walk'" in refused(capsys, "walk")
 
 
-def test_resume_takes_no_other_choice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["run", "--resume", "x", "--max-rows", "3", "--bos", "none", "--output", str(tmp_path)]
+@pytest.mark.parametrize("flag", ["--resume", "--retry-failed"])
+def test_what_takes_a_run_takes_no_other_choice(flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", flag, "x", "--max-rows", "3", "--bos", "none", "--output", str(tmp_path)]
     assert main(arguments) == 2
     captured = capsys.readouterr()
-    assert captured.err == "saescope: --resume takes everything from the run, so leave out --max-rows, --bos\n"
+    assert captured.err == f"saescope: {flag} takes everything from the run, so leave out --max-rows, --bos\n"
+
+
+def test_a_run_is_resumed_or_its_failed_chunks_are_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--resume", "x", "--retry-failed", "x"]) == 2
+    said = "saescope: --resume takes everything from the run, so leave out --retry-failed\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("output", "command_line"),
+    [
+        ("analysis_data", "saescope run --resume r1"),
+        ("other", "saescope run --resume r1 --output other"),
+        ("my runs", "saescope run --resume r1 --output 'my runs'"),
+        ("/elsewhere", "saescope run --resume r1 --output /elsewhere"),
+    ],
+)
+def test_the_command_to_go_on_with_a_run_is_one_to_type(
+    output: str, command_line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command.command_again("--resume", "r1", Path(output)) == command_line
 
 
 def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,23 +159,28 @@ def encoded(subject: Random, activation: nn.Module) -> EncodedChunk:
     return encoder_of(subject, activation).encode(chunk_of(block()[0]), 3)
 
 
+OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nAnd so on")
+
+
 class Short(Random):
     """The same on a device whose memory is too small so many times."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, error: Exception = OUT_OF_MEMORY) -> None:
         super().__init__(many_threads=False)
         self.times = times
+        self.error = error
 
     def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
         if self.times:
             self.times -= 1
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nAnd so on")
+            raise self.error
         return super().activations(tokens, location, layer_index)
 
 
-def test_a_chunk_that_memory_was_too_small_for_is_computed_again_with_nothing_beside_it() -> None:
+@pytest.mark.parametrize("error", [OUT_OF_MEMORY, MemoryError()])
+def test_a_chunk_that_memory_was_too_small_for_is_computed_again_with_nothing_beside_it(error: Exception) -> None:
     expected = encoded(Random(many_threads=False), TopK(8))
-    found = encoded(Short(times=1), TopK(8))
+    found = encoded(Short(times=1, error=error), TopK(8))
     assert_same_bits(found.summary, expected.summary)
     for one, other in zip(found.row_features, expected.row_features, strict=True):
         assert_same_bits(one, other)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.limits import Basis, Limits, Part
 from sparse_autoencoder.runs import FailedChunk, RunState
 from sparse_autoencoder.summary import Summary, SummarySpec
@@ -115,15 +114,6 @@ def test_a_part_that_was_cut_by_a_chunk_that_failed_elsewhere_is_not_merged() ->
         part.merged_into(merged([part_of(0, [])]))
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: b"", lambda data: b"{}\n" + b"x" * 50])
-def test_damaged_parts_and_limits_are_errors(damage: Callable[[bytes], bytes]) -> None:
-    state = part_of(0, windows_with([3.0, 2.0]))
-    with pytest.raises(SaescopeError, match=r"this is not a stored summary|does not begin with the chunks"):
-        Part.from_bytes(damage(Part(state).to_bytes()))
-    with pytest.raises(SaescopeError, match=r"no stored limits of 3 features|does not begin with the chunks"):
-        Limits.from_bytes(damage(Limits.of(state).to_bytes()), 3)
-
-
 def test_limits_of_another_number_of_features_are_an_error() -> None:
-    with pytest.raises(SaescopeError, match="no stored limits of 4 features"):
+    with pytest.raises(DamagedError, match="this limits file can't be understood"):
         Limits.from_bytes(Limits.of(part_of(0, windows_with([3.0, 2.0]))).to_bytes(), 4)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.live import LiveRun, RunTexts, load_live
 from sparse_autoencoder.ranking import Selection
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
@@ -141,16 +141,17 @@ def test_a_state_of_other_settings_is_an_error_that_names_it(writer: LiveWriter)
 def test_a_damaged_state_is_an_error(writer: LiveWriter, content: bytes) -> None:
     writer.save()
     writer.folder.store.put(writer.folder.state(3), content)
-    with pytest.raises(SaescopeError, match=r"not a stored summary, or it is damaged"):
+    with pytest.raises(
+        DamagedError, match=r"^run .* can't be shown: .*/state/000003 can't be used, this state file is dam"
+    ):
         load_live(writer.folder, writer.metadata, 3)
 
 
-def test_a_summary_that_is_no_state_is_an_error_that_names_it(writer: LiveWriter) -> None:
-    from sparse_autoencoder.summary_bytes import to_bytes
-
-    writer.folder.store.put(writer.folder.state(3), to_bytes(writer.state.summary))
-    with pytest.raises(SaescopeError, match=r"its file .*/state/000003 is damaged: run it again"):
-        load_live(writer.folder, writer.metadata, 3)
+def test_a_state_in_anothers_place_is_an_error_that_names_it(writer: LiveWriter) -> None:
+    writer.save()
+    writer.folder.store.put(writer.folder.state(2), writer.state.to_bytes())
+    with pytest.raises(DamagedError, match=r"/state/000002 can't be used, it holds the state of chunk 3$"):
+        load_live(writer.folder, writer.metadata, 2)
 
 
 # What can happen to the files that one feature needs.

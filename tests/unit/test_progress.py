@@ -7,7 +7,7 @@ import pytest
 from services.api.progress import Seen, Speed, Speeds, seconds_left, total_records
 
 
-def speed_after(*steps: tuple[float, int, int], now: float | None = None, begun_at: float = 0.0) -> Speed | None:
+def speed_after(*steps: tuple[float, int, int], now: float | None = None, begun_at: float | None = 0.0) -> Speed | None:
     """The speed after a run was seen at these (time, rows, tokens)."""
     speeds, speed = Speeds(), None
     for at, records, tokens in steps:
@@ -21,6 +21,11 @@ def test_nothing_is_known_before_anything_is_done() -> None:
 
 def test_at_first_it_is_the_average_since_the_beginning() -> None:
     assert speed_after((50.0, 100, 2000), begun_at=30.0) == Speed(5.0, 100.0)
+
+
+def test_of_a_run_that_went_on_from_somewhere_nothing_is_known_until_it_went_on_twice() -> None:
+    assert speed_after((50.0, 100, 2000), begun_at=None) is None
+    assert speed_after((50.0, 100, 2000), (60.0, 200, 5000), begun_at=None) == Speed(10.0, 300.0)
 
 
 def test_then_it_is_the_speed_between_what_was_seen() -> None:

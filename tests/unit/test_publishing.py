@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from sparse_autoencoder import chunk_attempts
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
 from sparse_autoencoder.publishing import publish
@@ -17,6 +18,7 @@ from sparse_autoencoder.ranking import Selection
 from sparse_autoencoder.reading import RunLibrary
 from sparse_autoencoder.run_view import RunView
 from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.states import read_state
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.live_runs import entries_of
 from tests.support.runs import (
@@ -123,7 +125,8 @@ def test_a_ranking_holds_every_feature_that_fired_and_no_other(many: Many, desce
 
 
 @pytest.fixture
-def broken(tmp_path: Path) -> World:
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(chunk_attempts, "PAUSE_S", 0.0)
     world = make_world(tmp_path / "world")
     break_token(world, "#")
     return world
@@ -174,7 +177,7 @@ def test_an_example_whose_row_is_missing_is_an_error_that_names_it(tmp_path: Pat
     store = DirectoryStore(tmp_path / "runs")
     folder = RunFolder(store, interrupted_run(world.options(), store.root, "feature_stats.json"))
     metadata = folder.read_metadata()
-    state = folder.read_state(metadata.spec)
+    state = read_state(folder, metadata.spec).state
     publish(folder, metadata, state, state.encoded_chunks)
     with pytest.raises(SaescopeError, match=r"the prompts files lack row \d+, which an example shows"):
         publish(folder, metadata, state, state.encoded_chunks[1:])

@@ -150,7 +150,7 @@ def test_a_run_that_is_deleted_meanwhile_ends_as_such() -> None:
         name, last = await told(stream)
         assert (name, last["status"], last["error"]) == ("end", "cancelled", "the run was deleted")
         assert last["progress"] is None
-        assert last["can"] == {"cancel": False, "resume": False, "delete": False}
+        assert last["can"] == {"cancel": False, "resume": False, "retry": False, "delete": False}
 
     played(play)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from services.api.run_files import RunFiles
+from services.api.run_files import FAILED_AGAIN_S, RunFiles
 from services.common.ports import UnavailableError
 from services.common.records import RunRequest
 from services.common.workspace import Workspace
-from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions
+from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
 
 CREATED = "2026-01-01T00:00:00+00:00"
@@ -83,6 +83,24 @@ def test_finished_runs_are_read_once(store: CountingStore) -> None:
     store.reads = 0
     assert len(files.all()) == 300
     assert store.reads == 0
+
+
+def test_finished_runs_with_failed_chunks_are_looked_at_again_only_after_a_while(store: CountingStore) -> None:
+    seconds = [100.0]
+    files = RunFiles(store, clock=lambda: seconds[0])
+    failed = metadata("run-1", "completed_with_errors")
+    failed.failed_chunks = [FailedChunk(chunk=3, first_row=30, last_row=39, num_rows=10, error="e")]
+    space = ask(store, "run-1")
+    space.folder.write_metadata(failed)
+    space.keep_before_failures(3, b"state")
+    finish(store, "run-2")
+    assert [(facts.run_id, facts.retry_from) for facts in files.all()] == [("run-2", None), ("run-1", 3)]
+    space.try_again()  # through another API
+    store.reads, seconds[0] = 0, 100.0 + FAILED_AGAIN_S - 0.1
+    assert listed(files) == [("run-2", "complete"), ("run-1", "completed_with_errors")]
+    assert store.reads == 0
+    seconds[0] = 100.0 + FAILED_AGAIN_S
+    assert listed(files) == [("run-2", "complete"), ("run-1", "running")]
 
 
 def test_an_unfinished_run_costs_a_few_small_reads_each_time(store: CountingStore) -> None:

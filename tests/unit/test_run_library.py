@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.live import LiveRun
 from sparse_autoencoder.reading import PublishedRun, RunLibrary
 from sparse_autoencoder.runs import RunState
@@ -159,8 +159,12 @@ def test_a_finished_run_stays_open(store: WatchedStore, library: RunLibrary, clo
 def test_a_state_that_is_replaced_while_it_is_read_gives_the_later_one(
     store: WatchedStore, writer: LiveWriter, library: RunLibrary
 ) -> None:
-    store.before[writer.folder.state(1)] = writer.further
-    assert records(library, OLD) == 20
+    def twice_further() -> None:  # the state before the furthest stays
+        writer.further()
+        writer.further()
+
+    store.before[writer.folder.state(1)] = twice_further
+    assert records(library, OLD) == 30
 
 
 def test_a_run_that_finishes_while_its_state_is_read_is_shown_from_its_files(
@@ -175,6 +179,53 @@ def test_a_run_that_is_deleted_while_its_state_is_read_is_not_found(
 ) -> None:
     store.before[writer.folder.state(1)] = writer.delete
     assert_gone(lambda: library.open(OLD))
+
+
+# States that are damaged.
+
+
+def damage(store: WatchedStore, writer: LiveWriter, chunk: int) -> None:
+    data = store.get(writer.folder.state(chunk))
+    store.put(writer.folder.state(chunk), data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def test_in_place_of_a_damaged_state_the_one_before_is_shown(
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary, clock: Clock
+) -> None:
+    writer.further()
+    damage(store, writer, 2)
+    assert records(library, OLD) == 10
+    store.calls.clear()
+    clock.now = 5.0
+    assert records(library, OLD) == 10
+    assert store.calls["get 000001"] == store.calls["get 000002"] == 0
+    writer.further()
+    clock.now = 10.0
+    assert records(library, OLD) == 30
+
+
+def test_a_damaged_state_that_was_replaced_when_the_run_went_on_is_shown(
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary, clock: Clock
+) -> None:
+    writer.further()
+    damage(store, writer, 2)
+    assert records(library, OLD) == 10
+    writer.save()
+    writer.folder.write_metadata(writer.metadata.model_copy(update={"status": "interrupted"}))
+    clock.now = 5.0
+    assert records(library, OLD) == 20
+
+
+def test_a_run_whose_states_are_all_damaged_says_so(
+    store: WatchedStore, writer: LiveWriter, library: RunLibrary
+) -> None:
+    writer.further()
+    damage(store, writer, 1)
+    damage(store, writer, 2)
+    with pytest.raises(
+        DamagedError, match=f"^run {OLD} can't be shown: {OLD}/state/000002 can't be used, this state file"
+    ):
+        library.open(OLD)
 
 
 # Runs with nothing to show.
