@@ -51,6 +51,11 @@ def _std(totals: Totals) -> Floats:
     return np.sqrt(np.maximum(totals.mean(totals.sum2) - totals.mean(totals.sum1) ** 2, 0.0))
 
 
+def _to_the_1_5(numbers: Floats) -> Floats:
+    # IEEE 754 defines both operations; powers are rounded differently by numpy with and without AVX-512
+    return numbers * np.sqrt(numbers)
+
+
 FEATURE_METRICS: list[FeatureMetric] = [
     FeatureMetric("mean_activation", "Mean activation over all tokens.", lambda t: t.mean(t.sum1)),
     FeatureMetric("max_activation", "Largest activation at any token.", lambda t: t.maximum),
@@ -64,7 +69,7 @@ FEATURE_METRICS: list[FeatureMetric] = [
     FeatureMetric(
         "skew",
         "0-centred skew, E[a^3] / E[a^2]^1.5: high for rare, strong activations.",
-        lambda t: _ratio(t.mean(t.sum3), t.mean(t.sum2) ** 1.5),
+        lambda t: _ratio(t.mean(t.sum3), _to_the_1_5(t.mean(t.sum2))),
     ),
     FeatureMetric(
         "kurtosis",

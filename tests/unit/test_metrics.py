@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -94,3 +97,23 @@ def test_a_dead_feature_is_zero_in_every_metric() -> None:
 def test_without_a_counted_token_every_metric_is_zero() -> None:
     for values in metrics_of(np.zeros((0, 2))).values():
         assert values.tolist() == [0.0, 0.0]
+
+
+METRICS = """
+import numpy as np
+from sparse_autoencoder.metrics import FEATURE_METRICS, Totals
+numbers = (np.arange(1, 20_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(11)) / 2.0**53
+totals = Totals(1000, numbers, *(numbers * scale for scale in (1.1, 1.2, 1.3, 1.4)), numbers)
+print(*(hash(metric.compute(totals).tobytes()) for metric in FEATURE_METRICS))
+"""
+
+
+def test_metrics_are_the_same_bytes_with_fewer_instructions() -> None:
+    """Whoever publishes a run may have another processor than those who computed it."""
+
+    def hashes(disabled: str) -> str:
+        environment = os.environ | {"NPY_DISABLE_CPU_FEATURES": disabled, "PYTHONHASHSEED": "0"}
+        command = [sys.executable, "-W", "ignore", "-c", METRICS]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert hashes("X86_V4 AVX512_ICL AVX512F AVX512_SKX") == hashes("")
