@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
+from services.common.workspace import Workspace
+from sparse_autoencoder.runs import FailedChunk
 from tests.e2e.accessibility import assert_axe_finds_nothing, assert_the_tab_key_reaches_everything
 from tests.e2e.asking import expect_to_fit_sideways
 from tests.e2e.live import Live
@@ -270,6 +272,30 @@ def test_a_run_is_cancelled_and_resumed_and_then_comes_to_its_end(live: Live, pa
         expect(status(page, run.run_id)).to_have_text("complete")
         expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
         expect(page.get_by_role("button", name="Resume run")).to_have_count(0)
+
+
+def test_failed_chunks_are_tried_again_with_a_click(live: Live, page: Page) -> None:
+    run_id = live.finished_run(max_rows=60)
+    before = live.cluster.finish(Workspace(live.cluster.store, run_id))
+    name_a_failed_chunk(live, run_id)  # as if nothing was kept
+    page.goto(f"/runs/{run_id}")
+    expect(status(page, run_id)).to_have_text("completed with errors")
+    actions = page.get_by_role("region", name="Actions")
+    expect(actions).to_contain_text("everything is computed again, as nothing was kept from before the failed chunks")
+    actions.get_by_role("button", name="Try failed chunks again").click()
+    expect(status(page, run_id)).to_have_text("complete")
+    expect(page.get_by_role("region", name="1 failed chunk")).to_have_count(0)
+    expect(page.get_by_role("button", name="Try failed chunks again")).to_have_count(0)
+    expect(fact(page, "rows")).to_have_text("55")
+    assert live.cluster.finish(Workspace(live.cluster.store, run_id)) == before
+
+
+def name_a_failed_chunk(live: Live, run_id: str) -> None:
+    """Have a finished run's metadata say that one of its chunks has failed."""
+    folder = Workspace(live.cluster.store, run_id).folder
+    failed = FailedChunk(chunk=1, first_row=20, last_row=39, num_rows=20, error="it was too hard")
+    changes = {"status": "completed_with_errors", "failed_chunks": [failed]}
+    folder.write_metadata(folder.read_metadata().model_copy(update=changes))
 
 
 def test_a_run_whose_deletion_is_declined_stays(live: Live, page: Page) -> None:

@@ -10,9 +10,11 @@ import pytest
 from services.api.app import create_app
 from services.api.board import Backend
 from services.common.problems import Problems
+from services.common.workspace import Workspace
 from services.common.world import real_world
 from tests.support.api import serving
 from tests.support.commands import environment, one_sentence, saescope
+from tests.support.proxy import S3Proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
 
 
@@ -49,3 +51,30 @@ def test_a_run_whose_models_cannot_be_loaded_fails_with_the_reason(cluster: Clus
     done = saescope(*flags(url, layer=7), cwd=tmp_path, env=environment(tmp_path))
     assert done.returncode == 2, cluster.logs()
     assert " is failed: " in one_sentence(done.stderr)
+
+
+def test_failed_chunks_that_are_tried_again_end_in_the_bytes_of_a_run_that_never_failed(
+    cluster: Cluster, url: str, proxy: S3Proxy, tmp_path: Path
+) -> None:
+    cluster.run_only(INGEST, AGGREGATOR)
+    store = {"SAESCOPE_S3_ENDPOINT": f"http://{proxy.endpoint}"}
+    encoder = cluster.start(ENCODER, **store, SAESCOPE_CHUNK_ATTEMPTS="1")
+    with proxy.hold("PUT", "/prompts/000003.parquet") as hold:
+        run_id = saescope(*flags(url), "--no-follow", cwd=tmp_path, env=environment(tmp_path)).stdout.strip()
+        hold.wait()
+        encoder.kill()
+    encoder.start()
+    space = Workspace(cluster.store, run_id)
+    assert cluster.finish(space) != expected_files()
+    assert [chunk.chunk for chunk in space.folder.read_metadata().failed_chunks] == [3]
+    num_encoded = len(encoder.said("chunk encoded", run=run_id))
+    retry = ["submit", "--url", url, "--retry-failed", run_id]
+    done = saescope(*retry, cwd=tmp_path, env=environment(tmp_path))
+    assert done.returncode == 0, done.stderr + cluster.logs()
+    name, what, summary = done.stdout.splitlines()[:3]
+    assert (name, what) == (run_id, "chunk 3 and all after it are computed again; what came before was kept")
+    assert "features fired" in summary
+    assert cluster.finish(space) == expected_files()
+    assert space.folder.read_metadata().status == "complete"
+    again = [line["chunk"] for line in encoder.said("chunk encoded", run=run_id)[num_encoded:]]
+    assert sorted(again) == list(range(3, 12))

@@ -183,7 +183,8 @@ class Cluster:
         """Wait until a run is finished and cleaned up, and return its files but for metadata.json."""
         self.wait(lambda: space.finished() or space.stopped() is not None, "the run is finished")
         assert space.stopped() is None, space.stopped()
-        self.wait(lambda: not self.store.list(space.folder.key("request.json")), "the run is cleaned up")
+        last = [space.folder.plan, space.folder.key("request.json")]  # to be removed; the second only at the first time
+        self.wait(lambda: not any(map(self.store.list, last)), "the run is cleaned up")
         return self.files(space.folder.run_id)
 
     def wait(self, condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:

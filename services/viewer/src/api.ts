@@ -125,8 +125,8 @@ export async function startRun(options: Record<string, OptionValue>): Promise<st
   return (await write<{ id: string }>("POST", "/api/runs", options)).id;
 }
 
-/** Cancel a run or let it go on; the answer is the run as it is then. */
-export function changeRun(id: string, action: "cancel" | "resume"): Promise<Run> {
+/** Cancel a run, let it go on, or have its failed chunks tried again; the answer is the run as it is then. */
+export function changeRun(id: string, action: "cancel" | "resume" | "retry"): Promise<Run> {
   return write<Run>("POST", `${runPath(id)}/${action}`, {});
 }
 

@@ -61,7 +61,7 @@ export function useStartRun() {
   });
 }
 
-export type RunAction = "cancel" | "resume" | "delete";
+export type RunAction = "cancel" | "resume" | "retry" | "delete";
 
 /** Does something to a run; what is shown of it follows at once. */
 export function useRunAction(id: string) {
@@ -70,6 +70,7 @@ export function useRunAction(id: string) {
     mutationFn: async (action: RunAction) => {
       if (action !== "delete") {
         rememberRun(client, await changeRun(id, action));
+        if (action === "retry") forgetFigures(client);
         return;
       }
       await deleteRun(id);
@@ -83,6 +84,12 @@ export function useRunAction(id: string) {
 function rememberRun(client: QueryClient, run: Run): void {
   client.setQueryData(["run", run.id], run);
   client.setQueryData<Run[]>(["runs"], (runs) => runs?.map((known) => (known.id === run.id ? run : known)));
+}
+
+/** Ask again for all that is shown of runs' features and rows, as those of a finished run no longer hold. */
+function forgetFigures(client: QueryClient): void {
+  const ofRuns = ["run", "runs", "options"];
+  void client.invalidateQueries({ predicate: ({ queryKey: [kind] }) => !ofRuns.includes(kind as string) });
 }
 
 /** The run with this id, or without one the newest, if it is still going. */

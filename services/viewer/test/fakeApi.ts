@@ -28,8 +28,9 @@ export const RUN: Run = {
   options: { source: "headlines.csv", max_rows: 1200, subject: "gpt2", layer: 6, seed: 0 },
   skipped_rows: {},
   failed_chunks: [],
+  retry_from: null,
   progress: null,
-  can: { cancel: false, resume: false, delete: true },
+  can: { cancel: false, resume: false, retry: false, delete: true },
 };
 
 /** The same source again, a quarter done. */
@@ -52,7 +53,7 @@ export const LIVE_RUN: Run = {
     num_failed_chunks: 0,
     problem: null,
   },
-  can: { cancel: true, resume: false, delete: true },
+  can: { cancel: true, resume: false, retry: false, delete: true },
 };
 
 export const OPTIONS: Options = {
@@ -166,7 +167,7 @@ function change(url: URL, method: string, api: FakeApi): [number, unknown] {
     return [201, { id: LIVE_RUN.id, status: "queued" }];
   }
   const status = action === "cancel" ? "cancelled" : "queued";
-  const can = { cancel: status === "queued", resume: status === "cancelled", delete: true };
+  const can = { cancel: status === "queued", resume: status === "cancelled", retry: false, delete: true };
   api.runs = api.runs.map((run) => (run.id === id ? { ...run, status, can, progress: null } : run));
   return [200, api.runs.find((run) => run.id === id)];
 }

@@ -25,13 +25,6 @@ const withProgress = (progress: Partial<NonNullable<Run["progress"]>>): Run => (
   ...LIVE_RUN,
   progress: { ...(LIVE_RUN.progress as NonNullable<Run["progress"]>), ...progress },
 });
-const FAILED: Run = {
-  ...RUN,
-  status: "completed_with_errors",
-  num_skipped_rows: 7,
-  skipped_rows: { "no text": 5, "not decodable": 2 },
-  failed_chunks: [{ chunk: 3, first_row: 3000, last_row: 3999, num_rows: 1000, error: "The worker died three times." }],
-};
 
 test("the list leads to each run and shows its status, dataset, model and tokens", async () => {
   api.runs = [LIVE_RUN, RUN];
@@ -123,16 +116,6 @@ test("trouble of the services is an alert in their words", async () => {
   expect(screen.getAllByRole("alert").map((alert) => alert.textContent)).toContain("The store doesn't answer.");
 });
 
-test("failed chunks are listed with rows and error, skipped rows with their reasons", async () => {
-  api.runs = [FAILED];
-  open(api, `/runs/${RUN.id}`);
-  const failed = within(await screen.findByRole("region", { name: "1 failed chunk" }));
-  expect(failed.getByText("chunk 3: rows 3,000 to 3,999")).toBeTruthy();
-  expect(failed.getByText("The worker died three times.")).toBeTruthy();
-  const skipped = within(screen.getByRole("region", { name: "7 skipped rows" }));
-  expect(skipped.getAllByRole("listitem").map((item) => item.textContent)).toEqual(["5no text", "2not decodable"]);
-});
-
 test("a run that isn't there is an error in the API's words", async () => {
   open(api, "/runs/nothing");
   expect((await screen.findByRole("alert")).textContent).toContain("There is no run 'nothing'.");
@@ -149,6 +132,13 @@ test("a cancelled run can be resumed", async () => {
     `POST /api/runs/${LIVE_RUN.id}/cancel`,
     `POST /api/runs/${LIVE_RUN.id}/resume`,
   ]);
+});
+
+test("the list says what keeps a run from going on", async () => {
+  api.runs = [withProgress({ problem: "no aggregator is running" }), RUN];
+  open(api, "/runs");
+  const row = within(await screen.findByRole("row", { name: new RegExp(LIVE_RUN.id) }));
+  expect(row.getByText("no aggregator is running")).toBeTruthy();
 });
 
 test("a refusal is shown beside the actions", async () => {

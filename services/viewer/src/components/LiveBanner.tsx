@@ -37,7 +37,7 @@ export function LiveBanner({ runId, state, numRecords }: Props) {
             {[describeRows(progress), describeTimeLeft(progress)].filter((part) => part !== null).join(", ")}
           </span>
         )}
-        {numRecords === undefined && progress !== null && progress.num_records > 0 && state.run !== runId && (
+        {numRecords === undefined && progress !== null && progress.num_tokens > 0 && state.run !== runId && (
           <Link href={featuresPath({ ...state, run: runId, offset: 0 })} className="text-accent hover:underline">
             its features so far
           </Link>

@@ -1,18 +1,22 @@
-/** Cancel, resume, delete (after asking), start another like it: what the API lets one do with a run. */
+/** Cancel, resume, try failed chunks again, delete (after asking), start another like it: what one can do with a run. */
 
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 
 import type { Options, Run } from "../apiTypes";
 import { newRunPath } from "../lib/runForm";
+import { describeRetry } from "../lib/runs";
 import { type RunAction, useRunAction } from "../runQueries";
 import { TokenField } from "./TokenField";
+
+const TITLES = { cancel: "Cancel run", resume: "Resume run", retry: "Try failed chunks again" };
 
 export function RunActions({ run, options }: { run: Run; options: Options }) {
   const [, navigate] = useLocation();
   const [confirming, setConfirming] = useState(false);
   const [asked, setAsked] = useState(false); // then the button that asked gets the focus back
   const action = useRunAction(run.id);
+  const retry = describeRetry(run);
 
   const start = (which: RunAction) => {
     action.mutate(which, {
@@ -38,7 +42,7 @@ export function RunActions({ run, options }: { run: Run; options: Options }) {
         />
       ) : (
         <div className="flex flex-wrap gap-2">
-          {(["cancel", "resume"] as const)
+          {(["cancel", "resume", "retry"] as const)
             .filter((which) => run.can[which])
             .map((which) => (
               <button
@@ -50,7 +54,7 @@ export function RunActions({ run, options }: { run: Run; options: Options }) {
                   start(which);
                 }}
               >
-                {which === "cancel" ? "Cancel run" : "Resume run"}
+                {TITLES[which]}
               </button>
             ))}
           <Link href={newRunPath(run.options, options.options)} className="control">
@@ -72,6 +76,7 @@ export function RunActions({ run, options }: { run: Run; options: Options }) {
           )}
         </div>
       )}
+      {retry !== null && <p className="text-muted">{retry}</p>}
       {options.needs_token === true && <TokenField />}
       {action.isError && (
         <p role="alert" className="break-words text-danger">

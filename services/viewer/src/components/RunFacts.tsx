@@ -2,9 +2,9 @@
 
 import { Link } from "wouter";
 
-import type { Ranking, Run } from "../apiTypes";
+import type { FailedChunk, Ranking, Run } from "../apiTypes";
 import { formatCount, formatPlural, shortPath } from "../lib/format";
-import { hookPoint, runPath, runSubject } from "../lib/runs";
+import { describeChunk, hookPoint, isFinished, runPath, runSubject } from "../lib/runs";
 import { DEFAULT_STATE, featuresPath, NO_FILTERS, type ViewState } from "../lib/viewState";
 
 const STATUS_NOTE: Partial<Record<Run["status"], string>> = {
@@ -13,6 +13,8 @@ const STATUS_NOTE: Partial<Record<Run["status"], string>> = {
   completed_with_errors: "This run is complete except for chunks that failed.",
   failed: "This run failed: figures up to there.",
 };
+
+const CHUNKS_SHOWN = 3;
 
 type Props = { run: Run; ranking: Ranking; state: ViewState };
 
@@ -44,7 +46,22 @@ export function RunFacts({ run, ranking, state }: Props) {
           </Link>
         </p>
       )}
+      {isFinished(run) && run.failed_chunks.length > 0 && <FailedChunks chunks={run.failed_chunks} />}
     </section>
+  );
+}
+
+function FailedChunks({ chunks }: { chunks: FailedChunk[] }) {
+  const numMore = chunks.length - CHUNKS_SHOWN;
+  return (
+    <ul aria-label="Failed chunks" className="mt-1 text-muted">
+      {chunks.slice(0, CHUNKS_SHOWN).map((chunk) => (
+        <li key={chunk.chunk} className="break-words">
+          {describeChunk(chunk)} are missing: {chunk.error}
+        </li>
+      ))}
+      {numMore > 0 && <li>and {formatPlural(numMore, "more chunk")}</li>}
+    </ul>
   );
 }
 

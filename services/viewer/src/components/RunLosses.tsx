@@ -1,12 +1,14 @@
 /** What a run could not use: failed chunks with their rows and errors, skipped rows with their reasons. */
 
-import type { FailedChunk } from "../apiTypes";
+import type { Run } from "../apiTypes";
 import { formatCount, formatPlural } from "../lib/format";
+import { describeChunk, isFinished } from "../lib/runs";
 
-type Props = { failedChunks: FailedChunk[]; skippedRows: Record<string, number> };
+const MISSING = "The rows of a failed chunk are missing from every figure of this run.";
 
-export function RunLosses({ failedChunks, skippedRows }: Props) {
-  const reasons = Object.entries(skippedRows);
+export function RunLosses({ run }: { run: Run }) {
+  const failedChunks = run.failed_chunks;
+  const reasons = Object.entries(run.skipped_rows);
   const numSkipped = reasons.reduce((sum, [, count]) => sum + count, 0);
   return (
     <>
@@ -15,13 +17,19 @@ export function RunLosses({ failedChunks, skippedRows }: Props) {
           <h2 id="failed-chunks" className="mb-1.5 font-semibold">
             {formatPlural(failedChunks.length, "failed chunk")}
           </h2>
-          <p className="mb-2 text-muted">The rows of a failed chunk are missing from every figure of this run.</p>
+          <p className="mb-2 text-muted">
+            {isTriedAgain(run) ? "They had failed, and are tried again." : MISSING}
+            {isFinished(run) && !run.can.retry && (
+              <>
+                {" "}
+                To try them again: <code className="break-all">saescope run --retry-failed {run.id}</code>
+              </>
+            )}
+          </p>
           <ul className="panel divide-y divide-line">
             {failedChunks.map((chunk) => (
               <li key={chunk.chunk} className="gap-x-6 px-3 py-1.5 sm:grid sm:grid-cols-[16rem_minmax(0,1fr)]">
-                <span className="block tabular-nums">
-                  chunk {chunk.chunk}: rows {formatCount(chunk.first_row)} to {formatCount(chunk.last_row)}
-                </span>
+                <span className="block tabular-nums">{describeChunk(chunk)}</span>
                 <span className="block break-words text-danger">{chunk.error}</span>
               </li>
             ))}
@@ -45,4 +53,8 @@ export function RunLosses({ failedChunks, skippedRows }: Props) {
       )}
     </>
   );
+}
+
+function isTriedAgain(run: Run): boolean {
+  return run.retry_from !== null && !isFinished(run);
 }

@@ -58,6 +58,9 @@ function RunRow({ run }: { run: Run }) {
           </time>
         )}
         <span className="block text-xs break-all text-muted md:hidden">{shortPath(source)}</span>
+        {run.progress?.problem != null && (
+          <span className="block text-xs break-words text-danger">{run.progress.problem}</span>
+        )}
       </td>
       <td className="w-px">
         <StatusBadge status={run.status} />

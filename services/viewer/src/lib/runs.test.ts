@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Progress } from "../apiTypes";
-import { describeRows, describeTimeLeft, shareDone } from "./runs";
+import { describeRetry, describeRows, describeTimeLeft, shareDone } from "./runs";
 
 const PROGRESS: Progress = {
   num_records: 1500,
@@ -29,4 +29,15 @@ test.each([
 
 test("an unknown time left is not shown", () => {
   expect(describeTimeLeft(PROGRESS)).toBeNull();
+});
+
+test.each([
+  [null, null],
+  [
+    0,
+    "Failed chunks are tried again: everything is computed again, as nothing was kept from before the failed chunks.",
+  ],
+  [4, "Failed chunks are tried again: chunk 4 and all after it are computed again; what came before was kept."],
+])("a run that is tried again from chunk %o is described as %s", (retryFrom, text) => {
+  expect(describeRetry({ status: "running", retry_from: retryFrom })).toBe(text);
 });

@@ -1,6 +1,6 @@
 /** What follows from a run's entry: is it going, how far is it, what is it about. */
 
-import type { OptionValue, Progress, Run, RunStatus } from "../apiTypes";
+import type { FailedChunk, OptionValue, Progress, Run, RunStatus } from "../apiTypes";
 import { formatCount, formatDuration } from "./format";
 
 /** Whether the run may still get further by itself. */
@@ -62,4 +62,21 @@ export function describeRows({ num_records, total_records, total_is_exact }: Pro
 /** "about 3 min left"; nothing if it isn't known. */
 export function describeTimeLeft({ seconds_left }: Progress): string | null {
   return seconds_left === null ? null : `about ${formatDuration(seconds_left)} left`;
+}
+
+/** "chunk 3: rows 3,000 to 3,999". */
+export function describeChunk({ chunk, first_row, last_row }: FailedChunk): string {
+  return `chunk ${chunk}: rows ${formatCount(first_row)} to ${formatCount(last_row)}`;
+}
+
+/** What trying failed chunks again costs: what is computed again, and what isn't; nothing if there is none to try. */
+export function describeRetry({ status, retry_from }: Pick<Run, "status" | "retry_from">): string | null {
+  if (retry_from === null) return null;
+  const what =
+    retry_from === 0
+      ? "everything is computed again, as nothing was kept from before the failed chunks"
+      : `chunk ${retry_from} and all after it are computed again; what came before was kept`;
+  return isFinished({ status })
+    ? `If failed chunks are tried again, ${what}.`
+    : `Failed chunks are tried again: ${what}.`;
 }

@@ -42,7 +42,7 @@ export function RunPage({ id }: { id: string }) {
 }
 
 function RunView({ run, options }: { run: Run; options: Options | null | undefined }) {
-  const hasFeatures = (run.progress?.num_records ?? run.num_tokens) > 0;
+  const hasFeatures = (run.progress?.num_tokens ?? run.num_tokens) > 0;
   return (
     <div className="space-y-6">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
@@ -63,7 +63,7 @@ function RunView({ run, options }: { run: Run; options: Options | null | undefin
       <RunDescription run={run} />
       {options != null && <RunActions run={run} options={options} />}
       {options === null && <ReadOnlyNote />}
-      <RunLosses failedChunks={run.failed_chunks} skippedRows={run.skipped_rows} />
+      <RunLosses run={run} />
     </div>
   );
 }
