@@ -91,6 +91,7 @@ class RunMetadata(BaseModel):
     seconds: float = 0.0
     error: str | None = None
     retries: int = 0  # how often chunks that had failed were tried again
+    retried_at: str | None = None  # when services began to do that last; `seconds` has what was before
     # counts
     num_records: int = 0
     num_prompts: int = 0

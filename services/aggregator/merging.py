@@ -84,10 +84,10 @@ class SummaryMerging:
         merged = state.state
         check_outcome(plan, merged)
         publish(folder, plan, merged, merged.encoded_chunks)
-        finished = datetime.now(UTC)
+        begun, finished = datetime.fromisoformat(plan.retried_at or plan.started_at), datetime.now(UTC)
         return plan.with_counts(
             merged,
             status="completed_with_errors" if merged.failed_chunks else "complete",
             finished_at=finished.isoformat(timespec="seconds"),
-            seconds=(finished - datetime.fromisoformat(plan.started_at)).total_seconds(),
+            seconds=plan.seconds + (finished - begun).total_seconds(),
         )

@@ -14,11 +14,13 @@ from services.api.board import Backend, RunBoard
 from services.api.types import Run
 from services.common.control import RunControl
 from services.common.records import RunRequest
-from services.common.sources import allowed
+from services.common.sources import NotAllowedError, allowed
 from services.common.workspace import now
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.before_failures import forget_kept, state_to_retry_from
+from sparse_autoencoder.errors import MixtureError, SaescopeError
+from sparse_autoencoder.made_of import check_publishing, check_recorded
 from sparse_autoencoder.reserving import take_run_id
-from sparse_autoencoder.runs import RunOptions, run_ids
+from sparse_autoencoder.runs import RunFolder, RunOptions, run_ids
 
 
 class ConflictError(SaescopeError):
@@ -62,12 +64,13 @@ class Control:
         return self._board.one(run_id)
 
     def retry(self, run_id: str) -> Run:
-        """Have the failed chunks of a finished run tried again; its entry. ConflictError if there are none.
+        """Have the failed chunks of a finished run tried again; its entry.
 
-        UnavailableError if Redis is away, as for `resume`.
+        ConflictError if there are none or the run can't go on, UnavailableError if Redis is away, as for `resume`.
         """
         with self._retrying:
             self._check(run_id, "retry")
+            self._prepare_retry(self._runs.workspace(run_id).folder)
             self._runs.try_again(run_id)
             self._board.forget(run_id)
         return self._board.one(run_id)
@@ -77,6 +80,23 @@ class Control:
         self._board.files.one(run_id)
         self._board.forget(run_id)
         self._runs.delete(run_id)
+
+    def _prepare_retry(self, folder: RunFolder) -> None:
+        """See that a finished run can go on, as it is shown no longer then; ConflictError as far as is known here.
+
+        What was kept for it is removed if it can't be used: then that is computed again too.
+        """
+        metadata = folder.read_metadata()
+        try:
+            allowed(metadata.options, self._backend.data_folder)
+            check_recorded(metadata)
+            check_publishing(metadata)
+        except (NotAllowedError, MixtureError) as error:
+            raise ConflictError(f"the chunks that failed can't be tried again: {error}") from error
+        failed = [chunk.chunk for chunk in metadata.failed_chunks]
+        state, _said = state_to_retry_from(folder, metadata.spec, failed)
+        if state.next_chunk == 0:
+            forget_kept(folder)
 
     def _check(self, run_id: str, action: Literal["cancel", "resume", "retry"]) -> None:
         entry = self._board.one(run_id)

@@ -126,7 +126,7 @@ class Workspace:
         metadata = self._published() if retry else None
         if metadata is None or metadata.retries >= retry:
             return
-        again = {"status": "running", "retries": retry, "finished_at": None}
+        again = {"status": "running", "retries": retry, "retried_at": now(), "finished_at": None}
         self.folder.write_plan(metadata.model_copy(update=again))
         self._store.delete(self.folder.metadata)
 

@@ -17,7 +17,7 @@ from services.api.app import create_app
 from services.common.ports import UnavailableError
 from services.common.records import Ingested, MergeProgress, ReadingProgress
 from services.common.workspace import Workspace
-from sparse_autoencoder.runs import FailedChunk, RunFolder
+from sparse_autoencoder.runs import FailedChunk, RunFolder, RunOptions
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description
@@ -72,7 +72,8 @@ class Apis:
         space = self.start()
         make_finished(self.store, self.finished, space.folder.run_id)
         chunk = FailedChunk(chunk=0, first_row=0, last_row=9, num_rows=10, error="it was too hard")
-        changes = {"status": "completed_with_errors", "failed_chunks": [chunk]}
+        options = RunOptions(source="rows.csv")
+        changes = {"status": "completed_with_errors", "failed_chunks": [chunk], "options": options}
         space.folder.write_metadata(metadata_of(self.finished, space.folder.run_id, **changes))
         return f"/api/runs/{space.folder.run_id}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,10 @@ from services.common.records import Ingested, MergeProgress, RunRequest
 from services.common.workspace import Workspace, now
 from sparse_autoencoder.chunks import ChunkResult
 from sparse_autoencoder.limits import Part
+from sparse_autoencoder.made_of import PACKAGES, versions
 from sparse_autoencoder.publishing import publish
-from sparse_autoencoder.runs import RunMetadata, RunState
-from tests.support.api import Servers, wait_until, waiting
+from sparse_autoencoder.runs import RunMetadata, RunOptions, RunState
+from tests.support.api import PATIENCE_S, Servers, wait_until, waiting
 from tests.support.live_runs import LiveWriter
 
 ROWS = 10  # of a chunk
@@ -68,6 +69,10 @@ def workers_of(backend: Backend) -> Workers:
     run_id = f"20300101-000000_run-{next(_numbers):03d}"
     workers = Workers.start(backend.world.store, run_id)
     workers.partials = {}
+    recorded = {"versions": versions(PACKAGES), "processor": {"fingerprint": "0"}}
+    subject = {"name": "gpt2", "files": {"config.json": "0", "tokenizer.json": "0"}}
+    options = workers.metadata.options.model_copy(update={"source": "rows.csv"})
+    workers.metadata = workers.metadata.model_copy(update={"options": options, "subject": subject, **recorded})
     workers.folder.write_plan(workers.metadata)
     backend.world.store.delete(workers.folder.metadata)  # services write it at the end
     assert workers.space.create_request(RunRequest(options=workers.metadata.options, created_at=CREATED))
@@ -115,6 +120,7 @@ def failed_run(backend: Backend, *, kept: bool = True, swept: bool = True) -> Fa
 @pytest.fixture
 def backend(servers: Servers, tmp_path: Path) -> Backend:
     servers.redis.flush()
+    (tmp_path / "rows.csv").write_text("title\nx\n")
     return servers.backend(f"test-{next(_numbers)}/", tmp_path)
 
 
@@ -218,6 +224,25 @@ def test_where_nothing_has_failed_there_is_nothing_to_try_again(client: TestClie
     assert retry(client, run, 409)["error"] == f"run {run.run_id} is complete, so there is nothing to retry"
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"versions": {}}, "its software has changed: "),
+        ({"processor": {}}, "it was begun by a version of saescope that did not record what its models hold"),
+        ({"options": RunOptions(source="gone.csv")}, "source can't be 'gone.csv', there is nothing of that name in "),
+    ],
+)
+def test_a_finished_run_that_could_not_go_on_is_left_as_it_is(
+    client: TestClient, backend: Backend, change: dict[str, Any], sentence: str
+) -> None:
+    run = failed_run(backend)
+    folder = run.workers.folder
+    folder.write_metadata(folder.read_metadata().model_copy(update=change))
+    assert sentence in retry(client, run, 409)["error"]
+    assert get(client, run.path)["status"] == "completed_with_errors"
+    assert get(client, f"/api/features?run={run.run_id}")["num_active_features"] > 0
+
+
 def test_who_asks_at_the_same_time_is_told_that_the_run_is_going(client: TestClient, backend: Backend) -> None:
     run = failed_run(backend)
     with ThreadPoolExecutor(6) as threads:
@@ -272,6 +297,20 @@ def test_answers_about_the_run_are_those_of_its_state_and_then_of_its_new_files_
 # What it goes on from
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1] + bytes([data[-1] ^ 1]), lambda data: b"", lambda data: b"x"]
+)
+def test_what_was_kept_and_is_damaged_is_computed_again_and_that_is_said(
+    client: TestClient, backend: Backend, damage: Callable[[bytes], bytes]
+) -> None:
+    run = failed_run(backend)
+    space = run.workers.space
+    space.keep_before_failures(2, damage(space.saved_state(2)))
+    entry = retry(client, run)
+    assert (entry["status"], entry["retry_from"], entry["progress"]["num_records"]) == ("running", 0, 0)
+    assert space.saved_cursor() is None
+
+
 def test_what_was_not_cleaned_up_after_the_run_was_finished_is_not_gone_on_with(
     client: TestClient, backend: Backend
 ) -> None:
@@ -302,14 +341,17 @@ def test_an_aggregator_that_did_not_finish_the_run_itself_does_not_go_on_with_it
     workers.add(ROWS)
     workers.add(ROWS)
     merge(one, 0, 1, 2)
-    space.write_ingested(Ingested(num_chunks=4, num_records=40))
+    space.write_ingested(Ingested(num_chunks=4, num_records=40, rows_hash=workers.state.rows_hash))
     merge(other, 3)
-    assert [chunk.chunk for chunk in space.folder.read_metadata().failed_chunks] == [1]
+    metadata = space.folder.read_metadata()
+    assert [chunk.chunk for chunk in metadata.failed_chunks] == [1]
+    space.folder.write_metadata(metadata.model_copy(update={"seconds": 100.0}))
     control.try_again(run_id)
     workers.go_on_from(before, next_row)
     for _ in range(3):
         workers.add(ROWS)
-    space.write_ingested(Ingested(num_chunks=4, num_records=40))
+    space.write_ingested(Ingested(num_chunks=4, num_records=40, rows_hash=workers.state.rows_hash))
     merge(one, 1, 2, 3)
     metadata = space.folder.read_metadata()
     assert (metadata.status, metadata.retries, metadata.failed_chunks) == ("complete", 1, [])
+    assert 100 <= metadata.seconds < 100 + PATIENCE_S  # without the time from which nobody worked on it

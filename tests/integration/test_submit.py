@@ -16,8 +16,9 @@ from services.api.app import create_app
 from services.api.board import Backend
 from services.common.records import MergeProgress
 from services.common.workspace import Workspace, now
-from sparse_autoencoder.runs import FailedChunk
+from sparse_autoencoder.runs import FailedChunk, RunOptions, RunState
 from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.summary import Summary
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
 from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope
 
@@ -137,10 +138,13 @@ def test_failed_chunks_are_tried_again_with_a_word_on_what_is_computed_again(
 ) -> None:
     run_id = submit(tmp_path, "--url", url, "--source", "rows.csv", "--no-follow").stdout.strip()
     space = Workspace(backend.world.store, run_id)
-    if kept:
-        space.keep_before_failures(3, b"state")
     chunk = FailedChunk(chunk=3, first_row=30, last_row=39, num_rows=10, error="out of memory")
-    space.folder.write_metadata(metadata_of(finished, run_id, status="completed_with_errors", failed_chunks=[chunk]))
+    changes = {"status": "completed_with_errors", "failed_chunks": [chunk], "options": RunOptions(source="rows.csv")}
+    metadata = metadata_of(finished, run_id, **changes)
+    space.folder.write_metadata(metadata)
+    if kept:
+        state = RunState(Summary.empty(metadata.spec), next_chunk=3)
+        space.keep_before_failures(3, state.to_bytes())
     with submitting(tmp_path, "--url", url, "--retry-failed", run_id) as (process, printed):
         assert process.stdout is not None
         assert (printed, process.stdout.readline()) == (run_id, f"{sentence}\n")
