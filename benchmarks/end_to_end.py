@@ -25,7 +25,7 @@ import torch
 from benchmarks.headlines import Work
 from benchmarks.results import RunShares
 from benchmarks.setting import Target, multiplying_as
-from sparse_autoencoder import blocks, chunks, device_blocks, main, publishing, runs, states, store, summary
+from sparse_autoencoder import blocks, chunks, device_blocks, main, run_ending, runs, states, store, summary
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 
 _SUMMARISING = (
@@ -145,7 +145,7 @@ def _watched() -> Iterator[Calls]:
     with ExitStack() as stack:
         _note(stack, main, "prepare", loaded)
         _note(stack, chunks, "encode_chunk", calls.encoding.append)
-        _note(stack, publishing, "publish", calls.publishing.append)
+        _note(stack, run_ending, "publish", calls.publishing.append)
         for owners, note in ((_SUMMARISING, calls.summarising.append), (_STORING, calls.storing.append)):
             for owner, names in owners:
                 for name in names:

@@ -25,7 +25,7 @@ from sparse_autoencoder.linear import Linear
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.precision import check_precision, dtype_of, multiplying
-from sparse_autoencoder.screening import LEAST_COLUMNS
+from sparse_autoencoder.screening import LEAST_COLUMNS, Screened, can_screen
 from sparse_autoencoder.summary import SummarySpec
 from sparse_autoencoder.windows import Chunk, TokenPolicy
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sparse_autoencoder.runs import Precision
 
 _LAYERS, _HEADS, _WIDTH, _MLP, _POSITIONS, _VOCAB = 1, 12, 768, 3072, 64, 61
-_LATENTS, _K = LEAST_COLUMNS, 32  # with which screening is tried as well
+_LATENTS, _K = 1024, 32
 _FULL, _SHORT = _POSITIONS - 1, (4, 1)  # tokens of windows, without BOS
 _FULL_WINDOWS = {"cpu": 3}
 _FULL_WINDOWS_ELSEWHERE = 128  # kernels for few rows are others than those of a GPU's large batches
@@ -43,18 +43,28 @@ _DIGEST_BYTES = 16
 
 @cache
 def fingerprint(device: str, precision: Precision) -> str:
-    """The fingerprint of a device in a precision, in hexadecimal; the same whatever the number of threads.
+    """The fingerprint of a device in a precision, in hexadecimal.
 
-    SaescopeError if there is no such device here, or it hasn't got the precision. It takes a tenth of a second and is
-    then remembered. Multiplying is set for the whole process meanwhile (see precision.multiplying), so the first call
-    is for the thread that encodes.
+    SaescopeError if there is no such device here, or it hasn't got the precision. It takes a tenth of a second, and is
+    remembered. Settings of the whole process are others meanwhile (PyTorch's threads, how float32 is multiplied), so
+    the first call is for the thread that encodes, before it does.
     """
     check_device(device)
     check_precision(precision, device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several would mostly wait for each other
+    try:
+        return hash_of_results(device, precision)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def hash_of_results(device: str, precision: Precision) -> str:
+    """A hash of what is computed: the same for any number of threads, as a run's results are."""
     made_up = _MadeUp(torch.device(device), dtype_of(precision))
     tf32 = precision == "tf32"
     hashing = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    for numbers in (*_encoded(made_up, tf32=tf32), *_products(made_up, tf32=tf32)):
+    for numbers in (*_encoded(made_up, tf32=tf32), *_screened(made_up), *_products(made_up, tf32=tf32)):
         hashing.update(np.ascontiguousarray(numbers).tobytes())
     return hashing.hexdigest()
 
@@ -149,6 +159,17 @@ def _encoded(made_up: _MadeUp, *, tf32: bool) -> Iterator[NDArray[Any]]:
     yield from (metric.compute(totals) for metric in FEATURE_METRICS)
     for examples in (summary.top, summary.random):
         yield from (examples.feature, examples.row_id, examples.position, examples.act_value)
+
+
+@torch.inference_mode()
+def _screened(made_up: _MadeUp) -> Iterator[NDArray[Any]]:
+    """What wide autoencoders use, where they do: see screening.py."""
+    weight = made_up.tensor(_WIDTH, _LATENTS, scale=_WIDTH**-0.5)
+    if can_screen(weight[:, :1].expand(-1, LEAST_COLUMNS)):
+        values, columns = Screened(weight, made_up.tensor(_LATENTS, scale=0.1)).top_k(
+            made_up.tensor(_POSITIONS, _WIDTH), _K
+        )
+        yield from (values.numpy(), columns.numpy())
 
 
 @torch.inference_mode()

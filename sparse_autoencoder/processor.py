@@ -61,7 +61,7 @@ def cpu_model() -> str:
         names = re.findall(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE)
         if names:
             return str(names[0]).strip()
-    return platform.processor() or platform.machine()
+    return platform.machine()  # the rest of platform may start a program to find out
 
 
 def _described(processor: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from typing import IO, Self, TypeVar
 
 from sparse_autoencoder.chunks import chunk_name
 from sparse_autoencoder.rows import Record
-from sparse_autoencoder.watchdog import Backstop, Watchdog, Work
+from sparse_autoencoder.watchdog import Action, Backstop, Watchdog, Work
 from sparse_autoencoder.windows import Chunk
 
 T = TypeVar("T")
@@ -30,12 +30,18 @@ class RunWatch:
     """A context manager; `on_hung` is called with what hangs, and the chunk's number if it is a chunk's encoding."""
 
     def __init__(
-        self, folder: Path, patience_s: float, on_hung: Callable[[Work, int | None], None], say: Callable[[str], None]
+        self,
+        folder: Path,
+        patience_s: float,
+        on_hung: Callable[[Work, int | None], None],
+        say: Callable[[str], None],
+        watchdog: Callable[[Action, Backstop | None], Watchdog] = Watchdog,
     ) -> None:
         self._path = folder / WATCHED
         self._patience_s = patience_s
         self._on_hung = on_hung
         self._say = say
+        self._make_watchdog = watchdog
         self._slowest_s = 0.0
         self._encoding: tuple[Work, int] | None = None
         self._reading: Work | None = None
@@ -46,7 +52,7 @@ class RunWatch:
         with suppress(OSError):  # on a full disk there is no backstop
             self._file = self._path.open("wb", buffering=0)
         backstop = None if self._file is None else Backstop(self._file)
-        self._watchdog = Watchdog(self._expired, backstop=backstop).__enter__()
+        self._watchdog = self._make_watchdog(self._expired, backstop).__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:

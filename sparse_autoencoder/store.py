@@ -19,7 +19,7 @@ from typing import BinaryIO, Protocol
 from sparse_autoencoder.errors import SaescopeError
 
 _UNFINISHED = ".part"
-_ATTEMPTS = 8  # at a folder that others remove when it is empty
+_ATTEMPTS = 20  # at a folder that others remove when it is empty
 
 
 class NotFoundError(SaescopeError):
@@ -165,12 +165,15 @@ def _written(path: Path, content: BinaryIO) -> Iterator[Path]:
 
 def _unfinished_beside(path: Path) -> tuple[int, str]:
     """A new open file beside `path`, and its name, whose leading dot keeps it out of `list`."""
-    for _ in range(_ATTEMPTS):
-        # `delete`, elsewhere, may remove the folder while it is empty
-        with contextlib.suppress(FileNotFoundError):
+    attempts = 0
+    while True:
+        attempts += 1
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_UNFINISHED)
-    raise FileNotFoundError(errno.ENOENT, "its folder is removed again and again")
+        except (FileNotFoundError, FileExistsError):  # `delete`, elsewhere, has removed the empty folder meanwhile
+            if attempts == _ATTEMPTS:
+                raise
 
 
 def _move_if_free(unfinished: Path, path: Path) -> bool:

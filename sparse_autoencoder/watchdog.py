@@ -110,8 +110,8 @@ class Watchdog:
     def __init__(
         self,
         on_expired: Action,
-        *,
         backstop: EndsProcess | None = None,
+        *,
         clock: Callable[[], float] = time.monotonic,
         look_every_s: float = 1.0,
     ) -> None:

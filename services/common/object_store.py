@@ -161,10 +161,10 @@ class ObjectStore:
             raise SaescopeError(f"can't write {key} to {self._where}: {error.strerror or error}") from error
 
     def create(self, key: str, data: bytes) -> bool:
-        """See Store.create; by S3's `If-None-Match: *`, which AWS, MinIO, SeaweedFS, Ceph and others know.
+        """See Store.create; by S3's `If-None-Match: *`.
 
-        A server that ignores this header replaces the object. The first creation is therefore asked for once more, and
-        a warning is logged if that is done too: on such a server one process alone may create objects.
+        A server that doesn't know this header replaces the object. The first creation is therefore asked for twice, and
+        a warning is logged if that is done: on such a server one process alone may create objects.
         """
         check_key(key)
         response = self._put_if_none(key, data)

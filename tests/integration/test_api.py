@@ -140,7 +140,8 @@ def test_runs_lists_what_the_run_s_metadata_says(finished: Finished) -> None:
         "seconds": metadata["seconds"],
         "options": metadata["options"],
         "progress": None,
-        "can": {"cancel": False, "resume": False, "delete": False},
+        "can": {"cancel": False, "resume": False, "retry": False, "delete": False},
+        "retry_from": None,
     }
     assert finished.get(f"/api/runs/{finished.run_id}") == entry
 

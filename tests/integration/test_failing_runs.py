@@ -344,14 +344,14 @@ def test_a_stop_takes_effect_between_batches_and_is_no_failed_attempt(
 ) -> None:
     encode_batch, batches = Encoder._encode_batch, 0
 
-    def stopped_at_third(encoder: Encoder, *batch: Any) -> Any:
+    def stopped_at_third(*arguments: Any, **more: Any) -> Any:
         nonlocal batches
         batches += 1
         if batches == 3:
             os.kill(os.getpid(), stop)
         if batches >= 3 and threads > 1:
             threading.Event().wait(SHORT_S)  # so that the main thread comes to it
-        return encode_batch(encoder, *batch)
+        return encode_batch(*arguments, **more)
 
     torch.set_num_threads(threads)
     try:

@@ -102,6 +102,13 @@ def test_models_stay_what_they_were_when_their_files_are_written_over(
     assert (after.part.to_bytes(), after.prompts) == (before.part.to_bytes(), before.prompts)
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system doesn't list what is mapped")
+def test_no_file_stays_mapped_that_models_were_loaded_from(world: World) -> None:
+    models = load_models(world.options())
+    assert str(world.rows.parent) not in Path("/proc/self/maps").read_text()
+    assert models.num_features == 48
+
+
 def test_encoders_of_several_runs_share_the_models(world: World) -> None:
     models = load_models(world.options())
     one = models.metadata(world.options(), "run-1", {"file": "rows"}, "")

@@ -141,9 +141,10 @@ class Checks:
     def not_taken_back(self, run_id: str, what: str) -> None:
         """That an attempt was nobody's failure could not be said, so that it counts as lost with its worker."""
         mine = self._trying.get(self.network.scheduler.running, [])
-        self._trying[self.network.scheduler.running] = [
-            attempt for attempt in mine if (attempt.run_id, attempt.what) != (run_id, what)
-        ]
+        counting = [attempt for attempt in mine if (attempt.run_id, attempt.what) == (run_id, what)]
+        for attempt in counting:
+            attempt.excused = False
+        self._trying[self.network.scheduler.running] = [attempt for attempt in mine if attempt not in counting]
 
     def over(self) -> None:
         """The running thread is done with its message."""

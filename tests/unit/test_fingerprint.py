@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.fingerprint import fingerprint
+from sparse_autoencoder.fingerprint import fingerprint, hash_of_results
 from sparse_autoencoder.processor import cpu_model, name_of
 from sparse_autoencoder.runs import Precision
 from tests.support.runs import interrupted_run, make_world, one_thread
@@ -54,10 +54,11 @@ def test_a_fingerprint_does_not_depend_on_the_number_of_threads(precision: Preci
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            found[threads] = fingerprint.__wrapped__("cpu", precision)
+            found[threads] = hash_of_results("cpu", precision)
     finally:
         torch.set_num_threads(before)
-    assert len(set(found.values())) == 1, found
+    assert set(found.values()) == {fingerprint("cpu", precision)}, found
+    assert torch.get_num_threads() == before
 
 
 def test_precisions_have_fingerprints_of_their_own() -> None:

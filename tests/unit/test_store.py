@@ -76,7 +76,7 @@ def test_a_creation_leaves_nothing_else_behind(store: DirectoryStore) -> None:
 
 def test_who_writes_and_who_empties_a_folder_do_not_disturb_each_other(store: DirectoryStore) -> None:
     def write_and_delete(number: int) -> None:
-        for _ in range(50):
+        for _ in range(20):
             store.put(f"run/files/{number}", b"content")
             store.delete(f"run/files/{number}")
             assert store.create(f"run/files/{number}", b"content")
