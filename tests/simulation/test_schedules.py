@@ -127,7 +127,6 @@ LEAST: dict[str, int] = {
     "redis wiped": 1_000,
     "rows of another tokenizer found": 10,
     "rows stored damaged": 20,
-    "schedules, 1 bad, 134.7 ms each": 2_000,
     "source can't be read": 300,
     "state stored damaged": 80,
     "store called while down": 3_000,
