@@ -18,12 +18,14 @@ from services.common.sources import allowed
 from services.common.trying import Moved
 from services.encoder.work import Contribution
 from sparse_autoencoder.chunks import encode_chunk, failed_chunk
+from sparse_autoencoder.devices import check_device
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.fingerprint import fingerprint
 from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.loading import Models, contents_now, load_models, load_tokens, on_this_machine
 from sparse_autoencoder.made_of import Contents, check_recorded, check_same, check_tokens, contents_of
+from sparse_autoencoder.precision import check_precision
 from sparse_autoencoder.processor import OtherProcessorError, check_processor, name_of
 from sparse_autoencoder.prompts import chunk_from_parquet, chunk_tokens
 from sparse_autoencoder.recent import Recent
@@ -51,13 +53,15 @@ class ModelComputer:
     def kind(self, precision: Precision, device: str) -> str:
         """This machine's kind of processor, as in a plan's processor["fingerprint"]; computed once.
 
-        NO_SUCH_DEVICE where there is none, or not in this precision. Call it from the thread that encodes: see
-        fingerprint.py.
+        NO_SUCH_DEVICE where there is none, or not in this precision; raises whatever computing may raise. Call it from
+        the thread that encodes: see fingerprint.py.
         """
         try:
-            return fingerprint(device, precision)
+            check_device(device)
+            check_precision(precision, device)
         except SaescopeError:
             return NO_SUCH_DEVICE
+        return fingerprint(device, precision)
 
     def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """See Computer.plan; MixtureError if ingest has another tokenizer."""

@@ -26,6 +26,8 @@ LIGHT = (
     "sparse_autoencoder.command",
     "sparse_autoencoder.main",
     "sparse_autoencoder.loading",
+    "sparse_autoencoder.made_of",
+    "sparse_autoencoder.processor",
     "sparse_autoencoder.watchdog",
     "services.api.app",
     "services.common.settings",
