@@ -76,9 +76,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises SaescopeError when the file is missing, isn't JSON, or lacks one of them.
     """
-    path = folder / CONFIG_FILE
-    if not path.is_file():
-        raise SaescopeError(f"the model folder {folder} has no {CONFIG_FILE}: give a folder in Hugging Face's layout")
+    path = _config_file(folder)
     config = _read_json(path)
     config.setdefault("n_positions", config.get("max_position_embeddings"))
     config.setdefault("bos_token_id", None)
@@ -96,6 +94,13 @@ def read_config(folder: Path) -> dict[str, Any]:
             "correct it, or set it to null if the model has none"
         )
     return config
+
+
+def _config_file(folder: Path) -> Path:
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise SaescopeError(f"the model folder {folder} has no {CONFIG_FILE}: give a folder in Hugging Face's layout")
+    return path
 
 
 def tokenizer_file(folder: Path) -> Path:
@@ -136,9 +141,9 @@ def model_files(folder: Path, *, weights: bool = True) -> dict[str, Path]:
     """The files that a model is made of, by their names in its folder: config, tokenizer, and weights with what is read
     beside them. Whatever else is there changes neither tokens nor activations.
 
-    Raises SaescopeError when the tokenizer or weights are missing.
+    Raises SaescopeError when config, tokenizer or weights are missing.
     """
-    files = [folder / CONFIG_FILE, tokenizer_file(folder)]
+    files = [_config_file(folder), tokenizer_file(folder)]
     if weights:
         loaded = weight_files(folder)
         beside = [f"{stem}{suffix}{INDEX_SUFFIX}" for stem, suffix in _WEIGHTS if suffix == loaded[0].suffix]

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from services.aggregator.held_store import StoreWhileHeld
 from services.common import names
 from services.common.messages import Message
 from services.common.ports import Hold, StoppingError, UnavailableError, World
@@ -23,7 +24,7 @@ from sparse_autoencoder.failures import Failure
 from sparse_autoencoder.recent import Recent
 from sparse_autoencoder.runs import RunFolder, RunMetadata
 from sparse_autoencoder.states import remove_old_states, remove_states
-from sparse_autoencoder.store import NotFoundError, Store
+from sparse_autoencoder.store import NotFoundError
 
 MERGES_PER_MESSAGE = 16  # then another run has its turn
 STATES_KEPT = 4
@@ -277,7 +278,7 @@ class Aggregator(Generic[S]):
         run_id = space.folder.run_id
         if kept.saved != kept.state.next_chunk:  # publishing may take long, and merging is not to be lost by it
             self._save(space, kept)
-        folder = RunFolder(_StoreWhileHeld(self._world.store, hold, moved), run_id)
+        folder = RunFolder(StoreWhileHeld(self._world.store, hold, moved), run_id)
         metadata = self._merging.publish(folder, plan, kept.state)
         if hold.lost or not space.active():
             return False
@@ -303,49 +304,3 @@ def _check_can_go_on(space: Workspace, chunk: int, damaged: Sequence[str]) -> No
             f"run {space.folder.run_id} can't go on, its saved states are damaged: start a new run "
             f"({'; '.join(damaged)})"
         )
-
-
-@dataclass(frozen=True)
-class _StoreWhileHeld:
-    """A store to which nothing is written once the lease is lost.
-
-    Publishing may take long: the run may be published by another aggregator meanwhile, and even be deleted.
-    """
-
-    store: Store
-    hold: Hold
-    moved: Moved
-
-    def put(self, key: str, data: bytes | BinaryIO) -> None:
-        """See Store.put; UnavailableError if the lease is lost, StoppingError if this process is to end."""
-        self.moved()
-        if self.hold.lost:
-            raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
-        self.store.put(key, data)
-
-    def create(self, key: str, data: bytes) -> bool:
-        """See Store.create; UnavailableError if the lease is lost."""
-        if self.hold.lost:
-            raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
-        return self.store.create(key, data)
-
-    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        """See Store.get; StoppingError if this process is to end."""
-        self.moved()
-        return self.store.get(key, offset, length)
-
-    def size(self, key: str) -> int:
-        """See Store.size."""
-        return self.store.size(key)
-
-    def folders(self) -> list[str]:
-        """See Store.folders."""
-        return self.store.folders()
-
-    def list(self, prefix: str = "") -> list[str]:
-        """See Store.list."""
-        return self.store.list(prefix)
-
-    def delete(self, key: str) -> None:
-        """See Store.delete."""
-        self.store.delete(key)

@@ -20,6 +20,7 @@ from services.common.records import ReadingProgress
 from services.common.trying import Moved, Trying, why_given_up
 from services.common.workspace import Workspace
 from services.encoder.turns import Turns
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failures import Failure, attempt
 from sparse_autoencoder.runs import RunMetadata, RunOptions
 from sparse_autoencoder.store import NotFoundError
@@ -272,7 +273,10 @@ class ChunkEncoder:
             space.stop("failed", failure.reason if failure else why_given_up(tried, "it loaded the models"))
             return Encoded(message)
         self._again(message)
-        why = None if failure is None else self._why_fresh(failure, run_id, what, again=True)
+        # A sentence about what can't be loaded is none about this process.
+        if failure is None or isinstance(failure.error, SaescopeError):
+            return Encoded(message)
+        why = self._why_fresh(failure, run_id, what, again=True)
         return Encoded(message, None, why)
 
     def _make_plan(self, space: Workspace) -> RunMetadata:

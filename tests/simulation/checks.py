@@ -135,15 +135,20 @@ class Checks:
             attempt.excused = True
 
     def failed(self, run_id: str, what: str) -> None:
-        """An attempt of the running thread has failed."""
-        self.not_taken_back(run_id, what)
+        """An attempt of the running thread has failed: what happens from now on excuses it no more."""
+        self._counts(run_id, what)
 
     def not_taken_back(self, run_id: str, what: str) -> None:
         """That an attempt was nobody's failure could not be said, so that it counts as lost with its worker."""
+        for attempt in self._counts(run_id, what):
+            attempt.excused = False
+
+    def _counts(self, run_id: str, what: str) -> list[Attempt]:
+        """The running thread's attempts at something, which nothing excuses from now on."""
         mine = self._trying.get(self.network.scheduler.running, [])
-        self._trying[self.network.scheduler.running] = [
-            attempt for attempt in mine if (attempt.run_id, attempt.what) != (run_id, what)
-        ]
+        counting = [attempt for attempt in mine if (attempt.run_id, attempt.what) == (run_id, what)]
+        self._trying[self.network.scheduler.running] = [attempt for attempt in mine if attempt not in counting]
+        return counting
 
     def over(self) -> None:
         """The running thread is done with its message."""

@@ -124,6 +124,8 @@ class Compute:
         if self.happened.model_failures[run_id] < self.scripts[run_id].models_fail:
             self.happened.model_failures[run_id] += 1
             self.network.note("models can't be loaded")
+            if self.happened.model_failures[run_id] % 2 == 0:
+                raise MemoryError
             raise SaescopeError("no such model")
         kind = {"kind": self.network.scheduler.running.process.kind}
         changes = {"run_id": run_id, "options": options, "source": dict(source), "versions": kind}

@@ -9,7 +9,7 @@ import pytest
 
 from services.aggregator import watch
 from services.aggregator import work as aggregator
-from services.common import names, trying
+from services.common import names
 from services.common.control import RunControl
 from services.common.messages import Message
 from services.common.ports import Hold, Tried
@@ -77,15 +77,6 @@ def metadata_is_written_before_the_files(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(aggregator.Aggregator, "_finish", announce_and_finish)
 
 
-def memory_is_trusted_more_than_the_store(patch: pytest.MonkeyPatch) -> None:
-    load = Aggregator._load
-
-    def load_once(self: Aggregator, space: Workspace, plan: RunMetadata) -> Kept:
-        return self._kept.get(space.folder.run_id) or load(self, space, plan)
-
-    patch.setattr(aggregator.Aggregator, "_load", load_once)
-
-
 def a_chunk_is_encoded_again_although_it_is(patch: pytest.MonkeyPatch) -> None:
     class Blind(Workspace):
         def has_partial(self, chunk: int) -> bool:
@@ -129,10 +120,6 @@ def an_outage_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
 
 def a_chunk_is_given_up_without_asking_the_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tried, "exhausted", lambda self, limit, workers: self.total >= limit)
-
-
-def progress_does_not_count(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(trying._Advance, "__call__", lambda self: None)
 
 
 def a_record_of_failure_is_written_over_a_result(patch: pytest.MonkeyPatch) -> None:
@@ -285,7 +272,6 @@ MUTANTS: dict[str, Mutant] = {
         chunks_are_removed_when_one_state_holds_them,
         a_damaged_state_is_the_end_of_its_run,
         metadata_is_written_before_the_files,
-        memory_is_trusted_more_than_the_store,
         a_chunk_is_encoded_again_although_it_is,
         the_partial_is_written_before_the_prompts,
         what_was_computed_is_written_unasked,
@@ -294,7 +280,6 @@ MUTANTS: dict[str, Mutant] = {
         attempts_are_not_counted,
         an_outage_is_counted_as_an_attempt,
         a_chunk_is_given_up_without_asking_the_others,
-        progress_does_not_count,
         a_record_of_failure_is_written_over_a_result,
         a_cancelled_run_is_published,
         limits_outlive_a_damaged_partial,

@@ -146,7 +146,8 @@ class _Schedule:
             for thread in self.scheduler.threads(process):
                 if isinstance(thread.working_on, Message):
                     self.queue.give_back(thread.working_on)
-            self.scheduler.at(self.scheduler.random.uniform(0.5, 15), lambda: self._start(name, *bodies))
+            longest_s = self.scheduler.random.choice((15, 15, 15, 40))  # longer than it counts as alive
+            self.scheduler.at(self.scheduler.random.uniform(0.5, longest_s), lambda: self._start(name, *bodies))
 
         process.on_crash = crashed
         self.scheduler.say(f"{name} starts")

@@ -16,6 +16,7 @@ import numpy as np
 
 from sparse_autoencoder.blocks import SparseActivations
 from sparse_autoencoder.chunks import ChunkResult, failed_chunk
+from sparse_autoencoder.made_of import PUBLISHING, versions
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.overview import Overview
 from sparse_autoencoder.prompts import to_parquet
@@ -144,7 +145,7 @@ def metadata_of(run_id: str, options: RunOptions, *, n_features: int = N_FEATURE
         bos_token_id=None if options.bos == "none" else 0,
         num_features=n_features,
         metrics=[{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS],
-        versions={},
+        versions=versions(PUBLISHING),
         started_at="2030-01-01T00:00:00+00:00",
         dataset_csv=name,
         text_column=None,
