@@ -16,7 +16,7 @@ from tests.support.proxy import s3_proxy
 from tests.support.servers import RedisServer, S3Server
 from tests.support.strict_s3 import only_objects_of, only_region
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.support.workers import LEFT_IN_REDIS, Start, chunk, done
+from tests.support.workers import Start, chunk, done, messages_in_redis
 
 # Start
 
@@ -143,7 +143,7 @@ def test_sigterm_lets_the_running_task_finish_and_tells_it(
     assert worker.process.wait(PATIENCE_S) == 0
     assert done(tmp_path) == ["slow 0"]
     assert queue.waiting("encode") == {chunk("run-1")}
-    assert set(client.scan_iter()) <= LEFT_IN_REDIS | {b"encode"}
+    assert messages_in_redis(client) <= {b"encode"}
     assert worker.said("stopped")[0]["status"] == 0
 
 

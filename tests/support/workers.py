@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import redis
 from celery import Celery
 
 from services.common.celery_app import create_app
@@ -25,9 +26,10 @@ from services.common.messages import Message
 from services.common.ports import UnavailableError
 from services.common.settings import Settings, read_settings
 from services.common.worker import run_worker
+from services.common.workers import WORKER_PREFIX
 from tests.support.waiting import PATIENCE_S, wait_until
 
-LEFT_IN_REDIS = {b"_kombu.binding.celery", b"_kombu.binding_permanent.celery"}  # when no message waits
+_KEPT_BY_CELERY = {b"_kombu.binding.celery", b"_kombu.binding_permanent.celery"}
 _POLL_S = 0.01
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -88,6 +90,12 @@ class WorkerProcess:
 def done(folder: Path) -> list[str]:
     """`<run id> <chunk>` of each task that came to its end, in order."""
     return noted(folder, "done")
+
+
+def messages_in_redis(client: redis.Redis) -> set[bytes]:
+    """The keys that messages are in; what says that a worker is alive isn't one, nor what Celery keeps."""
+    keys = cast("Iterator[bytes]", client.scan_iter())
+    return {key for key in keys if not key.startswith(WORKER_PREFIX.encode())} - _KEPT_BY_CELERY
 
 
 def noted(folder: Path, name: str) -> list[str]:
