@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from benchmarks.synthetic_run import write_run
 from sparse_autoencoder.command import at_least
-from sparse_autoencoder.features_files import FEATURES_PER_FILE
+from sparse_autoencoder.features_file import FEATURES_PER_FILE
 from sparse_autoencoder.store import DirectoryStore
 
 RUN, N_FEATURES, N_ROWS = "20300101-000000_run-001", 32_768, 60_000

@@ -46,7 +46,7 @@ from benchmarks.targets import (
 )
 from benchmarks.timing import timed
 from sparse_autoencoder.command import at_least
-from sparse_autoencoder.subject import BridgeSubject
+from sparse_autoencoder.transformer_lens import BridgeSubject
 
 LONG_CHUNK_ROWS = {"cpu": 10_000, "cuda": 100_000}
 

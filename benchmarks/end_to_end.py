@@ -26,7 +26,8 @@ from benchmarks.headlines import Work
 from benchmarks.results import RunShares
 from benchmarks.setting import Target, multiplying_as
 from sparse_autoencoder import blocks, chunks, device_blocks, main, run_ending, runs, states, store, summary
-from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
 
 _SUMMARISING = (
     (blocks.BlockSummariser, ("__init__", "unrounded", "row_features")),

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 
 from sparse_autoencoder.corpus import Record, Row, open_source
-from sparse_autoencoder.windows import Chunk, RowTokenizer, TokenPolicy, Windows, cut_windows, tokenise
+from sparse_autoencoder.row_chunks import Chunk, tokenise
+from sparse_autoencoder.token_policy import TokenPolicy
+from sparse_autoencoder.tokenizer import RowTokenizer
+from sparse_autoencoder.windows import Windows, cut_windows
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import ranges
-from sparse_autoencoder.blocks import BLOCK_TOKENS, SparseActivations
+from sparse_autoencoder.blocks import BLOCK_TOKENS
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.limits import Limits, Part
-from sparse_autoencoder.runs import RunFolder, RunState
+from sparse_autoencoder.limits import Limits
+from sparse_autoencoder.numpy_blocks import SparseActivations
+from sparse_autoencoder.partial import Part
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.windows import TokenPolicy, Windows, windows_of
+from sparse_autoencoder.token_policy import TokenPolicy
+from sparse_autoencoder.windows import Windows, windows_of
 
 TARGET_TOKENS_PER_S = 300_000
 SAVE_EVERY_S = 5.0

@@ -17,8 +17,9 @@ from statistics import median
 import pyarrow as pa
 
 from benchmarks.merge_speed import SPEC, make_parts
-from sparse_autoencoder.limits import Limits, Part
-from sparse_autoencoder.runs import RunState
+from sparse_autoencoder.limits import Limits
+from sparse_autoencoder.partial import Part
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.summary import Summary
 from sparse_autoencoder.summary_bytes import stored_arrays
 

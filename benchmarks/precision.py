@@ -27,15 +27,17 @@ from benchmarks.results import FOLDER, PRECISION_FILE, Hardware
 from benchmarks.setting import FULL, QUICK, Scale, Setting, Target
 from benchmarks.tf32 import emulated
 from services.cli import DEMO_ROWS
-from sparse_autoencoder.blocks import Activations, SparseActivations
+from sparse_autoencoder.blocks import Activations
 from sparse_autoencoder.checkpoints import load_autoencoder
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.loading import load_models, load_tokens, open_rows
-from sparse_autoencoder.runs import Precision, RunOptions
+from sparse_autoencoder.numpy_blocks import SparseActivations
+from sparse_autoencoder.options import Precision, RunOptions
+from sparse_autoencoder.row_chunks import Chunk, tokenise
 from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.windows import Chunk, Windows, tokenise
+from sparse_autoencoder.windows import Windows
 
 REFERENCE: Precision = "float64"
 COMPARED: tuple[Precision, ...] = ("float32", "tf32", "bfloat16")

@@ -21,18 +21,20 @@ from benchmarks.results import Record
 from benchmarks.roofline import Roofline
 from benchmarks.setting import LOCATION, PRECISIONS, Setting, Target, multiplying_as
 from benchmarks.timing import timed
-from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures, SparseActivations
+from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.encoding import Encoder, batch_tokens
 from sparse_autoencoder.latents import LatentEncoder
+from sparse_autoencoder.numpy_blocks import SparseActivations
 from sparse_autoencoder.prompts import to_parquet
+from sparse_autoencoder.row_chunks import tokenise
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.subject import Subject
 from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.top_k import top_k
 from sparse_autoencoder.wide import row_tiles
-from sparse_autoencoder.windows import Windows, cut_windows, tokenise
+from sparse_autoencoder.windows import Windows, cut_windows
 
 _SKEW = 2.5  # feature numbers are a uniform number to this power: few fire often, most rarely
 

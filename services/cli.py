@@ -11,15 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.submit import add_submit_arguments, submit_command
-from sparse_autoencoder.command import (
-    DEFAULT_OUTPUT,
-    DESCRIPTION,
-    add_run_parser_arguments,
-    at_least,
-    guarded,
-    run_command,
-)
+from sparse_autoencoder.command import DESCRIPTION, add_run_parser_arguments, at_least, guarded, run_command
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.resume_command import DEFAULT_OUTPUT
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 VIEWER = REPOSITORY / "services" / "viewer" / "dist"
@@ -102,7 +96,7 @@ def _demo_command(args: argparse.Namespace) -> int:
     from demo.headlines import write_csv
     from services.api.server import listening_socket
     from sparse_autoencoder import main as runs
-    from sparse_autoencoder.runs import RunOptions
+    from sparse_autoencoder.options import RunOptions
     from sparse_autoencoder.store import DirectoryStore
 
     listening_socket(args.host, args.port).close()  # a port in use is better known before the work than after it

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
@@ -126,3 +126,8 @@ def first_distinct(group: NDArray[Any], item: Keys, per_group: int) -> Ints:
         starts, sizes = starts[~done], sizes[~done]
         reach *= 4
     return np.sort(np.concatenate(chosen))
+
+
+def starts_of(lengths: ArrayLike) -> Ints:
+    """Where consecutive runs of these lengths begin, and where the last one ends: [runs + 1]."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sparse_autoencoder.runs import RunFolder, RunState
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.store import NotFoundError
 from sparse_autoencoder.summary import Summary, SummarySpec
 

@@ -23,9 +23,9 @@ from sparse_autoencoder.chunks import ChunkResult, chunk_name
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failure_log import FailureLog
 from sparse_autoencoder.failures import Failure, attempt
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import NotFoundError
-from sparse_autoencoder.windows import Chunk
 
 ATTEMPTS = 3
 PAUSE_S = 1.0  # between attempts

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sparse_autoencoder.prompts import to_parquet
-from sparse_autoencoder.runs import FailedChunk, RunState
+from sparse_autoencoder.row_chunks import Chunk
+from sparse_autoencoder.state import FailedChunk, RunState
 from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.windows import Chunk, TokenPolicy
+from sparse_autoencoder.token_policy import TokenPolicy
 
 if TYPE_CHECKING:
     from sparse_autoencoder.encoding import Encoder

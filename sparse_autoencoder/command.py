@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import signal
 import sys
 import tempfile
@@ -21,9 +20,9 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.hooks import LOCATIONS
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.runs import RunMetadata
+    from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.resume_command import DEFAULT_OUTPUT, command_again
 
-DEFAULT_OUTPUT = Path("analysis_data")
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
 LARGEST_NUMBER = 2**63 - 1  # that counters and files can hold
 EXIT_ERROR = 2
@@ -132,7 +131,8 @@ def run_command(args: argparse.Namespace) -> int:
     _check_together(again, options)
 
     from sparse_autoencoder import main as runs
-    from sparse_autoencoder.runs import RunFolder, RunOptions
+    from sparse_autoencoder.options import RunOptions
+    from sparse_autoencoder.runs import RunFolder
     from sparse_autoencoder.store import DirectoryStore
 
     store = DirectoryStore(output)
@@ -159,16 +159,6 @@ def _check_together(again: Sequence[str], options: Mapping[str, Any]) -> None:
         raise SaescopeError(f"{_flag(again[0])} takes everything from the run, so leave out {_flags(extra)}")
     if "prompt_file" in options and (beside := {"source", "text_column", "kaggle_row"} & options.keys()):
         raise SaescopeError(f"--prompt-file is the whole input, so leave out {_flags(sorted(beside))}")
-
-
-def command_again(flag: str, run_id: str, output: Path) -> str:
-    """The command that goes on with a run of an output folder, as one types it here; the flag says in which way."""
-    command, output = f"saescope run {flag} {run_id}", output.resolve()
-    if output == DEFAULT_OUTPUT.resolve():
-        return command
-    here = Path.cwd()
-    shown = output.relative_to(here) if output.is_relative_to(here) else output
-    return f"{command} --output {shlex.quote(str(shown))}"
 
 
 def _flag(name: str) -> str:

@@ -22,7 +22,9 @@ from typing import IO, Self
 
 from sparse_autoencoder.csv_rows import CsvRows
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.row_formats import ParquetRows, read_jsonl, read_text
+from sparse_autoencoder.json_rows import read_jsonl
+from sparse_autoencoder.parquet_rows import ParquetRows
+from sparse_autoencoder.plain_text import read_text
 from sparse_autoencoder.rows import MAX_ROW_CHARS, Record, Row, SkippedRow, record_of
 
 __all__ = [

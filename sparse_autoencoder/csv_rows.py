@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.row_formats import choose_text_column, physical_lines
+from sparse_autoencoder.plain_text import physical_lines
 from sparse_autoencoder.rows import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
+from sparse_autoencoder.text_column import choose_text_column
 
 _UNCLOSED = "a quoted field that is never closed"
 _LEAST_LOOKAHEAD_CHARS = 2**10

@@ -8,10 +8,6 @@ from contextlib import contextmanager
 import torch
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.summarising import Room
-
-_BYTES = 256  # that summarising an activation on a device takes: 248 were counted, on the way to 12 that stay
-_SHARE = 8  # of a device's memory, one in so many parts is for that
 
 
 def check_device(device: str) -> None:
@@ -45,18 +41,6 @@ def models_fit(device: str | torch.device) -> Iterator[None]:
             f"the memory of {device} is too small for the models ({_reason(error)}): take --precision bfloat16, a "
             "smaller autoencoder, or a device that nothing else uses"
         ) from error
-
-
-def room_on(device: torch.device) -> Room:
-    """How much is summarised at once on a device, unless memory is short."""
-    if device.type == "cpu":
-        return Room()
-    room = Room(workers=1)  # each further one would take as much memory again
-    if device.type == "cuda":
-        room.activations = max(
-            room.activations, torch.cuda.get_device_properties(device).total_memory // _SHARE // _BYTES
-        )
-    return room
 
 
 def _reason(error: Exception) -> str:

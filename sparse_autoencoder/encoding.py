@@ -21,19 +21,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_autoencoder.arrays import Ints, ranges
-from sparse_autoencoder.blocks import BLOCK_TOKENS, Activations, RowFeatures, SparseActivations
+from sparse_autoencoder.blocks import BLOCK_TOKENS, Activations, RowFeatures
 from sparse_autoencoder.device_blocks import DeviceActivations
-from sparse_autoencoder.devices import models_fit, room_on
+from sparse_autoencoder.devices import models_fit
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.latents import LatentEncoder, Limit, SparseLatents, TooManyActivationsError
 from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.numpy_blocks import SparseActivations
 from sparse_autoencoder.precision import multiplying
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.subject import Subject, distinct_activations
-from sparse_autoencoder.summarising import NoRoomError, summarise_blocks
+from sparse_autoencoder.summarising import NoRoomError, Room, summarise_blocks
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.threads import side_by_side
+from sparse_autoencoder.token_policy import TokenPolicy
 from sparse_autoencoder.transfers import sent
-from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, cut_windows
+from sparse_autoencoder.windows import Windows, cut_windows
 
 # By device: tokens that go through the subject model at once, measured on CPUs (docs/lab-notes.md), and a block's. A
 # GPU wants much to do at a time, and what it sends to the host for a block hardly grows with it.
@@ -44,6 +47,8 @@ _BLOCK_TOKENS_ELSEWHERE = 1 << 20
 # A block's activations are no more than this, and it has so few tokens that they aren't if each has this many.
 BLOCK_ACTIVATIONS = 1 << 25
 _EXPECTED_ACTIVE = 512  # where there is no k
+_SUMMARY_BYTES = 256  # that summarising an activation on a device takes: 248 were counted, on the way to 12 that stay
+_SUMMARY_SHARE = 8  # of a device's memory, one in so many parts is for that
 
 
 @dataclass(frozen=True)
@@ -217,3 +222,15 @@ def _batches(block: Windows, windows: Ints, n_tokens: int) -> Iterator[Ints]:
         places = places[np.lexsort(block.tokens[places].T[::-1])]
         size = max(1, n_tokens // int(length))
         yield from (places[begin : begin + size] for begin in range(0, len(same), size))
+
+
+def room_on(device: torch.device) -> Room:
+    """How much is summarised at once on a device, unless memory is short."""
+    if device.type == "cpu":
+        return Room()
+    room = Room(workers=1)  # each further one would take as much memory again
+    if device.type == "cuda":
+        room.activations = max(
+            room.activations, torch.cuda.get_device_properties(device).total_memory // _SUMMARY_SHARE // _SUMMARY_BYTES
+        )
+    return room

@@ -25,12 +25,13 @@ from sparse_autoencoder.linear import Linear
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.precision import check_precision, dtype_of, multiplying
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.screening import LEAST_COLUMNS, Screened, can_screen
 from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.windows import Chunk, TokenPolicy
+from sparse_autoencoder.token_policy import TokenPolicy
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.runs import Precision
+    from sparse_autoencoder.options import Precision
 
 _LAYERS, _HEADS, _WIDTH, _MLP, _POSITIONS, _VOCAB = 1, 12, 768, 3072, 64, 61
 _LATENTS, _K = 1024, 32

@@ -14,19 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints
+from sparse_autoencoder.damaged_files import unreadable
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.examples import Examples
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.overview import Overview, overview_of
 from sparse_autoencoder.prompts import RowTokens
 from sparse_autoencoder.prompts_files import PromptsFiles
 from sparse_autoencoder.run_rows import RunRows
-from sparse_autoencoder.run_view import RunView, unreadable
-from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
+from sparse_autoencoder.run_view import RunView
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.states import read_state_at
 from sparse_autoencoder.store import NotFoundError
+from sparse_autoencoder.token_policy import TokenPolicy
 from sparse_autoencoder.vocabulary import Vocabulary
-from sparse_autoencoder.windows import TokenPolicy, Windows
+from sparse_autoencoder.windows import Windows
 
 Record = dict[str, Any]
 

@@ -18,10 +18,12 @@ from sparse_autoencoder.file_hashes import FileHashes
 from sparse_autoencoder.hooks import hook_name
 from sparse_autoencoder.hub import commit_of, model_files, model_folder, read_config, tokenizer_file
 from sparse_autoencoder.made_of import PACKAGES, Contents, tokens_made_of, versions
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.metrics import FEATURE_METRICS
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.processor import processor
-from sparse_autoencoder.runs import RunMetadata, RunOptions
-from sparse_autoencoder.windows import RowTokenizer, TokenPolicy
+from sparse_autoencoder.token_policy import TokenPolicy
+from sparse_autoencoder.tokenizer import RowTokenizer
 
 if TYPE_CHECKING:
     from sparse_autoencoder.checkpoints import Checkpoint

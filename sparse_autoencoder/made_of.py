@@ -15,16 +15,16 @@ from importlib import metadata as packages
 from typing import TYPE_CHECKING
 
 from sparse_autoencoder.errors import MixtureError
-from sparse_autoencoder.processor import check_processor
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.runs import RunMetadata
+    from sparse_autoencoder.metadata import RunMetadata
 
 PACKAGES = ("saescope", "numpy", "pyarrow", "tokenizers", "torch")  # whose versions metadata.json records
 PUBLISHING = ("saescope", "numpy", "pyarrow")  # those of them that merge and write
 _TOKENISING = ("saescope", "tokenizers")
 _TOKEN_FILES = ("config.json", "tokenizer.json")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_SHOWN_OF_KIND = 8  # digits of a fingerprint
 _SHOWN = 12  # digits of a hash
 
 
@@ -115,3 +115,26 @@ def _shown(value: str | None) -> str:
     if value is None:
         return "missing"
     return f"{value[:_SHOWN]}…" if _HASH.fullmatch(value) else value
+
+
+class OtherProcessorError(MixtureError):
+    """A run was begun on another kind of processor than this one."""
+
+
+def check_processor(run_id: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """OtherProcessorError if a run that was begun on one would go on on another kind."""
+    if before["fingerprint"] != now["fingerprint"]:
+        raise OtherProcessorError(
+            f"run {run_id} can't be resumed here: it was begun on {_described(before)}, and this is {_described(now)}, "
+            "which rounds differently; resume it on a processor of the first kind, or start a new run"
+        )
+
+
+def _described(processor: Mapping[str, str]) -> str:
+    return f"{processor['name']} (kind {processor['fingerprint'][:_SHOWN_OF_KIND]})"
+
+
+def source_changes(before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """What a source's description said and says otherwise now, in words; empty if nothing. Its `notice` may change."""
+    changed = [name for name in before if name != "notice" and before[name] != now.get(name)]
+    return ", ".join(f"{name} was {before[name]} and is {now.get(name)}" for name in changed)

@@ -11,69 +11,31 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if __name__ == "__main__":  # as a script this folder is the first place for imports: its file names are not modules
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from sparse_autoencoder.changes import changes
-from sparse_autoencoder.command import command_again
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.made_of import source_changes
 from sparse_autoencoder.overlap import one_ahead, one_behind
+from sparse_autoencoder.resume_command import command_again
 
 if TYPE_CHECKING:
     from sparse_autoencoder.chunk_attempts import ChunkAttempts, Settled
     from sparse_autoencoder.chunks import ChunkResult
     from sparse_autoencoder.corpus import Source
-    from sparse_autoencoder.encoding import Encoder
+    from sparse_autoencoder.metadata import RunMetadata
+    from sparse_autoencoder.options import RunOptions
+    from sparse_autoencoder.row_chunks import Chunk
     from sparse_autoencoder.run_watch import RunWatch
-    from sparse_autoencoder.runs import RunFolder, RunMetadata, RunOptions, RunState
+    from sparse_autoencoder.runs import RunFolder
     from sparse_autoencoder.store import DirectoryStore
-    from sparse_autoencoder.windows import Chunk, RowTokenizer
+from sparse_autoencoder.job import Job, prepare
+
+if __name__ == "__main__":  # as a script this folder is the first place for imports: its file names are not modules
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 SAVE_EVERY_S = 10.0
-
-
-@dataclass
-class Job:
-    """Everything that a run needs, loaded and checked before anything is written, and how far it is."""
-
-    source: Source
-    tokenizer: RowTokenizer
-    encoder: Encoder
-    metadata: RunMetadata
-    state: RunState
-    patience_s: float  # how long something may stand still
-    begun: bool = True  # False while the folder still holds the finished run that is to be replaced
-
-
-def prepare(options: RunOptions, run_id: str) -> Job:
-    """Open the source and load tokenizer, subject model and autoencoder; SaescopeError if anything doesn't fit."""
-    from sparse_autoencoder.hooks import hook_name
-    from sparse_autoencoder.loading import load_models, load_tokens, open_rows
-    from sparse_autoencoder.made_of import check_tokens
-    from sparse_autoencoder.progress import say
-    from sparse_autoencoder.run_watch import opening
-    from sparse_autoencoder.runs import RunState
-    from sparse_autoencoder.summary import Summary
-    from sparse_autoencoder.watchdog import patience_s
-
-    patience = patience_s()
-    hook_name(options.location, options.layer)  # before anything is downloaded
-    with ExitStack() as opened:
-        with opening(options.prompt_file or options.source, say):
-            source = opened.enter_context(open_rows(options))
-        tokens = load_tokens(options)
-        models = load_models(options)
-        metadata = models.metadata(options, run_id, source.describe(), _now())
-        check_tokens(tokens.made_of, metadata)  # its files may have been replaced in between
-        encoder = models.encoder(metadata)
-        opened.pop_all()  # from here on the job owns the source
-    return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)), patience)
 
 
 def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
@@ -92,8 +54,9 @@ def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
 
 def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
     """Go on with a run that was interrupted, killed or failed; its files become what an undisturbed run leaves."""
+    from sparse_autoencoder.metadata import PUBLISHED
     from sparse_autoencoder.progress import say
-    from sparse_autoencoder.runs import PUBLISHED, RunFolder
+    from sparse_autoencoder.runs import RunFolder
     from sparse_autoencoder.states import read_state, remove_states
 
     folder = RunFolder(store, run_id)
@@ -155,7 +118,7 @@ def _prepare_again(before: RunMetadata) -> Job:
     job = prepare(before.options, before.run_id)
     with ExitStack() as opened:
         opened.enter_context(job.source)
-        if changed := changes(before.source, job.metadata.source):
+        if changed := source_changes(before.source, job.metadata.source):
             raise SaescopeError(
                 f"run {before.run_id} can't be resumed, its source has changed: {changed}; start a new run"
             )
@@ -199,8 +162,8 @@ def _remove_others(job: Job, folder: RunFolder) -> None:
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
     """Encode and merge all chunks from the state's next one on; the job's state is whole whenever this is stopped."""
     from sparse_autoencoder.progress import say
+    from sparse_autoencoder.row_chunks import read_chunks
     from sparse_autoencoder.rows_hash import ReadBefore, RunningHash
-    from sparse_autoencoder.windows import read_chunks
 
     options, policy = job.metadata.options, job.metadata.policy
     if job.source.notice:
@@ -308,10 +271,6 @@ def _first(source: Source, max_rows: int | None) -> Iterator[Any]:
     from itertools import islice
 
     return iter(source) if max_rows is None else islice(source, max_rows)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 if __name__ == "__main__":

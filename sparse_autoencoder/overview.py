@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sparse_autoencoder.arrays import Ints, Mask, group_starts
-from sparse_autoencoder.examples import weakness
+from sparse_autoencoder.arrays import Ints, Mask, group_starts, starts_of
+from sparse_autoencoder.example_order import weakness
 from sparse_autoencoder.formats import check_schema, marked
 from sparse_autoencoder.metrics import FEATURE_METRICS
 from sparse_autoencoder.summary import Summary
@@ -193,5 +193,5 @@ def _schema(metrics: Collection[str]) -> pa.Schema:
 def _flat(lists: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     """Where each list begins, and where the last one ends; and all their entries."""
     whole = lists.combine_chunks()
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(whole.value_lengths().to_numpy(), dtype=np.int64)])
+    starts = starts_of(whole.value_lengths().to_numpy())
     return starts, whole.flatten()

@@ -15,7 +15,7 @@ import torch
 from sparse_autoencoder.errors import SaescopeError
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.runs import Precision
+    from sparse_autoencoder.options import Precision
 
 
 def dtype_of(precision: Precision) -> torch.dtype:

@@ -9,21 +9,12 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparse_autoencoder.errors import MixtureError
-
 if TYPE_CHECKING:
-    from sparse_autoencoder.runs import Precision
-
-_SHOWN = 8  # digits of a fingerprint
-
-
-class OtherProcessorError(MixtureError):
-    """A run was begun on another kind of processor than this one."""
+    from sparse_autoencoder.options import Precision
 
 
 def processor(device: str, precision: Precision) -> dict[str, str]:
@@ -31,15 +22,6 @@ def processor(device: str, precision: Precision) -> dict[str, str]:
     from sparse_autoencoder.fingerprint import fingerprint
 
     return {"fingerprint": fingerprint(device, precision), "name": name_of(device), "device": device}
-
-
-def check_processor(run_id: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """OtherProcessorError if a run that was begun on one would go on on another kind."""
-    if before["fingerprint"] != now["fingerprint"]:
-        raise OtherProcessorError(
-            f"run {run_id} can't be resumed here: it was begun on {_described(before)}, and this is {_described(now)}, "
-            "which rounds differently; resume it on a processor of the first kind, or start a new run"
-        )
 
 
 @cache
@@ -62,7 +44,3 @@ def cpu_model() -> str:
         if names:
             return str(names[0]).strip()
     return platform.machine()  # the rest of platform may start a program to find out
-
-
-def _described(processor: Mapping[str, str]) -> str:
-    return f"{processor['name']} (kind {processor['fingerprint'][:_SHOWN]})"

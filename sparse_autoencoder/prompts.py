@@ -17,14 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sparse_autoencoder.arrays import Ints, bits_for, first_distinct, stable_argsort
+from sparse_autoencoder.arrays import Ints, bits_for, first_distinct, stable_argsort, starts_of
 from sparse_autoencoder.blocks import RowFeatures
 from sparse_autoencoder.errors import DamagedError
-from sparse_autoencoder.examples import weakness
+from sparse_autoencoder.example_order import weakness
 from sparse_autoencoder.formats import check_schema, marked
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.sealed import seal, understood, unseal
-from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
+from sparse_autoencoder.token_policy import TokenPolicy
+from sparse_autoencoder.windows import Windows, windows_of
 
 ROW_FEATURES = pa.list_(
     pa.struct(
@@ -59,7 +61,7 @@ class RowTokens:
     def of(cls, table: pa.Table) -> RowTokens:
         """Those of a table with the columns row_id and tokens; a skipped row has none."""
         tokens = table["tokens"].combine_chunks()
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.value_lengths().to_numpy(), dtype=np.int64)])
+        starts = starts_of(tokens.value_lengths().to_numpy())
         return cls(table["row_id"].to_numpy(), tokens.flatten().to_numpy(), starts)
 
     def find(self, row_id: int) -> int | None:
@@ -137,7 +139,7 @@ def json_rows(rows: Rows) -> Iterator[dict[str, int | str]]:
     """The rows as prompts.jsonl lists them: row_id, seq_len (tokens the model saw, BOS counted), prompt."""
     lengths = rows.windows.lengths
     ends = np.cumsum(rows.window_counts())
-    totals = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    totals = starts_of(lengths)
     seq_lens = np.diff(totals[np.concatenate([np.zeros(1, np.int64), ends])])
     for row_id, seq_len, text in zip(rows.row_ids.tolist(), seq_lens.tolist(), rows.texts, strict=True):
         yield {"row_id": row_id, "seq_len": seq_len, "prompt": text}

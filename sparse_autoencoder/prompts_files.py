@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparse_autoencoder.arrays import Ints
+from sparse_autoencoder.damaged_files import DAMAGE, readable
 from sparse_autoencoder.formats import check_schema
 from sparse_autoencoder.prompts import SCHEMA, RowTokens
 from sparse_autoencoder.recent import Recent
-from sparse_autoencoder.run_view import DAMAGE, readable
 from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import StoreFile
 

@@ -17,21 +17,22 @@ from typing import TYPE_CHECKING, Any
 from sparse_autoencoder.before_failures import forget_kept
 from sparse_autoencoder.chunk_attempts import HANGS, ChunkAttempts, EndOfProcessError
 from sparse_autoencoder.chunks import ChunkResult, failed_chunk
-from sparse_autoencoder.command import command_again
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failure_log import failure_log, shown
 from sparse_autoencoder.failures import Failure, attempt, reason
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.progress import say
 from sparse_autoencoder.publishing import check_outcome, publish
+from sparse_autoencoder.resume_command import command_again
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.run_watch import RunWatch, left_behind
-from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.states import remove_states, write_state
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.watchdog import PATIENCE_VARIABLE, Work, all_threads
-from sparse_autoencoder.windows import Chunk
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.main import Job
+    from sparse_autoencoder.job import Job
 
 EXIT_HUNG = 1
 

@@ -18,10 +18,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints, Mask
+from sparse_autoencoder.damaged_files import readable
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.prompts import RowTokens
 from sparse_autoencoder.prompts_files import Place, PromptsFiles
-from sparse_autoencoder.run_view import readable
-from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import NotFoundError
 from sparse_autoencoder.vocabulary import Vocabulary
 

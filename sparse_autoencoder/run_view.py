@@ -6,27 +6,19 @@ This file also has the sentences about a run's files that can't be read; it open
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from sparse_autoencoder.arrays import Ints, Mask
-from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.formats import NewerFormatError
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.overview import Overview, Statistics
 from sparse_autoencoder.ranking import Rankings, Selection
-from sparse_autoencoder.runs import RunFolder, RunMetadata
-from sparse_autoencoder.store import NotFoundError
+from sparse_autoencoder.runs import RunFolder
 
 if TYPE_CHECKING:
     from sparse_autoencoder.run_rows import RunRows
     from sparse_autoencoder.vocabulary import Vocabulary
-
-# what a cut, changed or foreign file gives
-DAMAGE = (pa.ArrowException, OSError, KeyError, IndexError, ValueError, TypeError)
+from sparse_autoencoder.damaged_files import readable
 
 
 class RunView(ABC):
@@ -78,22 +70,3 @@ class RunView(ABC):
         wanted = self.vocabulary.containing(text)
         with readable(self._folder, self._folder.vocabulary):  # which may lack a token
             return self.overview.tokens.any_of(wanted)
-
-
-@contextmanager
-def readable(folder: RunFolder, key: str) -> Iterator[None]:
-    """Say which file it is that can't be read; NotFoundError if the whole run is gone."""
-    try:
-        yield
-    except NotFoundError as error:
-        folder.read_metadata()  # raises the NotFoundError of a run that was deleted
-        raise unreadable(folder, key, "is missing") from error
-    except NewerFormatError as error:
-        raise SaescopeError(f"run {folder.run_id} can't be shown: {error}") from error
-    except DAMAGE as error:
-        raise unreadable(folder, key, "is damaged") from error
-
-
-def unreadable(folder: RunFolder, key: str, problem: str) -> SaescopeError:
-    """The error that a run can't be shown because of one of its files."""
-    return SaescopeError(f"run {folder.run_id} can't be shown, its file {key} {problem}: run it again")

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Self, TypeVar
 
 from sparse_autoencoder.chunks import chunk_name
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.rows import Record
 from sparse_autoencoder.watchdog import Action, Backstop, Watchdog, Work
-from sparse_autoencoder.windows import Chunk
 
 T = TypeVar("T")
 

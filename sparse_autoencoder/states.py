@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
-from sparse_autoencoder.runs import RunFolder, RunState
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.summary import Summary, SummarySpec
 
 KEPT = 2

@@ -15,13 +15,8 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.arrays import Ints, group_starts
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.examples import (
-    Examples,
-    Order,
-    ShortKeys,
-    SmallestDraw,
-    StrongestFirst,
-)
+from sparse_autoencoder.example_order import Order, ShortKeys, SmallestDraw, StrongestFirst
+from sparse_autoencoder.examples import Examples
 from sparse_autoencoder.metrics import Totals
 
 HISTOGRAM_BIN_WIDTH = 0.2

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sparse_autoencoder.arrays import bits_for, group_starts, stable_argsort
-from sparse_autoencoder.examples import Examples, activation_draws, token_draws
+from sparse_autoencoder.arrays import bits_for, group_starts, stable_argsort, starts_of
+from sparse_autoencoder.example_order import activation_draws, token_draws
+from sparse_autoencoder.examples import Examples
 from sparse_autoencoder.summary import Summary, SummarySpec
 
 Arrays = dict[str, NDArray[Any]]
@@ -133,7 +134,7 @@ def _examples(name: str, arrays: Arrays, seed: int) -> Examples:
         token=arrays[f"{name}.token"].astype(np.int32),
         text=arrays["window.text"][window],
         draw=activation_draws(draws, feature.astype(np.uint64)),
-        act_starts=np.concatenate([np.zeros(1, np.int64), np.cumsum(act_count)]),
+        act_starts=starts_of(act_count),
         act_position=act_position,
         act_value=act_value,
     )

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from sparse_autoencoder.arrays import Mask
-from sparse_autoencoder.run_view import readable
+from sparse_autoencoder.damaged_files import readable
 from sparse_autoencoder.runs import RunFolder
 
 

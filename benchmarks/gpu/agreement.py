@@ -20,10 +20,10 @@ from sparse_autoencoder import encoding, main
 from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.loading import load_tokens, open_rows
+from sparse_autoencoder.options import Precision, RunOptions
 from sparse_autoencoder.precision import check_precision
-from sparse_autoencoder.runs import Precision, RunOptions
+from sparse_autoencoder.row_chunks import Chunk, tokenise
 from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.windows import Chunk, tokenise
 
 _DEMO_ROWS, _RANDOM_ROWS, _QUICK_ROWS = 5_000, 1_500, 200
 

@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 
 from services.common.records import MergeProgress
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.limits import Limits, Part
+from sparse_autoencoder.limits import Limits
 from sparse_autoencoder.made_of import check_publishing
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.partial import Part
 from sparse_autoencoder.publishing import check_outcome, publish
-from sparse_autoencoder.runs import RunFolder, RunMetadata, RunState
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.summary import Summary
 
 

@@ -16,7 +16,7 @@ from services.common.messages import Message
 from services.common.ports import World
 from services.common.workspace import Workspace
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import PUBLISHED
+from sparse_autoencoder.metadata import PUBLISHED
 from sparse_autoencoder.store import NotFoundError
 
 SECOND_LOOK_S = 0.2  # a message that was just taken has its lease by then

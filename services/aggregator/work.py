@@ -21,8 +21,9 @@ from services.common.trying import OTHERS_FIRST_S, Moved, Progress, Trying
 from services.common.workspace import Workspace, now
 from sparse_autoencoder.errors import DamagedError, OtherVersionError, SaescopeError
 from sparse_autoencoder.failures import Failure
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.recent import Recent
-from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.states import remove_old_states, remove_states
 from sparse_autoencoder.store import NotFoundError
 

@@ -29,10 +29,10 @@ from services.api.routing import routes
 from services.api.types import ComparedFeature, ComparedRun, ComparedSide, Comparison
 from sparse_autoencoder.arrays import Mask
 from sparse_autoencoder.comparing import CONFIDENCE, LogRatios, log_ratios
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.ranking import ranked
 from sparse_autoencoder.reading import RunLibrary
 from sparse_autoencoder.run_view import RunView
-from sparse_autoencoder.runs import RunMetadata
 
 
 class CompareApi:

@@ -19,8 +19,9 @@ from services.common.workspace import now
 from sparse_autoencoder.before_failures import forget_kept, state_to_retry_from
 from sparse_autoencoder.errors import MixtureError, SaescopeError
 from sparse_autoencoder.made_of import check_publishing, check_recorded
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.reserving import take_run_id
-from sparse_autoencoder.runs import RunFolder, RunOptions, run_ids
+from sparse_autoencoder.runs import RunFolder, run_ids
 
 
 class ConflictError(SaescopeError):

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from services.api import types
 from services.api.parameters import Parameter, flag, integer, number, one_of, text, whole
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 
 Order = Literal["asc", "desc"]
 ComparedBy = Literal["certain", "log_ratio", "feature_id", "density_a", "density_b"]

@@ -13,7 +13,7 @@ from services.api.types import Option
 from services.common.flags import option_helps
 from services.common.sources import RULES, readable_by_name
 from sparse_autoencoder.hooks import LOCATIONS
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 
 MOST_FILES = 1000
 

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from services.common.sources import NotAllowedError
 from sparse_autoencoder.command import LARGEST_NUMBER
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 
 MAX_BODY_BYTES = 64 << 10
 _SHOWN_CHARS = 60  # of a value in an error

@@ -20,7 +20,9 @@ from services.common.records import Ingested, MergeProgress, ReadingProgress, Ru
 from services.common.workspace import Workspace, now
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.formats import NewerFormatError
-from sparse_autoencoder.runs import PUBLISHED, RunFolder, RunMetadata, RunOptions, run_ids
+from sparse_autoencoder.metadata import PUBLISHED, RunMetadata
+from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.runs import RunFolder, run_ids
 from sparse_autoencoder.store import NotFoundError, Store
 
 FAILED_AGAIN_S = 10.0  # for so long a finished run with failed chunks is taken to be so still

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.rows_hash import NOTHING_READ
-from sparse_autoencoder.runs import RunMetadata, RunOptions
 
 StopReason = Literal["cancelled", "failed", "deleted"]
 

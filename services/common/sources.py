@@ -16,7 +16,7 @@ from sparse_autoencoder import paths
 from sparse_autoencoder.corpus import FORMATS
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.hooks import LOCATIONS
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 
 RULES = {  # what the services take where the command takes more
     "source": "kaggle:owner/name[/versions/N][/file], or the path of a file below the data folder (CSV, TSV, JSONL, "

@@ -25,7 +25,8 @@ from services.common.records import (
 )
 from sparse_autoencoder.before_failures import forget_kept
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import NotFoundError, Store
 
 File = TypeVar("File", bound=BaseModel)

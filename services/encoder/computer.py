@@ -22,14 +22,24 @@ from sparse_autoencoder.devices import check_device
 from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.fingerprint import fingerprint
-from sparse_autoencoder.limits import Limits, Part
+from sparse_autoencoder.limits import Limits
 from sparse_autoencoder.loading import Models, contents_now, load_models, load_tokens, on_this_machine
-from sparse_autoencoder.made_of import Contents, check_recorded, check_same, check_tokens, contents_of
+from sparse_autoencoder.made_of import (
+    Contents,
+    OtherProcessorError,
+    check_processor,
+    check_recorded,
+    check_same,
+    check_tokens,
+    contents_of,
+)
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import Precision, RunOptions
+from sparse_autoencoder.partial import Part
 from sparse_autoencoder.precision import check_precision
-from sparse_autoencoder.processor import OtherProcessorError, check_processor, name_of
+from sparse_autoencoder.processor import name_of
 from sparse_autoencoder.prompts import chunk_from_parquet, chunk_tokens
 from sparse_autoencoder.recent import Recent
-from sparse_autoencoder.runs import Precision, RunMetadata, RunOptions
 
 MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
 NO_SUCH_DEVICE = "no such device"

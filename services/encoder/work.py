@@ -22,7 +22,8 @@ from services.common.workspace import Workspace
 from services.encoder.turns import Turns
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failures import Failure, attempt
-from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.store import NotFoundError
 
 PATIENCE_LOADING = 6  # models may have to be downloaded, which may take so many times as long as other work

@@ -12,11 +12,11 @@ from services.common.trying import Moved
 from services.ingest.work import DatasetChunk
 from sparse_autoencoder.corpus import Source
 from sparse_autoencoder.loading import Tokens, load_tokens, open_rows
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.prompts import chunk_to_parquet
+from sparse_autoencoder.row_chunks import read_chunks
 from sparse_autoencoder.rows import Record
 from sparse_autoencoder.rows_hash import ReadBefore, RunningHash
-from sparse_autoencoder.runs import RunOptions
-from sparse_autoencoder.windows import read_chunks
 
 
 class TokenisedSource:

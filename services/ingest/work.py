@@ -17,12 +17,11 @@ from services.common.ports import Hold, StoppingError, UnavailableError, World
 from services.common.records import Ingested, ReadingProgress
 from services.common.trying import OTHERS_FIRST_S, Moved, Progress, Trying
 from services.common.workspace import Workspace
-from sparse_autoencoder.changes import changes
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.failures import Failure
-from sparse_autoencoder.made_of import changed
+from sparse_autoencoder.made_of import changed, source_changes
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.rows_hash import NOTHING_READ, ReadBefore
-from sparse_autoencoder.runs import RunOptions
 
 HOLD_BACK_S = 0.5  # between two looks at whether there is room for another chunk
 
@@ -164,7 +163,7 @@ def _wait_for_room(space: Workspace, world: World, hold: Hold, moved: Moved) -> 
 
 
 def _check_same(before: ReadingProgress, dataset: Dataset) -> None:
-    if found := changes(before.source, dataset.source):
+    if found := source_changes(before.source, dataset.source):
         raise SaescopeError(f"the source changed while it was read ({found}): start a new run")
     if found := changed(before.tokens, dataset.tokens):
         raise SaescopeError(

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from demo.headlines import generate
 from services.api.app import create_app
 from sparse_autoencoder.main import run
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.commands import DEMO_SUBJECT, LAYER, write_random_autoencoder
 from tests.support.live_runs import LiveWriter

@@ -22,8 +22,8 @@ from services.api.answers import ERRORS
 from services.api.app import create_app
 from services.api.prompts_api import PromptsApi
 from sparse_autoencoder.main import run
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.runs import RunOptions
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.commands import DEMO_SUBJECT, LAYER, write_random_autoencoder
 from tests.support.live_runs import LiveWriter, published_twin

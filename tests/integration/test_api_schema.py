@@ -17,7 +17,9 @@ from services.api.app import create_app
 from services.common.ports import UnavailableError
 from services.common.records import Ingested, MergeProgress, ReadingProgress
 from services.common.workspace import Workspace
-from sparse_autoencoder.runs import FailedChunk, RunFolder, RunOptions
+from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.state import FailedChunk
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description

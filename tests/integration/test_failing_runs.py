@@ -20,9 +20,9 @@ from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
 from sparse_autoencoder.rows import Record
-from sparse_autoencoder.runs import RunState
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.windows import RowTokenizer
+from sparse_autoencoder.tokenizer import RowTokenizer
 from tests.support.commands import one_sentence
 from tests.support.faults import failing, when_encoding
 from tests.support.runs import World, files_of, make_world, read_json

@@ -8,7 +8,8 @@ import pytest
 
 from sparse_autoencoder.live import LiveRun
 from sparse_autoencoder.main import resume
-from sparse_autoencoder.reading import PublishedRun, RunLibrary
+from sparse_autoencoder.published_run import PublishedRun
+from sparse_autoencoder.reading import RunLibrary
 from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.live_runs import as_live, assert_shows_the_same, published_twin

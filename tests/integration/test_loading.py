@@ -14,8 +14,8 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.gpt2 import Gpt2
 from sparse_autoencoder.loading import load_models, load_tokens, open_rows
 from sparse_autoencoder.main import run
+from sparse_autoencoder.row_chunks import tokenise
 from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.windows import tokenise
 from tests.support.hf_cache import COMMIT, cache_entry
 from tests.support.runs import World, make_world
 

@@ -21,7 +21,7 @@ from services.common.ports import Service
 from services.common.records import Ingested, MergeProgress, RunRequest
 from services.common.workers import RedisWorkers
 from services.common.workspace import Workspace, now
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 from tests.support.api import Servers, running
 
 NO_AGGREGATOR = "no aggregator is running, so nothing is merged or looked after: start one, unless one is starting"

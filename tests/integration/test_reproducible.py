@@ -20,7 +20,7 @@ import pytest
 from sparse_autoencoder import command
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.runs import RunState
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.runs import World, files_of, interrupted_run, make_world, read_json
 

@@ -13,7 +13,8 @@ import pytest
 from sparse_autoencoder import command, main
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, retry_failed, run
-from sparse_autoencoder.runs import PUBLISHED, RunFolder
+from sparse_autoencoder.metadata import PUBLISHED
+from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.faults import failing, when_encoding
 from tests.support.runs import InterruptedStore, World, files_of, interrupted_run, make_world, read_json

@@ -22,10 +22,12 @@ from services.common.process import trying
 from services.common.records import Ingested, MergeProgress, RunRequest
 from services.common.workspace import Workspace, now
 from sparse_autoencoder.chunks import ChunkResult
-from sparse_autoencoder.limits import Part
 from sparse_autoencoder.made_of import PACKAGES, versions
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.partial import Part
 from sparse_autoencoder.publishing import publish
-from sparse_autoencoder.runs import RunMetadata, RunOptions, RunState
+from sparse_autoencoder.state import RunState
 from tests.support.api import PATIENCE_S, Servers, wait_until, waiting
 from tests.support.live_runs import LiveWriter
 

@@ -21,8 +21,9 @@ from services.common.workspace import Workspace
 from sparse_autoencoder import command
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.main import resume, run
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.runs import RunOptions, run_ids
+from sparse_autoencoder.runs import run_ids
 from sparse_autoencoder.store import DirectoryStore, NotFoundError, Store
 from tests.support.api import Servers, backend_without_servers
 from tests.support.runs import World, interrupted_run, read_json

@@ -22,13 +22,15 @@ from sparse_autoencoder import encoding
 from sparse_autoencoder.chunks import FEATURES_PER_ROW
 from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.encoding import Encoder
+from sparse_autoencoder.job import prepare
 from sparse_autoencoder.latents import LatentEncoder
-from sparse_autoencoder.main import prepare, run
+from sparse_autoencoder.main import run
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.row_chunks import Chunk, read_chunks
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.subject import Subject, load_subject
-from sparse_autoencoder.windows import Chunk, read_chunks
 from tests.support.oracle import (
     OracleFeature,
     OracleWindow,

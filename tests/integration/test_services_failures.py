@@ -25,7 +25,8 @@ from services.common.workspace import Workspace
 from services.encoder.computer import ModelComputer
 from services.encoder.work import Contribution
 from services.ingest.work import Dataset, ingest
-from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.inline import Inline
 from tests.support.runs import World, make_world

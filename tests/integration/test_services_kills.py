@@ -14,7 +14,7 @@ import pytest
 from services.common.leases import RedisLeases
 from services.common.names import encode_lease
 from sparse_autoencoder.main import run
-from sparse_autoencoder.runs import FailedChunk
+from sparse_autoencoder.state import FailedChunk
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.proxy import Point, S3Proxy
 from tests.support.runs import break_token, files_of, make_world, one_thread

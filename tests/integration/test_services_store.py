@@ -14,7 +14,8 @@ from services.common.celery_app import create_app
 from services.common.messages import Message
 from services.common.problems import Problems
 from services.common.queue import CeleryQueue
-from sparse_autoencoder.limits import Basis, Limits, Part
+from sparse_autoencoder.limits import Basis, Limits
+from sparse_autoencoder.partial import Part
 from sparse_autoencoder.summary import LastKeys
 from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options

@@ -16,7 +16,8 @@ from services.api.app import create_app
 from services.api.board import Backend
 from services.common.records import MergeProgress
 from services.common.workspace import Workspace, now
-from sparse_autoencoder.runs import FailedChunk, RunOptions, RunState
+from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.state import FailedChunk, RunState
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.summary import Summary
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting

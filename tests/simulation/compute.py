@@ -22,9 +22,12 @@ from services.common.trying import Moved
 from services.encoder.work import Contribution
 from services.ingest.work import DatasetChunk
 from sparse_autoencoder.errors import DamagedError, SaescopeError
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.rows_hash import NOTHING_READ, ReadBefore
-from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions
+from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.sealed import seal, unseal
+from sparse_autoencoder.state import FailedChunk
 from tests.simulation import examples
 from tests.simulation.examples import Examples, FakeLimits, example_of, to_basis, to_examples, to_text
 from tests.simulation.faults import STALL_S, Script

@@ -19,7 +19,8 @@ from services.common.workspace import Workspace, now
 from services.encoder import work as encoder
 from services.ingest import work as ingest
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import RunFolder, RunMetadata
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.states import remove_old_states
 from tests.simulation import examples
 from tests.simulation.compute import Compute, FakeState

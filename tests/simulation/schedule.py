@@ -24,7 +24,7 @@ from services.common.workspace import Workspace
 from services.encoder.work import ChunkEncoder
 from services.ingest.work import ingest
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 from tests.simulation.checks import Checks
 from tests.simulation.compute import Compute, FakeState
 from tests.simulation.faults import (

@@ -26,7 +26,7 @@ from services.common.problems import Problems
 from services.common.settings import Settings, read_settings
 from services.common.workspace import Workspace, now
 from services.common.world import real_workers, real_world
-from sparse_autoencoder.runs import RunMetadata
+from sparse_autoencoder.metadata import RunMetadata
 from sparse_autoencoder.store import DirectoryStore, Store
 from tests.support.servers import RedisServer, S3Server, environment_of
 from tests.support.waiting import wait_until as wait_until

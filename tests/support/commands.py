@@ -19,7 +19,7 @@ import torch
 from demo.headlines import generate
 from sparse_autoencoder.main import run
 from sparse_autoencoder.model import Autoencoder, TopK
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.store import DirectoryStore
 
 DEMO_SUBJECT = Path(__file__).parents[2] / "demo" / "subject"

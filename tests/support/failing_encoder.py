@@ -16,7 +16,7 @@ from services.common.trying import Moved
 from services.encoder.__main__ import work
 from services.encoder.computer import ModelComputer
 from services.encoder.work import Contribution
-from sparse_autoencoder.runs import RunMetadata
+from sparse_autoencoder.metadata import RunMetadata
 
 
 class FailingComputer(ModelComputer):

@@ -10,7 +10,8 @@ from unittest import mock
 from sparse_autoencoder import chunk_attempts, chunks
 from sparse_autoencoder.chunks import ChunkResult
 from sparse_autoencoder.encoding import Encoder
-from sparse_autoencoder.windows import Chunk, TokenPolicy
+from sparse_autoencoder.row_chunks import Chunk
+from sparse_autoencoder.token_policy import TokenPolicy
 
 Happen = Callable[[int], None]
 

@@ -23,7 +23,8 @@ from services.encoder.computer import ModelComputer
 from services.encoder.work import ChunkEncoder, Computer, Encoded
 from services.ingest.dataset import open_dataset
 from services.ingest.work import ingest
-from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.store import Store
 
 

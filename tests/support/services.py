@@ -27,7 +27,7 @@ from services.common.records import RunRequest
 from services.common.settings import read_settings
 from services.common.workspace import Workspace
 from sparse_autoencoder.main import run
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.store import DirectoryStore, Store
 from tests.support.proxy import S3Proxy
 from tests.support.runs import World, files_of, make_world, one_thread

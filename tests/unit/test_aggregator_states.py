@@ -22,10 +22,10 @@ from services.common.records import Ingested, RunRequest
 from services.common.trying import Reported, Trying
 from services.common.workspace import Workspace
 from sparse_autoencoder.chunks import ChunkResult
-from sparse_autoencoder.limits import Part
 from sparse_autoencoder.made_of import PUBLISHING, versions
+from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.partial import Part
 from sparse_autoencoder.rows_hash import NOTHING_READ, chained
-from sparse_autoencoder.runs import RunOptions
 from sparse_autoencoder.store import DirectoryStore
 from tests.support.live_runs import LiveWriter
 

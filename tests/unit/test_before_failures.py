@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sparse_autoencoder.before_failures import forget_kept, keep_before, state_to_retry_from
-from sparse_autoencoder.runs import FailedChunk, RunFolder, RunState
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.state import FailedChunk, RunState
 from sparse_autoencoder.states import remove_states, write_state
 from sparse_autoencoder.store import DirectoryStore
 from sparse_autoencoder.summary import Summary, SummarySpec

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from benchmarks.summary_speed import make_block
 from sparse_autoencoder import arrays, blocks, device_arrays, device_blocks
-from sparse_autoencoder.blocks import SparseActivations
 from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.numpy_blocks import SparseActivations
 from sparse_autoencoder.summarising import summarise_blocks
 from sparse_autoencoder.summary import SummarySpec
 from sparse_autoencoder.windows import Windows

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from sparse_autoencoder import encoding
-from sparse_autoencoder.blocks import SparseActivations
 from sparse_autoencoder.encoding import EncodedChunk, Encoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.numpy_blocks import SparseActivations
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.windows import Chunk, TokenPolicy, Windows, windows_of
+from sparse_autoencoder.token_policy import TokenPolicy
+from sparse_autoencoder.windows import Windows, windows_of
 from tests.support.same_bits import assert_same_bits
 
 WIDTH, N_LATENTS, LENGTHS = 24, 64, 8

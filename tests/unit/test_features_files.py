@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparse_autoencoder.features_files import EXAMPLE, FeaturesFiles, to_parquet
+from sparse_autoencoder.features_file import EXAMPLE, to_parquet
+from sparse_autoencoder.features_files import FeaturesFiles
 from sparse_autoencoder.overview import HISTOGRAM
 from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.vocabulary import Vocabulary

@@ -12,8 +12,8 @@ import torch
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.fingerprint import fingerprint, hash_of_results
+from sparse_autoencoder.options import Precision
 from sparse_autoencoder.processor import cpu_model, name_of
-from sparse_autoencoder.runs import Precision
 from tests.support.runs import interrupted_run, make_world, one_thread
 
 REPOSITORY = Path(__file__).resolve().parents[2]

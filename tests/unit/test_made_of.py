@@ -9,7 +9,9 @@ import pytest
 from sparse_autoencoder.errors import MixtureError
 from sparse_autoencoder.made_of import (
     PACKAGES,
+    OtherProcessorError,
     changed,
+    check_processor,
     check_publishing,
     check_same,
     check_tokens,
@@ -17,8 +19,8 @@ from sparse_autoencoder.made_of import (
     tokens_made_of,
     versions,
 )
-from sparse_autoencoder.processor import OtherProcessorError, check_processor
-from sparse_autoencoder.runs import RunMetadata, RunOptions
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
 from tests.support.live_runs import metadata_of
 
 ONE, TWO, THREE = ("1" * 64, "2" * 64, "3" * 64)

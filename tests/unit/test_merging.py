@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder import summary_bytes
 from sparse_autoencoder.arrays import matches
-from sparse_autoencoder.examples import Examples, Order, SmallestDraw, StrongestFirst
+from sparse_autoencoder.example_order import Order, SmallestDraw, StrongestFirst
+from sparse_autoencoder.examples import Examples
 from sparse_autoencoder.summary import Summary, SummarySpec
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import datasets, summarise

@@ -9,7 +9,7 @@ import pytest
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.rows import Record, Row, SkippedRow
 from sparse_autoencoder.rows_hash import ReadBefore, RunningHash, hash_of_records
-from sparse_autoencoder.runs import RunState
+from sparse_autoencoder.state import RunState
 from sparse_autoencoder.summary import Summary, SummarySpec
 
 CHUNKS: list[list[Record]] = [

@@ -10,7 +10,10 @@ from services.api.run_files import FAILED_AGAIN_S, RunFiles
 from services.common.ports import UnavailableError
 from services.common.records import RunRequest
 from services.common.workspace import Workspace
-from sparse_autoencoder.runs import FailedChunk, RunFolder, RunMetadata, RunOptions
+from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.runs import RunFolder
+from sparse_autoencoder.state import FailedChunk
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
 
 CREATED = "2026-01-01T00:00:00+00:00"

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.live import load_live
+from sparse_autoencoder.options import RunOptions
 from sparse_autoencoder.prompts import to_parquet
 from sparse_autoencoder.prompts_files import PromptsFiles
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.rows import SkippedRow
 from sparse_autoencoder.run_rows import RowPage, RunRows, containing
 from sparse_autoencoder.run_view import RunView
-from sparse_autoencoder.runs import RunFolder, RunOptions
+from sparse_autoencoder.runs import RunFolder
 from sparse_autoencoder.store import DirectoryStore, NotFoundError
 from sparse_autoencoder.vocabulary import Vocabulary
-from sparse_autoencoder.windows import Chunk
 from tests.support.live_runs import VOCABULARY, LiveWriter, metadata_of, published_twin
 from tests.support.watched_store import WatchedStore
 

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from services.aggregator.merging import MergedState, SummaryMerging
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
-from sparse_autoencoder.limits import Limits, Part
+from sparse_autoencoder.limits import Limits
+from sparse_autoencoder.partial import Part
 from sparse_autoencoder.prompts import chunk_from_parquet, chunk_to_parquet
+from sparse_autoencoder.row_chunks import Chunk
 from sparse_autoencoder.rows import SkippedRow
-from sparse_autoencoder.runs import FailedChunk, RunState
 from sparse_autoencoder.sealed import FORMAT, seal, unseal
+from sparse_autoencoder.state import FailedChunk, RunState
 from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.windows import Chunk
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import summarise
 

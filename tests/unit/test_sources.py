@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.sources import NotAllowedError, allowed, readable_by_name
-from sparse_autoencoder.runs import RunOptions
+from sparse_autoencoder.options import RunOptions
 
 
 @pytest.fixture

@@ -17,14 +17,8 @@ from transformers import AutoModelForCausalLM, GPT2Model
 from sparse_autoencoder.batch_layout import Layout
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.gpt2 import ACTIVATIONS
-from sparse_autoencoder.subject import (
-    LOCATIONS,
-    BridgeSubject,
-    Subject,
-    distinct_activations,
-    hook_name,
-    load_subject,
-)
+from sparse_autoencoder.subject import LOCATIONS, Subject, distinct_activations, hook_name, load_subject
+from sparse_autoencoder.transformer_lens import BridgeSubject
 from tests.support.hf_cache import random_weights, write_random_gpt2, write_weights
 
 PLAIN: dict[str, Any] = {

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from torch.overrides import TorchFunctionMode
 
 from benchmarks.summary_speed import make_block
-from sparse_autoencoder.blocks import Activations, RowFeatures, SparseActivations
+from sparse_autoencoder.blocks import Activations, RowFeatures
 from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.numpy_blocks import SparseActivations
 from sparse_autoencoder.summarising import NoRoomError, Room, summarise_blocks
 from sparse_autoencoder.summary import Summary, SummarySpec
 from sparse_autoencoder.windows import Windows

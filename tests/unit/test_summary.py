@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder import blocks, examples, summary_bytes
-from sparse_autoencoder.blocks import BlockSummariser, SparseActivations
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.examples import Examples
+from sparse_autoencoder.numpy_blocks import BlockSummariser, SparseActivations
 from sparse_autoencoder.summary import Summary, SummarySpec
 from tests.support import oracle
 from tests.support.oracle import OracleWindow

@@ -18,9 +18,12 @@ from tokenizers.pre_tokenizers import Split
 
 from sparse_autoencoder import windows
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.row_chunks import Chunk, read_chunks, tokenise
 from sparse_autoencoder.rows import Record, Row, SkippedRow
 from sparse_autoencoder.rows_hash import hash_of_records
-from sparse_autoencoder.windows import Chunk, RowTokenizer, TokenPolicy, Windows, cut_windows, read_chunks, tokenise
+from sparse_autoencoder.token_policy import TokenPolicy
+from sparse_autoencoder.tokenizer import RowTokenizer
+from sparse_autoencoder.windows import Windows, cut_windows
 from tests.support.gpt2_tokenizer import END_OF_TEXT
 from tests.support.oracle import cut_row
 from tests.support.runs import tiny_tokenizer

@@ -1,0 +1,29 @@
+"""Which column of a dataset holds the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sparse_autoencoder.errors import SaescopeError
+
+PREFERRED_COLUMNS = ("title", "text")
+
+
+def choose_text_column(columns: Sequence[str], wanted: str | None, name: str) -> str:
+    """The column that holds the text: the wanted one, else `title`, else `text`, else the only one there is.
+
+    Raises SaescopeError, which lists the columns, if it doesn't exist, isn't clear, or occurs more than once.
+    """
+    existing = ", ".join(f"'{column}'" for column in columns)
+    chosen = wanted
+    if chosen is None:
+        chosen = next((column for column in PREFERRED_COLUMNS if column in columns), None)
+    if chosen is None and len(columns) == 1:
+        chosen = columns[0]
+    if chosen is None:
+        raise SaescopeError(f"{name} has no column 'title' or 'text'; name one with --text-column: {existing}")
+    if chosen not in columns:
+        raise SaescopeError(f"{name} has no column '{chosen}'; its columns are {existing}")
+    if columns.count(chosen) > 1:
+        raise SaescopeError(f"{name} has more than one column '{chosen}'; rename all but the one to read")
+    return chosen
