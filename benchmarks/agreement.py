@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.results import Hardware
-from sparse_autoencoder.arrays import Ints
-from sparse_autoencoder.examples import Examples
-from sparse_autoencoder.metrics import FEATURE_METRICS, Floats
-from sparse_autoencoder.summary import Summary
+from sparse_autoencoder.summaries.examples import Examples
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS, Floats
+from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.utils.arrays import Ints
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 

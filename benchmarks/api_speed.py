@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.synthetic_run import write_run
-from sparse_autoencoder.command import at_least
-from sparse_autoencoder.features_file import FEATURES_PER_FILE
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.cli import at_least
+from sparse_autoencoder.runs.features_file import FEATURES_PER_FILE
+from sparse_autoencoder.runs.store import DirectoryStore
 
 RUN, N_FEATURES, N_ROWS = "20300101-000000_run-001", 32_768, 60_000
 LARGE_RUN, N_LARGE, N_LARGE_ROWS = "20300101-000000_run-002", 131_072, 20_000

@@ -45,8 +45,8 @@ from benchmarks.targets import (
     report,
 )
 from benchmarks.timing import timed
-from sparse_autoencoder.command import at_least
-from sparse_autoencoder.transformer_lens import BridgeSubject
+from sparse_autoencoder.cli import at_least
+from sparse_autoencoder.subjects.transformer_lens import BridgeSubject
 
 LONG_CHUNK_ROWS = {"cpu": 10_000, "cuda": 100_000}
 

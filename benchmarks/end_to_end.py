@@ -25,19 +25,21 @@ import torch
 from benchmarks.headlines import Work
 from benchmarks.results import RunShares
 from benchmarks.setting import Target, multiplying_as
-from sparse_autoencoder import blocks, chunks, device_blocks, main, run_ending, runs, states, store, summary
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.pipeline import chunk_result, run_ending, single_process
+from sparse_autoencoder.runs import folder, saved_states, state, store
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.summaries import numpy_blocks, summary, torch_blocks
 
 _SUMMARISING = (
-    (blocks.BlockSummariser, ("__init__", "unrounded", "row_features")),
-    (device_blocks.DeviceSummariser, ("__init__", "unrounded", "row_features")),
+    (numpy_blocks.BlockSummariser, ("__init__", "unrounded", "row_features")),
+    (torch_blocks.DeviceSummariser, ("__init__", "unrounded", "row_features")),
     (summary.Summary, ("merge",)),
 )
 _STORING: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (runs.RunState, ("merge",)),
-    (runs.RunFolder, ("write_vocabulary",)),
-    (states, ("write_state",)),
+    (state.RunState, ("merge",)),
+    (folder.RunFolder, ("write_vocabulary",)),
+    (saved_states, ("write_state",)),
     (store.DirectoryStore, ("put",)),
 )
 
@@ -90,7 +92,7 @@ def run_once(options: RunOptions, target: Target) -> Run:
     with tempfile.TemporaryDirectory() as folder, multiplying_as(target), _watched() as calls:
         held = _held_on_device(target)
         with contextlib.redirect_stderr(io.StringIO()):  # the progress bar
-            metadata = main.run(options, store.DirectoryStore(Path(folder)))
+            metadata = single_process.run(options, store.DirectoryStore(Path(folder)))
         end, processor_s = time.perf_counter(), time.process_time()
     if metadata.status != "complete":
         raise SystemExit(f"the run is {metadata.status}: {metadata.failed_chunks}")
@@ -144,8 +146,8 @@ def _watched() -> Iterator[Calls]:
         calls.processor_s_at_loaded = time.process_time()
 
     with ExitStack() as stack:
-        _note(stack, main, "prepare", loaded)
-        _note(stack, chunks, "encode_chunk", calls.encoding.append)
+        _note(stack, single_process, "prepare", loaded)
+        _note(stack, chunk_result, "encode_chunk", calls.encoding.append)
         _note(stack, run_ending, "publish", calls.publishing.append)
         for owners, note in ((_SUMMARISING, calls.summarising.append), (_STORING, calls.storing.append)):
             for owner, names in owners:

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from sparse_autoencoder.corpus import Record, Row, open_source
-from sparse_autoencoder.row_chunks import Chunk, tokenise
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.tokenizer import RowTokenizer
-from sparse_autoencoder.windows import Windows, cut_windows
+from sparse_autoencoder.data.source import Record, Row, open_source
+from sparse_autoencoder.tokens.chunks import Chunk, tokenise
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.tokenizer import RowTokenizer
+from sparse_autoencoder.tokens.windows import Windows, cut_windows
 
 
 @dataclass(frozen=True)

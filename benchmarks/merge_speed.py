@@ -24,19 +24,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.arrays import ranges
-from sparse_autoencoder.blocks import BLOCK_TOKENS
-from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.limits import Limits
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.partial import Part
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.state import RunState
-from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.summarising import summarise_blocks
-from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import Windows, windows_of
+from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.runs.example_limits import Limits
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.summaries.blocks import BLOCK_TOKENS
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import Windows, windows_of
+from sparse_autoencoder.utils.arrays import ranges
 
 TARGET_TOKENS_PER_S = 300_000
 SAVE_EVERY_S = 5.0

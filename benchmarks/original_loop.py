@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sparse_autoencoder.hooks import hook_name
 from sparse_autoencoder.model import Autoencoder
+from sparse_autoencoder.subjects.hook_points import hook_name
 
 TOP_TOKENS = 20  # kept for each feature
 FEATURES_PER_TOKEN = 5  # that may enter a feature's heap

@@ -17,11 +17,11 @@ from statistics import median
 import pyarrow as pa
 
 from benchmarks.merge_speed import SPEC, make_parts
-from sparse_autoencoder.limits import Limits
-from sparse_autoencoder.partial import Part
-from sparse_autoencoder.state import RunState
-from sparse_autoencoder.summary import Summary
-from sparse_autoencoder.summary_bytes import stored_arrays
+from sparse_autoencoder.runs.example_limits import Limits
+from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.summaries.summary_bytes import stored_arrays
 
 TOLD = (1, 10, 30, 100)
 REPEATS = 5

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.transformer_lens import BridgeSubject
+from sparse_autoencoder.subjects.transformer_lens import BridgeSubject
 
 TOP_TOKENS = 20  # kept for each feature
 BATCH_ROWS = {"cpu": 32, "cuda": 256}  # whose latents exist at once

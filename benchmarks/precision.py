@@ -27,17 +27,17 @@ from benchmarks.results import FOLDER, PRECISION_FILE, Hardware
 from benchmarks.setting import FULL, QUICK, Scale, Setting, Target
 from benchmarks.tf32 import emulated
 from services.cli import DEMO_ROWS
-from sparse_autoencoder.blocks import Activations
-from sparse_autoencoder.checkpoints import load_autoencoder
-from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.device_blocks import DeviceActivations
-from sparse_autoencoder.encoding import Encoder
-from sparse_autoencoder.loading import load_models, load_tokens, open_rows
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.options import Precision, RunOptions
-from sparse_autoencoder.row_chunks import Chunk, tokenise
-from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.windows import Windows
+from sparse_autoencoder.autoencoders.checkpoints import load_autoencoder
+from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.pipeline.encoder import Encoder
+from sparse_autoencoder.pipeline.loading import load_models, load_tokens, open_rows
+from sparse_autoencoder.runs.options import Precision, RunOptions
+from sparse_autoencoder.summaries.blocks import Activations
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
+from sparse_autoencoder.tokens.chunks import Chunk, tokenise
+from sparse_autoencoder.tokens.windows import Windows
 
 REFERENCE: Precision = "float64"
 COMPARED: tuple[Precision, ...] = ("float32", "tf32", "bfloat16")

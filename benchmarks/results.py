@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from sparse_autoencoder.processor import cpu_model
+from sparse_autoencoder.pipeline.processor import cpu_model
 
 FOLDER = Path(__file__).parent / "results"
 PRECISION_FILE = "precision.json"  # what benchmarks.precision found

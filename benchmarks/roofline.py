@@ -17,7 +17,7 @@ import torch
 from benchmarks.headlines import Work, block_shapes, flop
 from benchmarks.setting import PRECISIONS, Target, multiplying_as
 from benchmarks.timing import now
-from sparse_autoencoder.linear import Linear
+from sparse_autoencoder.kernels.linear import Linear
 
 Layout = Literal["as it is", "transposed", "packed"]
 _LAYOUTS: tuple[Layout, ...] = ("as it is", "transposed", "packed")

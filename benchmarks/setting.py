@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from demo.headlines import write_csv
-from sparse_autoencoder.hub import tokenizer_file
+from sparse_autoencoder.kernels.precision import dtype_of, multiplying
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.options import Precision, RunOptions
-from sparse_autoencoder.precision import dtype_of, multiplying
-from sparse_autoencoder.subject import Subject, load_subject
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.tokenizer import RowTokenizer
+from sparse_autoencoder.runs.options import Precision, RunOptions
+from sparse_autoencoder.subjects.hub import tokenizer_file
+from sparse_autoencoder.subjects.subject import Subject, load_subject
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from tests.support.commands import write_random_autoencoder
 from tests.support.gpt2_tokenizer import write_tokenizer
 from tests.support.hf_cache import GPT2_SMALL, write_random_gpt2

@@ -21,20 +21,20 @@ from benchmarks.results import Record
 from benchmarks.roofline import Roofline
 from benchmarks.setting import LOCATION, PRECISIONS, Setting, Target, multiplying_as
 from benchmarks.timing import timed
-from sparse_autoencoder.blocks import BLOCK_TOKENS, RowFeatures
-from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.encoding import Encoder, batch_tokens
-from sparse_autoencoder.latents import LatentEncoder
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.prompts import to_parquet
-from sparse_autoencoder.row_chunks import tokenise
-from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.subject import Subject
-from sparse_autoencoder.summarising import summarise_blocks
-from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.top_k import top_k
-from sparse_autoencoder.wide import row_tiles
-from sparse_autoencoder.windows import Windows, cut_windows
+from sparse_autoencoder.autoencoders.latents import LatentEncoder
+from sparse_autoencoder.kernels.tiled_product import row_tiles
+from sparse_autoencoder.kernels.top_k import top_k
+from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.pipeline.encoder import Encoder, batch_tokens
+from sparse_autoencoder.runs.rows_file import to_parquet
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.subjects.subject import Subject
+from sparse_autoencoder.summaries.blocks import BLOCK_TOKENS, RowFeatures
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.tokens.chunks import tokenise
+from sparse_autoencoder.tokens.windows import Windows, cut_windows
 
 _SKEW = 2.5  # feature numbers are a uniform number to this power: few fire often, most rarely
 

@@ -13,13 +13,13 @@ import time
 
 import numpy as np
 
-from sparse_autoencoder.blocks import BLOCK_TOKENS
-from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.summarising import summarise_blocks
-from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import Windows, windows_of
+from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.summaries.blocks import BLOCK_TOKENS
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import Windows, windows_of
 
 BLOCKS_PER_CHUNK = 3
 TOKENS_PER_ROW = 16

@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.merge_speed import ROWS_PER_CHUNK, Rows, blocks_of, frequencies, make_rows
-from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.command import at_least
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.prompts import to_parquet
-from sparse_autoencoder.publishing import publish
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.state import RunState
-from sparse_autoencoder.store import DirectoryStore, Store
-from sparse_autoencoder.summarising import summarise_blocks
-from sparse_autoencoder.summary import Summary
-from sparse_autoencoder.windows import cut_windows
+from sparse_autoencoder.cli import at_least
+from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.publishing import publish
+from sparse_autoencoder.runs.rows_file import to_parquet
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.store import DirectoryStore, Store
+from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
+from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.tokens.windows import cut_windows
 from tests.support.live_runs import metadata_of
 
 FEATURES = 32_768

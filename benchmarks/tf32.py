@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sparse_autoencoder import latents
-from sparse_autoencoder.linear import Linear
+from sparse_autoencoder.autoencoders import latents
+from sparse_autoencoder.kernels.linear import Linear
 
 _HALF, _KEPT = 1 << 12, -1 << 13  # of the last bit that is kept; the bits that are
 

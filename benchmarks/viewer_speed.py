@@ -31,8 +31,8 @@ from benchmarks.api_speed import LARGE_RUN, N_FEATURES, N_LARGE, N_LARGE_ROWS, N
 from benchmarks.synthetic_run import write_run
 from benchmarks.viewer_timing import Feature, Frames, Viewer
 from services.cli import VIEWER
-from sparse_autoencoder.command import at_least
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.cli import at_least
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.bundle import MOST_KB, javascript_kb
 from tests.e2e.chromium import launched
 from tests.e2e.serving import serving

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.submit import add_submit_arguments, submit_command
-from sparse_autoencoder.command import DESCRIPTION, add_run_parser_arguments, at_least, guarded, run_command
+from services.client.submit import add_submit_arguments, submit_command
+from sparse_autoencoder.cli import DESCRIPTION, add_run_parser_arguments, at_least, guarded, run_command
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.resume_command import DEFAULT_OUTPUT
+from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 VIEWER = REPOSITORY / "services" / "viewer" / "dist"
@@ -94,10 +94,10 @@ def _serve_command(args: argparse.Namespace) -> int:
 def _demo_command(args: argparse.Namespace) -> int:
     import demo
     from demo.headlines import write_csv
-    from services.api.server import listening_socket
-    from sparse_autoencoder import main as runs
-    from sparse_autoencoder.options import RunOptions
-    from sparse_autoencoder.store import DirectoryStore
+    from services.api.http.server import listening_socket
+    from sparse_autoencoder.pipeline import single_process as runs
+    from sparse_autoencoder.runs.options import RunOptions
+    from sparse_autoencoder.runs.store import DirectoryStore
 
     listening_socket(args.host, args.port).close()  # a port in use is better known before the work than after it
     headlines = args.output / "demo-headlines.csv"
@@ -123,9 +123,9 @@ def _demo_command(args: argparse.Namespace) -> int:
 def serve(runs: Path, host: str, port: int) -> int:
     """Serve the API and the viewer on a folder of runs until interrupted."""
     from services.api.app import create_app
-    from services.api.server import listening_socket, serve_app
-    from sparse_autoencoder.reading import RunLibrary
-    from sparse_autoencoder.store import DirectoryStore
+    from services.api.http.server import listening_socket, serve_app
+    from sparse_autoencoder.reading.run_library import RunLibrary
+    from sparse_autoencoder.runs.store import DirectoryStore
 
     if not runs.is_dir():
         raise SaescopeError(f"there is no folder {runs}: make runs with `saescope run`, or say --runs FOLDER")

@@ -16,14 +16,14 @@ from benchmarks.agreement import Agreement, compare
 from benchmarks.gpu.situation import Situation
 from benchmarks.precision import encode
 from benchmarks.setting import Target
-from sparse_autoencoder import encoding, main
-from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.loading import load_tokens, open_rows
-from sparse_autoencoder.options import Precision, RunOptions
-from sparse_autoencoder.precision import check_precision
-from sparse_autoencoder.row_chunks import Chunk, tokenise
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.kernels.precision import check_precision
+from sparse_autoencoder.pipeline import encoder, single_process
+from sparse_autoencoder.pipeline.loading import load_tokens, open_rows
+from sparse_autoencoder.runs.options import Precision, RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
+from sparse_autoencoder.tokens.chunks import Chunk, tokenise
 
 _DEMO_ROWS, _RANDOM_ROWS, _QUICK_ROWS = 5_000, 1_500, 200
 
@@ -110,12 +110,12 @@ def _summarised_as_on_a_device(situation: Situation) -> Iterator[None]:
     if situation.has_gpu:
         yield
         return
-    with mock.patch.object(encoding, "activations_of", DeviceActivations):
+    with mock.patch.object(encoder, "activations_of", DeviceActivations):
         yield
 
 
 def _run(options: RunOptions, folder: Path) -> Path:
-    metadata = main.run(options, DirectoryStore(folder))
+    metadata = single_process.run(options, DirectoryStore(folder))
     if metadata.status != "complete":
         raise RuntimeError(f"the run is {metadata.status}: {metadata.failed_chunks}")
     return folder / metadata.run_id

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.gpu.situation import Situation
 from benchmarks.results import Hardware
-from sparse_autoencoder.devices import check_device
+from sparse_autoencoder.kernels.devices import check_device
 
 
 def machine(situation: Situation) -> None:

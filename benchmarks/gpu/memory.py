@@ -11,14 +11,14 @@ from benchmarks.gpu.situation import Situation
 from benchmarks.headlines import read_records, windows_of_rows
 from benchmarks.setting import LOCATION, Target
 from benchmarks.stages import equal_batches
-from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.encoding import BLOCK_ACTIVATIONS, Encoder
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.options import Precision
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.subject import Subject
-from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.windows import Windows, cut_windows
+from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.pipeline.encoder import BLOCK_ACTIVATIONS, Encoder
+from sparse_autoencoder.runs.options import Precision
+from sparse_autoencoder.subjects.subject import Subject
+from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.tokens.windows import Windows, cut_windows
 
 _DENSE = 300  # latents active at a token, about
 _SOME = 256  # vectors, from which follows what bias makes so many active

@@ -14,10 +14,10 @@ from benchmarks.gpu.situation import Situation
 from benchmarks.headlines import distinct_rows, windows_of_rows
 from benchmarks.setting import LOCATION, Target
 from benchmarks.timing import now
-from sparse_autoencoder.blocks import Activations
-from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.encoding import Encoder
-from sparse_autoencoder.summary import SummarySpec
+from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.pipeline.encoder import Encoder
+from sparse_autoencoder.summaries.blocks import Activations
+from sparse_autoencoder.summaries.summary import SummarySpec
 
 _SHOWN = 25  # of each part of the work
 _NAME_CHARS = 200

@@ -10,13 +10,13 @@ import torch
 from benchmarks.gpu.situation import Situation
 from benchmarks.summary_speed import make_block
 from benchmarks.timing import timed
-from sparse_autoencoder.blocks import Activations, RowFeatures
-from sparse_autoencoder.device_blocks import DeviceActivations
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.summarising import Room, summarise_blocks
-from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import Windows, windows_of
+from sparse_autoencoder.summaries.blocks import Activations, RowFeatures
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summarise_blocks import Room, summarise_blocks
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import Windows, windows_of
 from tests.support.same_bits import assert_same_bits
 
 FEATURES = 32_768

@@ -6,19 +6,19 @@ import logging
 import sys
 import threading
 
-from services.aggregator.merging import SummaryMerging
-from services.aggregator.watch import Watch
-from services.aggregator.work import Aggregator, Merged
-from services.common import metrics, names
-from services.common.celery_app import QUEUES, create_app
-from services.common.fresh import something_worked
+from services.aggregator.merge_and_publish import Aggregator, Merged
+from services.aggregator.reconcile_loop import Watch
+from services.aggregator.summary_merging import SummaryMerging
+from services.common import lease_names, prometheus_metrics
+from services.common.connections import real_world
 from services.common.logs import about, log
-from services.common.messages import Message
-from services.common.process import noting, trying, with_settings
-from services.common.queue import CeleryQueue
+from services.common.process.fresh_process import something_worked
+from services.common.process.service_main import noting, trying, with_settings
 from services.common.settings import Settings
-from services.common.worker import run_worker
-from services.common.world import real_world
+from services.common.tasks.celery_app import QUEUES, create_app
+from services.common.tasks.messages import Message
+from services.common.tasks.queue import CeleryQueue
+from services.common.tasks.worker import run_worker
 from sparse_autoencoder.errors import SaescopeError
 
 
@@ -50,7 +50,7 @@ def _report(run_id: str, merged: Merged) -> None:
         log("state damaged", logging.WARNING, run=run_id, problem=problem, going_on_from_chunk=merged.next_chunk)
     first = merged.next_chunk - len(merged.chunk_seconds)
     for chunk, seconds in enumerate(merged.chunk_seconds, first):
-        metrics.CHUNK_SECONDS.labels("merge").observe(seconds)
+        prometheus_metrics.CHUNK_SECONDS.labels("merge").observe(seconds)
         log("chunk merged", run=run_id, chunk=chunk, seconds=round(seconds, 3))
     if merged.finished:
         log("run finished", run=run_id, seconds=round(merged.seconds, 3), save_seconds=round(merged.save_seconds, 3))
@@ -66,10 +66,10 @@ def watch(settings: Settings, stopping: threading.Event) -> None:
     queues = CeleryQueue(create_app(settings))  # the port Queue tells no depths, as only this process needs them
     while not stopping.wait(settings.reap_every_s):
         try:
-            queues.show_taken("encode", world.leases.held(names.ENCODE_LEASES))
+            queues.show_taken("encode", world.leases.held(lease_names.ENCODE_LEASES))
             sent = watching.look()
             for queue in QUEUES:
-                metrics.QUEUE_DEPTH.labels(queue).set(queues.depth(queue))
+                prometheus_metrics.QUEUE_DEPTH.labels(queue).set(queues.depth(queue))
         except SaescopeError as error:
             log("can't watch", logging.WARNING, problem=str(error))
             continue
@@ -78,9 +78,9 @@ def watch(settings: Settings, stopping: threading.Event) -> None:
         for message in sent.messages:
             lost = message in sent.lost
             if message.task == "encode":
-                metrics.RETRIES.inc()
+                prometheus_metrics.RETRIES.inc()
             if lost:
-                metrics.LEASE_LOSSES.inc()
+                prometheus_metrics.LEASE_LOSSES.inc()
             log("sent again", **about(message), worker_lost=lost)
 
 

@@ -9,17 +9,17 @@ import sys
 from collections.abc import Sequence
 
 from services.api.app import create_app
-from services.api.board import Backend
-from services.api.control import Control
-from services.api.first_run import start_first_run
-from services.api.server import listening_socket, serve_app
+from services.api.http.server import listening_socket, serve_app
+from services.api.runs.first_run import start_first_run
+from services.api.runs.run_changes import Control
+from services.api.runs.run_entries import Backend
+from services.common.connections import real_world, wait_for_servers
 from services.common.logs import configure_logs, log
-from services.common.problems import Problems
-from services.common.process import with_settings
+from services.common.process.service_main import with_settings
+from services.common.redis.run_notes import Problems
 from services.common.settings import Settings
-from services.common.worker import GAVE_UP
-from services.common.world import real_world, wait_for_servers
-from sparse_autoencoder.command import EXIT_INTERRUPTED, at_least
+from services.common.tasks.worker import GAVE_UP
+from sparse_autoencoder.cli import EXIT_INTERRUPTED, at_least
 from sparse_autoencoder.errors import SaescopeError
 
 

@@ -1,7 +1,7 @@
 """The Starlette application: requests in, payloads out, and the built viewer at `/`.
 
 Whatever is asked, the answer is JSON with the right status; wrong input is never a 500. Here are the endpoints about
-the API itself; the others are in features_api.py, prompts_api.py, compare_api.py and runs.py.
+the API itself; the others are in features.py, rows.py, compare.py and run_endpoints.py.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Router
 
-from services.api.answers import ERRORS
-from services.api.board import Backend, RunBoard
-from services.api.compare_api import CompareApi
-from services.api.endpoints import HEALTH, METRICS, OPENAPI, READY
-from services.api.events import RunEvents
-from services.api.features_api import FeaturesApi
-from services.api.parameters import Asked
-from services.api.prompts_api import PromptsApi
-from services.api.routing import routes
-from services.api.runs import RunsApi
-from services.api.types import Health, Ready
-from services.api.viewer_files import ViewerFiles
-from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.store import NotFoundError, Store
+from services.api.content.compare import CompareApi
+from services.api.content.features import FeaturesApi
+from services.api.content.rows import PromptsApi
+from services.api.http.answers import ERRORS
+from services.api.http.endpoints import HEALTH, METRICS, OPENAPI, READY
+from services.api.http.events import RunEvents
+from services.api.http.parameters import Asked
+from services.api.http.response_types import Health, Ready
+from services.api.http.routing import routes
+from services.api.http.viewer_files import ViewerFiles
+from services.api.runs.run_endpoints import RunsApi
+from services.api.runs.run_entries import Backend, RunBoard
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.runs.store import NotFoundError, Store
 
 
 def create_app(store: Store, viewer: Path | None = None, backend: Backend | None = None) -> Starlette:
@@ -98,7 +98,7 @@ class _Readiness:
 
 
 def _description(_asked: Asked) -> dict[str, Any]:
-    from services.api.openapi import openapi  # seldom needed
+    from services.api.http.openapi import openapi  # seldom needed
 
     return openapi()
 

@@ -15,7 +15,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from services.common.messages import Message
+from services.common.tasks.messages import Message
 
 _LOGGER = logging.getLogger("saescope")
 

@@ -21,12 +21,12 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error, ServerError
 
-from services.common.credentials import s3_credentials
+from services.common.interfaces import UnavailableError
 from services.common.logs import log
-from services.common.ports import UnavailableError
+from services.common.s3_credentials import s3_credentials
 from services.common.settings import Settings
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.store import NotFoundError, check_key
+from sparse_autoencoder.runs.store import NotFoundError, check_key
 
 PART_BYTES = 16 << 20
 _MAX_PARTS = 9_000  # S3 allows 10,000
@@ -43,7 +43,7 @@ class StoreUnavailableError(UnavailableError):
 class ObjectStore:
     """A Store: the objects of one bucket whose names begin with `prefix`.
 
-    `endpoint` is host:port, `secure` means TLS. Without keys, credentials are looked for (credentials.py). `region` is
+    `endpoint` is host:port, `secure` means TLS. Without keys, credentials are looked for (s3_credentials.py). `region` is
     us-east-1 by default, and at Amazon the one in the endpoint's name, or else what it says of the bucket. The store
     reads, writes and deletes objects that begin with `prefix`, and lists those: no other permissions are needed.
 

@@ -6,21 +6,21 @@ import os
 import sys
 import threading
 
-from services.common import metrics
-from services.common.fresh import FreshStart, something_worked
+from services.common import prometheus_metrics
+from services.common.connections import real_world
 from services.common.logs import log
-from services.common.messages import Message
-from services.common.process import noting, trying, with_settings
+from services.common.process.fresh_process import FreshStart, something_worked
+from services.common.process.service_main import noting, trying, with_settings
 from services.common.settings import Settings
-from services.common.worker import run_worker
-from services.common.world import real_world
-from services.encoder.devices import run_on_each, visible_gpus
-from services.encoder.work import ChunkEncoder, Computer, Contribution
+from services.common.tasks.messages import Message
+from services.common.tasks.worker import run_worker
+from services.encoder.encode_chunks import ChunkEncoder, Computer, Contribution
+from services.encoder.process_per_gpu import run_on_each, visible_gpus
 
 
 def work(settings: Settings, computer: Computer | None = None) -> int:
     """Be the worker until a signal; `computer` is what computes, by default this process's models."""
-    from services.encoder.computer import ModelComputer
+    from services.encoder.model_computer import ModelComputer
 
     world, stopping, fresh = real_world(settings), threading.Event(), FreshStart()
     computer = computer or ModelComputer(settings.data_folder)
@@ -44,17 +44,17 @@ def work(settings: Settings, computer: Computer | None = None) -> int:
 def _report(message: Message, contribution: Contribution) -> None:
     """Say, to people and to Prometheus, what became of a chunk."""
     if contribution.error is not None:
-        metrics.FAILED_CHUNKS.inc()
+        prometheus_metrics.FAILED_CHUNKS.inc()
         log("chunk failed", run=message.run_id, chunk=message.chunk, problem=contribution.error)
         return
     seconds = dict(contribution.seconds or {})
     total = sum(seconds.values())
     tokens_per_s = contribution.num_tokens / total if total else 0.0
-    metrics.ROWS.inc(contribution.num_rows)
-    metrics.TOKENS.inc(contribution.num_tokens)
-    metrics.TOKENS_PER_S.set(tokens_per_s)
+    prometheus_metrics.ROWS.inc(contribution.num_rows)
+    prometheus_metrics.TOKENS.inc(contribution.num_tokens)
+    prometheus_metrics.TOKENS_PER_S.set(tokens_per_s)
     for stage, stage_seconds in seconds.items():
-        metrics.CHUNK_SECONDS.labels(stage).observe(stage_seconds)
+        prometheus_metrics.CHUNK_SECONDS.labels(stage).observe(stage_seconds)
     log(
         "chunk encoded",
         run=message.run_id,

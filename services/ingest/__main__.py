@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 
-from services.common.fresh import something_worked
+from services.common.connections import real_world
 from services.common.logs import log
-from services.common.messages import Message
-from services.common.process import noting, trying, with_settings
+from services.common.process.fresh_process import something_worked
+from services.common.process.service_main import noting, trying, with_settings
 from services.common.settings import Settings
-from services.common.worker import run_worker
-from services.common.world import real_world
-from services.ingest.dataset import open_dataset
-from services.ingest.work import ingest
+from services.common.tasks.messages import Message
+from services.common.tasks.worker import run_worker
+from services.ingest.read_source import ingest
+from services.ingest.tokenised_source import open_dataset
 
 AT_ONCE = 8  # sources that are read at once: one whose chunks wait for encoders keeps no other run waiting
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from services.api.viewer_files import ViewerFiles
+from services.api.http.viewer_files import ViewerFiles
 from services.cli import VIEWER
 from tests.support.api import served_by
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from services.common.workspace import Workspace
+from services.common.run_workspace import Workspace
 from tests.e2e.front import front_of
 from tests.support.commands import free_port
 from tests.support.proxy import Hold, S3Proxy, s3_proxy

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 import demo
 from demo.headlines import write_csv
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.asking import api, expect_to_fit_sideways
 from tests.e2e.serving import serving, summarise
 from tests.support.live_runs import LiveWriter

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.asking import api
 from tests.e2e.serving import serving
 from tests.support.live_runs import LiveWriter

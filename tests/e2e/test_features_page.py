@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from benchmarks.synthetic_run import write_run
-from sparse_autoencoder.metrics import FEATURE_METRICS, FeatureMetric
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS, FeatureMetric
 from tests.e2e.asking import expect_to_fit_sideways
 from tests.e2e.feature_list import (
     ROW_PX,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.asking import api, expect_to_fit_sideways
 from tests.e2e.serving import serving
 from tests.support.live_runs import LiveWriter

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
-from services.common.workspace import Workspace
-from sparse_autoencoder.state import FailedChunk
+from services.common.run_workspace import Workspace
+from sparse_autoencoder.runs.state import FailedChunk
 from tests.e2e.accessibility import assert_axe_finds_nothing, assert_the_tab_key_reaches_everything
 from tests.e2e.asking import expect_to_fit_sideways
 from tests.e2e.live import Live

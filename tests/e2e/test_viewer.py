@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.addresses import PAGES, path_of, visit
 from tests.e2e.serving import serving
 from tests.support.live_runs import LiveWriter

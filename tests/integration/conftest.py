@@ -10,8 +10,8 @@ import pytest
 import redis
 from celery import Celery
 
-from services.common.queue import CeleryQueue
-from sparse_autoencoder.store import DirectoryStore
+from services.common.tasks.queue import CeleryQueue
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers
 from tests.support.commands import small_run
 from tests.support.proxy import S3Proxy, s3_proxy

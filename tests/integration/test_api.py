@@ -18,11 +18,11 @@ from starlette.testclient import TestClient
 
 from demo.headlines import generate
 from services.api.app import create_app
-from sparse_autoencoder.main import run
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.subject import load_subject
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.subjects.subject import load_subject
 from tests.support.commands import DEMO_SUBJECT, LAYER, write_random_autoencoder
 
 ROWS = 200

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import small_run
 
 READ_ONLY = ["/api/features", "/api/feature", "/api/feature_info", "/api/options", "/healthz", "/readyz"]

@@ -14,9 +14,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from services.api.app import create_app
-from services.api.endpoints import ENDPOINTS
-from services.api.server import listening_socket
-from sparse_autoencoder.store import DirectoryStore
+from services.api.http.endpoints import ENDPOINTS
+from services.api.http.server import listening_socket
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import serving, wait_until
 from tests.support.live_runs import LiveWriter
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from sparse_autoencoder.main import run
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.states import read_state
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.saved_states import read_state
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import published_twin
 from tests.support.runs import DEAD, N_LATENTS, World, interrupted_run, read_json, read_tables
 

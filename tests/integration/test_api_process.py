@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import urllib3
 
+from services.common.connections import real_world
 from services.common.object_store import ObjectStore
-from services.common.workspace import Workspace
-from services.common.world import real_world
-from sparse_autoencoder.runs import run_ids
+from services.common.run_workspace import Workspace
+from sparse_autoencoder.runs.folder import run_ids
 from tests.support.api import Servers, listening, wait_until, waiting
 from tests.support.commands import free_port
 from tests.support.servers import redis_server, s3_server

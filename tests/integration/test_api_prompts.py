@@ -18,13 +18,13 @@ from starlette.routing import Mount, Router
 from starlette.testclient import TestClient
 
 from demo.headlines import generate
-from services.api.answers import ERRORS
 from services.api.app import create_app
-from services.api.prompts_api import PromptsApi
-from sparse_autoencoder.main import run
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.store import DirectoryStore
+from services.api.content.rows import PromptsApi
+from services.api.http.answers import ERRORS
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import DEMO_SUBJECT, LAYER, write_random_autoencoder
 from tests.support.live_runs import LiveWriter, published_twin
 from tests.support.watched_store import Clock

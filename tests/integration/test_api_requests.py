@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers
 from tests.support.servers import redis_server, s3_server
 

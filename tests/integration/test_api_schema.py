@@ -14,13 +14,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from services.common.ports import UnavailableError
-from services.common.records import Ingested, MergeProgress, ReadingProgress
-from services.common.workspace import Workspace
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.state import FailedChunk
-from sparse_autoencoder.store import DirectoryStore
+from services.common.interfaces import UnavailableError
+from services.common.run_records import Ingested, MergeProgress, ReadingProgress
+from services.common.run_workspace import Workspace
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.state import FailedChunk
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description
 from tests.support.live_runs import N_FEATURES, LiveWriter, publish_here

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from services.api.app import create_app
-from services.api.board import Backend
-from services.common.problems import Problems
-from services.common.workspace import Workspace
-from services.common.world import real_world
+from services.api.runs.run_entries import Backend
+from services.common.connections import real_world
+from services.common.redis.run_notes import Problems
+from services.common.run_workspace import Workspace
 from tests.support.api import serving
 from tests.support.commands import environment, one_sentence, saescope
 from tests.support.proxy import S3Proxy

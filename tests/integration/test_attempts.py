@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from services.common.attempts import ATTEMPTS_PREFIX, AttemptsUnavailableError, RedisAttempts
-from services.common.ports import Attempts, Tried, Unfit, Workers
-from services.common.redis_client import redis_client
-from services.common.workers import RedisWorkers, WorkersUnavailableError
+from services.common.interfaces import Attempts, Tried, Unfit, Workers
+from services.common.redis.attempts import ATTEMPTS_PREFIX, AttemptsUnavailableError, RedisAttempts
+from services.common.redis.redis_client import redis_client
+from services.common.redis.worker_presence import RedisWorkers, WorkersUnavailableError
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until
 

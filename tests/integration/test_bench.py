@@ -21,8 +21,8 @@ from benchmarks.results import Results, read_all
 from benchmarks.setting import QUICK
 from benchmarks.start_up import STARTING
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.subject import load_subject
-from sparse_autoencoder.transformer_lens import BridgeSubject
+from sparse_autoencoder.subjects.subject import load_subject
+from sparse_autoencoder.subjects.transformer_lens import BridgeSubject
 from tests.support.runs import LAYER, World, one_thread
 
 REPOSITORY = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 
 from services.common.object_store import ObjectStore, StoreUnavailableError
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.store import Store
+from sparse_autoencoder.runs.store import Store
 from tests.integration.test_object_store import BUCKET, CALLS, connect
 from tests.support.proxy import S3Proxy, s3_proxy
 from tests.support.servers import S3Server, s3_server

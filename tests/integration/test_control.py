@@ -19,10 +19,10 @@ import redis
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from services.api.board import Backend
-from services.common import names
-from services.common.records import Ingested, MergeProgress, ReadingProgress
-from services.common.workspace import Workspace
+from services.api.runs.run_entries import Backend
+from services.common import lease_names
+from services.common.run_records import Ingested, MergeProgress, ReadingProgress
+from services.common.run_workspace import Workspace
 from tests.support.api import Servers, make_finished, metadata_of, running, waiting
 
 JSON = {"Content-Type": "application/json"}
@@ -144,9 +144,9 @@ def test_a_running_run_says_how_far_it_is_and_who_works_on_it(api: Api, finished
     begin(space, finished)
     leases, run_id = api.backend.world.leases, space.folder.run_id
     api.backend.problems.note(run_id, "the store was full")
-    mine = [names.encode_lease(run_id, 2), names.encode_lease(run_id, 3), names.ingest_lease(run_id)]
+    mine = [lease_names.encode_lease(run_id, 2), lease_names.encode_lease(run_id, 3), lease_names.ingest_lease(run_id)]
     with ExitStack() as held:
-        for name in (*mine, names.encode_lease("other", 0)):
+        for name in (*mine, lease_names.encode_lease("other", 0)):
             held.enter_context(leases.hold(name))
         entry = api.get(f"/api/runs/{run_id}")
     assert (entry["status"], entry["source"], entry["num_features"]) == ("running", "headlines.txt", 256)
@@ -205,12 +205,12 @@ def test_a_cancelled_run_is_left_alone_until_it_is_resumed(api: Api, finished: P
 def test_resuming_sends_the_message_again_and_forgets_what_was_counted(api: Api, servers: Servers) -> None:
     space = api.start()
     run_id, attempts = space.folder.run_id, api.backend.world.attempts
-    attempts.begin(run_id, names.encoding(0), "a")
+    attempts.begin(run_id, lease_names.encoding(0), "a")
     space.stop("failed", "there is no model x")
     entry = api.get(f"/api/runs/{run_id}")
     assert (entry["status"], entry["error"], entry["can"]["resume"]) == ("failed", "there is no model x", True)
     api.post(f"/api/runs/{run_id}/resume")
-    assert attempts.tried(run_id, names.encoding(0)).total == 0
+    assert attempts.tried(run_id, lease_names.encoding(0)).total == 0
     assert waiting(api.backend.world) == [run_id]
 
 

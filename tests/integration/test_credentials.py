@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common.credentials import NoCredentialsError, s3_credentials
 from services.common.object_store import ObjectStore
+from services.common.s3_credentials import NoCredentialsError, s3_credentials
 from services.common.settings import Settings
 from tests.support.servers import S3Server
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder import command, main
+from sparse_autoencoder import cli
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
-from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline import single_process
+from sparse_autoencoder.pipeline.single_process import resume, run
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.runs import World, files_of, interrupted_run
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -24,7 +25,7 @@ INTERRUPTED = "20261128-213204_run-002"
 @pytest.fixture
 def stopped(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that was interrupted at its fourth chunk, and had saved its state after each before."""
-    monkeypatch.setattr(main, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(single_process, "SAVE_EVERY_S", 0.0)
     folder = tmp_path / interrupted_run(world.options(), tmp_path, "prompts/000003.parquet")
     assert states(folder)[-1] == "000003"
     return folder
@@ -60,7 +61,7 @@ def test_a_run_whose_last_state_is_damaged_goes_on_from_the_one_before(
     assert len(states(stopped)) == 2
     before = int(states(stopped)[0])
     damage(stopped, "000003", how)
-    assert command.main(["--resume", stopped.name, "--output", str(stopped.parent)]) == 0
+    assert cli.main(["--resume", stopped.name, "--output", str(stopped.parent)]) == 0
     said = capsys.readouterr().err.splitlines()[0]
     assert said.startswith(f"saescope: {stopped.name}/state/000003 can't be used, this state file is damaged: ")
     assert said.endswith(f"; going on from chunk {before} instead")

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from demo.headlines import write_csv
 from services.api.app import create_app
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.blob_server import BlobServer, blob_server
 from tests.support.commands import environment, saescope, write_random_autoencoder
 from tests.support.kaggle_cache import seed_kaggle_cache

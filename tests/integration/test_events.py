@@ -14,8 +14,8 @@ import urllib3
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline.single_process import resume, run
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import listening, serving, wait_until
 from tests.support.runs import World, interrupted_run
 

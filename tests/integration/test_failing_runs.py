@@ -14,15 +14,16 @@ from unittest import mock
 import pytest
 import torch
 
-from sparse_autoencoder import command, main
-from sparse_autoencoder.corpus import Source
-from sparse_autoencoder.encoding import Encoder
+from sparse_autoencoder import cli
+from sparse_autoencoder.data.skipped_rows import Record
+from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.rows import Record
-from sparse_autoencoder.state import RunState
-from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.tokenizer import RowTokenizer
+from sparse_autoencoder.pipeline import single_process
+from sparse_autoencoder.pipeline.encoder import Encoder
+from sparse_autoencoder.pipeline.single_process import resume, run
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from tests.support.commands import one_sentence
 from tests.support.faults import failing, when_encoding
 from tests.support.runs import World, files_of, make_world, read_json
@@ -183,7 +184,7 @@ def test_a_run_whose_only_chunk_fails_is_tried_again_as_a_whole(
 def test_an_error_in_the_reading_thread_ends_the_run_with_a_sentence_and_what_was_computed(
     world: World, undisturbed: Path, store: DirectoryStore
 ) -> None:
-    first = main._first
+    first = single_process._first
 
     def records(*arguments: Any) -> Iterator[Record]:
         for number, record in enumerate(first(*arguments)):
@@ -191,7 +192,7 @@ def test_an_error_in_the_reading_thread_ends_the_run_with_a_sentence_and_what_wa
                 raise panic()
             yield record
 
-    with mock.patch.object(main, "_first", records):
+    with mock.patch.object(single_process, "_first", records):
         said = refused(world, store)
     stopped = only_run(store)
     why = "PanicException: Onig: Regex search error: retry-limit-in-match over"
@@ -232,7 +233,7 @@ def test_an_error_in_the_keeping_thread_ends_the_run_with_a_sentence_and_what_wa
 def test_an_error_while_publishing_ends_the_run_with_a_sentence_and_all_that_was_computed(
     name: str, world: World, undisturbed: Path, store: DirectoryStore
 ) -> None:
-    with mock.patch(f"sparse_autoencoder.run_ending.{name}", side_effect=MemoryError):
+    with mock.patch(f"sparse_autoencoder.pipeline.run_ending.{name}", side_effect=MemoryError):
         said = refused(world, store)
     assert said.startswith("the run failed unexpectedly (MemoryError; see ")
     stopped = only_run(store)
@@ -247,21 +248,21 @@ def test_the_command_says_an_unexpected_error_in_one_line_and_gives_the_command_
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with mock.patch.object(RunState, "merge", side_effect=ZeroDivisionError("division by zero")):
-        assert command.main(world.flags(Path("my runs"), **OPTIONS)) == 2
+        assert cli.main(world.flags(Path("my runs"), **OPTIONS)) == 2
     stopped = only_run(DirectoryStore(tmp_path / "my runs"))
     assert one_sentence(capsys.readouterr().err) == (
         f"the run failed unexpectedly (ZeroDivisionError: division by zero; see my runs/{stopped.name}.failures.log); "
         f"go on with it: `saescope run --resume {stopped.name} --output 'my runs'`"
     )
-    assert command.main(["--resume", stopped.name, "--output", "my runs"]) == 0
+    assert cli.main(["--resume", stopped.name, "--output", "my runs"]) == 0
 
 
 def test_an_unexpected_error_before_there_is_a_run_is_a_sentence_with_a_file_that_has_the_traceback(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with mock.patch("sparse_autoencoder.loading.load_models", side_effect=MemoryError):
-        assert command.main(world.flags(tmp_path / "runs")) == 2
+    with mock.patch("sparse_autoencoder.pipeline.loading.load_models", side_effect=MemoryError):
+        assert cli.main(world.flags(tmp_path / "runs")) == 2
     (log,) = tmp_path.glob("saescope-*.log")
     sentence = one_sentence(capsys.readouterr().err)
     assert sentence == f"the run could not be begun, unexpectedly (MemoryError; see {log})"
@@ -356,7 +357,7 @@ def test_a_stop_takes_effect_between_batches_and_is_no_failed_attempt(
     torch.set_num_threads(threads)
     try:
         with mock.patch.object(Encoder, "_encode_batch", stopped_at_third):
-            assert command.main(world.flags(tmp_path, chunk_size=90)) == 130  # one chunk, of eleven batches
+            assert cli.main(world.flags(tmp_path, chunk_size=90)) == 130  # one chunk, of eleven batches
     finally:
         torch.set_num_threads(1)
     assert batches <= 2 + threads

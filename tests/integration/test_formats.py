@@ -20,12 +20,12 @@ from starlette.testclient import TestClient
 
 from services.api.app import create_app
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.formats import NewerFormatError
-from sparse_autoencoder.main import run
-from sparse_autoencoder.publishing import publish
-from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.format_version import NewerFormatError
+from sparse_autoencoder.runs.publishing import publish
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import LiveWriter
 from tests.support.runs import World, read_json, read_json_lines, read_tables
 

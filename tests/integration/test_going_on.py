@@ -14,8 +14,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline.single_process import resume, run
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.runs import World, files_of, interrupted_run, make_world, read_json
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -16,8 +16,8 @@ from typing import IO, Any
 
 import pytest
 
-from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline.single_process import resume, run
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import one_sentence
 from tests.support.runs import World, files_of, interrupted_run, read_json
 from tests.support.waiting import wait_until
@@ -30,7 +30,7 @@ OPTIONS = {"chunk_size": 10}  # of 90 rows: chunks 0 to 8
 # Little patience with one chunk only, as all others may take long on a busy machine.
 IMPATIENT = """
 from sparse_autoencoder import watchdog
-from sparse_autoencoder.run_watch import RunWatch
+from sparse_autoencoder.pipeline.run_watch import RunWatch
 watchdog.FACTOR = 0
 encoding_of = RunWatch.encoding
 def impatient_with(number, seconds):
@@ -250,7 +250,7 @@ def records(source, most):
     for number in range(10**9):
         yield from source
         yield Row(number + 90, "Apple raises target")
-from sparse_autoencoder.rows import Row
+from sparse_autoencoder.data.skipped_rows import Row
 main._first = records
 sys.exit(command.main(sys.argv[1:]))
 """

@@ -7,7 +7,7 @@ import socket
 import pytest
 import urllib3
 
-from services.common.health import serve_health
+from services.common.process.health_endpoint import serve_health
 from sparse_autoencoder.errors import SaescopeError
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from sparse_autoencoder import checkpoint_weights
-from sparse_autoencoder.chunks import encode_chunk
+from sparse_autoencoder.autoencoders import openai_checkpoint
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.gpt2 import Gpt2
-from sparse_autoencoder.loading import load_models, load_tokens, open_rows
-from sparse_autoencoder.main import run
-from sparse_autoencoder.row_chunks import tokenise
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline.chunk_result import encode_chunk
+from sparse_autoencoder.pipeline.loading import load_models, load_tokens, open_rows
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.subjects.gpt2 import Gpt2
+from sparse_autoencoder.tokens.chunks import tokenise
 from tests.support.hf_cache import COMMIT, cache_entry
 from tests.support.runs import World, make_world
 
@@ -71,13 +71,13 @@ def test_an_autoencoder_that_is_replaced_while_it_is_loaded_is_refused(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = make_world(tmp_path / "other", seed=1)
-    load = checkpoint_weights.load
+    load = openai_checkpoint.load
 
     def replace_and_load(*arguments: Any) -> Any:
         other.topk.replace(world.topk)
         return load(*arguments)
 
-    monkeypatch.setattr(checkpoint_weights, "load", replace_and_load)
+    monkeypatch.setattr(openai_checkpoint, "load", replace_and_load)
     with pytest.raises(SaescopeError, match=r"topk.pt was changed while it was read: try again"):
         load_models(world.options())
 

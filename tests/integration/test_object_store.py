@@ -19,7 +19,7 @@ import pytest
 
 from services.common.object_store import PART_BYTES, ObjectStore, StoreUnavailableError
 from services.common.settings import Settings
-from sparse_autoencoder.store import Store
+from sparse_autoencoder.runs.store import Store
 from tests.support.proxy import Failure, S3Proxy, s3_proxy
 from tests.support.servers import S3Server, s3_server
 from tests.support.store_contract import StoreContract

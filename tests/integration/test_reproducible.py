@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder import command
+from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.state import RunState
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline.single_process import resume, run
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.runs import World, files_of, interrupted_run, make_world, read_json
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -230,7 +230,7 @@ def test_a_run_whose_autoencoder_has_changed_can_not_be_resumed(tmp_path: Path) 
 
 
 def test_resuming_takes_no_other_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status = command.main(["--resume", "some-run", "--seed", "4", "--max-rows", "9", "--output", str(tmp_path)])
+    status = cli.main(["--resume", "some-run", "--seed", "4", "--max-rows", "9", "--output", str(tmp_path)])
     assert status == 2
     message = capsys.readouterr().err
     assert message.startswith("saescope: --resume takes everything from the run, so leave out ")

@@ -10,12 +10,13 @@ from unittest import mock
 
 import pytest
 
-from sparse_autoencoder import command, main
+from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.main import resume, retry_failed, run
-from sparse_autoencoder.metadata import PUBLISHED
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline import single_process
+from sparse_autoencoder.pipeline.single_process import resume, retry_failed, run
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import PUBLISHED
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.faults import failing, when_encoding
 from tests.support.runs import InterruptedStore, World, files_of, interrupted_run, make_world, read_json
 
@@ -125,7 +126,7 @@ def test_a_retry_whose_process_is_lost_at_its_beginning_is_resumed_from_there(
     world: World, undisturbed: Path, store: DirectoryStore
 ) -> None:
     folder = run_with_failures(world, store, 4)
-    with mock.patch.object(main, "_keeping", side_effect=SystemExit), pytest.raises(SystemExit):
+    with mock.patch.object(single_process, "_keeping", side_effect=SystemExit), pytest.raises(SystemExit):
         retry_failed(folder.name, store)
     assert read_json(folder, "metadata.json")["status"] in PUBLISHED  # nothing was begun yet
     with when_encoding(failing(SystemExit(), 4)), pytest.raises(SystemExit):
@@ -172,11 +173,11 @@ def test_a_retry_that_can_not_read_the_source_as_far_as_it_was_leaves_the_finish
 ) -> None:
     folder = run_with_failures(world, store, 4)
     before = everything_of(folder)
-    with mock.patch.object(main, "_first", side_effect=MemoryError), pytest.raises(SaescopeError) as failed:
+    with mock.patch.object(single_process, "_first", side_effect=MemoryError), pytest.raises(SaescopeError) as failed:
         retry_failed(folder.name, store)
     assert str(failed.value).endswith(f"`saescope run --retry-failed {folder.name} --output {store.root}`")
     fewer = pytest.raises(SaescopeError, match=r"^rows\.jsonl has fewer rows than before: nothing was changed$")
-    with mock.patch.object(main, "_first", lambda source, _most: list(source)[:40]), fewer:
+    with mock.patch.object(single_process, "_first", lambda source, _most: list(source)[:40]), fewer:
         retry_failed(folder.name, store)
     assert everything_of(folder) == before
 
@@ -224,13 +225,13 @@ def test_the_command_names_what_is_missing_and_the_command_that_tries_it_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with when_encoding(failing(MemoryError(), 4)):
-        assert command.main(world.flags(Path("analysis_data"), **OPTIONS)) == 0
+        assert cli.main(world.flags(Path("analysis_data"), **OPTIONS)) == 0
     (folder,) = (path for path in (tmp_path / "analysis_data").iterdir() if path.is_dir())
     last = capsys.readouterr().out.splitlines()[-2:]
     assert last == [
         "missing: rows 40 to 49, chunk 4 failed: MemoryError",
         f"try what is missing again: saescope run --retry-failed {folder.name}",
     ]
-    assert command.main(["--retry-failed", folder.name]) == 0
+    assert cli.main(["--retry-failed", folder.name]) == 0
     assert_same_run(folder, undisturbed)
     assert RunFolder(DirectoryStore(folder.parent), folder.name).read_metadata().status == "complete"

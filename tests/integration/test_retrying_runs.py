@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from services.aggregator.merging import SummaryMerging
-from services.aggregator.work import Aggregator
+from services.aggregator.merge_and_publish import Aggregator
+from services.aggregator.summary_merging import SummaryMerging
 from services.api.app import create_app
-from services.api.board import Backend
-from services.common import names
-from services.common.control import RunControl
-from services.common.process import trying
-from services.common.records import Ingested, MergeProgress, RunRequest
-from services.common.workspace import Workspace, now
-from sparse_autoencoder.chunks import ChunkResult
-from sparse_autoencoder.made_of import PACKAGES, versions
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.partial import Part
-from sparse_autoencoder.publishing import publish
-from sparse_autoencoder.state import RunState
+from services.api.runs.run_entries import Backend
+from services.common import lease_names
+from services.common.process.service_main import trying
+from services.common.run_control import RunControl
+from services.common.run_records import Ingested, MergeProgress, RunRequest
+from services.common.run_workspace import Workspace, now
+from sparse_autoencoder.pipeline.chunk_result import ChunkResult
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.provenance import PACKAGES, versions
+from sparse_autoencoder.runs.publishing import publish
+from sparse_autoencoder.runs.state import RunState
 from tests.support.api import PATIENCE_S, Servers, wait_until, waiting
 from tests.support.live_runs import LiveWriter
 
@@ -172,14 +172,14 @@ def test_a_run_that_is_tried_again_says_so_in_the_answer_the_entry_and_the_list(
     run = failed_run(backend)
     assert [entry["status"] for entry in get(client, "/api/runs")["runs"]] == ["completed_with_errors"]
     attempts = backend.world.attempts
-    attempts.begin(run.run_id, names.encoding(2), "a")
+    attempts.begin(run.run_id, lease_names.encoding(2), "a")
     entry = retry(client, run)
     assert get(client, run.path) == entry
     assert get(client, "/api/runs")["runs"] == [entry]
     assert (entry["status"], entry["retry_from"], entry["finished_at"]) == ("running", 2, None)
     assert entry["can"] == {"cancel": True, "resume": False, "retry": False, "delete": True}
     assert [chunk["chunk"] for chunk in entry["failed_chunks"]] == [2]
-    assert attempts.tried(run.run_id, names.encoding(2)).total == 0
+    assert attempts.tried(run.run_id, lease_names.encoding(2)).total == 0
     assert waiting(backend.world) == [run.run_id]
 
 

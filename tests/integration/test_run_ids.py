@@ -15,16 +15,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from services.api.board import RunBoard
-from services.api.control import Control
-from services.common.workspace import Workspace
-from sparse_autoencoder import command
+from services.api.runs.run_changes import Control
+from services.api.runs.run_entries import RunBoard
+from services.common.run_workspace import Workspace
+from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.runs import run_ids
-from sparse_autoencoder.store import DirectoryStore, NotFoundError, Store
+from sparse_autoencoder.pipeline.single_process import resume, run
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.runs.folder import run_ids
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError, Store
 from tests.support.api import Servers, backend_without_servers
 from tests.support.runs import World, interrupted_run, read_json
 
@@ -143,7 +143,7 @@ def test_resuming_a_run_that_never_began_says_so(
 ) -> None:
     with pytest.raises(NotFoundError, match=NEVER_BEGAN):
         resume(killed, DirectoryStore(tmp_path))
-    assert command.main(["--resume", killed, "--output", str(tmp_path)]) == 2
+    assert cli.main(["--resume", killed, "--output", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(f"saescope: run {killed} never began: ")
 
 

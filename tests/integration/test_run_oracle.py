@@ -18,26 +18,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparse_autoencoder import encoding
-from sparse_autoencoder.chunks import FEATURES_PER_ROW
-from sparse_autoencoder.device_blocks import DeviceActivations
-from sparse_autoencoder.encoding import Encoder
-from sparse_autoencoder.job import prepare
-from sparse_autoencoder.latents import LatentEncoder
-from sparse_autoencoder.main import run
-from sparse_autoencoder.metadata import RunMetadata
+from sparse_autoencoder.autoencoders.latents import LatentEncoder
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.row_chunks import Chunk, read_chunks
-from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.subject import Subject, load_subject
-from tests.support.oracle import (
-    OracleFeature,
-    OracleWindow,
-    cut_row,
-    strongest_of_row,
-    summarise_feature,
-)
+from sparse_autoencoder.pipeline import encoder as encoder_module
+from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.pipeline.encoder import Encoder
+from sparse_autoencoder.pipeline.job import prepare
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.subjects.subject import Subject, load_subject
+from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
+from sparse_autoencoder.tokens.chunks import Chunk, read_chunks
+from tests.support.oracle import OracleFeature, OracleWindow, cut_row, strongest_of_row, summarise_feature
 from tests.support.reference import SKIPPED, OracleRow, Reference, token_text
 from tests.support.runs import (
     DEAD,
@@ -311,7 +305,7 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
     world: World, autoencoder: str, bos: str, long_rows: str, summarised: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if summarised == "where they are":  # as on a GPU
-        monkeypatch.setattr(encoding, "activations_of", DeviceActivations)
+        monkeypatch.setattr(encoder_module, "activations_of", DeviceActivations)
     options = options_of(world, autoencoder, bos, long_rows, precision="float32")
     metadata, chunk = only_chunk(options)
     subject = RecordingSubject(load_subject(world.subject))
@@ -348,7 +342,7 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
 def test_every_tensor_between_tokens_and_summary_is_made_on_the_models_device(
     world: World, autoencoder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "activations_of", DeviceActivations)  # as on a GPU
+    monkeypatch.setattr(encoder_module, "activations_of", DeviceActivations)  # as on a GPU
     options = options_of(world, autoencoder, "exclude", "split")
     _metadata, chunk = only_chunk(options)
     job = prepare(options, "run")

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import COMMAND, environment, free_port, saescope, small_run
 
 STOP_TIMEOUT_S = 20.0

@@ -13,21 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from services.aggregator.merging import MergedState, SummaryMerging
-from services.aggregator.watch import Watch
-from services.aggregator.work import Aggregator
-from services.common import names
-from services.common.messages import Message
-from services.common.ports import UnavailableError, Unfit
-from services.common.trying import Moved
-from services.common.workers import RedisWorkers
-from services.common.workspace import Workspace
-from services.encoder.computer import ModelComputer
-from services.encoder.work import Contribution
-from services.ingest.work import Dataset, ingest
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.store import DirectoryStore
+from services.aggregator.merge_and_publish import Aggregator
+from services.aggregator.reconcile_loop import Watch
+from services.aggregator.summary_merging import MergedState, SummaryMerging
+from services.common import lease_names
+from services.common.attempt_rule import Moved
+from services.common.interfaces import UnavailableError, Unfit
+from services.common.redis.worker_presence import RedisWorkers
+from services.common.run_workspace import Workspace
+from services.common.tasks.messages import Message
+from services.encoder.encode_chunks import Contribution
+from services.encoder.model_computer import ModelComputer
+from services.ingest.read_source import Dataset, ingest
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.inline import Inline
 from tests.support.runs import World, make_world
 from tests.support.servers import RedisServer
@@ -128,7 +128,7 @@ def test_that_the_store_is_away_is_no_attempt(services: Inline) -> None:
     for _ in range(5):
         with pytest.raises(UnavailableError):
             encoder.encode(space, 0)
-    assert services.world.attempts.tried(space.folder.run_id, names.encoding(0)).total == 0
+    assert services.world.attempts.tried(space.folder.run_id, lease_names.encoding(0)).total == 0
     services.encoder("another").encode(space, *ALL)
     assert finished(services, space).status == "complete"
 
@@ -143,7 +143,7 @@ def test_an_encoder_that_is_told_to_stop_gives_its_chunk_back_at_once(services: 
         assert Message(task="encode", run_id=space.folder.run_id, chunk=0) in services.world.queue.waiting("encode")
         assert services.world.leases.held("encode/") == set()
     assert services.reported == []
-    assert services.world.attempts.tried(space.folder.run_id, names.encoding(0)).total == 0
+    assert services.world.attempts.tried(space.folder.run_id, lease_names.encoding(0)).total == 0
 
 
 # -- who makes the next ------------------------------------------------------------------------------------------------

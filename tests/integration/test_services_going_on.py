@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from services.common.workspace import Workspace
-from services.encoder.computer import ModelComputer
-from sparse_autoencoder.fingerprint import fingerprint
-from sparse_autoencoder.made_of import OtherProcessorError
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.processor import name_of
-from sparse_autoencoder.prompts import chunk_from_parquet, chunk_to_parquet, chunk_tokens
-from sparse_autoencoder.store import DirectoryStore
+from services.common.run_workspace import Workspace
+from services.encoder.model_computer import ModelComputer
+from sparse_autoencoder.pipeline.fingerprint import fingerprint
+from sparse_autoencoder.pipeline.processor import name_of
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.provenance import OtherProcessorError
+from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_to_parquet, chunk_tokens
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.integration.test_going_on import other_config, other_rows, other_tokenizer, other_weights
 from tests.support.inline import Inline
 from tests.support.runs import InterruptedStore, World, make_world

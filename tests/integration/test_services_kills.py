@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from services.common.leases import RedisLeases
-from services.common.names import encode_lease
-from sparse_autoencoder.main import run
-from sparse_autoencoder.state import FailedChunk
-from sparse_autoencoder.store import DirectoryStore
+from services.common.lease_names import encode_lease
+from services.common.redis.leases import RedisLeases
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.runs.state import FailedChunk
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.proxy import Point, S3Proxy
 from tests.support.runs import break_token, files_of, make_world, one_thread
 from tests.support.services import (

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.celery_app import create_app
-from services.common.messages import Message
-from services.common.problems import Problems
-from services.common.queue import CeleryQueue
-from sparse_autoencoder.limits import Basis, Limits
-from sparse_autoencoder.partial import Part
-from sparse_autoencoder.summary import LastKeys
+from services.common.redis.run_notes import Problems
+from services.common.tasks.celery_app import create_app
+from services.common.tasks.messages import Message
+from services.common.tasks.queue import CeleryQueue
+from sparse_autoencoder.runs.example_limits import Basis, Limits
+from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.summaries.summary import LastKeys
 from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
 from tests.support.small_disk import small_disk

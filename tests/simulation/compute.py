@@ -16,18 +16,18 @@ from datetime import UTC, datetime
 from functools import cache
 from random import Random
 
-from services.common.ports import UnavailableError
-from services.common.records import MergeProgress, ReadingProgress
-from services.common.trying import Moved
-from services.encoder.work import Contribution
-from services.ingest.work import DatasetChunk
+from services.common.attempt_rule import Moved
+from services.common.interfaces import UnavailableError
+from services.common.run_records import MergeProgress, ReadingProgress
+from services.encoder.encode_chunks import Contribution
+from services.ingest.read_source import DatasetChunk
+from sparse_autoencoder.data.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.rows_hash import NOTHING_READ, ReadBefore
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.sealed import seal, unseal
-from sparse_autoencoder.state import FailedChunk
+from sparse_autoencoder.runs.checksums import seal, unseal
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.state import FailedChunk
 from tests.simulation import examples
 from tests.simulation.examples import Examples, FakeLimits, example_of, to_basis, to_examples, to_text
 from tests.simulation.faults import STALL_S, Script

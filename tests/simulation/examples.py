@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zlib import crc32
 
-from sparse_autoencoder.limits import Basis
+from sparse_autoencoder.runs.example_limits import Basis
 
 KEPT = 2  # examples in a state
 NUMBERS = 24  # an example is less

@@ -14,10 +14,10 @@ from typing import Any, TypeVar, cast
 
 import redis
 
-from services.common.attempts import TAKE_BACK, RedisAttempts
-from services.common.background import Pause
-from services.common.leases import LEASE_PREFIX, RELEASE, RENEW, Hold, RedisLeases
-from services.common.ports import Tried, UnavailableError
+from services.common.interfaces import Tried, UnavailableError
+from services.common.process.background_threads import Pause
+from services.common.redis.attempts import TAKE_BACK, RedisAttempts
+from services.common.redis.leases import LEASE_PREFIX, RELEASE, RENEW, Hold, RedisLeases
 from tests.simulation.network import Network
 from tests.simulation.scheduler import Scheduler, Thread
 

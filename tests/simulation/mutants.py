@@ -7,21 +7,21 @@ from contextlib import contextmanager
 
 import pytest
 
-from services.aggregator import watch
-from services.aggregator import work as aggregator
-from services.common import names
-from services.common.control import RunControl
-from services.common.messages import Message
-from services.common.ports import Hold, Tried
-from services.common.records import Stopped, StopReason
-from services.common.trying import Moved, Trying
-from services.common.workspace import Workspace, now
-from services.encoder import work as encoder
-from services.ingest import work as ingest
+from services.aggregator import merge_and_publish as aggregator
+from services.aggregator import reconcile_loop
+from services.common import lease_names
+from services.common.attempt_rule import Moved, Trying
+from services.common.interfaces import Hold, Tried
+from services.common.run_control import RunControl
+from services.common.run_records import Stopped, StopReason
+from services.common.run_workspace import Workspace, now
+from services.common.tasks.messages import Message
+from services.encoder import encode_chunks as encoder
+from services.ingest import read_source as ingest
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.states import remove_old_states
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.saved_states import remove_old_states
 from tests.simulation import examples
 from tests.simulation.compute import Compute, FakeState
 from tests.simulation.examples import FakeLimits
@@ -104,7 +104,7 @@ def what_was_computed_is_written_unasked(patch: pytest.MonkeyPatch) -> None:
 
 
 def chunks_share_their_attempts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(names, "encoding", lambda chunk: "encode/any")
+    patch.setattr(lease_names, "encoding", lambda chunk: "encode/any")
 
 
 def a_success_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def the_last_plan_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_wait_for_another_processor_never_ends(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watch.Watch, "_say_who_is_missing", lambda self, space, done: None)
+    patch.setattr(reconcile_loop.Watch, "_say_who_is_missing", lambda self, space, done: None)
 
 
 def a_worker_that_is_told_to_stop_keeps_its_chunk_counted(patch: pytest.MonkeyPatch) -> None:
@@ -240,21 +240,21 @@ def a_failure_undoes_a_deletion(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_watch_does_not_wait_for_who_is_still_at_work(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watch.Done, "at_work", lambda self, run_id: False)
+    patch.setattr(reconcile_loop.Done, "at_work", lambda self, run_id: False)
 
 
 def the_watch_forgets_sources(patch: pytest.MonkeyPatch) -> None:
-    send_again = watch.Watch._send_again
+    send_again = reconcile_loop.Watch._send_again
 
-    def send_some(self: watch.Watch, message: Message, sent: watch.Sent) -> None:
+    def send_some(self: reconcile_loop.Watch, message: Message, sent: reconcile_loop.Sent) -> None:
         if message.task != "ingest":
             send_again(self, message, sent)
 
-    patch.setattr(watch.Watch, "_send_again", send_some)
+    patch.setattr(reconcile_loop.Watch, "_send_again", send_some)
 
 
 def the_watch_does_not_look_at_messages(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(watch.Done, "about", lambda self, message, lease: lease in self.held)
+    patch.setattr(reconcile_loop.Done, "about", lambda self, message, lease: lease in self.held)
 
 
 def an_example_as_strong_as_the_last_is_left_out(patch: pytest.MonkeyPatch) -> None:

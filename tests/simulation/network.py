@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from services.common.ports import UnavailableError
-from sparse_autoencoder.store import NotFoundError
+from services.common.interfaces import UnavailableError
+from sparse_autoencoder.runs.store import NotFoundError
 from tests.simulation.faults import FAULTS_END_S, MAX_FREEZE_S, CallFault, Plan
 from tests.simulation.scheduler import Process, Scheduler, Thread
 

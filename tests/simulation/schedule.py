@@ -13,18 +13,18 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 
-from services.aggregator.watch import LATE_S, Watch
-from services.aggregator.work import Aggregator
-from services.common.control import RunControl
-from services.common.messages import Message, Task
-from services.common.ports import Limits, Service, UnavailableError, World
-from services.common.records import RunRequest
-from services.common.trying import Reported, Trying
-from services.common.workspace import Workspace
-from services.encoder.work import ChunkEncoder
-from services.ingest.work import ingest
+from services.aggregator.merge_and_publish import Aggregator
+from services.aggregator.reconcile_loop import LATE_S, Watch
+from services.common.attempt_rule import Reported, Trying
+from services.common.interfaces import Limits, Service, UnavailableError, World
+from services.common.run_control import RunControl
+from services.common.run_records import RunRequest
+from services.common.run_workspace import Workspace
+from services.common.tasks.messages import Message, Task
+from services.encoder.encode_chunks import ChunkEncoder
+from services.ingest.read_source import ingest
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.runs.options import RunOptions
 from tests.simulation.checks import Checks
 from tests.simulation.compute import Compute, FakeState
 from tests.simulation.faults import (

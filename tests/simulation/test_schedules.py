@@ -33,12 +33,13 @@ from typing import Any
 
 import pytest
 
-from services.aggregator import watch
-from services.aggregator import work as aggregator
-from services.common import attempts, control, leases, trying
-from services.encoder import turns
-from services.encoder import work as encoder
-from services.ingest import work as ingest
+from services.aggregator import merge_and_publish as aggregator
+from services.aggregator import reconcile_loop
+from services.common import attempt_rule, run_control
+from services.common.redis import attempts, leases
+from services.encoder import encode_chunks as encoder
+from services.encoder import fair_turns
+from services.ingest import read_source as ingest
 from tests.simulation.schedule import play
 
 SCHEDULES = 10_000
@@ -191,7 +192,7 @@ def test_the_same_seed_is_the_same_schedule_in_every_process() -> None:
 
 
 def test_every_line_of_the_work_is_reached() -> None:
-    modules = (ingest, encoder, aggregator, watch, trying, leases, attempts, control, turns)
+    modules = (ingest, encoder, aggregator, reconcile_loop, attempt_rule, leases, attempts, run_control, fair_turns)
     missing = {body: lines(body) for module in modules for body in bodies(module)}
 
     def look(frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:

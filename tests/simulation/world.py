@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from services.common.messages import Message, Task
-from services.common.ports import Service, UnavailableError, Unfit
-from services.common.workers import ALIVE_S, UNFIT_S
-from sparse_autoencoder.store import NotFoundError
+from services.common.interfaces import Service, UnavailableError, Unfit
+from services.common.redis.worker_presence import ALIVE_S, UNFIT_S
+from services.common.tasks.messages import Message, Task
+from sparse_autoencoder.runs.store import NotFoundError
 from tests.simulation.network import Network
 from tests.simulation.scheduler import Process, Scheduler, Thread
 

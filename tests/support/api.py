@@ -17,17 +17,17 @@ import urllib3
 import uvicorn
 from starlette.applications import Starlette
 
-from services.api.board import Backend
-from services.api.server import ApiServer, listening_socket
-from services.common.messages import Message, Task
+from services.api.http.server import ApiServer, listening_socket
+from services.api.runs.run_entries import Backend
+from services.common.connections import real_workers, real_world
+from services.common.interfaces import Service, UnavailableError, World
 from services.common.object_store import ObjectStore
-from services.common.ports import Service, UnavailableError, World
-from services.common.problems import Problems
+from services.common.redis.run_notes import Problems
+from services.common.run_workspace import Workspace, now
 from services.common.settings import Settings, read_settings
-from services.common.workspace import Workspace, now
-from services.common.world import real_workers, real_world
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.store import DirectoryStore, Store
+from services.common.tasks.messages import Message, Task
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.store import DirectoryStore, Store
 from tests.support.servers import RedisServer, S3Server, environment_of
 from tests.support.waiting import wait_until as wait_until
 

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from services.common.process import with_settings
+from services.common.attempt_rule import Moved
+from services.common.process.service_main import with_settings
 from services.common.settings import Settings
-from services.common.trying import Moved
 from services.encoder.__main__ import work
-from services.encoder.computer import ModelComputer
-from services.encoder.work import Contribution
-from sparse_autoencoder.metadata import RunMetadata
+from services.encoder.encode_chunks import Contribution
+from services.encoder.model_computer import ModelComputer
+from sparse_autoencoder.runs.metadata import RunMetadata
 
 
 class FailingComputer(ModelComputer):

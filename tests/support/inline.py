@@ -10,22 +10,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from services.aggregator.merging import MergedState, SummaryMerging
-from services.aggregator.work import Aggregator
-from services.common.messages import Message
-from services.common.ports import Service, World
-from services.common.records import RunRequest
+from services.aggregator.merge_and_publish import Aggregator
+from services.aggregator.summary_merging import MergedState, SummaryMerging
+from services.common.attempt_rule import Reported, Trying
+from services.common.connections import real_world
+from services.common.interfaces import Service, World
+from services.common.run_records import RunRequest
+from services.common.run_workspace import Workspace, now
 from services.common.settings import Settings
-from services.common.trying import Reported, Trying
-from services.common.workspace import Workspace, now
-from services.common.world import real_world
-from services.encoder.computer import ModelComputer
-from services.encoder.work import ChunkEncoder, Computer, Encoded
-from services.ingest.dataset import open_dataset
-from services.ingest.work import ingest
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.store import Store
+from services.common.tasks.messages import Message
+from services.encoder.encode_chunks import ChunkEncoder, Computer, Encoded
+from services.encoder.model_computer import ModelComputer
+from services.ingest.read_source import ingest
+from services.ingest.tokenised_source import open_dataset
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.store import Store
 
 
 class Inline:

@@ -14,27 +14,27 @@ from typing import Any, Self
 
 import numpy as np
 
-from sparse_autoencoder.chunks import ChunkResult, failed_chunk
-from sparse_autoencoder.made_of import PUBLISHING, versions
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.metrics import FEATURE_METRICS
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.overview import Overview
-from sparse_autoencoder.prompts import to_parquet
-from sparse_autoencoder.published_run import PublishedRun
-from sparse_autoencoder.publishing import publish
-from sparse_autoencoder.ranking import Selection
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.rows import SkippedRow
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.state import RunState
-from sparse_autoencoder.states import remove_states, write_state
-from sparse_autoencoder.store import DirectoryStore, Store
-from sparse_autoencoder.summarising import summarise_blocks
-from sparse_autoencoder.summary import Summary
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import Windows, cut_windows
+from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
+from sparse_autoencoder.reading.published_run import PublishedRun
+from sparse_autoencoder.runs.feature_ranking import Selection
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.overview import Overview
+from sparse_autoencoder.runs.provenance import PUBLISHING, versions
+from sparse_autoencoder.runs.publishing import publish
+from sparse_autoencoder.runs.rows_file import to_parquet
+from sparse_autoencoder.runs.saved_states import remove_states, write_state
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.store import DirectoryStore, Store
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
+from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import Windows, cut_windows
 
 VOCABULARY = ["<bos>", " a", " b", " c", "é", "\ufffd"]
 N_FEATURES = 6  # the last never fires

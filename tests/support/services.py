@@ -19,16 +19,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from services.common.celery_app import create_app
-from services.common.messages import Message
 from services.common.object_store import ObjectStore
-from services.common.queue import CeleryQueue
-from services.common.records import RunRequest
+from services.common.run_records import RunRequest
+from services.common.run_workspace import Workspace
 from services.common.settings import read_settings
-from services.common.workspace import Workspace
-from sparse_autoencoder.main import run
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.store import DirectoryStore, Store
+from services.common.tasks.celery_app import create_app
+from services.common.tasks.messages import Message
+from services.common.tasks.queue import CeleryQueue
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore, Store
 from tests.support.proxy import S3Proxy
 from tests.support.runs import World, files_of, make_world, one_thread
 from tests.support.servers import RedisServer, S3Server, environment_of, redis_server, s3_server

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.store import NotFoundError, Store, StoreFile
+from sparse_autoencoder.runs.store import NotFoundError, Store, StoreFile
 
 OUTSIDE = ["", "/etc/passwd", "..", "../x", "a/../../x", "a/..", ".", "a/./b", "a//b", "a/", "/", "a\0b", "a\\b"]
 

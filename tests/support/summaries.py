@@ -7,11 +7,11 @@ from collections import Counter
 import numpy as np
 from hypothesis import strategies as st
 
-from sparse_autoencoder.examples import Examples
-from sparse_autoencoder.numpy_blocks import BlockSummariser, SparseActivations
-from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import Windows, windows_of
+from sparse_autoencoder.summaries.examples import Examples
+from sparse_autoencoder.summaries.numpy_blocks import BlockSummariser, SparseActivations
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import Windows, windows_of
 from tests.support.oracle import OracleExample, OracleFeature, OracleWindow, summarise_feature
 
 # Few distinct activations, tokens and features, so that ties, repeated texts and full lists are common.

@@ -21,12 +21,12 @@ from typing import Any, cast
 import redis
 from celery import Celery
 
-from services.common.celery_app import create_app
-from services.common.messages import Message
-from services.common.ports import UnavailableError
+from services.common.interfaces import UnavailableError
+from services.common.redis.worker_presence import WORKER_PREFIX
 from services.common.settings import Settings, read_settings
-from services.common.worker import run_worker
-from services.common.workers import WORKER_PREFIX
+from services.common.tasks.celery_app import create_app
+from services.common.tasks.messages import Message
+from services.common.tasks.worker import run_worker
 from tests.support.waiting import PATIENCE_S, wait_until
 
 _KEPT_BY_CELERY = {b"_kombu.binding.celery", b"_kombu.binding_permanent.celery"}

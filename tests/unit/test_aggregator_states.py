@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from services.aggregator.merging import MergedState, SummaryMerging
-from services.aggregator.work import Aggregator, Merged
-from services.common.messages import Message, Task
-from services.common.ports import Hold, Limits, Service, Tried, Unfit, World
-from services.common.records import Ingested, RunRequest
-from services.common.trying import Reported, Trying
-from services.common.workspace import Workspace
-from sparse_autoencoder.chunks import ChunkResult
-from sparse_autoencoder.made_of import PUBLISHING, versions
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.partial import Part
-from sparse_autoencoder.rows_hash import NOTHING_READ, chained
-from sparse_autoencoder.store import DirectoryStore
+from services.aggregator.merge_and_publish import Aggregator, Merged
+from services.aggregator.summary_merging import MergedState, SummaryMerging
+from services.common.attempt_rule import Reported, Trying
+from services.common.interfaces import Hold, Limits, Service, Tried, Unfit, World
+from services.common.run_records import Ingested, RunRequest
+from services.common.run_workspace import Workspace
+from services.common.tasks.messages import Message, Task
+from sparse_autoencoder.data.rows_hash import NOTHING_READ, chained
+from sparse_autoencoder.pipeline.chunk_result import ChunkResult
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.provenance import PUBLISHING, versions
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import LiveWriter
 
 CHUNKS = 6

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.agreement import Agreement, Encoded, compare, list_overlap, rank_correlation, window_keys
-from sparse_autoencoder.metrics import FEATURE_METRICS
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.summarising import summarise_blocks
-from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import windows_of
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
+from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import windows_of
 
 Activations = dict[tuple[int, int], float]  # (token, feature) -> value
 

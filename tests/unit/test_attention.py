@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparse_autoencoder.attention import causal_attention
-from sparse_autoencoder.precision import multiplying
+from sparse_autoencoder.kernels.attention import causal_attention
+from sparse_autoencoder.kernels.precision import multiplying
 from tests.support.devices import on_each_device
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 3e-2}

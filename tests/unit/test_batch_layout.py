@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sparse_autoencoder.batch_layout import Layout
+from sparse_autoencoder.subjects.shared_prefixes import Layout
 
 
 def random_tokens(batch: int, positions: int, values: int, seed: int) -> Tensor:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder.before_failures import forget_kept, keep_before, state_to_retry_from
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.state import FailedChunk, RunState
-from sparse_autoencoder.states import remove_states, write_state
-from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.retry_states import forget_kept, keep_before, state_to_retry_from
+from sparse_autoencoder.runs.saved_states import remove_states, write_state
+from sparse_autoencoder.runs.state import FailedChunk, RunState
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
 
 SPEC = SummarySpec(n_features=8, examples_per_feature=2, seed=0)
 STATE = RunState(Summary.empty(SPEC), next_chunk=12, num_records=120, num_prompts=118, skipped=Counter({"no text": 2}))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from sparse_autoencoder.checkpoints import address_of, cache_folder, fetch, load_autoencoder
+from sparse_autoencoder.autoencoders.checkpoints import address_of, cache_folder, fetch, load_autoencoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparse_autoencoder.chunk_attempts import ChunkAttempts, EndOfProcessError, Settled
-from sparse_autoencoder.chunks import ChunkResult, failed_chunk
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.failure_log import failure_log
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.rows import SkippedRow
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.state import RunState
-from sparse_autoencoder.store import DirectoryStore
-from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, EndOfProcessError, Settled
+from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
+from sparse_autoencoder.pipeline.failure_log import failure_log
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.tokens.chunks import Chunk
 from tests.unit.test_failures import panic
 
 SPEC = SummarySpec(n_features=8, examples_per_feature=2, seed=0)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.prompts import chunk_from_parquet, chunk_to_parquet, chunk_tokens
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.rows import SkippedRow
+from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_to_parquet, chunk_tokens
+from sparse_autoencoder.tokens.chunks import Chunk
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 TOKENS = st.lists(st.integers(0, 50_256), max_size=8)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from services.cli import main
-from sparse_autoencoder import command
+from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.resume_command import command_again
 
 RUN_FLAGS = [
     "--max-rows --chunk-size --top-feature-count --top-tokens-per-feature --per-token-feature-scan --prompt-file",
@@ -33,7 +34,7 @@ WHOLE_NUMBERS = {  # flag -> the least that it takes
 
 def parse(*arguments: str) -> dict[str, object]:
     parser = argparse.ArgumentParser()
-    command.add_run_parser_arguments(parser)
+    cli.add_run_parser_arguments(parser)
     return vars(parser.parse_args(arguments))
 
 
@@ -163,14 +164,14 @@ def test_the_command_to_go_on_with_a_run_is_one_to_type(
     output: str, command_line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert command.command_again("--resume", "r1", Path(output)) == command_line
+    assert command_again("--resume", "r1", Path(output)) == command_line
 
 
 def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     def action() -> int:
         raise SaescopeError("there is no file x; give another")
 
-    assert command.guarded(action) == 2
+    assert cli.guarded(action) == 2
     assert capsys.readouterr() == ("", "saescope: there is no file x; give another\n")
 
 
@@ -178,7 +179,7 @@ def test_ctrl_c_is_one_line_and_the_status_that_shells_give(capsys: pytest.Captu
     def action() -> int:
         raise KeyboardInterrupt
 
-    assert command.guarded(action) == 130
+    assert cli.guarded(action) == 130
     assert capsys.readouterr() == ("", "saescope: interrupted\n")
 
 
@@ -187,17 +188,17 @@ def test_other_exceptions_are_not_hidden() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        command.guarded(action)
+        cli.guarded(action)
 
 
-@pytest.mark.parametrize("module", ["services.cli", "sparse_autoencoder.command"])
+@pytest.mark.parametrize("module", ["services.cli", "sparse_autoencoder.cli"])
 def test_the_command_line_is_there_before_torch(module: str) -> None:
     program = f"import sys, {module}; assert not set(sys.modules) & {{'torch', 'numpy', 'pyarrow', 'starlette'}}"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_main_py_is_the_same_command_as_saescope_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    script = Path(command.__file__).with_name("main.py")
+    script = Path(cli.__file__).with_name("main.py")
     done = subprocess.run([sys.executable, script, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
     with pytest.raises(SystemExit):
         main(["run", "--help"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.comparing import LogRatios, log_ratios
+from sparse_autoencoder.reading.comparison import LogRatios, log_ratios
 
 
 def compare(a: int, tokens_a: int, b: int, tokens_b: int) -> tuple[float, float, float, float]:

@@ -22,9 +22,9 @@ from typing import Any
 
 import pytest
 
-from services.api.viewer_files import CONTENT_SECURITY_POLICY
+from services.api.http.viewer_files import CONTENT_SECURITY_POLICY
 from services.common.settings import read_settings
-from sparse_autoencoder.command import add_run_arguments
+from sparse_autoencoder.cli import add_run_arguments
 
 REPOSITORY = Path(__file__).parents[2]
 BASE = "docker-compose.yml"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder.corpus import MAX_ROW_CHARS, Record, Row, SkippedRow, open_source, prompt_file, single_row
+from sparse_autoencoder.data.source import MAX_ROW_CHARS, Record, Row, SkippedRow, open_source, prompt_file, single_row
 from sparse_autoencoder.errors import SaescopeError
 
 
@@ -73,7 +73,7 @@ def test_the_fraction_read_grows_from_0_to_1(tmp_path: Path, name: str) -> None:
 
 def from_standard_input(source: str, content: bytes) -> str:
     program = (
-        "import sys; from sparse_autoencoder.corpus import open_source\n"
+        "import sys; from sparse_autoencoder.data.source import open_source\n"
         "with open_source(sys.argv[1]) as source: print(list(source), source.fraction_read(), source.describe())"
     )
     done = subprocess.run([sys.executable, "-c", program, source], input=content, capture_output=True, check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder.corpus import MAX_ROW_CHARS, Record, Row, SkippedRow, open_source
+from sparse_autoencoder.data.source import MAX_ROW_CHARS, Record, Row, SkippedRow, open_source
 from sparse_autoencoder.errors import SaescopeError
 
 

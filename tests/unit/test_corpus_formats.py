@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparse_autoencoder.corpus import Record, Row, SkippedRow, open_source
+from sparse_autoencoder.data.source import Record, Row, SkippedRow, open_source
 from sparse_autoencoder.errors import SaescopeError
 
 

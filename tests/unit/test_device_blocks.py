@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.summary_speed import make_block
-from sparse_autoencoder import arrays, blocks, device_arrays, device_blocks
-from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.summarising import summarise_blocks
-from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.windows import Windows
+from sparse_autoencoder.kernels import device_arrays
+from sparse_autoencoder.summaries import numpy_blocks, torch_blocks
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
+from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
+from sparse_autoencoder.tokens.windows import Windows
+from sparse_autoencoder.utils import arrays
 from tests.support.devices import on_each_device
 from tests.support.oracle import OracleWindow
 from tests.support.same_bits import assert_same_bits
@@ -69,9 +71,9 @@ def test_denormal_and_huge_activations_in_any_order_are_summarised_alike(
 @given(datasets(n_features=5, max_rows=20))
 def test_equal_draws_are_ordered_alike(device: str, windows: list[OracleWindow]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "activation_draws", lambda draw, feature: arrays.mix(draw ^ feature) & np.uint64(3 << 62))
-        patch.setattr(device_blocks, "mix", lambda mixed: device_arrays.mix(mixed) & -(1 << 62))
-        patch.setattr(device_blocks, "SIGNED_GOLDEN", 1)
+        patch.setattr(numpy_blocks, "activation_draws", lambda draw, feature: arrays.mix(draw ^ feature) & np.uint64(3 << 62))
+        patch.setattr(torch_blocks, "mix", lambda mixed: device_arrays.mix(mixed) & -(1 << 62))
+        patch.setattr(torch_blocks, "SIGNED_GOLDEN", 1)
         assert_summarised_alike(to_windows(windows), to_activations(windows, 0), SPEC, per_row=2, device=device)
 
 

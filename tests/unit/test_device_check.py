@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from sparse_autoencoder.devices import check_device
-from sparse_autoencoder.encoding import room_on
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.loading import load_models
-from sparse_autoencoder.options import RunOptions
+from sparse_autoencoder.kernels.devices import check_device
+from sparse_autoencoder.pipeline.encoder import room_on
+from sparse_autoencoder.pipeline.loading import load_models
+from sparse_autoencoder.runs.options import RunOptions
 from tests.support.devices import on_each_device
 
 OF_A_MAC = "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64"

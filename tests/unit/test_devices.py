@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services.encoder.devices import visible_gpus
+from services.encoder.process_per_gpu import visible_gpus
 
 PATIENCE_S = 20.0
 LISTING = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1)
@@ -37,7 +37,7 @@ sys.exit(int(status.read_text()))
 """
 SUPERVISOR = """
 import sys
-from services.encoder.devices import run_on_each
+from services.encoder.process_per_gpu import run_on_each
 sys.exit(run_on_each(sys.argv[1].split(","), [sys.executable, "worker.py"]))
 """
 

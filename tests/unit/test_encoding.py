@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sparse_autoencoder import encoding
-from sparse_autoencoder.encoding import EncodedChunk, Encoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import Windows, windows_of
+from sparse_autoencoder.pipeline import encoder
+from sparse_autoencoder.pipeline.encoder import EncodedChunk, Encoder
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import Windows, windows_of
 from tests.support.same_bits import assert_same_bits
 
 WIDTH, N_LATENTS, LENGTHS = 24, 64, 8
@@ -226,8 +226,8 @@ def test_blocks_with_too_many_activations_are_halved_by_what_is_in_them_alone(
 ) -> None:
     whole = sizes_of_blocks(Random(many_threads=threads), nn.ReLU())
     assert len(whole) == 1
-    monkeypatch.setattr(encoding, "BLOCK_ACTIVATIONS", 1500)
-    monkeypatch.setattr(encoding, "_EXPECTED_ACTIVE", 1)
+    monkeypatch.setattr(encoder, "BLOCK_ACTIVATIONS", 1500)
+    monkeypatch.setattr(encoder, "_EXPECTED_ACTIVE", 1)
     blocks = sizes_of_blocks(Random(many_threads=threads), nn.ReLU())
     assert len(blocks) > 3
     assert max(activations for _tokens, activations in blocks) <= 1500
@@ -237,7 +237,7 @@ def test_blocks_with_too_many_activations_are_halved_by_what_is_in_them_alone(
 
 
 def test_repeated_windows_count_as_often_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BLOCK_ACTIVATIONS", 500)
+    monkeypatch.setattr(encoder, "BLOCK_ACTIVATIONS", 500)
     policy = TokenPolicy(bos_token_id=None, bos="none")
     windows = windows_of(np.arange(30), np.tile(np.array([1, 2], np.int32), 30), np.arange(0, 61, 2), policy)
     summary = encoder_of(Random(many_threads=False), nn.ReLU()).encode(chunk_of(windows), 3).summary
@@ -246,13 +246,13 @@ def test_repeated_windows_count_as_often_as_they_come(monkeypatch: pytest.Monkey
 
 
 def test_a_window_with_too_many_activations_is_a_block_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BLOCK_ACTIVATIONS", 1)
+    monkeypatch.setattr(encoder, "BLOCK_ACTIVATIONS", 1)
     blocks = sizes_of_blocks(Random(many_threads=False), nn.ReLU())
     assert len(blocks) == 40
 
 
 def test_the_number_of_tokens_of_a_block_follows_from_a_top_k(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BLOCK_ACTIVATIONS", 80)
+    monkeypatch.setattr(encoder, "BLOCK_ACTIVATIONS", 80)
     subject = Random(many_threads=False)
     blocks = sizes_of_blocks(subject, TopK(8))
     assert max(tokens for tokens, _activations in blocks) <= 10

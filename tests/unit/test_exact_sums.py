@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.exact_sums import POWERS, Scale, power_parts, rounded_sums
+from sparse_autoencoder.summaries.exact_sums import POWERS, Scale, power_parts, rounded_sums
 
 TINIEST, LARGEST = float(np.float32(1e-45)), float(np.finfo(np.float32).max)
 values = st.lists(st.floats(TINIEST, LARGEST, width=32), min_size=1, max_size=200)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.failures import Failure, attempt, breaks_process, is_failure, reason
+from sparse_autoencoder.utils.failures import Failure, attempt, breaks_process, is_failure, reason
 
 
 def panic() -> BaseException:

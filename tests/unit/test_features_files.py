@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparse_autoencoder.features_file import EXAMPLE, to_parquet
-from sparse_autoencoder.features_files import FeaturesFiles
-from sparse_autoencoder.overview import HISTOGRAM
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.vocabulary import Vocabulary
+from sparse_autoencoder.reading.features_files import FeaturesFiles
+from sparse_autoencoder.reading.vocabulary import Vocabulary
+from sparse_autoencoder.runs.features_file import EXAMPLE, to_parquet
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.overview import HISTOGRAM
 from tests.support.watched_store import WatchedStore
 
 RUN = "20300101-000000_run-001"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.file_hashes import FileHashes, FileState, sha256_of
+from sparse_autoencoder.utils.file_hashes import FileHashes, FileState, sha256_of
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 MILLION_A = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"  # both from FIPS 180's examples
@@ -27,7 +27,7 @@ def test_hashes_are_sha256_by_the_names_that_files_are_given(abc: Path, tmp_path
 
 
 def test_a_file_that_takes_several_pieces_is_hashed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparse_autoencoder.file_hashes._PIECE", 1000)
+    monkeypatch.setattr("sparse_autoencoder.utils.file_hashes._PIECE", 1000)
     (tmp_path / "a").write_bytes(b"a" * 1_000_000)
     assert sha256_of(tmp_path / "a") == MILLION_A
 

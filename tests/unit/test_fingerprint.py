@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.fingerprint import fingerprint, hash_of_results
-from sparse_autoencoder.options import Precision
-from sparse_autoencoder.processor import cpu_model, name_of
+from sparse_autoencoder.pipeline.fingerprint import fingerprint, hash_of_results
+from sparse_autoencoder.pipeline.processor import cpu_model, name_of
+from sparse_autoencoder.runs.options import Precision
 from tests.support.runs import interrupted_run, make_world, one_thread
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def fingerprint_with(**environment: str) -> str:
-    program = "from sparse_autoencoder.fingerprint import fingerprint; print(fingerprint('cpu', 'float32'))"
+    program = "from sparse_autoencoder.pipeline.fingerprint import fingerprint; print(fingerprint('cpu', 'float32'))"
     done = python("-c", program, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

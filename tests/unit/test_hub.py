@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.hub import model_folder, read_config, tokenizer_file, weight_files
+from sparse_autoencoder.subjects.hub import model_folder, read_config, tokenizer_file, weight_files
 from tests.support.hf_cache import cache_entry
 from tests.support.hub_server import hub_server
 
@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {"model_type": "gpt2", "vocab_size": 50, "n_positions":
 FIND = """
 import sys
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.hub import model_folder
+from sparse_autoencoder.subjects.hub import model_folder
 try:
     print(model_folder(sys.argv[1], weights="--no-weights" not in sys.argv))
 except SaescopeError as error:

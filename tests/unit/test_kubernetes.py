@@ -17,8 +17,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from services.common.queue import taken_key
 from services.common.settings import read_settings, variable_of
+from services.common.tasks.queue import taken_key
 
 REPOSITORY = Path(__file__).parents[2]
 MANIFESTS = REPOSITORY / "infra" / "kubernetes"

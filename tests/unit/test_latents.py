@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sparse_autoencoder import wide
-from sparse_autoencoder.latents import LatentEncoder, SparseLatents
+from sparse_autoencoder.autoencoders.latents import LatentEncoder, SparseLatents
+from sparse_autoencoder.kernels import tiled_product
 from sparse_autoencoder.model import Autoencoder, TopK
 from tests.support.devices import on_each_device
 
@@ -53,8 +53,8 @@ def active_values(found: SparseLatents, vectors: list[int], n_latents: int) -> N
 def test_its_sparse_latents_are_the_positive_ones_of_the_autoencoder(
     activation: str, latents_at_once: int, vectors_at_once: int, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wide, "TILE_ROWS", {"cpu": vectors_at_once, "cuda": vectors_at_once})
-    monkeypatch.setattr(wide, "TILE_COLUMNS", latents_at_once)
+    monkeypatch.setattr(tiled_product, "TILE_ROWS", {"cpu": vectors_at_once, "cuda": vectors_at_once})
+    monkeypatch.setattr(tiled_product, "TILE_COLUMNS", latents_at_once)
     autoencoder = random_autoencoder(activation).double()
     vectors = torch.randn(33, 24, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     expected = autoencoder.encode(vectors)[0].clamp(min=0).numpy()

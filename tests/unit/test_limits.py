@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import DamagedError
-from sparse_autoencoder.limits import Basis, Limits
-from sparse_autoencoder.partial import Part
-from sparse_autoencoder.state import FailedChunk, RunState
-from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.runs.example_limits import Basis, Limits
+from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.state import FailedChunk, RunState
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import datasets, summarise
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sparse_autoencoder.linear import Linear, can_pack
+from sparse_autoencoder.kernels.linear import Linear, can_pack
 from tests.support.devices import on_each_device
 
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 1e-5, torch.bfloat16: 2e-2}

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from sparse_autoencoder.errors import MixtureError
-from sparse_autoencoder.made_of import (
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.provenance import (
     PACKAGES,
     OtherProcessorError,
     changed,
@@ -19,8 +21,6 @@ from sparse_autoencoder.made_of import (
     tokens_made_of,
     versions,
 )
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.options import RunOptions
 from tests.support.live_runs import metadata_of
 
 ONE, TWO, THREE = ("1" * 64, "2" * 64, "3" * 64)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.credentials import CredentialsFile
+from services.common.s3_credentials import CredentialsFile
 
 PROGRAM = Path(__file__).parents[2] / "infra" / "make_credentials.py"
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sparse_autoencoder import summary_bytes
-from sparse_autoencoder.arrays import matches
-from sparse_autoencoder.example_order import Order, SmallestDraw, StrongestFirst
-from sparse_autoencoder.examples import Examples
-from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.summaries import summary_bytes
+from sparse_autoencoder.summaries.example_order import Order, SmallestDraw, StrongestFirst
+from sparse_autoencoder.summaries.examples import Examples
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.utils.arrays import matches
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import datasets, summarise
 

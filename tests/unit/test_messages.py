@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.common.messages import Message, parse_message
+from services.common.tasks.messages import Message, parse_message
 from sparse_autoencoder.errors import SaescopeError
 
 ENCODE: dict[str, Any] = {"version": 1, "task": "encode", "run_id": "20260101-000000_run-001", "chunk": 7}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from numpy.typing import NDArray
 
-from sparse_autoencoder.metrics import FEATURE_METRICS, Totals
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS, Totals
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def test_without_a_counted_token_every_metric_is_zero() -> None:
 
 METRICS = """
 import numpy as np
-from sparse_autoencoder.metrics import FEATURE_METRICS, Totals
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS, Totals
 numbers = (np.arange(1, 20_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(11)) / 2.0**53
 totals = Totals(1000, numbers, *(numbers * scale for scale in (1.1, 1.2, 1.3, 1.4)), numbers)
 print(*(hash(metric.compute(totals).tobytes()) for metric in FEATURE_METRICS))

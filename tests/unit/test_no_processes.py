@@ -16,8 +16,8 @@ import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.no_processes import ProcessRefusedError, no_processes
-from sparse_autoencoder.subject import load_subject
+from sparse_autoencoder.subjects.subject import load_subject
+from sparse_autoencoder.utils.no_subprocesses import ProcessRefusedError, no_processes
 from tests.support.hf_cache import write_random_gpt2
 from tests.support.runs import tiny_tokenizer
 

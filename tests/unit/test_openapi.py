@@ -17,10 +17,10 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from services.api.endpoints import LIMIT, OFFSET
-from services.api.openapi import openapi
-from services.api.parameters import Asked
-from sparse_autoencoder.store import DirectoryStore
+from services.api.http.endpoints import LIMIT, OFFSET
+from services.api.http.openapi import openapi
+from services.api.http.parameters import Asked
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import backend_without_servers
 
 REPOSITORY = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_the_description_is_valid_openapi_31() -> None:
 def test_the_committed_description_is_what_the_server_says() -> None:
     committed = (REPOSITORY / "services" / "viewer" / "openapi.json").read_text(encoding="utf-8")
     printed = subprocess.run(
-        [sys.executable, "-m", "services.api.openapi"],
+        [sys.executable, "-m", "services.api.http.openapi"],
         cwd=REPOSITORY,
         capture_output=True,
         encoding="utf-8",
@@ -180,5 +180,5 @@ def test_queries_are_read_in_one_place_only() -> None:
 
 
 def test_the_description_is_not_made_before_somebody_asks() -> None:
-    program = "import services.api.app, sys; print('services.api.openapi' in sys.modules)"
+    program = "import services.api.app, sys; print('services.api.http.openapi' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", program], cwd=REPOSITORY, text=True) == "False\n"

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from sparse_autoencoder.overlap import one_ahead, one_behind
+from sparse_autoencoder.utils.prefetch import one_ahead, one_behind
 
 PATIENCE_S = 60  # for what should come at once
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.metrics import FEATURE_METRICS
-from sparse_autoencoder.overview import ExampleTokens, Overview, overview_of
-from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.runs.overview import ExampleTokens, Overview, overview_of
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
 from tests.support.live_runs import entries_of
 from tests.support.oracle import OracleFeature, OracleWindow, summarise_feature
 from tests.support.summaries import datasets, summarise

@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparse_autoencoder.encoding import Encoder
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.loading import load_models
+from sparse_autoencoder.kernels.precision import check_precision, dtype_of, multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.options import Precision, RunOptions
-from sparse_autoencoder.precision import check_precision, dtype_of, multiplying
-from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import windows_of
+from sparse_autoencoder.pipeline.encoder import Encoder
+from sparse_autoencoder.pipeline.loading import load_models
+from sparse_autoencoder.runs.options import Precision, RunOptions
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import windows_of
 
 ON_CPUS: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
 Setting = tuple[str, str]  # how GPUs and CPUs multiply float32

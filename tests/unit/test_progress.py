@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.api.progress import Seen, Speed, Speeds, seconds_left, total_records
+from services.api.runs.speed import Seen, Speed, Speeds, seconds_left, total_records
 
 
 def speed_after(*steps: tuple[float, int, int], now: float | None = None, begun_at: float | None = 0.0) -> Speed | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparse_autoencoder.progress import progress_bar, say
+from sparse_autoencoder.utils.progress_bars import progress_bar, say
 
 
 def test_what_is_said_is_a_line_and_the_bar_comes_again_below_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import torch
 
-from sparse_autoencoder import chunk_attempts
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.main import resume, run
-from sparse_autoencoder.publishing import publish
-from sparse_autoencoder.ranking import Selection
-from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.run_view import RunView
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.states import read_state
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.pipeline import chunk_attempts
+from sparse_autoencoder.pipeline.single_process import resume, run
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.runs.feature_ranking import Selection
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.publishing import publish
+from sparse_autoencoder.runs.saved_states import read_state
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import entries_of
 from tests.support.runs import (
     WIDTH,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.arrays import Mask
-from sparse_autoencoder.overview import ExampleTokens, Histograms, Overview, Statistics
-from sparse_autoencoder.ranking import Rankings, Selection, ranked
+from sparse_autoencoder.runs.feature_ranking import Rankings, Selection, ranked
+from sparse_autoencoder.runs.overview import ExampleTokens, Histograms, Overview, Statistics
+from sparse_autoencoder.utils.arrays import Mask
 
 NUM_TOKENS = 7
 VOCABULARY = ["a", " A", "ab", "B ", "ß", "SS"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparse_autoencoder.recent import Recent
+from sparse_autoencoder.utils.recent import Recent
 
 
 def test_recent_values_stay_and_the_others_go() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from services.api.events import RunEvents
-from services.common.ports import UnavailableError
-from sparse_autoencoder.store import NotFoundError
+from services.api.http.events import RunEvents
+from services.common.interfaces import UnavailableError
+from sparse_autoencoder.runs.store import NotFoundError
 
 PATIENCE_S = 30.0
 Entry = Any  # a few of its keys are enough here

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from services.api.run_files import FAILED_AGAIN_S, RunFiles
-from services.common.ports import UnavailableError
-from services.common.records import RunRequest
-from services.common.workspace import Workspace
-from sparse_autoencoder.metadata import RunMetadata
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.state import FailedChunk
-from sparse_autoencoder.store import DirectoryStore, NotFoundError
+from services.api.runs.run_facts import FAILED_AGAIN_S, RunFiles
+from services.common.interfaces import UnavailableError
+from services.common.run_records import RunRequest
+from services.common.run_workspace import Workspace
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.state import FailedChunk
+from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
 
 CREATED = "2026-01-01T00:00:00+00:00"
 

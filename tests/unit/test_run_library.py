@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.live import LiveRun
-from sparse_autoencoder.published_run import PublishedRun
-from sparse_autoencoder.reading import RunLibrary
-from sparse_autoencoder.state import RunState
-from sparse_autoencoder.store import DirectoryStore, NotFoundError
+from sparse_autoencoder.reading.live_run import LiveRun
+from sparse_autoencoder.reading.published_run import PublishedRun
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
 from tests.support.live_runs import LiveWriter
 from tests.support.watched_store import Clock, WatchedStore
 

@@ -14,18 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.live import load_live
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.prompts import to_parquet
-from sparse_autoencoder.prompts_files import PromptsFiles
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.rows import SkippedRow
-from sparse_autoencoder.run_rows import RowPage, RunRows, containing
-from sparse_autoencoder.run_view import RunView
-from sparse_autoencoder.runs import RunFolder
-from sparse_autoencoder.store import DirectoryStore, NotFoundError
-from sparse_autoencoder.vocabulary import Vocabulary
+from sparse_autoencoder.reading.live_run import load_live
+from sparse_autoencoder.reading.rows_files import PromptsFiles
+from sparse_autoencoder.reading.run_rows import RowPage, RunRows, containing
+from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.reading.vocabulary import Vocabulary
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.rows_file import to_parquet
+from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
+from sparse_autoencoder.tokens.chunks import Chunk
 from tests.support.live_runs import VOCABULARY, LiveWriter, metadata_of, published_twin
 from tests.support.watched_store import WatchedStore
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.rows import Record, Row
-from sparse_autoencoder.run_watch import RunWatch, left_behind
-from sparse_autoencoder.watchdog import Action, Backstop, Watchdog, Work
+from sparse_autoencoder.data.skipped_rows import Record, Row
+from sparse_autoencoder.pipeline.run_watch import RunWatch, left_behind
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.utils.watchdog import Action, Backstop, Watchdog, Work
 from tests.support.watched_store import Clock
 
 PATIENCE_S = 600.0

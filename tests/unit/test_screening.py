@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparse_autoencoder import screening, wide
-from sparse_autoencoder.screening import Screened, can_screen
+from sparse_autoencoder.kernels import screened_top_k, tiled_product
+from sparse_autoencoder.kernels.screened_top_k import Screened, can_screen
 
 K = 4
 pytestmark = pytest.mark.skipif(
-    not can_screen(torch.zeros(2, screening.LEAST_COLUMNS)), reason="this processor multiplies no bfloat16"
+    not can_screen(torch.zeros(2, screened_top_k.LEAST_COLUMNS)), reason="this processor multiplies no bfloat16"
 )
 
 
@@ -53,7 +53,7 @@ CASES = ("random", "close together", "equal", "one large column", "large bias", 
 @pytest.mark.parametrize("columns_at_once", [64, 1000])
 @pytest.mark.parametrize("name", CASES)
 def test_the_largest_of_float32_are_found(name: str, columns_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wide, "TILE_COLUMNS", columns_at_once)
+    monkeypatch.setattr(tiled_product, "TILE_COLUMNS", columns_at_once)
     x, weight, bias = case(name)
     assert_largest(x, weight, bias, Screened(weight, bias).top_k(x, K))
 
@@ -82,20 +82,22 @@ def test_what_is_no_number_or_too_large_comes_out_as_without_screening(bad: floa
     x, weight, bias = case("random")
     x[7, 3] = bad
     values, _columns = Screened(weight, bias).top_k(x, K)
-    exact, _columns = wide.Wide(weight, bias).top_k(x, K)
+    exact, _columns = tiled_product.Wide(weight, bias).top_k(x, K)
     torch.testing.assert_close(values[7], exact[7], equal_nan=True)
     assert not values[7].isfinite().all()
 
 
 def test_all_of_it_is_the_plain_multiplication() -> None:
     x, weight, bias = case("random")
-    torch.testing.assert_close(Screened(weight, bias).apply(x), wide.Wide(weight, bias).apply(x), atol=0, rtol=0)
+    torch.testing.assert_close(
+        Screened(weight, bias).apply(x), tiled_product.Wide(weight, bias).apply(x), atol=0, rtol=0
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_only_float32_is_screened(dtype: torch.dtype) -> None:
-    assert not can_screen(torch.zeros(2, screening.LEAST_COLUMNS, dtype=dtype))
+    assert not can_screen(torch.zeros(2, screened_top_k.LEAST_COLUMNS, dtype=dtype))
 
 
 def test_few_columns_are_not_screened() -> None:
-    assert not can_screen(torch.zeros(2, screening.LEAST_COLUMNS - 1))
+    assert not can_screen(torch.zeros(2, screened_top_k.LEAST_COLUMNS - 1))

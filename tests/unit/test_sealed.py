@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.merging import MergedState, SummaryMerging
+from services.aggregator.summary_merging import MergedState, SummaryMerging
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
-from sparse_autoencoder.limits import Limits
-from sparse_autoencoder.partial import Part
-from sparse_autoencoder.prompts import chunk_from_parquet, chunk_to_parquet
-from sparse_autoencoder.row_chunks import Chunk
-from sparse_autoencoder.rows import SkippedRow
-from sparse_autoencoder.sealed import FORMAT, seal, unseal
-from sparse_autoencoder.state import FailedChunk, RunState
-from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.runs.checksums import FORMAT, seal, unseal
+from sparse_autoencoder.runs.example_limits import Limits
+from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_to_parquet
+from sparse_autoencoder.runs.state import FailedChunk, RunState
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.tokens.chunks import Chunk
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import summarise
 
@@ -184,7 +184,7 @@ def with_format(data: bytes, number: int) -> bytes:
     kind = data.split(b" ")[1].decode()
     content = unseal(kind, data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sparse_autoencoder.sealed.FORMAT", number)
+        patch.setattr("sparse_autoencoder.runs.checksums.FORMAT", number)
         return seal(kind, content)
 
 

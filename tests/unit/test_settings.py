@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from services.client.submit import URL_VARIABLE
 from services.common.settings import OTHER_VARIABLES, Settings, read_settings, variable_of
-from services.submit import URL_VARIABLE
-from sparse_autoencoder.blobs import ENDPOINT_VARIABLE
-from sparse_autoencoder.checkpoints import CACHE_VARIABLE
+from sparse_autoencoder.autoencoders.azure_blobs import ENDPOINT_VARIABLE
+from sparse_autoencoder.autoencoders.checkpoints import CACHE_VARIABLE
 from sparse_autoencoder.errors import SaescopeError
 
 KEYS = {"SAESCOPE_S3_ACCESS_KEY": "user", "SAESCOPE_S3_SECRET_KEY": "hidden-password"}

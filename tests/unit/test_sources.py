@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.common.sources import NotAllowedError, allowed, readable_by_name
-from sparse_autoencoder.options import RunOptions
+from services.common.allowed_sources import NotAllowedError, allowed, readable_by_name
+from sparse_autoencoder.runs.options import RunOptions
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.store import DirectoryStore, NotFoundError, StoreFile, check_key
+from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError, StoreFile, check_key
 from tests.support.store_contract import OUTSIDE, BrokenFile, StoreContract
 
 CALLS = [

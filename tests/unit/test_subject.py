@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, GPT2Model
 
-from sparse_autoencoder.batch_layout import Layout
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.gpt2 import ACTIVATIONS
-from sparse_autoencoder.subject import LOCATIONS, Subject, distinct_activations, hook_name, load_subject
-from sparse_autoencoder.transformer_lens import BridgeSubject
+from sparse_autoencoder.subjects.gpt2 import ACTIVATIONS
+from sparse_autoencoder.subjects.shared_prefixes import Layout
+from sparse_autoencoder.subjects.subject import LOCATIONS, Subject, distinct_activations, hook_name, load_subject
+from sparse_autoencoder.subjects.transformer_lens import BridgeSubject
 from tests.support.hf_cache import random_weights, write_random_gpt2, write_weights
 
 PLAIN: dict[str, Any] = {
@@ -323,7 +323,7 @@ def test_hook_points_have_transformer_lenss_names() -> None:
 
 def test_gpt2_runs_without_importing_transformers(plain: Path) -> None:
     program = (
-        "import sys, torch; from pathlib import Path; from sparse_autoencoder.subject import load_subject;"
+        "import sys, torch; from pathlib import Path; from sparse_autoencoder.subjects.subject import load_subject;"
         "load_subject(Path(sys.argv[1])).activations(torch.tensor([[1, 2]]), 'resid_post_mlp', 3);"
         "print([name for name in ('transformers', 'transformer_lens', 'huggingface_hub') if name in sys.modules])"
     )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.subject import load_subject
+from sparse_autoencoder.subjects.subject import load_subject
 from tests.support.hf_cache import random_weights, write_random_gpt2, write_weights
 
 CONFIG: dict[str, Any] = {

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from torch.overrides import TorchFunctionMode
 
 from benchmarks.summary_speed import make_block
-from sparse_autoencoder.blocks import Activations, RowFeatures
-from sparse_autoencoder.device_blocks import DeviceActivations
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.numpy_blocks import SparseActivations
-from sparse_autoencoder.summarising import NoRoomError, Room, summarise_blocks
-from sparse_autoencoder.summary import Summary, SummarySpec
-from sparse_autoencoder.windows import Windows
+from sparse_autoencoder.summaries.blocks import Activations, RowFeatures
+from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
+from sparse_autoencoder.summaries.summarise_blocks import NoRoomError, Room, summarise_blocks
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
+from sparse_autoencoder.tokens.windows import Windows
 from tests.support.devices import on_each_device
 from tests.support.oracle import OracleWindow
 from tests.support.same_bits import assert_same_bits
@@ -174,8 +174,8 @@ SMALL_PROCESS = """
 import resource
 import numpy as np
 from benchmarks.summary_speed import make_block
-from sparse_autoencoder.summarising import Room, summarise_blocks
-from sparse_autoencoder.summary import SummarySpec
+from sparse_autoencoder.summaries.summarise_blocks import Room, summarise_blocks
+from sparse_autoencoder.summaries.summary import SummarySpec
 from tests.support.same_bits import assert_same_bits
 
 spec = SummarySpec(512, examples_per_feature=20, seed=1)

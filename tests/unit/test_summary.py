@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder import blocks, examples, summary_bytes
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.examples import Examples
-from sparse_autoencoder.numpy_blocks import BlockSummariser, SparseActivations
-from sparse_autoencoder.summary import Summary, SummarySpec
+from sparse_autoencoder.summaries import example_order, numpy_blocks, summary_bytes
+from sparse_autoencoder.summaries.examples import Examples
+from sparse_autoencoder.summaries.numpy_blocks import BlockSummariser, SparseActivations
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
 from tests.support import oracle
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import assert_equals_oracle, datasets, summarise, to_activations, to_windows
@@ -80,9 +80,9 @@ def test_lists_longer_than_the_number_of_examples_stay_exact(windows: list[Oracl
 def test_draws_that_differ_in_their_lower_half_alone_are_ordered_by_it(
     windows: list[OracleWindow], cuts: list[int]
 ) -> None:
-    real_draws, real_draw = examples.activation_draws, oracle.draw
+    real_draws, real_draw = example_order.activation_draws, oracle.draw
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "activation_draws", lambda *args: real_draws(*args) >> np.uint64(32))
+        patch.setattr(numpy_blocks, "activation_draws", lambda *args: real_draws(*args) >> np.uint64(32))
         patch.setattr(oracle, "draw", lambda *args: real_draw(*args) >> 32)
         assert_equals_oracle(merged(parts_of(windows, cuts)), windows, 1)
 

@@ -15,14 +15,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import demo
 from benchmarks.tf32 import emulated, rounded
-from sparse_autoencoder.checkpoints import load_autoencoder
-from sparse_autoencoder.encoding import Encoder
-from sparse_autoencoder.linear import Linear
-from sparse_autoencoder.loading import load_models
-from sparse_autoencoder.options import RunOptions
-from sparse_autoencoder.summary import SummarySpec
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.windows import windows_of
+from sparse_autoencoder.autoencoders.checkpoints import load_autoencoder
+from sparse_autoencoder.kernels.linear import Linear
+from sparse_autoencoder.pipeline.encoder import Encoder
+from sparse_autoencoder.pipeline.loading import load_models
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import windows_of
 from tests.support.runs import one_thread
 
 ULP = 2.0**-10  # of TF32 numbers from 1 to 2

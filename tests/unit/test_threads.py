@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from sparse_autoencoder.threads import at_once, side_by_side
+from sparse_autoencoder.kernels.cpu_threads import at_once, side_by_side
 
 PATIENCE_S = 60  # for what should come at once
 SHORT_S = 0.2  # for what should not come

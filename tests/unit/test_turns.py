@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.encoder.turns import Turns
+from services.encoder.fair_turns import Turns
 
 
 def test_new_runs_come_first_and_then_who_has_waited_longest() -> None:

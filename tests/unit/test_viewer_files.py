@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from sparse_autoencoder.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore
 
 SECRET = "not for the browser"
 PAGE = "<!doctype html><title>saescope</title>"

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.watchdog import Watchdog, Work, all_threads, patience_s
+from sparse_autoencoder.utils.watchdog import Watchdog, Work, all_threads, patience_s
 from tests.support.waiting import wait_until
 from tests.support.watched_store import Clock
 
@@ -186,7 +186,7 @@ def test_leaving_ends_the_thread() -> None:
 
 GIL = """
 import ctypes, sys
-from sparse_autoencoder.watchdog import Backstop, Watchdog
+from sparse_autoencoder.utils.watchdog import Backstop, Watchdog
 
 with Watchdog(lambda work: None, backstop=Backstop(sys.stderr)) as watchdog, watchdog.watching("chunk 7", 0.2):
     ctypes.PyDLL(None).sleep(100)  # keeps the interpreter's lock

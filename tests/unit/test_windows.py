@@ -16,14 +16,14 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
-from sparse_autoencoder import windows
+from sparse_autoencoder.data.rows_hash import hash_of_records
+from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.row_chunks import Chunk, read_chunks, tokenise
-from sparse_autoencoder.rows import Record, Row, SkippedRow
-from sparse_autoencoder.rows_hash import hash_of_records
-from sparse_autoencoder.token_policy import TokenPolicy
-from sparse_autoencoder.tokenizer import RowTokenizer
-from sparse_autoencoder.windows import Windows, cut_windows
+from sparse_autoencoder.tokens import chunks as chunks_module
+from sparse_autoencoder.tokens.chunks import Chunk, read_chunks, tokenise
+from sparse_autoencoder.tokens.token_policy import Bos, TokenPolicy
+from sparse_autoencoder.tokens.tokenizer import RowTokenizer
+from sparse_autoencoder.tokens.windows import Windows, cut_windows
 from tests.support.gpt2_tokenizer import END_OF_TEXT
 from tests.support.oracle import cut_row
 from tests.support.runs import tiny_tokenizer
@@ -108,7 +108,7 @@ def test_blocks_are_a_partition_in_order(rows: list[list[int]], policy: TokenPol
 
 
 @pytest.mark.parametrize(("bos", "first_counted"), [("exclude", 1), ("include", 0), ("none", 0)])
-def test_only_an_excluded_bos_does_not_count(bos: windows.Bos, first_counted: int) -> None:
+def test_only_an_excluded_bos_does_not_count(bos: Bos, first_counted: int) -> None:
     assert TokenPolicy(BOS, bos=bos).first_counted == first_counted
 
 
@@ -160,7 +160,7 @@ def test_chunks_before_the_first_wanted_one_are_read_over(tokenizer: RowTokenize
 
 
 def test_long_texts_end_a_chunk_early(tokenizer: RowTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "CHUNK_CHARS", 10)
+    monkeypatch.setattr(chunks_module, "CHUNK_CHARS", 10)
     rows = [Row(0, "a" * 4), Row(1, "a" * 6), Row(2, "a" * 30), Row(3, "a")]
     chunks = list(read_chunks(rows, tokenizer, 100, TokenPolicy(BOS)))
     assert [chunk.row_ids.tolist() for chunk in chunks] == [[0, 1], [2], [3]]

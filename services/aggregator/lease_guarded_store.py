@@ -1,0 +1,56 @@
+"""A store that is written to only as long as a lease is held and the process isn't told to stop.
+
+Publishing may take long: the run may be published by another aggregator meanwhile, and even be deleted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from services.common.attempt_rule import Moved
+from services.common.interfaces import Hold, UnavailableError
+from sparse_autoencoder.runs.store import Store
+
+
+@dataclass(frozen=True)
+class StoreWhileHeld:
+    """A Store: another one, to which nothing is written once the lease is lost."""
+
+    store: Store
+    hold: Hold
+    moved: Moved
+
+    def put(self, key: str, data: bytes | BinaryIO) -> None:
+        """See Store.put; UnavailableError if the lease is lost, StoppingError if this process is to end."""
+        self.moved()
+        if self.hold.lost:
+            raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
+        self.store.put(key, data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See Store.create; UnavailableError if the lease is lost."""
+        if self.hold.lost:
+            raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
+        return self.store.create(key, data)
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """See Store.get; StoppingError if this process is to end."""
+        self.moved()
+        return self.store.get(key, offset, length)
+
+    def size(self, key: str) -> int:
+        """See Store.size."""
+        return self.store.size(key)
+
+    def folders(self) -> list[str]:
+        """See Store.folders."""
+        return self.store.folders()
+
+    def list(self, prefix: str = "") -> list[str]:
+        """See Store.list."""
+        return self.store.list(prefix)
+
+    def delete(self, key: str) -> None:
+        """See Store.delete."""
+        self.store.delete(key)

@@ -1,0 +1,307 @@
+"""Merging what chunks contribute, in chunk order, and publishing the run when all are merged.
+
+States are kept in memory between messages and saved now and then. Two aggregators at work on one run (the first was
+frozen and lost its lease) do no harm: merging is a function of the chunks, and the state that is furthest counts. This
+file knows nothing of how summaries are merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from services.aggregator.lease_guarded_store import StoreWhileHeld
+from services.common import lease_names
+from services.common.attempt_rule import OTHERS_FIRST_S, Moved, Progress, Trying
+from services.common.interfaces import Hold, StoppingError, UnavailableError, World
+from services.common.run_records import Ingested, MergeProgress
+from services.common.run_workspace import Workspace, now
+from services.common.tasks.messages import Message
+from sparse_autoencoder.errors import DamagedError, OtherVersionError, SaescopeError
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.saved_states import remove_old_states, remove_states
+from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.utils.failures import Failure
+from sparse_autoencoder.utils.recent import Recent
+
+MERGES_PER_MESSAGE = 16  # then another run has its turn
+STATES_KEPT = 4
+_DOING = "it merged or published the run"
+SAVING_SHARE = 10  # saving may cost one part in so many of the time
+ROOM_SHARE = 2  # one part in so many of the chunks that may wait is merged at most before a save: only that makes room
+
+
+class State(Protocol):
+    """Everything that was merged so far."""
+
+    @property
+    def next_chunk(self) -> int:
+        """The chunk to be merged next."""
+
+    @property
+    def failed(self) -> Sequence[int]:
+        """The chunks that are missing."""
+
+    @property
+    def rows_hash(self) -> str:
+        """The running hash of all chunks' records."""
+
+    def progress(self, at: str) -> MergeProgress:
+        """How much that is."""
+
+    def to_bytes(self) -> bytes:
+        """The state as it is saved."""
+
+    def limits(self) -> bytes:
+        """What examples of later chunks must reach."""
+
+
+S = TypeVar("S", bound=State)
+
+
+class Merging(Protocol[S]):
+    """What merges and publishes."""
+
+    def check(self, plan: RunMetadata) -> None:
+        """SaescopeError if merging and publishing here would not give the run's bytes."""
+
+    def empty(self, plan: RunMetadata) -> S:
+        """A run's beginning."""
+
+    def load(self, data: bytes) -> S:
+        """A state that was saved; DamagedError if it can't be read."""
+
+    def merge(self, state: S, partial: bytes) -> S:
+        """A state with the next chunk; SaescopeError if the partial can't be read, or isn't that chunk's."""
+
+    def publish(self, folder: RunFolder, plan: RunMetadata, state: S) -> RunMetadata:
+        """Write everything but metadata.json, which is returned; SaescopeError if there is nothing to publish."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What one message led to."""
+
+    next_chunk: int
+    chunk_seconds: tuple[float, ...]  # of the chunks that were merged, the last of which is next_chunk - 1
+    save_seconds: float  # of the last save
+    seconds: float  # of everything
+    finished: bool
+    damaged: tuple[str, ...] = ()  # what was wrong with states that were further than the one from which it went on
+
+
+@dataclass
+class _Kept(Generic[S]):
+    """A run's state in memory, and what is known of its saving."""
+
+    state: S
+    retries: int  # how often failed chunks had been tried again
+    saved: int | None  # the next chunk of the last state that was saved
+    saved_at: float
+    save_seconds: float = 0.0
+    damaged: tuple[str, ...] = ()  # since the last message
+
+
+class Aggregator(Generic[S]):
+    """Merges runs, one message at a time."""
+
+    def __init__(self, world: World, merging: Merging[S], trying: Trying) -> None:
+        self._world = world
+        self._merging = merging
+        self._trying = trying
+        self._kept: Recent[str, _Kept[S]] = Recent(STATES_KEPT)
+
+    def aggregate(self, run_id: str) -> Merged | None:
+        """Merge what is there to be merged, if nobody else does; None if there was nothing to do."""
+        space = Workspace(self._world.store, run_id)
+        merged = None
+        if self._trying.leaves_to_others(run_id, lease_names.AGGREGATE, at_most_s=OTHERS_FIRST_S):
+            return None  # the watch sends it again, to whoever takes it first
+        with self._world.leases.hold(lease_names.aggregate_lease(run_id)) as hold:
+            if hold is None:
+                return None
+            if not space.active():
+                self._kept.forget(run_id)
+                return None
+            if self._trying.settle(space, hold, lease_names.AGGREGATE, None, _DOING):
+                return None
+            merged = self._try(space, hold)
+        # A chunk that came between the last look and the release found the lease held.
+        if merged is not None and not merged.finished and space.has_partial(merged.next_chunk):
+            self._world.queue.send(Message(task="aggregate", run_id=run_id))
+        return merged
+
+    def _try(self, space: Workspace, hold: Hold) -> Merged | None:
+        """One attempt; None if it failed, or there was nothing to do."""
+        run_id = space.folder.run_id
+        try:
+            result = self._trying.once(
+                run_id,
+                lease_names.AGGREGATE,
+                lambda progress: self._merge_and_publish(space, hold, progress),
+                self._world.limits.patience_s,
+            )
+        except StoppingError:
+            with suppress(UnavailableError):  # then the watch does
+                self._world.queue.send(Message(task="aggregate", run_id=run_id))
+            return None
+        if isinstance(result, Failure):
+            self._kept.forget(run_id)  # what is saved is what counts
+            self._trying.settle(space, hold, lease_names.AGGREGATE, result, _DOING)
+            return None
+        return result
+
+    def _merge_and_publish(self, space: Workspace, hold: Hold, progress: Progress) -> Merged | None:
+        try:
+            plan = space.folder.read_metadata()
+        except NotFoundError:  # no chunk was encoded yet
+            return None
+        begin = self._world.clock.now()
+        self._merging.check(plan)
+        kept = self._load(space, plan)
+        chunk_seconds: list[float] = []
+        while len(chunk_seconds) < MERGES_PER_MESSAGE and not hold.lost:
+            merging_since = self._world.clock.now()
+            progress.moved()
+            if not self._merge_next(space, kept):
+                break
+            chunk_seconds.append(self._world.clock.now() - merging_since)
+            if not hold.lost and self._due(kept):
+                self._save(space, kept)
+                progress.advanced()
+        finished = False
+        if not hold.lost:  # else somebody else does the same
+            if self._due(kept):
+                self._save(space, kept)
+                progress.advanced()
+            if chunk_seconds:
+                space.write_progress(kept.state.progress(now()))
+            ingested = space.ingested()
+            if ingested is not None and kept.state.next_chunk == ingested.num_chunks:
+                _check_rows(ingested, kept.state)
+                finished = self._finish(space, hold, plan, kept, progress.moved)
+        seconds = self._world.clock.now() - begin
+        damaged, kept.damaged = kept.damaged, ()
+        return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished, damaged)
+
+    def _load(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
+        """The state to go on with: ours, unless another aggregator was faster, or has finished the run, meanwhile."""
+        run_id = space.folder.run_id
+        saved = space.saved_cursor()
+        kept = self._kept.get(run_id)
+        if kept is None or kept.retries != plan.retries or (saved is not None and saved > kept.state.next_chunk):
+            kept = self._kept.keep(run_id, self._furthest(space, plan))
+        return kept
+
+    def _furthest(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
+        """The furthest state that is sound; those beyond it are removed, for what they held is merged again."""
+        state, saved, damaged = self._merging.empty(plan), None, []
+        for cursor in reversed(space.saved_cursors()):
+            try:
+                state, saved = self._read(space, cursor), cursor
+                break
+            except DamagedError as error:
+                damaged.append(str(error))
+        if damaged:
+            _check_can_go_on(space, saved or 0, damaged)
+            remove_states(space.folder, after=saved or 0)
+            space.forget_kept(after=saved or 0)
+        return _Kept(state, plan.retries, saved, self._world.clock.now(), damaged=tuple(damaged))
+
+    def _read(self, space: Workspace, cursor: int) -> S:
+        key = space.folder.state(cursor)
+        try:
+            state = self._merging.load(space.saved_state(cursor))
+        except NotFoundError as error:  # no failure: a state that is further was saved
+            raise UnavailableError(f"{error}; another aggregator is at the run") from error
+        except OtherVersionError as error:
+            raise SaescopeError(
+                f"run {space.folder.run_id} can't go on, {key} can't be used, {error}: start a new run"
+            ) from error
+        except DamagedError as error:
+            raise DamagedError(f"{key} can't be used, {error}") from error
+        if state.next_chunk != cursor:
+            raise DamagedError(f"{key} can't be used, it holds the state of chunk {state.next_chunk}")
+        return state
+
+    def _merge_next(self, space: Workspace, kept: _Kept[S]) -> bool:
+        """Merge the next chunk, if it is there."""
+        chunk, run_id = kept.state.next_chunk, space.folder.run_id
+        try:
+            partial = space.partial(chunk)
+        except NotFoundError:
+            return False
+        try:
+            merged = self._merging.merge(kept.state, partial)
+        except SaescopeError:
+            # What is damaged is computed again, but not for ever; that its chunk was encoded is not held against it.
+            # And not by the same limits: they may be of an aggregator for which other chunks had failed.
+            space.delete_limits()
+            space.delete_partial(chunk)
+            self._world.attempts.forget(run_id, lease_names.encoding(chunk))
+            damaged = self._world.attempts.begin(run_id, lease_names.merging(chunk), self._trying.worker)
+            if damaged.total >= self._world.limits.chunk_attempts:
+                raise
+            self._world.queue.send(Message(task="encode", run_id=run_id, chunk=chunk))
+            return False
+        if merged.failed and not kept.state.failed:  # from here the run goes on when failed chunks are tried again
+            space.keep_before_failures(chunk, kept.state.to_bytes())
+        kept.state = merged
+        return True
+
+    def _due(self, kept: _Kept[S]) -> bool:
+        """Whether the state should be saved now."""
+        if kept.state.next_chunk == (kept.saved or 0):
+            return False
+        if kept.saved is None:  # soon, so that there is something to look at
+            return True
+        if kept.state.next_chunk - kept.saved >= max(1, self._world.limits.max_waiting_chunks // ROOM_SHARE):
+            return True
+        pause = max(self._world.limits.save_every_s, SAVING_SHARE * kept.save_seconds)
+        return self._world.clock.now() - kept.saved_at >= pause
+
+    def _save(self, space: Workspace, kept: _Kept[S]) -> None:
+        """Save the state, and only then remove what it and the one before it hold."""
+        begin = self._world.clock.now()
+        cursor = kept.state.next_chunk
+        self._world.store.put(space.folder.state(cursor), kept.state.to_bytes())
+        space.put_limits(kept.state.limits())
+        kept.saved = cursor
+        space.remove_merged(remove_old_states(space.folder))
+        kept.saved_at = self._world.clock.now()
+        kept.save_seconds = kept.saved_at - begin
+
+    def _finish(self, space: Workspace, hold: Hold, plan: RunMetadata, kept: _Kept[S], moved: Moved) -> bool:
+        """Publish, say so in metadata.json, and only then clean up; False if somebody else is to do it."""
+        run_id = space.folder.run_id
+        if kept.saved != kept.state.next_chunk:  # publishing may take long, and merging is not to be lost by it
+            self._save(space, kept)
+        folder = RunFolder(StoreWhileHeld(self._world.store, hold, moved), run_id)
+        metadata = self._merging.publish(folder, plan, kept.state)
+        if hold.lost or not space.active():
+            return False
+        space.folder.write_metadata(metadata)
+        space.sweep(metadata)
+        self._kept.forget(run_id)
+        self._world.attempts.forget(run_id)
+        return True
+
+
+def _check_rows(ingested: Ingested, state: State) -> None:
+    """What was encoded is what the source was read as, from its beginning to its end."""
+    if state.rows_hash != ingested.rows_hash:
+        raise SaescopeError(
+            "the source changed while it was read: rows were encoded that are not in it any more; start a new run"
+        )
+
+
+def _check_can_go_on(space: Workspace, chunk: int, damaged: Sequence[str]) -> None:
+    """SaescopeError if what damaged states held, from this chunk on, is nowhere else."""
+    if not space.has_chunk(chunk):
+        raise SaescopeError(
+            f"run {space.folder.run_id} can't go on, its saved states are damaged: start a new run "
+            f"({'; '.join(damaged)})"
+        )

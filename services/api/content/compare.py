@@ -1,0 +1,144 @@
+"""The endpoint that compares two runs: which features are listed, in which order, and what is said of each.
+
+The statistics are comparison.py's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.routing import Route
+
+from services.api.content.feature_list import token_chips
+from services.api.http.caching import RunAnswers
+from services.api.http.endpoints import (
+    COMPARE,
+    COMPARED_BY,
+    COMPARED_ID,
+    COMPARED_MIN_COUNT,
+    LIMIT,
+    OFFSET,
+    ORDER,
+    ComparedBy,
+)
+from services.api.http.parameters import Asked, check_range
+from services.api.http.requests import BadRequest
+from services.api.http.response_types import ComparedFeature, ComparedRun, ComparedSide, Comparison
+from services.api.http.routing import routes
+from sparse_autoencoder.reading.comparison import CONFIDENCE, LogRatios, log_ratios
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.runs.feature_ranking import ranked
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.utils.arrays import Mask
+
+
+class CompareApi:
+    """The endpoint, on the runs of a store."""
+
+    def __init__(self, library: RunLibrary) -> None:
+        self._answers = RunAnswers(library)
+
+    def routes(self) -> list[Route]:
+        """All endpoints below /api."""
+        return routes(self._answers.handlers({COMPARE: self.compare}), "/api")
+
+    def compare(self, asked: Asked, a: RunView, b: RunView) -> Comparison:
+        """See COMPARE."""
+        _check_comparable(a.metadata, b.metadata)
+        ratios = log_ratios(a.statistics.count, a.metadata.num_tokens, b.statistics.count, b.metadata.num_tokens)
+        ids = np.flatnonzero(_wanted(asked, a, b))
+        sort, order, offset, limit = asked[COMPARED_BY], asked[ORDER], asked[OFFSET], asked[LIMIT]
+        ids = ids[ranked(_values(sort, a, b, ratios)[ids], order == "desc")]
+        answer: Comparison = {
+            "a": _run(a),
+            "b": _run(b),
+            "confidence": CONFIDENCE,
+            "sort": sort,
+            "order": order,
+            "offset": offset,
+            "limit": limit,
+            "num_features": a.metadata.num_features,
+            "num_matching": len(ids),
+            "features": [_feature(a, b, ratios, feature) for feature in ids[offset : offset + limit].tolist()],
+        }
+        if a.live or b.live:
+            answer["live"] = True
+        return answer
+
+
+def _check_comparable(a: RunMetadata, b: RunMetadata) -> None:
+    """BadRequest unless the runs' features are the same features."""
+    for what, of_a, of_b in (
+        ("autoencoders", _autoencoder(a), _autoencoder(b)),
+        ("layers", a.layer_index, b.layer_index),
+        ("locations", a.location, b.location),
+        ("numbers of features", a.num_features, b.num_features),
+        ("subject models", a.subject["name"], b.subject["name"]),
+    ):
+        if of_a != of_b:
+            raise BadRequest(
+                f"runs {a.run_id} and {b.run_id} can't be compared, as their {what} differ ({of_a} and {of_b}): "
+                "choose two runs of the same autoencoder and the same subject model"
+            )
+
+
+def _autoencoder(metadata: RunMetadata) -> str:
+    """What tells autoencoders apart: the file's hash, whatever its name or place."""
+    return str(metadata.autoencoder.get("sha256", metadata.autoencoder["name"]))
+
+
+def _wanted(asked: Asked, a: RunView, b: RunView) -> Mask:
+    """Mask of the features [features] to list; those that fired in neither run aren't."""
+    wanted: Mask = a.statistics.count + b.statistics.count >= max(asked[COMPARED_MIN_COUNT], 1)
+    feature = asked[COMPARED_ID]
+    if feature is not None:
+        check_range(COMPARED_ID.name, feature, 0, len(wanted) - 1)
+        wanted &= np.arange(len(wanted)) == feature
+    return wanted
+
+
+def _values(sort: ComparedBy, a: RunView, b: RunView, ratios: LogRatios) -> NDArray[Any]:
+    """What the list is ordered by [features]."""
+    match sort:
+        case "certain":
+            return ratios.certain
+        case "log_ratio":
+            return ratios.value
+        case "density_a":
+            return a.statistics.count
+        case "density_b":
+            return b.statistics.count
+        case "feature_id":
+            return np.arange(len(ratios.value))
+
+
+def _run(run: RunView) -> ComparedRun:
+    return {
+        "run": run.metadata.run_id,
+        "source": run.metadata.dataset_csv,
+        "num_tokens": run.metadata.num_tokens,
+        "num_active_features": run.metadata.num_active_features,
+    }
+
+
+def _feature(a: RunView, b: RunView, ratios: LogRatios, feature_id: int) -> ComparedFeature:
+    return {
+        "feature_id": feature_id,
+        "a": _side(a, feature_id),
+        "b": _side(b, feature_id),
+        "log_ratio": float(ratios.value[feature_id]),
+        "low": float(ratios.low[feature_id]),
+        "high": float(ratios.high[feature_id]),
+    }
+
+
+def _side(run: RunView, feature_id: int) -> ComparedSide:
+    count = int(run.statistics.count[feature_id])
+    return {
+        "num_active_tokens": count,
+        "density": count / max(run.metadata.num_tokens, 1),
+        "tokens": token_chips(run, feature_id),
+    }

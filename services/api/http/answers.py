@@ -1,0 +1,51 @@
+"""JSON answers, and the answers to what goes wrong: always `{"error": sentence}` with a fitting status.
+
+This file knows no runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from services.api.runs.run_changes import ConflictError
+from services.common.allowed_sources import NotAllowedError
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.store import NotFoundError
+
+
+def json_answer(content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer as JSON."""
+    # ASCII: a lone surrogate in a text stays an escape instead of breaking the answer
+    body = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _status(status: int) -> ExceptionHandler:
+    return lambda _request, error: json_answer({"error": str(error)}, status)
+
+
+def _not_allowed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, NotAllowedError)  # noqa: S101
+    return json_answer({"error": str(error), "field": error.field}, 400)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    detail = f"there is nothing at {request.url.path}" if error.detail == "Not Found" else error.detail
+    return json_answer({"error": detail}, error.status_code, error.headers)
+
+
+ERRORS: Mapping[Any, ExceptionHandler] = {
+    HTTPException: _http_error,
+    NotAllowedError: _not_allowed,
+    NotFoundError: _status(404),
+    ConflictError: _status(409),
+    SaescopeError: _status(503),
+}

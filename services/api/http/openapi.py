@@ -1,0 +1,125 @@
+"""The API's description, OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html), out of endpoints.py and response_types.py.
+
+    python -m services.api.http.openapi
+
+prints it. Nothing else needs it, so it is made when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import core_schema
+
+from services.api.http import response_types
+from services.api.http.endpoints import ENDPOINTS, Endpoint
+from services.api.http.parameters import Parameter
+
+Json = dict[str, Any]
+_Schemas = dict[tuple[Endpoint | None, JsonSchemaMode], JsonSchemaValue]  # of answers ("serialization") and bodies
+
+_REFERENCE = "#/components/schemas/{model}"
+_PROBLEMS = {
+    400: "The request can't be understood, or asks for something that can't be.",
+    401: "The API's token is missing or wrong.",
+    403: "Without a token, changes are taken at addresses and undotted names only.",
+    404: "There is no such thing.",
+    405: "There are no services behind this API, so runs can only be looked at.",
+    409: "The run's state doesn't allow this.",
+    415: "The header Content-Type: application/json is missing.",
+    503: "Something that the API needs doesn't answer, or a file of the run is damaged.",
+}
+
+
+@cache
+def openapi() -> Json:
+    """The description of all endpoints."""
+    schemas, named = _schemas()
+    paths: dict[str, Json] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "saescope",
+            "version": "1",
+            "description": "What each feature of a sparse autoencoder responds to in a text dataset.",
+        },
+        "paths": paths,
+        "components": {"schemas": named, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+class _Generator(GenerateJsonSchema):
+    """As pydantic's, but answers have no keys besides those declared, and fields no titles that repeat their names."""
+
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        return super().typed_dict_schema(schema) | {"additionalProperties": False}
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _schemas() -> tuple[_Schemas, Json]:
+    """The schemas of all answers and bodies, and the named ones that they refer to."""
+    wanted: list[tuple[Endpoint | None, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (None, "serialization", TypeAdapter(response_types.Problem))
+    ]
+    for endpoint in ENDPOINTS:
+        if endpoint.answer is not None:
+            wanted.append((endpoint, "serialization", TypeAdapter(endpoint.answer)))
+        if endpoint.body is not None:
+            wanted.append((endpoint, "validation", TypeAdapter(endpoint.body)))
+    schemas, rest = TypeAdapter.json_schemas(wanted, schema_generator=_Generator, ref_template=_REFERENCE)
+    named: Json = rest["$defs"]
+    for schema in named.values():
+        schema.pop("title", None)
+    return schemas, named
+
+
+def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
+    operation: Json = {"summary": endpoint.description}
+    if endpoint.parameters:
+        operation["parameters"] = [_parameter(parameter) for parameter in endpoint.parameters]
+    if endpoint.method != "GET":
+        body = schemas.get((endpoint, "validation"), {"type": "object", "maxProperties": 0})
+        operation["requestBody"] = {"content": {"application/json": {"schema": body}}}
+        operation["security"] = [{}, {"token": []}]
+    operation["responses"] = _responses(endpoint, schemas)
+    return operation
+
+
+def _parameter(parameter: Parameter[Any]) -> Json:
+    schema = dict(parameter.kind.schema)
+    if not parameter.required and parameter.default is not None:
+        schema["default"] = parameter.default
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.description,
+        "required": parameter.required,
+        "schema": schema,
+    }
+
+
+def _responses(endpoint: Endpoint, schemas: _Schemas) -> Json:
+    answer: Json = {"description": HTTPStatus(endpoint.status).phrase}
+    if endpoint.answer is not None:
+        answer["content"] = {endpoint.media_type: {"schema": schemas[endpoint, "serialization"]}}
+    responses = {str(endpoint.status): answer}
+    if endpoint.kept:
+        responses["304"] = {"description": "It is what If-None-Match says."}
+    problem = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+    for status in endpoint.problems:
+        responses[str(status)] = {"description": _PROBLEMS[status], "content": problem}
+    return responses
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n")

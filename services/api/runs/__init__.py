@@ -1,0 +1,1 @@
+"""Runs as the API lists, starts, stops and follows them."""

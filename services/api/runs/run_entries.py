@@ -1,0 +1,209 @@
+"""The API's entry of a run: what its files say, how fast it is, who works on it, and what can be done with it.
+
+With services behind the API (a Backend) runs can be changed, and Redis is asked about workers and trouble; without, the
+store is a folder in which `saescope run` may be at work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.api.content import payloads
+from services.api.http.response_types import Can, Progress, Run
+from services.api.runs.missing_services import SERVICES, missing_services
+from services.api.runs.run_facts import RunFacts, RunFiles
+from services.api.runs.speed import Seen, Speed, Speeds, seconds_left, total_records
+from services.common import lease_names
+from services.common.interfaces import Service, UnavailableError, World
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.runs.store import Store
+
+if TYPE_CHECKING:
+    from services.common.redis.run_notes import Problems
+
+# What the leases of each service begin with, for all runs.
+_LEASES: dict[Service, str] = {
+    "ingest": lease_names.ingest_lease(""),
+    "encoder": lease_names.ENCODE_LEASES,
+    "aggregator": lease_names.aggregate_lease(""),
+}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The services behind an API that starts runs."""
+
+    world: World
+    problems: Problems
+    data_folder: Path
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Who is at work; nothing is known when Redis is away."""
+
+    workers: Counter[str] | None  # that encode, by run
+    running: frozenset[Service] | None = None  # services that have a worker
+    trouble: str | None = None
+
+
+class RunBoard:
+    """Entries of runs, for several threads; every call raises UnavailableError if the store can't be reached."""
+
+    def __init__(
+        self, store: Store, library: RunLibrary, backend: Backend | None, now: Callable[[], float] = time.time
+    ) -> None:
+        self.files = RunFiles(store)
+        self._library = library
+        self._backend = backend
+        self._now = now
+        self._speeds = Speeds()
+
+    def all(self) -> list[Run]:
+        """The entries of all runs, newest first."""
+        runs = self.files.all()
+        work = self._work() if any(facts.active for facts in runs) else _Work(None)
+        return [self._entry(facts, work) for facts in runs]
+
+    def one(self, run_id: str) -> Run:
+        """A run's entry; NotFoundError if there is no such run."""
+        facts = self.files.one(run_id)
+        return self._entry(facts, self._work() if facts.active else _Work(None))
+
+    def forget(self, run_id: str) -> None:
+        """Remember nothing of a run, because it is deleted, or its failed chunks are tried again."""
+        self.files.forget(run_id)
+        self._library.forget(run_id)
+        self._speeds.forget(run_id)
+
+    def _entry(self, facts: RunFacts, work: _Work) -> Run:
+        progress = None
+        if facts.active:
+            progress = self._progress(facts, work) if facts.request is not None else self._progress_in_folder(facts)
+        else:
+            self._speeds.forget(facts.run_id)
+            if facts.finished:  # whoever is told so finds its files
+                self._library.has_finished(facts.run_id)
+        ours = self._backend is not None
+        can: Can = {
+            "cancel": ours and facts.request is not None and facts.active,
+            "resume": ours and facts.request is not None and not facts.active,
+            "retry": ours and facts.finished and facts.retry_from is not None,
+            "delete": ours,
+        }
+        return payloads.run_entry(facts, progress, can)
+
+    def _progress(self, facts: RunFacts, work: _Work) -> Progress:
+        """The progress of a run of the services."""
+        assert facts.request is not None  # noqa: S101
+        merged, reading, ingested = facts.merged, facts.reading, facts.ingested
+        done = facts.num_kept_records if merged is None else merged.num_records
+        tokens = 0 if merged is None else merged.num_tokens
+        now = self._now()
+        speed = self._speed(facts, done, tokens, now)
+        total = total_records(
+            done=done,
+            exact=None if ingested is None else ingested.num_records,
+            max_rows=_max_rows(facts),
+            num_read=0 if reading is None else reading.num_records,
+            fraction_read=None if reading is None else reading.fraction,
+        )
+        return payloads.progress(
+            num_records=done,
+            num_tokens=tokens,
+            num_failed_chunks=0 if merged is None else merged.num_failed_chunks,
+            total_records=total,
+            total_is_exact=ingested is not None,
+            tokens_per_s=None if speed is None else speed.tokens_per_s,
+            seconds_left=seconds_left(done, total, speed),
+            workers=None if work.workers is None else work.workers[facts.run_id],
+            problem=work.trouble or self._problem(facts.run_id) or _missing(facts, work),
+        )
+
+    def _speed(self, facts: RunFacts, done: int, tokens: int, now: float) -> Speed | None:
+        """How fast services are with a run; when they began to try failed chunks again isn't known."""
+        assert facts.request is not None  # noqa: S101
+        begun_at, merged = _seconds(facts.request.created_at, now), facts.merged
+        if facts.retry_from is None:
+            at = begun_at if merged is None else _seconds(merged.at, now)
+            return self._speeds.see(facts.run_id, Seen(at, done, tokens), begun_at, now)
+        if merged is None:
+            return None
+        return self._speeds.see(facts.run_id, Seen(_seconds(merged.at, now), done, tokens), None, now)
+
+    def _progress_in_folder(self, facts: RunFacts) -> Progress:
+        """The progress of a run that `saescope run` computes, as of the state that it saved last."""
+        metadata = facts.metadata
+        assert metadata is not None  # noqa: S101
+        try:
+            metadata = self._library.open(facts.run_id).metadata
+        except UnavailableError:
+            raise
+        except SaescopeError:  # nothing saved yet, or damaged, which whoever opens it is told
+            pass
+        done, total = metadata.num_records, _max_rows(facts)
+        now = self._now()
+        seen = Seen(now, done, metadata.num_tokens)
+        speed = self._speeds.see(facts.run_id, seen, _seconds(metadata.started_at, now), now)
+        return payloads.progress(
+            num_records=done,
+            num_tokens=metadata.num_tokens,
+            num_failed_chunks=len(metadata.failed_chunks),
+            total_records=total,
+            total_is_exact=False,
+            tokens_per_s=None if speed is None else speed.tokens_per_s,
+            seconds_left=seconds_left(done, total, speed),
+        )
+
+    def _work(self) -> _Work:
+        """Who encodes chunks of which run, and which services are there at all."""
+        if self._backend is None:
+            return _Work(None)
+        world = self._backend.world
+        try:
+            held = world.leases.held("")
+            running = frozenset(
+                service
+                for service in SERVICES
+                if any(name.startswith(_LEASES[service]) for name in held) or world.workers.alive(service)
+            )
+        except UnavailableError as error:
+            return _Work(None, trouble=str(error))
+        encoded = (
+            name.removeprefix(lease_names.ENCODE_LEASES) for name in held if name.startswith(lease_names.ENCODE_LEASES)
+        )
+        return _Work(Counter(name.partition("/")[0] for name in encoded), running)
+
+    def _problem(self, run_id: str) -> str | None:
+        if self._backend is None:
+            return None
+        try:
+            return self._backend.problems.read(run_id)
+        except UnavailableError as error:
+            return str(error)
+
+
+def _missing(facts: RunFacts, work: _Work) -> str | None:
+    return None if work.running is None else missing_services(facts, work.running)
+
+
+def _max_rows(facts: RunFacts) -> int | None:
+    """How many rows were asked for."""
+    options = facts.options
+    return 1 if options.prompt_file is not None or options.kaggle_row is not None else options.max_rows
+
+
+def _seconds(time_text: str, otherwise: float) -> float:
+    """Seconds since 1970 of a time as files record it; they may have been changed by hand."""
+    try:
+        return datetime.fromisoformat(time_text).timestamp()
+    except ValueError:
+        return otherwise

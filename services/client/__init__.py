@@ -1,0 +1,1 @@
+"""The API from its client's side: `saescope submit`."""

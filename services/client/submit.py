@@ -1,0 +1,115 @@
+"""`saescope submit`: have the services behind an API do a run, and follow it to its end with a progress bar.
+
+It talks HTTP and prints; what the API says is shown as it is. What an option may be is the API's to judge. This file
+imports nothing that takes time before it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from services.common.option_flags import add_option_flags, given_options
+from sparse_autoencoder.cli import EXIT_INTERRUPTED, print_outcome
+from sparse_autoencoder.errors import SaescopeError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from services.client.api_client import ApiClient
+
+URL_VARIABLE, TOKEN_VARIABLE = "SAESCOPE_API_URL", "SAESCOPE_API_TOKEN"
+DEFAULT_URL = "http://127.0.0.1:8765"
+Entry = dict[str, Any]
+
+
+def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add all flags of `saescope submit`."""
+    add_option_flags(parser)
+    services = parser.add_argument_group("services")
+    services.add_argument("--url", help=f"address of the API (default: ${URL_VARIABLE}, else {DEFAULT_URL})")
+    services.add_argument(
+        "--token", help=f"the API's token, if it needs one (default: ${TOKEN_VARIABLE}, which others can't see)"
+    )
+    services.add_argument("--no-follow", action="store_true", help="print the new run's name and leave it going")
+    services.add_argument("--resume", metavar="RUN", help="go on with a run that was cancelled or failed")
+    services.add_argument(
+        "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run, and follow it"
+    )
+    services.add_argument("--cancel", metavar="RUN", help="cancel a run")
+
+
+def submit_command(args: argparse.Namespace) -> int:
+    """Do what the parsed flags say; the exit status. SaescopeError if the run didn't come to a good end."""
+    options = given_options(args)
+    of_a_run = {"--resume": args.resume, "--retry-failed": args.retry_failed, "--cancel": args.cancel}
+    flags = [flag for flag, run in of_a_run.items() if run is not None]
+    if flags and (options or len(flags) > 1):
+        raise SaescopeError(f"{flags[0]} takes everything from the run, so give it alone")
+
+    from services.client.api_client import ApiClient
+
+    url = args.url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+    api = ApiClient(url, args.token or os.environ.get(TOKEN_VARIABLE))
+    if args.cancel is not None:
+        api.change(args.cancel, "cancel")
+        print(f"cancelled {args.cancel}; go on with it: saescope submit --resume {args.cancel}")
+        return 0
+    if args.retry_failed is not None:
+        entry = api.change(args.retry_failed, "retry")
+        run_id = str(entry["id"])
+        print(f"{run_id}\n{_what_is_computed_again(entry['retry_from'])}", flush=True)
+    else:
+        run_id = api.start(options) if args.resume is None else str(api.change(args.resume, "resume")["id"])
+        print(run_id, flush=True)
+    return 0 if args.no_follow else _follow(api, run_id)
+
+
+def _what_is_computed_again(retry_from: int | None) -> str:
+    """What trying failed chunks again costs, as the run's page says it."""
+    if not retry_from:
+        return "everything is computed again, as nothing was kept from before the failed chunks"
+    return f"chunk {retry_from} and all after it are computed again; what came before was kept"
+
+
+def _follow(api: ApiClient, run_id: str) -> int:
+    """Show a run's progress until it ends; SaescopeError if it was cancelled or failed."""
+    from sparse_autoencoder.utils.progress_bars import progress_bar
+
+    try:
+        with progress_bar(unit=" rows", dynamic_ncols=True) as bar:
+            entry: Entry = {}
+            for entry in api.follow(run_id, lambda problem: bar.set_postfix_str(problem)):
+                _show(bar, entry)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"saescope: run {run_id} goes on; cancel it: saescope submit --cancel {run_id}\n")
+        return EXIT_INTERRUPTED
+    if entry["status"] not in ("complete", "completed_with_errors"):
+        reason = f": {entry['error']}" if entry["error"] else ""
+        raise SaescopeError(f"run {run_id} is {entry['status']}{reason}")
+    print_outcome(entry)
+    if entry["failed_chunks"]:
+        print(f"try what is missing again: saescope submit --retry-failed {run_id}")
+    return 0
+
+
+def _show(bar: tqdm[Any], entry: Entry) -> None:
+    """Draw the bar as an entry of a run says."""
+    progress = entry["progress"]
+    if progress is None:
+        bar.n = bar.total = entry["num_prompts"] + entry["num_skipped_rows"]
+        bar.refresh()
+        return
+    bar.total, bar.n = progress["total_records"], progress["num_records"]
+    facts = []
+    if progress["tokens_per_s"] is not None:
+        facts.append(f"{progress['tokens_per_s']:,.0f} tokens/s")
+    if progress["workers"] is not None:
+        facts.append(f"{progress['workers']} at work")
+    if progress["num_failed_chunks"]:
+        facts.append(f"{progress['num_failed_chunks']:,} chunks failed")
+    if progress["problem"] is not None:
+        facts.append(progress["problem"])
+    bar.set_postfix_str(", ".join(facts))

@@ -1,0 +1,153 @@
+"""What a run that was asked for over the network may read: Kaggle datasets, models by name, files of one folder.
+
+The API checks what is asked for; ingest and encoder check again when they open files, as a link may have been swapped
+meanwhile. Nothing is opened here, and nothing downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sparse_autoencoder import paths
+from sparse_autoencoder.data.source import FORMATS
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.subjects.hook_points import LOCATIONS
+
+RULES = {  # what the services take where the command takes more
+    "source": "kaggle:owner/name[/versions/N][/file], or the path of a file below the data folder (CSV, TSV, JSONL, "
+    "Parquet, plain text, or .gz of these; FORMAT:PATH forces a format)",
+    "prompt_file": "the path below the data folder of a text file that is taken as one single prompt instead",
+    "subject": "Hugging Face name of the language model, or the path of its folder below the data folder",
+    "autoencoder": f"{', '.join(paths.FAMILIES)}, or the path of a file below the data folder",
+    "location": f"one of {', '.join(LOCATIONS)}",
+    "device": "auto, cpu, cuda, or cuda:N",
+}
+_KAGGLE = re.compile(r"kaggle:[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(/[^\x00-\x1f\x7f\\]+)?")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,95}(/[A-Za-z0-9][A-Za-z0-9._-]{,95})?")
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
+_SHOWN_CHARS = 200  # of a value in an error
+
+
+class NotAllowedError(SaescopeError):
+    """An option has a value that the services don't take; `field` is the option's name."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+def allowed(options: RunOptions, data_folder: Path) -> RunOptions:
+    """The options with paths made absolute; NotAllowedError for what the services don't read."""
+    files = _Files(data_folder)
+    changes: dict[str, Any] = {}
+    if options.prompt_file is None:
+        changes["source"] = _source(options.source, files)
+    else:
+        _check_alone(options)
+        changes["prompt_file"] = str(files.file("prompt_file", options.prompt_file))
+    if options.location not in LOCATIONS:
+        raise _refusal("location", options.location)
+    if not _DEVICE.fullmatch(options.device):
+        raise _refusal("device", options.device)
+    changes["subject"] = _subject(options.subject, files)
+    changes["autoencoder"] = _autoencoder(options, files)
+    return options.model_copy(update=changes)
+
+
+def readable_by_name(name: str) -> bool:
+    """Whether a file's name has an extension by which its format is known."""
+    return PurePosixPath(name.lower().removesuffix(".gz")).suffix.removeprefix(".") in FORMATS
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The data folder."""
+
+    root: Path
+
+    def file(self, field: str, text: str) -> Path:
+        """The absolute path of a regular file: not a folder, a device or a pipe."""
+        path = self._inside(field, text)
+        if not path.is_file():
+            raise _refusal(field, text, "that is no regular file")
+        return path
+
+    def folder(self, field: str, text: str) -> Path:
+        """The absolute path of a folder, none of whose entries is a link that leads out."""
+        path = self._inside(field, text)
+        if not path.is_dir():
+            raise _refusal(field, text, "that is no folder")
+        try:
+            entries = [entry.resolve() for entry in path.iterdir()]
+        except (OSError, RuntimeError) as error:
+            raise _refusal(field, text, "that folder can't be read") from error
+        for entry in entries:
+            self._check_inside(field, text, entry)
+        return path
+
+    def has(self, text: str) -> bool:
+        """Whether there is something of that name."""
+        return os.path.lexists(self.root / text)
+
+    def _inside(self, field: str, text: str) -> Path:
+        path = self.root / text
+        if ".." in PurePosixPath(text).parts or not path.is_relative_to(self.root):
+            raise _refusal(field, text, "that is outside the data folder")
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError, ValueError) as error:  # links in a circle; a NUL
+            raise _refusal(field, text, f"there is nothing of that name in {self.root}") from error
+        self._check_inside(field, text, real)
+        return path
+
+    def _check_inside(self, field: str, text: str, real: Path) -> None:
+        if not real.is_relative_to(self.root.resolve()):
+            raise _refusal(field, text, "a link leads out of the data folder")
+
+
+def _source(source: str, files: _Files) -> str:
+    prefix, colon, rest = source.partition(":")
+    known_format, where = (prefix + colon, rest) if prefix in FORMATS.values() else ("", source)
+    if where.startswith("kaggle:"):
+        if not _KAGGLE.fullmatch(where) or {".", "..", ""} & set(where.split("/")):
+            raise _refusal("source", source)
+        return source
+    if not where or where == "-" or "://" in where:
+        raise _refusal("source", source)
+    return known_format + str(files.file("source", where))
+
+
+def _subject(subject: str, files: _Files) -> str:
+    if _HUB_NAME.fullmatch(subject) and not files.has(subject):
+        if os.path.lexists(subject):  # the library would take it for a folder, wherever this process happens to be
+            raise _refusal("subject", subject, "that is a path on the server outside the data folder")
+        return subject
+    return str(files.folder("subject", subject))
+
+
+def _autoencoder(options: RunOptions, files: _Files) -> str:
+    family = paths.FAMILIES.get(options.autoencoder)
+    if family is None:
+        return str(files.file("autoencoder", options.autoencoder))
+    try:
+        family(options.location, options.layer)
+    except ValueError as error:
+        field = "layer" if options.layer >= paths.N_LAYERS else "location"
+        raise NotAllowedError(field, str(error)) from error
+    return options.autoencoder
+
+
+def _check_alone(options: RunOptions) -> None:
+    for field in ("source", "text_column", "kaggle_row"):
+        if getattr(options, field) != RunOptions.model_fields[field].default:
+            raise NotAllowedError(field, f"prompt_file is the whole input, so leave out {field}")
+
+
+def _refusal(field: str, text: str, why: str = "") -> NotAllowedError:
+    reason = f", {why}" if why else ""
+    return NotAllowedError(field, f"{field} can't be {text[:_SHOWN_CHARS]!r}{reason}; it is {RULES[field]}")

@@ -1,0 +1,1 @@
+"""A worker process: its settings, its health, its deadlines, and coming back as a fresh one."""

@@ -1,0 +1,62 @@
+"""The port Deadlines: a process whose work hangs says so, with what its threads are doing, and comes back fresh."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from services.common.logs import log
+from services.common.process.fresh_process import come_back_fresh
+from sparse_autoencoder.utils.watchdog import Backstop, Watchdog, Work, all_threads
+
+
+class ProcessDeadlines:
+    """The port Deadlines (services/common/interfaces.py) for a whole process; `end` never returns."""
+
+    def __init__(self, end: Callable[[], object] = come_back_fresh) -> None:
+        self._end = end
+        self._lock = threading.Lock()
+        self._watchdog: Watchdog | None = None
+        self._expired: dict[Work, Callable[[], None]] = {}
+
+    @contextmanager
+    def watch(
+        self, what: str, floor_s: float, usual_s: float, expired: Callable[[], None]
+    ) -> Iterator[Callable[[], None]]:
+        """See Deadlines.watch."""
+        with self._started().watching(what, floor_s, usual_s) as work:
+            self._expired[work] = expired
+            try:
+                yield work.moved
+            finally:
+                del self._expired[work]
+
+    @property
+    def overdue(self) -> list[str]:
+        """What is being done and has not moved for too long."""
+        return [work.what for work in list(self._expired) if work.expired]
+
+    def _started(self) -> Watchdog:
+        with self._lock:
+            if self._watchdog is None:  # a process that watches nothing needs no thread for it
+                self._watchdog = Watchdog(self._hung, backstop=Backstop(sys.stderr))
+                self._watchdog.__enter__()
+            return self._watchdog
+
+    def _hung(self, work: Work) -> None:
+        log(
+            "hung",
+            logging.ERROR,
+            what=work.what,
+            seconds=round(work.seconds),
+            still_s=round(work.still_s),
+            threads=all_threads(),
+        )
+        self._expired[work]()
+        self._end()
+
+
+DEADLINES = ProcessDeadlines()  # of this process

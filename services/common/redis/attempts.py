@@ -1,0 +1,96 @@
+"""The port Attempts in Redis: for each run a hash of how often which worker has tried what, without a result so far.
+
+Redis may be wiped at any moment: then there are more attempts than were asked for, and nothing else is wrong. This file
+knows nothing of what is tried.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import redis
+
+from services.common.interfaces import Tried, UnavailableError
+
+ATTEMPTS_PREFIX = "saescope:attempts:"
+KEPT_S = 7 * 24 * 3600  # after the last attempt; so those of forgotten runs don't fill Redis
+# Fields of the hash are "<what> <worker>", and these two, which no worker is called, for each thing.
+_FAILURES, _LAST = "!failures", "!last"
+_MOST_CHARS = 1000
+
+TAKE_BACK = """
+if redis.call('hincrby', KEYS[1], ARGV[1], -1) <= 0 then
+    redis.call('hdel', KEYS[1], ARGV[1])
+end
+"""
+
+
+class AttemptsUnavailableError(UnavailableError):
+    """Redis did not answer, or would not do what was asked; whether an attempt was counted isn't known."""
+
+
+class RedisAttempts:
+    """The port Attempts (services/common/interfaces.py), for several threads; a worker's name has no blanks.
+
+    Every call raises AttemptsUnavailableError if Redis can't be used or is silent for the client's time-out.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+        self._take_back = client.register_script(TAKE_BACK)
+
+    def begin(self, run_id: str, what: str, worker: str) -> Tried:
+        """See Attempts.begin."""
+        with _sentences():
+            key = ATTEMPTS_PREFIX + run_id
+            self._redis.hincrby(key, f"{what} {worker}", 1)
+            self._redis.expire(key, KEPT_S)
+            return self._tried(key, what)
+
+    def failed(self, run_id: str, what: str, reason: str, at: float) -> None:
+        """See Attempts.failed."""
+        with _sentences():
+            self._redis.hincrby(ATTEMPTS_PREFIX + run_id, f"{what} {_FAILURES}", 1)
+            said = json.dumps({"reason": reason[:_MOST_CHARS], "at": at})
+            self._redis.hset(ATTEMPTS_PREFIX + run_id, f"{what} {_LAST}", said)
+
+    def take_back(self, run_id: str, what: str, worker: str) -> None:
+        """See Attempts.take_back."""
+        with _sentences():
+            self._take_back(keys=[ATTEMPTS_PREFIX + run_id], args=[f"{what} {worker}"])
+
+    def tried(self, run_id: str, what: str) -> Tried:
+        """See Attempts.tried."""
+        with _sentences():
+            return self._tried(ATTEMPTS_PREFIX + run_id, what)
+
+    def forget(self, run_id: str, what: str | None = None) -> None:
+        """See Attempts.forget."""
+        key = ATTEMPTS_PREFIX + run_id
+        with _sentences():
+            if what is None:
+                self._redis.delete(key)
+                return
+            fields = cast("list[str]", self._redis.hkeys(key))
+            if of_it := [field for field in fields if field.startswith(f"{what} ")]:
+                self._redis.hdel(key, *of_it)
+
+    def _tried(self, key: str, what: str) -> Tried:
+        fields = cast("dict[str, str]", self._redis.hgetall(key))
+        of_it = {
+            field.removeprefix(f"{what} "): value for field, value in fields.items() if field.startswith(f"{what} ")
+        }
+        failures, last = int(of_it.pop(_FAILURES, 0)), json.loads(of_it.pop(_LAST, "{}"))
+        by_worker = {worker: int(count) for worker, count in of_it.items()}
+        return Tried(by_worker, failures, last.get("reason"), last.get("at", 0.0))
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise AttemptsUnavailableError(f"Redis can't be used for counting attempts; is it up? ({error})") from error

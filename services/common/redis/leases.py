@@ -1,0 +1,155 @@
+"""Leases in Redis: names that one worker at a time holds, for as long as it keeps renewing.
+
+A worker that is killed or cut off stops renewing, and its names are free again after `lease_s`. A lease makes double
+work rare; it can't make it impossible (a holder may be frozen and wake up late), so what is done under one must bear
+being done twice. Redis may be wiped at any moment: then renewing says that the lease is lost. This file knows nothing
+of what the names stand for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self, cast
+
+import redis
+
+from services.common.interfaces import UnavailableError
+from services.common.process.background_threads import Background, Pause, Threads
+from services.common.redis.redis_client import keys_beginning, redis_client
+
+LEASE_PREFIX = "saescope:lease:"
+_RENEWALS_PER_LEASE = 4  # so that two may fail
+
+RENEW = """
+if redis.call('get', KEYS[1]) == ARGV[1] then
+    return redis.call('pexpire', KEYS[1], ARGV[2])
+end
+return 0
+"""
+RELEASE = """
+if redis.call('get', KEYS[1]) == ARGV[1] then
+    return redis.call('del', KEYS[1])
+end
+return 0
+"""
+
+
+class LeasesUnavailableError(UnavailableError):
+    """Redis did not answer, or would not do what was asked; whether a lease is held isn't known."""
+
+
+class Hold:
+    """A lease while `RedisLeases.hold` renews it; `monotonic` tells the time in which `until` is given."""
+
+    def __init__(self, until: float, monotonic: Callable[[], float]) -> None:
+        self._until = until  # to which the last renewal that worked reaches
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else may have the lease by now: what was begun under it is better left. Once so, always."""
+        with self._lock:
+            return self._monotonic() >= self._until
+
+    def extend(self, until: float) -> None:
+        """A renewal worked that reaches to the monotonic time `until`; too late if the lease is lost already."""
+        with self._lock:
+            if self._monotonic() < self._until:
+                self._until = until
+
+    def lose(self) -> None:
+        """A renewal was refused."""
+        with self._lock:
+            self._until = 0.0
+
+
+class RedisLeases:
+    """The port Leases (services/common/interfaces.py); leases last `lease_s` seconds.
+
+    Every call raises LeasesUnavailableError if Redis can't be used or is silent for the client's time-out. Commands
+    aren't repeated here, because one whose answer was lost may have been done: a lease taken so frees itself.
+    """
+
+    def __init__(self, client: redis.Redis, lease_s: float, background: Background | None = None) -> None:
+        self._lease_s = lease_s
+        self._background = background or Threads()
+        self._redis = client
+        self._renew = client.register_script(RENEW)
+        self._release = client.register_script(RELEASE)
+
+    @classmethod
+    def at(cls, url: str, lease_s: float) -> Self:
+        """Leases in the Redis at `url`, which may be silent for a quarter of `lease_s`."""
+        timeout_s = lease_s / _RENEWALS_PER_LEASE
+        return cls(redis_client(url, timeout_s=timeout_s, connect_timeout_s=timeout_s, decode_responses=True), lease_s)
+
+    def close(self) -> None:
+        """Close the connections; leases stay until they expire."""
+        self._redis.close()
+
+    def acquire(self, name: str, owner: str) -> bool:
+        """Take a name that nobody holds, not even `owner` itself (one attempt at one thing); whether it worked."""
+        with _sentences():
+            return bool(self._redis.set(LEASE_PREFIX + name, owner, nx=True, px=self._lease_ms))
+
+    def renew(self, name: str, owner: str) -> bool:
+        """Hold on to a name for `lease_s` from now on; False if it was lost meanwhile."""
+        with _sentences():
+            return bool(self._renew(keys=[LEASE_PREFIX + name], args=[owner, self._lease_ms]))
+
+    def release(self, name: str, owner: str) -> None:
+        """Let go of a name, if it is still held by `owner`."""
+        with _sentences():
+            self._release(keys=[LEASE_PREFIX + name], args=[owner])
+
+    def held(self, prefix: str) -> set[str]:
+        """See Leases.held; a name that is taken or freed meanwhile may be in it or not."""
+        with _sentences():
+            keys = keys_beginning(self._redis, LEASE_PREFIX + prefix)
+            return {key.removeprefix(LEASE_PREFIX) for key in cast("list[str]", keys)}
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[Hold | None]:
+        """See Leases.hold; the lease is renewed in the background.
+
+        The Hold says when it is lost: taken away, or not renewed for `lease_s`, be it that Redis is away or that this
+        process was frozen. At the end of the block the lease is released; if Redis is away then, it expires.
+        """
+        owner, until = uuid.uuid4().hex, self._background.monotonic() + self._lease_s
+        if not self.acquire(name, owner):
+            yield None
+            return
+        hold = Hold(until, self._background.monotonic)
+        try:
+            with self._background.beside(f"lease {name}", lambda pause: self._keep(hold, pause, name, owner)):
+                yield hold
+        finally:
+            with contextlib.suppress(LeasesUnavailableError):  # it expires, and the block's outcome matters more
+                self.release(name, owner)
+
+    def _keep(self, hold: Hold, pause: Pause, name: str, owner: str) -> None:
+        """Renew until the block is over or the lease is lost."""
+        while not pause(self._lease_s / _RENEWALS_PER_LEASE) and not hold.lost:
+            until = self._background.monotonic() + self._lease_s
+            with contextlib.suppress(LeasesUnavailableError):  # tried again until the time is up
+                if self.renew(name, owner):
+                    hold.extend(until)
+                else:
+                    hold.lose()
+
+    @property
+    def _lease_ms(self) -> int:
+        return max(1, round(self._lease_s * 1000))
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise LeasesUnavailableError(f"Redis can't be used for leases; is it up? ({error})") from error

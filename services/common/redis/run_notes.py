@@ -1,0 +1,42 @@
+"""Notes for people about runs in trouble: a sentence per run in Redis, which goes away when it isn't repeated.
+
+The notes decide nothing, and losing one is fine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import redis
+
+from services.common.interfaces import UnavailableError
+from services.common.redis.redis_client import redis_client
+
+PROBLEM_PREFIX = "saescope:problem:"
+KEPT_S = 30
+_TIMEOUT_S = 2.0
+_MOST_CHARS = 1000
+
+
+class Problems:
+    """The notes in the Redis at `redis_url`, for several threads."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = redis_client(redis_url, timeout_s=_TIMEOUT_S, connect_timeout_s=_TIMEOUT_S, decode_responses=True)
+
+    def note(self, run_id: str, sentence: str) -> None:
+        """Say for the next KEPT_S seconds what is wrong with a run."""
+        with contextlib.suppress(redis.RedisError):  # whoever reads notes notices by itself that Redis is away
+            self._redis.set(PROBLEM_PREFIX + run_id, sentence[:_MOST_CHARS], ex=KEPT_S)
+
+    def read(self, run_id: str) -> str | None:
+        """What was lately said to be wrong with a run; UnavailableError if Redis can't be asked."""
+        try:
+            found = self._redis.get(PROBLEM_PREFIX + run_id)
+        except redis.RedisError as error:
+            raise UnavailableError(f"Redis can't be asked about run {run_id}; is it up? ({error})") from error
+        return None if found is None else str(found)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()

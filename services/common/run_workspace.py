@@ -1,0 +1,334 @@
+"""What a run's folder holds while services work on it: the only place that knows the names of these files.
+
+Each file has one kind of writer, and what decides anything is written once and never changed, or only grows; so a
+worker that was cut off and wakes up late can do no harm. `ingested.json`, chunks, partials and states decide;
+`reading.json` lets a change of the source be noticed early (`ingested.json` does so at the end), it and `progress.json`
+are for people, and `limits` only spares work. This file decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from services.common.run_records import Ingested, MergeProgress, ReadingProgress, Retry, RunRequest, Stopped, StopReason
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.retry_states import forget_kept
+from sparse_autoencoder.runs.store import NotFoundError, Store
+
+File = TypeVar("File", bound=BaseModel)
+# What a finished run needs no longer.
+_SWEPT_FOLDERS = ("chunks/", "partials/", "state/")
+_SWEPT_FILES = ("limits", "reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json")
+
+
+class Workspace:
+    """A run's folder while services work on it; every call raises what the store raises."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.folder = RunFolder(store, run_id)
+        self._store = store
+
+    # -- what is decided -------------------------------------------------------------------------------------------
+
+    def create_request(self, request: RunRequest) -> bool:
+        """Write what was asked for, unless the run's name is taken; whether it was written."""
+        return self._store.create(self.folder.key("request.json"), _json(request))
+
+    def request(self) -> RunRequest:
+        """What was asked for; NotFoundError if the run isn't the services', or is finished and cleaned up."""
+        retry = self.retry()
+        return self._read(f"retry/{retry:06d}", Retry).request if retry else self._read("request.json", RunRequest)
+
+    def stop(self, status: StopReason, error: str | None = None) -> None:
+        """Have everybody leave the run alone; what was done stays, and so does the word that it is deleted."""
+        # Users and services have a file each: else a failure at the same moment could undo a deletion.
+        name = "failed.json" if status == "failed" else "stopped.json"
+        before = self.stopped()
+        if before is not None and before.status == "deleted":
+            return
+        self._write(name, Stopped(status=status, error=error, at=now()))
+
+    def go_on(self) -> None:
+        """Take a stop back."""
+        for name in ("failed.json", "stopped.json"):
+            self._store.delete(self.folder.key(name))
+
+    def stopped(self) -> Stopped | None:
+        """Why nobody works on the run; None if it isn't stopped."""
+        return self._maybe("stopped.json", Stopped) or self._maybe("failed.json", Stopped)
+
+    def finished(self) -> bool:
+        """Whether everything is published, and nothing is to be tried again."""
+        if not self._exists("metadata.json"):
+            return False
+        retry = self.retry()
+        metadata = self._published() if retry else None
+        return retry == 0 or (metadata is not None and metadata.retries >= retry)
+
+    def active(self) -> bool:
+        """Whether there is something to do: the run was asked for, and is neither finished nor stopped."""
+        return self._asked_for() and not self.finished() and self.stopped() is None
+
+    def wanted(self) -> bool:
+        """Whether a result is still of use: the run was asked for, and is neither finished nor deleted."""
+        if not self._asked_for() or self.finished():
+            return False
+        stopped = self.stopped()  # a run that was cancelled may go on later
+        return stopped is None or stopped.status != "deleted"
+
+    # -- trying failed chunks again --------------------------------------------------------------------------------
+
+    def retry(self) -> int:
+        """How often somebody asked for failed chunks to be tried again; the metadata say how often that was done."""
+        return max(self.folder.numbers("retry"), default=0)
+
+    def try_again(self) -> None:
+        """Have a finished run's failed chunks tried again; NotFoundError if it isn't finished.
+
+        One file decides. What it says is done by `go_back`, now and whenever that was cut off.
+        """
+        metadata = self._read("metadata.json", RunMetadata)
+        if self._unswept():  # the run would go on with what is left, and not from where it is to go on
+            self.sweep(metadata)
+        request = RunRequest(
+            options=metadata.options, created_at=metadata.started_at, retry_from=self.retry_from(metadata)
+        )
+        retry = metadata.retries + 1
+        self._write(f"retry/{retry:06d}", Retry(request=request, metadata=metadata))
+        self.go_back()
+
+    def retry_from(self, metadata: RunMetadata) -> int | None:
+        """The chunk from which a finished run's failed chunks are tried again; None if it has none.
+
+        That is the first of them if the state before it was kept, and else 0: everything is computed again.
+        """
+        if not metadata.failed_chunks:
+            return None
+        first = min(chunk.chunk for chunk in metadata.failed_chunks)
+        return first if first in self.folder.numbers("before-failures") else 0
+
+    def go_back(self) -> None:
+        """Make a run whose failed chunks are to be tried again an unfinished one, if it isn't yet."""
+        retry = self.retry()
+        metadata = self._published() if retry else None
+        if metadata is None or metadata.retries >= retry:
+            return
+        again = {"status": "running", "retries": retry, "retried_at": now(), "finished_at": None}
+        self.folder.write_plan(metadata.model_copy(update=again))
+        self._store.delete(self.folder.metadata)
+
+    def keep_before_failures(self, cursor: int, data: bytes) -> None:
+        """Keep the state before the first failed chunk, also when the run is finished."""
+        self._store.put(self.folder.before_failures(cursor), data)
+
+    def forget_kept(self, after: int) -> None:
+        """Remove what was kept and is further than this, because it is damaged."""
+        for cursor in self.folder.numbers("before-failures"):
+            if cursor > after:
+                self._store.delete(self.folder.before_failures(cursor))
+
+    def saved_cursors(self) -> list[int]:
+        """The next chunks of the states that were saved or kept, in order."""
+        return sorted({*self.folder.numbers("state"), *self.folder.numbers("before-failures")})
+
+    def saved_cursor(self) -> int | None:
+        """The next chunk of the furthest of them; None if there is none."""
+        return max(self.saved_cursors(), default=None)
+
+    def saved_state(self, cursor: int) -> bytes:
+        """The state with this next chunk; NotFoundError if there is none, or no longer."""
+        try:
+            return self._store.get(self.folder.state(cursor))
+        except NotFoundError:
+            return self._store.get(self.folder.before_failures(cursor))
+
+    # -- the source ------------------------------------------------------------------------------------------------
+
+    def write_reading(self, progress: ReadingProgress) -> None:
+        """Say how far the source is read."""
+        self._write("reading.json", progress)
+
+    def reading(self) -> ReadingProgress | None:
+        """How far the source is read; None if it wasn't opened yet."""
+        return self._maybe("reading.json", ReadingProgress)
+
+    def write_ingested(self, ingested: Ingested) -> None:
+        """Say that the source is read to its end."""
+        self._write("ingested.json", ingested)
+
+    def ingested(self) -> Ingested | None:
+        """How much the source had; None while it isn't read to its end."""
+        return self._maybe("ingested.json", Ingested)
+
+    # -- the chunks ------------------------------------------------------------------------------------------------
+
+    def chunks(self) -> list[int]:
+        """The chunks whose rows are there."""
+        return self.folder.numbers("chunks")
+
+    def put_chunk(self, chunk: int, data: bytes) -> None:
+        """Write a chunk's rows."""
+        self._store.put(self._numbered("chunks", chunk), data)
+
+    def chunk(self, chunk: int) -> bytes:
+        """A chunk's rows; NotFoundError if they are gone, which means that the chunk is merged."""
+        return self._store.get(self._numbered("chunks", chunk))
+
+    def delete_chunk(self, chunk: int) -> None:
+        """Remove a chunk's rows."""
+        self._store.delete(self._numbered("chunks", chunk))
+
+    def partials(self) -> list[int]:
+        """The chunks that are encoded and not yet merged."""
+        return self.folder.numbers("partials")
+
+    def has_partial(self, chunk: int) -> bool:
+        """Whether a chunk is encoded and not yet merged."""
+        return self._exists(f"partials/{chunk:06d}")
+
+    def put_partial(self, chunk: int, data: bytes) -> None:
+        """Write what a chunk contributes."""
+        self._store.put(self._numbered("partials", chunk), data)
+
+    def partial(self, chunk: int) -> bytes:
+        """What a chunk contributes; NotFoundError if it isn't there yet, or no longer."""
+        return self._store.get(self._numbered("partials", chunk))
+
+    def delete_partial(self, chunk: int) -> None:
+        """Remove what a chunk contributed."""
+        self._store.delete(self._numbered("partials", chunk))
+
+    def put_limits(self, data: bytes) -> None:
+        """Write what examples of chunks that are yet to be merged must reach."""
+        self._store.put(self.folder.key("limits"), data)
+
+    def limits(self) -> bytes | None:
+        """What examples must reach, as far as is known: maybe that of a state that is less far; None at first."""
+        try:
+            return self._store.get(self.folder.key("limits"))
+        except NotFoundError:
+            return None
+
+    def delete_limits(self) -> None:
+        """Forget what examples must reach, until it is written again."""
+        self._store.delete(self.folder.key("limits"))
+
+    def has_vocabulary(self) -> bool:
+        """Whether the token strings are there."""
+        return self._exists("vocabulary.json")
+
+    def put_prompts(self, chunk: int, data: bytes) -> None:
+        """Write a chunk's prompts file."""
+        self._store.put(self.folder.prompts(chunk), data)
+
+    def cursor(self) -> int:
+        """The next chunk to be merged, as far as was saved."""
+        return self.saved_cursor() or 0
+
+    def has_chunk(self, chunk: int) -> bool:
+        """Whether a chunk can still be merged: what it contributed is there, or its rows are."""
+        return self.has_partial(chunk) or self._exists(f"chunks/{chunk:06d}")
+
+    def remove_merged(self, cursor: int) -> None:
+        """Remove the chunks before this one, and what they contributed."""
+        for chunk in self.chunks():
+            if chunk < cursor:
+                self.delete_chunk(chunk)
+        for chunk in self.partials():
+            if chunk < cursor:
+                self.delete_partial(chunk)
+
+    # -- for people ------------------------------------------------------------------------------------------------
+
+    def write_progress(self, progress: MergeProgress) -> None:
+        """Say how far the chunks are merged."""
+        self._write("progress.json", progress)
+
+    def progress(self) -> MergeProgress | None:
+        """How far the chunks are merged; None if none is."""
+        return self._maybe("progress.json", MergeProgress)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def sweep(self, metadata: RunMetadata) -> None:
+        """Remove what a run needs no longer that is finished as its metadata say, also what was written late."""
+        failed = [chunk.chunk for chunk in metadata.failed_chunks]
+        for chunk in failed:
+            self._store.delete(self.folder.prompts(chunk))
+        for folder in _SWEPT_FOLDERS:
+            self._delete_all(folder)
+        forget_kept(self.folder, failed)
+        for retry in self.folder.numbers("retry"):
+            if retry <= metadata.retries:
+                self._store.delete(self._numbered("retry", retry))
+        names = [*_SWEPT_FILES]
+        stopped = self.stopped()
+        if stopped is not None and stopped.status != "deleted":  # cancelled too late
+            names.append("stopped.json")
+        for name in names:
+            self._store.delete(self.folder.key(name))
+
+    def delete_everything(self) -> None:
+        """Remove the run's files but for the word that it is deleted."""
+        kept = self.folder.key("stopped.json")
+        for key in self._store.list(self.folder.key("")):
+            if key != kept:
+                self._store.delete(key)
+
+    def _unswept(self) -> bool:
+        """Whether a finished run was not cleaned up, or something was written late."""
+        prefix = self.folder.key("")
+        left = (key.removeprefix(prefix) for key in self._store.list(prefix))
+        return any(name in (*_SWEPT_FILES, "stopped.json") or name.startswith(_SWEPT_FOLDERS) for name in left)
+
+    def _published(self) -> RunMetadata | None:
+        return self._maybe("metadata.json", RunMetadata)
+
+    def _asked_for(self) -> bool:
+        return self._exists("request.json") or self.retry() > 0
+
+    def _delete_all(self, prefix: str) -> None:
+        for key in self._store.list(self.folder.key(prefix)):
+            self._store.delete(key)
+
+    def _numbered(self, folder: str, chunk: int) -> str:
+        return self.folder.key(f"{folder}/{chunk:06d}")
+
+    def _exists(self, name: str) -> bool:
+        try:
+            self._store.size(self.folder.key(name))
+        except NotFoundError:
+            return False
+        return True
+
+    def _write(self, name: str, content: BaseModel) -> None:
+        self._store.put(self.folder.key(name), _json(content))
+
+    def _maybe(self, name: str, kind: type[File]) -> File | None:
+        try:
+            return self._read(name, kind)
+        except NotFoundError:
+            return None
+
+    def _read(self, name: str, kind: type[File]) -> File:
+        key = self.folder.key(name)
+        data = self._store.get(key)
+        try:
+            return kind.model_validate_json(data)
+        except ValidationError as error:
+            raise SaescopeError(f"{key} can't be understood: was it written by another release?") from error
+
+
+def _json(content: BaseModel) -> bytes:
+    return json.dumps(content.model_dump(mode="json"), ensure_ascii=False).encode()
+
+
+def now() -> str:
+    """The time as files record it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

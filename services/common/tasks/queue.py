@@ -1,0 +1,107 @@
+"""The port Queue on Celery's lists in Redis.
+
+Sending goes through Celery; what waits is read from the lists without taking it. This file knows nothing of workers,
+nor of when something should be sent again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import redis
+from kombu.exceptions import KombuError
+
+from services.common.interfaces import UnavailableError
+from services.common.redis.redis_client import redis_client
+from services.common.tasks.celery_app import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, task_name
+from services.common.tasks.messages import Message, Task, parse_message
+from sparse_autoencoder.errors import SaescopeError
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+TAKEN_KEPT_S = 60  # longer than the one who shows it is away for a restart
+
+
+class QueueUnavailableError(UnavailableError):
+    """Redis did not answer, or would not do what was asked; whether a message was queued isn't known."""
+
+
+class CeleryQueue:
+    """The port Queue (services/common/interfaces.py), usable from several threads.
+
+    Every call raises QueueUnavailableError if Redis can't be used, doesn't accept a connection for CONNECT_TIMEOUT_S or
+    is silent for SOCKET_TIMEOUT_S. Nothing is repeated here, as one who sends can as well do so later.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._redis = redis_client(app.conf.broker_url, timeout_s=SOCKET_TIMEOUT_S, connect_timeout_s=CONNECT_TIMEOUT_S)
+
+    def send(self, message: Message) -> None:
+        """See Queue.send."""
+        with _sentences(message.task):
+            self._app.send_task(
+                task_name(message.task),
+                args=(message.model_dump(),),
+                queue=message.task,
+                ignore_result=True,
+                add_to_parent=False,  # else a task keeps something of every message that it sent
+                retry=False,
+            )
+
+    def waiting(self, task: Task) -> set[Message]:
+        """See Queue.waiting; entries that aren't messages of this version are left out."""
+        with _sentences(task):
+            entries = cast("list[bytes]", self._redis.lrange(task, 0, -1))
+        messages = {_message(entry) for entry in entries}
+        return {message for message in messages if message is not None and message.task == task}
+
+    def depth(self, queue: str) -> int:
+        """How many entries wait in a queue, of whatever kind."""
+        with _sentences(queue):
+            return self._redis.llen(queue)
+
+    def show_taken(self, queue: str, names: set[str]) -> None:
+        """Show autoscalers what is being worked on of a queue: as a set in Redis that is gone after TAKEN_KEPT_S.
+
+        What waits they see themselves, in the queue's list; a name is taken when it has left that.
+        """
+        key = taken_key(queue)
+        with _sentences(queue), self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key)
+            if names:
+                pipe.sadd(key, *names)
+                pipe.expire(key, TAKEN_KEPT_S)
+            pipe.execute()
+
+
+def taken_key(queue: str) -> str:
+    """The set in Redis that says what is being worked on of a queue."""
+    return f"saescope:taken:{queue}"
+
+
+def _message(entry: bytes) -> Message | None:
+    """The message in an entry of a Redis list, None if there is none in it.
+
+    An entry is kombu's JSON envelope, whose body is base64 of JSON of Celery's [args, kwargs, options], "version 2" in
+    https://docs.celeryq.dev/en/stable/internals/protocol.html.
+    """
+    try:
+        args, _, _ = json.loads(base64.b64decode(json.loads(entry)["body"]))
+        (content,) = args
+        return parse_message(content)
+    except (SaescopeError, ValueError, TypeError, LookupError):
+        return None
+
+
+@contextmanager
+def _sentences(queue: str) -> Iterator[None]:
+    try:
+        yield
+    except (KombuError, redis.RedisError, OSError, RuntimeError) as error:
+        raise QueueUnavailableError(f"Redis can't be used for the queue {queue}; is it up? ({error})") from error

@@ -1,0 +1,178 @@
+"""What `encode_chunks.py` has computed: models that stay loaded between chunks, and the library's way with a chunk.
+
+Models are kept by what their files hold. So a run that was begun before a file was replaced goes on with the models
+that are still loaded, and one that is begun afterwards loads the new file; what the run wasn't begun with is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from services.common.allowed_sources import allowed
+from services.common.attempt_rule import Moved
+from services.common.logs import log
+from services.common.run_records import ReadingProgress
+from services.encoder.encode_chunks import Contribution
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.kernels.devices import check_device
+from sparse_autoencoder.kernels.precision import check_precision
+from sparse_autoencoder.pipeline.chunk_result import encode_chunk, failed_chunk
+from sparse_autoencoder.pipeline.encoder import Encoder
+from sparse_autoencoder.pipeline.fingerprint import fingerprint
+from sparse_autoencoder.pipeline.loading import Models, contents_now, load_models, load_tokens, on_this_machine
+from sparse_autoencoder.pipeline.processor import name_of
+from sparse_autoencoder.runs.example_limits import Limits
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.options import Precision, RunOptions
+from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.provenance import (
+    Contents,
+    OtherProcessorError,
+    check_processor,
+    check_recorded,
+    check_same,
+    check_tokens,
+    contents_of,
+)
+from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_tokens
+from sparse_autoencoder.utils.recent import Recent
+
+MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
+NO_SUCH_DEVICE = "no such device"
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What models are kept by."""
+
+    options: RunOptions  # with nothing left that doesn't matter for loading models
+    contents: Contents
+
+
+class ModelComputer:
+    """The port Computer (encode_chunks.py) on this process's device."""
+
+    def __init__(self, data_folder: Path) -> None:
+        self._data_folder = data_folder
+        self._models: Recent[_Key, Models] = Recent(MODELS_KEPT)
+
+    def kind(self, precision: Precision, device: str) -> str:
+        """This machine's kind of processor, as in a plan's processor["fingerprint"]; computed once.
+
+        NO_SUCH_DEVICE where there is none, or not in this precision; raises whatever computing may raise. Call it from
+        the thread that encodes: see fingerprint.py.
+        """
+        try:
+            check_device(device)
+            check_precision(precision, device)
+        except SaescopeError:
+            return NO_SUCH_DEVICE
+        return fingerprint(device, precision)
+
+    def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
+        """See Computer.plan; MixtureError if ingest has another tokenizer."""
+        plan = self._models_now(options).metadata(options, run_id, reading.source, at)
+        check_tokens(reading.tokens, plan)
+        return plan
+
+    def vocabulary(self, plan: RunMetadata) -> list[str]:
+        """See Computer.vocabulary; MixtureError if the tokenizer isn't the plan's any more."""
+        tokens = load_tokens(allowed(plan.options, self._data_folder))
+        check_tokens(tokens.made_of, plan)
+        return tokens.tokenizer.vocabulary(plan.subject["vocab_size"])
+
+    def unfit(self, plan: RunMetadata) -> str | None:
+        """See Computer.unfit."""
+        try:
+            check_recorded(plan)
+            self._check_processor(plan)
+        except OtherProcessorError as error:
+            return str(error)
+        except Exception:  # loading the run's models fails in the same way, and there it counts as an attempt
+            return None
+        return None
+
+    def load_models(self, plan: RunMetadata) -> None:
+        """See Computer.load_models."""
+        self._encoder_for(plan)
+
+    def encode(
+        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+    ) -> Contribution:
+        """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
+        begin = time.monotonic()
+        encoder = self._encoder_for(plan)
+        check_tokens(chunk_tokens(data, chunk), plan)
+        loaded = time.monotonic()
+        rows = chunk_from_parquet(data, chunk)
+        encoder.moved = moved
+        result = encode_chunk(encoder, rows, plan.policy)
+        encoded = time.monotonic()
+        contribution = _contribution(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)
+        packed = time.monotonic()
+        return replace(
+            contribution,
+            seconds={"load": loaded - begin, "encode": encoded - loaded, "pack": packed - encoded},
+        )
+
+    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
+        """See Computer.failed."""
+        rows = chunk_from_parquet(data, chunk)
+        part = Part(failed_chunk(rows, error, plan.spec).part)
+        return replace(_contribution(part, None, rows.n_records), error=error)
+
+    def _encoder_for(self, plan: RunMetadata) -> Encoder:
+        check_recorded(plan)
+        self._check_processor(plan)  # before anything is loaded
+        models = self._models.get(_Key(_of_models(plan.options), contents_of(plan)))
+        if models is None:
+            models = self._loaded(_of_models(plan.options))
+        check_same(plan, models.metadata(plan.options, plan.run_id, plan.source, plan.started_at))
+        return models.encoder(plan)
+
+    def _check_processor(self, plan: RunMetadata) -> None:
+        device, kind = plan.options.device, self.kind(plan.options.precision, plan.options.device)
+        name = (
+            f"a machine that has no {device} for {plan.options.precision}"
+            if kind == NO_SUCH_DEVICE
+            else name_of(device)
+        )
+        check_processor(plan.run_id, plan.processor, {"fingerprint": kind, "name": name, "device": device})
+
+    def _models_now(self, options: RunOptions) -> Models:
+        """The models that the options name, from their files as they are now."""
+        wanted = _of_models(on_this_machine(options))
+        models = None
+        if any(key.options == wanted for key in self._models):  # reading the files takes less than loading them
+            models = self._models.get(_Key(wanted, contents_now(allowed(wanted, self._data_folder))))
+        return models or self._loaded(wanted)
+
+    def _loaded(self, wanted: RunOptions) -> Models:
+        """Load models from their files as they are now, and keep them."""
+        models = load_models(allowed(wanted, self._data_folder))
+        return self._models.keep(_Key(wanted, models.contents), models)
+
+
+def _of_models(options: RunOptions) -> RunOptions:
+    """The options with nothing left that doesn't matter for loading models."""
+    wanted = {"subject", "autoencoder", "layer", "location", "precision", "device", "max_tokens", "bos", "long_rows"}
+    return RunOptions(**options.model_dump(include=wanted))
+
+
+def _within(limits: bytes | None, part: Part, plan: RunMetadata) -> Part:
+    """The part without examples that can't be chosen any more, as far as is known."""
+    if limits is None:
+        return part
+    try:
+        return part.within(Limits.from_bytes(limits, plan.num_features))
+    except SaescopeError as error:  # the whole part is right as well; the next state brings new limits
+        log("limits can't be read", logging.WARNING, run=plan.run_id, problem=str(error))
+        return part
+
+
+def _contribution(part: Part, prompts: bytes | None, num_rows: int) -> Contribution:
+    return Contribution(part.to_bytes(), prompts, num_rows=num_rows, num_tokens=part.part.summary.num_tokens)

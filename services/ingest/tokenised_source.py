@@ -1,0 +1,71 @@
+"""A run's source as `read_source.py` reads it: opened, tokenised and cut into chunks by the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from services.common.allowed_sources import allowed
+from services.common.attempt_rule import Moved
+from services.ingest.read_source import DatasetChunk
+from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
+from sparse_autoencoder.data.skipped_rows import Record
+from sparse_autoencoder.data.source import Source
+from sparse_autoencoder.pipeline.loading import Tokens, load_tokens, open_rows
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.rows_file import chunk_to_parquet
+from sparse_autoencoder.tokens.chunks import read_chunks
+
+
+class TokenisedSource:
+    """The port Dataset (read_source.py) on one of the library's sources."""
+
+    def __init__(self, source: Source, tokens: Tokens, options: RunOptions) -> None:
+        self._source = source
+        self._tokens = tokens
+        self._options = options
+        self._running = RunningHash()
+        self.num_records = 0
+
+    @property
+    def source(self) -> Mapping[str, str | int | None]:
+        """See Dataset.source."""
+        return self._source.describe()
+
+    @property
+    def tokens(self) -> Mapping[str, str]:
+        """See Dataset.tokens."""
+        return self._tokens.made_of
+
+    @property
+    def rows_hash(self) -> str:
+        """See Dataset.rows_hash."""
+        return self._running.value
+
+    @property
+    def fraction(self) -> float | None:
+        """See Dataset.fraction."""
+        return self._source.fraction_read()
+
+    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
+        """See Dataset.chunks."""
+        tokens, size = self._tokens, self._options.chunk_size
+        self._running = RunningHash(before)
+        for chunk in read_chunks(self._records(moved), tokens.tokenizer, size, tokens.policy, first, self._running):
+            yield DatasetChunk(chunk.index, chunk_to_parquet(chunk, tokens.made_of))
+
+    def _records(self, moved: Moved) -> Iterator[Record]:
+        for record in islice(self._source, self._options.max_rows):
+            moved()
+            self.num_records += 1
+            yield record
+
+
+@contextmanager
+def open_dataset(options: RunOptions, data_folder: Path) -> Iterator[TokenisedSource]:
+    """Open the source that the options name; SaescopeError if it isn't allowed, isn't there or can't be read."""
+    options = allowed(options, data_folder)
+    with open_rows(options) as source:
+        yield TokenisedSource(source, load_tokens(options), options)

@@ -1,0 +1,142 @@
+"""Files in Azure containers, read through blobfile: what the server says of one, and its bytes.
+
+blobfile by itself retries for ever, prints to standard output and keeps tokens in the home directory; here it does
+neither. A mirror can stand in for Azure: with SAESCOPE_AZURE_ENDPOINT=http://host:port, what is at
+`https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH` is read from `http://host:port/ACCOUNT/CONTAINER/PATH`, without
+credentials. This file knows no cache and no checkpoints.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import blobfile as bf
+import urllib3
+
+from sparse_autoencoder.utils.time_limit import within
+
+ENDPOINT_VARIABLE = "SAESCOPE_AZURE_ENDPOINT"
+LOOKUP_TIMEOUT_S = 8.0
+"""How long the server may take to describe a file, all retries together."""
+
+_AZURE_HOST = ".blob.core.windows.net"
+_CHUNK_BYTES = 8 * 2**20  # one request each; it is also what is fetched again after a dropped connection
+_LOOKUP_RETRIES = 5  # within about 2 s, when connections are refused
+_READ_RETRIES = 8  # of one chunk, over about 10 s
+_CONNECT_TIMEOUT_S = 5
+_READ_TIMEOUT_S = 30
+
+_log = logging.getLogger(__name__)
+
+
+class BlobError(Exception):
+    """Why a blob can't be read, as a fragment of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What the server says of a file: its size in bytes, and its MD5 in hexadecimal if the server knows it."""
+
+    size: int
+    md5: str | None
+
+
+def split_address(address: str) -> tuple[str, str, str]:
+    """Account, container and path of an `az://` or `https://ACCOUNT.blob.core.windows.net` address.
+
+    Raises BlobError for any other address.
+    """
+    parts = urlsplit(address)
+    container, _, path = parts.path.lstrip("/").partition("/")
+    account = parts.netloc
+    if parts.scheme == "az":
+        account, container, path = parts.netloc, container, path
+    elif parts.scheme == "https" and parts.netloc.endswith(_AZURE_HOST):
+        account = parts.netloc.removesuffix(_AZURE_HOST)
+    else:
+        raise BlobError(f"only az://ACCOUNT/CONTAINER/PATH and https://ACCOUNT{_AZURE_HOST}/CONTAINER/PATH can be read")
+    if not all(part not in ("", ".", "..") for part in (account, container, *path.split("/"))):
+        raise BlobError("the address must name an account, a container and the path of a file")
+    return account, container, path
+
+
+def describe(address: str) -> Blob:
+    """What the server says of a file.
+
+    Raises BlobError within LOOKUP_TIMEOUT_S if there is no such file or the server can't be reached.
+    """
+    with _reasons():
+        facts = within(LOOKUP_TIMEOUT_S, lambda: _context(_LOOKUP_RETRIES).stat(address))
+    return Blob(facts.size, facts.md5)
+
+
+def read(address: str, size: int) -> Iterator[bytes]:
+    """The file's bytes in chunks of some megabytes; `size` is what `describe` said.
+
+    Raises BlobError if the file changes meanwhile, or if the server fails again and again.
+    """
+    with (
+        _reasons(),
+        _context(_READ_RETRIES).BlobFile(address, "rb", buffer_size=_CHUNK_BYTES, file_size=size) as file,
+    ):
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+
+
+class _MirrorPool(urllib3.PoolManager):
+    """Connections that go to a mirror wherever an Azure storage account is meant."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__()
+        self._endpoint = endpoint.rstrip("/")
+
+    def urlopen(  # type: ignore[override]  # urllib3 declares overloads of it
+        self, method: str, url: str, redirect: bool = True, **options: Any
+    ) -> urllib3.BaseHTTPResponse:
+        parts = urlsplit(url)
+        if parts.netloc.endswith(_AZURE_HOST):
+            account = parts.netloc.removesuffix(_AZURE_HOST)
+            url = f"{self._endpoint}/{account}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+            headers = dict(options.get("headers") or {})
+            headers.pop("Authorization", None)  # it is meant for Azure
+            options["headers"] = headers
+        return super().urlopen(method, url, redirect, **options)
+
+
+def _context(retry_limit: int) -> Any:
+    endpoint = os.environ.get(ENDPOINT_VARIABLE)
+    pool = None if not endpoint else _MirrorPool(endpoint)
+    return bf.create_context(
+        log_callback=_log.info,
+        retry_limit=retry_limit,
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_READ_TIMEOUT_S,
+        get_http_pool=None if pool is None else lambda: pool,
+        save_access_token_to_disk=False,
+    )
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """Turn what blobfile and urllib3 raise into a BlobError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BlobError("the server has no such file") from error
+    except bf.VersionMismatch as error:
+        raise BlobError("the file changed on the server while it was read") from error
+    except bf.RequestFailure as error:
+        status = error.response_status
+        raise BlobError(f"the server answers with status {status}" if status else "no connection") from error
+    except TimeoutError as error:
+        raise BlobError(str(error)) from error
+    except (bf.Error, urllib3.exceptions.HTTPError) as error:
+        raise BlobError(str(error).partition("\n")[0]) from error
+    except (OSError, KeyError, ValueError) as error:  # blobfile trusts that every header is there and well formed
+        raise BlobError(f"the server's answer isn't that of an Azure container ({error})") from error

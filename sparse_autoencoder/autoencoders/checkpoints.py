@@ -1,0 +1,212 @@
+"""Addresses of autoencoders -> verified local files -> Autoencoder.
+
+A remote checkpoint is downloaded once, to `cache_folder()/checkpoints/ACCOUNT/CONTAINER/PATH`, under a lock and by way
+of a `.part` file that is renamed when size and MD5 agree with the server. The JSON beside it records size and SHA-256,
+which every later use checks; a file without that record doesn't count. Loading never runs code from a file.
+
+Importing this file doesn't import torch. How bytes come from a server is in `azure_blobs.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
+from sparse_autoencoder.utils.progress_bars import progress_bar
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.autoencoders import azure_blobs
+    from sparse_autoencoder.model import Autoencoder
+
+CACHE_VARIABLE = "SAESCOPE_CACHE"
+_REMOTE = ("az://", "https://", "http://", "gs://", "s3://")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on this machine: where it came from, its file, its size in bytes and its SHA-256 in hexadecimal."""
+
+    address: str
+    path: Path
+    size: int
+    sha256: str
+    state: FileState  # the file's before it was hashed: who has loaded it asks whether it still is that file
+
+
+@dataclass(frozen=True, slots=True)
+class _CacheRecord:
+    """What the JSON file beside a cached checkpoint says of it."""
+
+    address: str
+    size: int
+    sha256: str
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: $SAESCOPE_CACHE, else saescope in $XDG_CACHE_HOME or ~/.cache."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "saescope"
+
+
+def address_of(autoencoder: str, location: str, layer_index: int) -> str:
+    """The address of a published family's checkpoint; an address or the path of a file is returned as it is.
+
+    Raises SaescopeError for an unknown family, or a location or layer that the family doesn't have.
+    """
+    from sparse_autoencoder import paths
+
+    if autoencoder in paths.FAMILIES:
+        try:
+            return paths.FAMILIES[autoencoder](location, layer_index)
+        except ValueError as error:
+            raise SaescopeError(str(error)) from error
+    if autoencoder.startswith(_REMOTE) or os.sep in autoencoder or Path(autoencoder).suffix:
+        return autoencoder
+    if Path(autoencoder).exists():
+        return autoencoder
+    raise SaescopeError(
+        f"there is no autoencoder '{autoencoder}'; known are {', '.join(paths.FAMILIES)}, an az:// or https:// "
+        "address, or the path of a checkpoint file"
+    )
+
+
+def fetch(address: str) -> Checkpoint:
+    """The local file of a checkpoint: a local one as it is, a remote one from the cache, where it is put if need be.
+
+    Raises SaescopeError if it doesn't exist, can't be downloaded (within 10 s if there is no connection), arrives
+    damaged, or if the cache can't be written.
+    """
+    if not address.startswith(_REMOTE):
+        return _local(address)
+    path = _cached_path(address)
+    with _writable_cache():
+        cached = _verified(address, path)
+        if cached is not None:
+            return cached
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f"{path.name}.lock")):
+            # another process may have fetched it while we waited
+            return _verified(address, path) or _download(address, path)
+
+
+def load_autoencoder(checkpoint: Checkpoint, n_inputs: int | None = None) -> Autoencoder:
+    """The autoencoder that a checkpoint holds, in float32 on the CPU; `n_inputs` is the width it must read.
+
+    Raises SaescopeError if the file is truncated, isn't a checkpoint, would run code, lacks a tensor, holds one of
+    the wrong shape or values that aren't finite, or is of another width.
+    """
+    from sparse_autoencoder.autoencoders.openai_checkpoint import load
+
+    return load(checkpoint.path, n_inputs)
+
+
+def _local(address: str) -> Checkpoint:
+    path = Path(address)
+    try:
+        state = FileState.of(path)
+        sha256 = sha256_of(path)
+    except FileNotFoundError as error:
+        raise SaescopeError(f"there is no checkpoint {path}; check the path of the autoencoder") from error
+    except IsADirectoryError as error:
+        raise SaescopeError(f"{path} is a folder; give the path of one checkpoint file") from error
+    except OSError as error:
+        raise SaescopeError(f"the checkpoint {path} can't be read: {error.strerror}") from error
+    return Checkpoint(address, path, state.size, sha256, state)
+
+
+def _cached_path(address: str) -> Path:
+    from sparse_autoencoder.autoencoders import azure_blobs
+
+    try:
+        account, container, path = azure_blobs.split_address(address)
+    except azure_blobs.BlobError as error:
+        raise SaescopeError(f"the checkpoint {address} can't be fetched: {error}") from error
+    return cache_folder().joinpath("checkpoints", account, container, *path.split("/"))
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _verified(address: str, path: Path) -> Checkpoint | None:
+    """The cached checkpoint, or None if there is none that agrees with its record."""
+    try:
+        record = _CacheRecord(**json.loads(_record_path(path).read_text(encoding="utf-8")))
+        state = FileState.of(path)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        _log.warning("the record of %s is damaged: downloading the checkpoint again", path)
+        return None
+    if state.size != record.size or sha256_of(path) != record.sha256:
+        _log.warning("%s isn't what was downloaded, it was changed or cut: downloading it again", path)
+        return None
+    return Checkpoint(address, path, state.size, record.sha256, state)
+
+
+def _download(address: str, path: Path) -> Checkpoint:
+    from sparse_autoencoder.autoencoders import azure_blobs
+
+    part = path.with_name(f"{path.name}.part")
+    try:
+        blob = azure_blobs.describe(address)
+        sha256 = _write_part(address, part, blob)
+        part.replace(path)
+        state = FileState.of(path)
+    except azure_blobs.BlobError as error:
+        raise SaescopeError(
+            f"the checkpoint {address} can't be downloaded: {error}; it isn't in the cache {cache_folder()} either. "
+            "Try again when there is a connection, or give a checkpoint file that you have with --autoencoder"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    record = _CacheRecord(address, blob.size, sha256)
+    new_record = _record_path(path).with_name(f"{path.name}.json.part")
+    new_record.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+    new_record.replace(_record_path(path))
+    return Checkpoint(address, path, record.size, record.sha256, state)
+
+
+def _write_part(address: str, part: Path, blob: azure_blobs.Blob) -> str:
+    """Download to `part` and return its SHA-256, once size and MD5 are what the server said."""
+    from sparse_autoencoder.autoencoders import azure_blobs
+
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    label = "/".join(address.split("/")[-3:])
+    with part.open("wb") as file, progress_bar(total=blob.size, unit="B", desc=label) as progress:
+        for chunk in azure_blobs.read(address, blob.size):
+            file.write(chunk)
+            sha256.update(chunk)
+            md5.update(chunk)
+            progress.update(len(chunk))
+        size = file.tell()
+    if size != blob.size:
+        raise azure_blobs.BlobError(f"{size:,} bytes arrived of {blob.size:,}")
+    if blob.md5 is not None and md5.hexdigest() != blob.md5:
+        raise azure_blobs.BlobError("it arrived damaged, its MD5 isn't the server's")
+    return sha256.hexdigest()
+
+
+@contextmanager
+def _writable_cache() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SaescopeError(
+            f"the cache {cache_folder()} can't be used: {error}; make room, or set {CACHE_VARIABLE} to another folder"
+        ) from error

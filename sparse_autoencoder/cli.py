@@ -1,0 +1,292 @@
+"""The flags of `saescope run`, and what the command prints.
+
+This file imports nothing that takes time, so that `--help` and mistakes in flags answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.subjects.hook_points import LOCATIONS
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT, command_again
+
+DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
+LARGEST_NUMBER = 2**63 - 1  # that counters and files can hold
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130  # what shells give for Ctrl-C
+EXIT_UNREAD = 141  # and for an output that is no longer read
+_OF_A_RUN = ("resume", "retry_failed")  # flags that take a run, and everything from it
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a run; those not given are left out of the namespace, and RunOptions has their defaults."""
+    data = parser.add_argument_group("data")
+    _add(
+        data,
+        "--source",
+        metavar="SOURCE",
+        help="a file (CSV, TSV, JSONL, Parquet, plain text, or .gz of these), "
+        "- for standard input, or kaggle:owner/name[/versions/N][/file]; FORMAT:PATH forces a format "
+        "(default: 1.4 million analyst-rating headlines from Kaggle)",
+    )
+    _add(
+        data,
+        "--text-column",
+        metavar="NAME",
+        help="the column that holds the text (default: title, text, or the only one)",
+    )
+    _add(data, "--prompt-file", metavar="PATH", help="take a text file as one single prompt instead")
+    _add(data, "--kaggle-row", type=at_least(0), metavar="N", help="take only row N of the source")
+    _add(data, "--max-rows", type=at_least(1), metavar="N", help="stop after N rows (default: all)")
+    _add(data, "--chunk-size", type=at_least(1), metavar="N", help="rows per chunk (default: 10000)")
+
+    models = parser.add_argument_group("models")
+    _add(models, "--subject", metavar="NAME", help="Hugging Face name or folder of the language model (default: gpt2)")
+    _add(
+        models,
+        "--autoencoder",
+        metavar="NAME",
+        help="v1, v4, v5_32k, v5_128k, an az:// or https:// address, or a file (default: v5_32k)",
+    )
+    _add(models, "--layer", type=at_least(0), metavar="N", help="layer of the hook point (default: 6)")
+    _add(models, "--location", metavar="NAME", help=f"one of {', '.join(LOCATIONS)} (default: resid_post_mlp)")
+    _add(
+        models,
+        "--precision",
+        choices=["float32", "tf32", "bfloat16", "float64"],
+        help="arithmetic; tf32 is float32 multiplied in TensorFloat-32, on GPUs that have it (default: float32)",
+    )
+    _add(models, "--device", metavar="NAME", help="cpu, cuda, … (default: cuda where there is one)")
+
+    tokens = parser.add_argument_group("tokens")
+    _add(tokens, "--max-tokens", type=at_least(1), metavar="N", help="tokens per window, BOS counted (default: 64)")
+    _add(
+        tokens,
+        "--bos",
+        choices=["exclude", "include", "none"],
+        help="prepend BOS but leave it out of all statistics (exclude, the default), count it, or prepend nothing",
+    )
+    _add(
+        tokens,
+        "--long-rows",
+        choices=["split", "truncate"],
+        help="cut rows that are longer than a window into further windows (split, the default), or drop the rest",
+    )
+
+    results = parser.add_argument_group("results")
+    _add(
+        results,
+        "--top-feature-count",
+        type=at_least(1),
+        metavar="N",
+        help="features per metric in feature_stats.json (default: 100)",
+    )
+    _add(
+        results,
+        "--top-tokens-per-feature",
+        type=at_least(1, 2**31 - 1),
+        metavar="N",
+        help="top and random examples per feature (default: 20)",
+    )
+    _add(
+        results,
+        "--per-token-feature-scan",
+        type=at_least(1),
+        metavar="N",
+        help="accepted for old command lines, and without effect: every activation is considered",
+    )
+    _add(results, "--seed", type=at_least(0), metavar="N", help="seed of the random examples (default: 0)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="FOLDER",
+        help="where run folders go (default: analysis_data)",
+    )
+
+
+def run_command(args: argparse.Namespace) -> int:
+    """Do what the parsed flags say, and print what came out; SaescopeError says what went wrong."""
+    given = vars(args)
+    output: Path = given["output"]
+    options = {
+        name: value
+        for name, value in given.items()
+        if name not in ("output", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
+    }
+    again = [name for name in _OF_A_RUN if name in given]
+    _check_together(again, options)
+
+    from sparse_autoencoder.pipeline import single_process as runs
+    from sparse_autoencoder.runs.folder import RunFolder
+    from sparse_autoencoder.runs.options import RunOptions
+    from sparse_autoencoder.runs.store import DirectoryStore
+
+    store = DirectoryStore(output)
+
+    def do() -> RunMetadata:
+        if not again:
+            return runs.run(RunOptions(**options), store)
+        run_id: str = given[again[0]]
+        store.remove_unfinished(RunFolder(store, run_id).run_id)
+        return runs.resume(run_id, store) if again == ["resume"] else runs.retry_failed(run_id, store)
+
+    with _stopping_cleanly(), _leaving_no_empty_folder(output), _unexpected_told():
+        metadata = do()
+    print(f"{output / metadata.run_id}")
+    print_outcome(metadata.model_dump())
+    if metadata.failed_chunks:
+        print(f"try what is missing again: {command_again('--retry-failed', metadata.run_id, output)}")
+    return 0
+
+
+def _check_together(again: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Raise SaescopeError for flags that exclude each other."""
+    if again and (extra := [*again[1:], *options]):
+        raise SaescopeError(f"{_flag(again[0])} takes everything from the run, so leave out {_flags(extra)}")
+    if "prompt_file" in options and (beside := {"source", "text_column", "kaggle_row"} & options.keys()):
+        raise SaescopeError(f"--prompt-file is the whole input, so leave out {_flags(sorted(beside))}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _flags(names: Iterable[str]) -> str:
+    return ", ".join(map(_flag, names))
+
+
+@contextmanager
+def _unexpected_told() -> Iterator[None]:
+    """Turn what nobody expected before there is a run to note it in into a sentence, and a file with the traceback."""
+    from sparse_autoencoder.utils.failures import Failure, is_failure
+
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, SaescopeError | BrokenPipeError) or not is_failure(error):
+            raise
+        failure = Failure(error)
+        with tempfile.NamedTemporaryFile("w", prefix="saescope-", suffix=".log", delete=False) as file:
+            file.write(f"{failure.traceback}\n")
+        raise SaescopeError(f"the run could not be begun, unexpectedly ({failure.reason}; see {file.name})") from error
+
+
+def print_outcome(metadata: Mapping[str, Any]) -> None:
+    """Print what a finished run has and lacks; its counts have the names of metadata.json, as in the API's answers."""
+    print(
+        f"{metadata['num_prompts']:,} rows, {metadata['num_tokens']:,} tokens: "
+        f"{metadata['num_active_features']:,} of {metadata['num_features']:,} features fired"
+    )
+    for reason, count in metadata["skipped_rows"].items():
+        print(f"skipped {count:,} rows: {reason}")
+    for chunk in metadata["failed_chunks"]:
+        rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
+        print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")
+
+
+@contextmanager
+def _leaving_no_empty_folder(output: Path) -> Iterator[None]:
+    """Remove folders that were made for what then did not begin."""
+    missing = [folder for folder in (output, *output.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # not empty, or never made
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
+@contextmanager
+def _stopping_cleanly() -> Iterator[None]:
+    """Take SIGTERM as Ctrl-C, so that a run that is told to stop saves its state; Ctrl-Z is to be no end."""
+    from sparse_autoencoder.utils.watchdog import stop_until_continued
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.default_int_handler),
+        signal.SIGTSTP: signal.signal(signal.SIGTSTP, lambda *_: stop_until_continued()),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """Run a command; a SaescopeError becomes one line on stderr, Ctrl-C a note, and output nobody reads a status."""
+    try:
+        status = _reported(action)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = EXIT_UNREAD
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:  # what is left in it must not fail again when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return status
+
+
+def _reported(action: Callable[[], int]) -> int:
+    try:
+        return action()
+    except SaescopeError as error:
+        print(f"saescope: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("saescope: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python sparse_autoencoder/main.py`: the same as `saescope run`."""
+    parser = argparse.ArgumentParser(prog="main.py", description=DESCRIPTION)
+    add_run_parser_arguments(parser)
+    args = parser.parse_args(argv)
+    return guarded(lambda: run_command(args))
+
+
+def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add all flags of `saescope run`: a run's, --resume and --retry-failed."""
+    add_run_arguments(parser)
+    _add(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
+    _add(parser, "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run")
+
+
+def _add(target: Any, flag: str, **settings: Any) -> None:
+    target.add_argument(flag, default=argparse.SUPPRESS, **settings)
+
+
+def at_least(minimum: int, maximum: int = LARGEST_NUMBER) -> Callable[[str], int]:
+    """The argparse type of whole numbers from `minimum` to `maximum`."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"must be at least {minimum}, not {number}")
+        if number > maximum:
+            raise argparse.ArgumentTypeError(f"must be at most {maximum}, not {number}")
+        return number
+
+    return parse

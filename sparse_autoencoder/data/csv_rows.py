@@ -1,0 +1,152 @@
+"""CSV and TSV -> records, with recovery from broken quoting.
+
+Python's `csv` module (strict) parses; what is added here is that a stray quote can't swallow the rest of a file.
+A quoted field may span lines, so a quote that is never closed looks like one endless record. The rule: a record
+that isn't closed within MAX_ROW_CHARS or by the end of the file, that `csv` refuses, or that spans several lines
+and then has the wrong number of fields, is broken. Its first physical line is skipped and reading goes on at the
+next one. A blank line is no record, as for pandas; neither is one of only spaces, unless there is a single column.
+
+This file doesn't know where the lines come from.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+from typing import TextIO
+
+from sparse_autoencoder.data.plain_text import physical_lines
+from sparse_autoencoder.data.skipped_rows import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
+from sparse_autoencoder.data.text_column import choose_text_column
+from sparse_autoencoder.errors import SaescopeError
+
+_UNCLOSED = "a quoted field that is never closed"
+_LEAST_LOOKAHEAD_CHARS = 2**10
+_REASONS = {  # what csv.Error says, by a word of it -> what we say
+    "unexpected end of data": _UNCLOSED,
+    "expected after": "text after a closing quote",
+    "new-line character": "a carriage return outside quotes",
+}
+
+
+class _BrokenRecordError(Exception):
+    """The record that is being assembled can't be one; the message is the reason."""
+
+
+class _LineTooLongError(Exception):
+    """The next physical line exceeds MAX_ROW_CHARS, at the beginning of a record."""
+
+
+class _Feed:
+    """The physical lines that `csv.reader` pulls, kept until the record that they form is complete."""
+
+    def __init__(self, lines: Iterator[str | None]) -> None:
+        self._lines = lines
+        self._again: deque[str | None] = deque()  # lines of a broken record, to be read once more
+        self.record: list[str] = []  # the lines of the record being assembled
+        self.lookahead_chars = MAX_ROW_CHARS  # how long they may be together, if there is more than one
+
+    def __iter__(self) -> Iterator[str]:
+        chars = 0
+        while True:
+            line = self._again.popleft() if self._again else next(self._lines, "")
+            if line is None:
+                if self.record:
+                    self._again.appendleft(line)
+                    raise self._unclosed()
+                raise _LineTooLongError
+            if not line:
+                return
+            chars = chars + len(line) if self.record else len(line)
+            self.record.append(line)
+            if chars > self.lookahead_chars and len(self.record) > 1:
+                raise self._unclosed()
+            yield line
+
+    def accept(self) -> None:
+        """The record is complete: forget its lines."""
+        self.record.clear()
+        self.lookahead_chars = MAX_ROW_CHARS
+
+    def drop_first_line(self) -> None:
+        """Read the record's lines again, but for the first."""
+        self._again.extendleft(reversed(self.record[1:]))
+        self.record.clear()
+        # where one broken record follows another, looking ahead that far for each would take for ever
+        self.lookahead_chars = max(_LEAST_LOOKAHEAD_CHARS, self.lookahead_chars // 2)
+
+    def _unclosed(self) -> _BrokenRecordError:
+        return _BrokenRecordError(f"a quoted field that isn't closed within {self.lookahead_chars:,} characters")
+
+
+class CsvRows:
+    """Records of a CSV or TSV stream, whose header is read and whose text column is chosen when it is made.
+
+    Raises SaescopeError if the header can't be parsed or doesn't have the wanted column.
+    """
+
+    def __init__(self, stream: TextIO, delimiter: str, wanted: str | None, name: str) -> None:
+        # the module's limit for a field is global, and lower than ours
+        csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_ROW_CHARS))
+        self._delimiter = delimiter
+        self._feed = _Feed(physical_lines(stream))
+        self._header = self._read_header(name)
+        self.column = choose_text_column(self._header, wanted, name)
+
+    def _reader(self) -> Iterator[list[str]]:
+        # a reader that has met an error is of no more use: each recovery begins with a new one
+        return csv.reader(iter(self._feed), delimiter=self._delimiter, strict=True)
+
+    def _read_header(self, name: str) -> list[str]:
+        try:
+            for fields in self._reader():
+                self._feed.accept()
+                if fields:
+                    return fields
+        except (csv.Error, _BrokenRecordError) as error:
+            raise SaescopeError(f"the header of {name} can't be read: {_reason(error)}") from error
+        except _LineTooLongError as error:
+            raise SaescopeError(
+                f"the first line of {name} is longer than {MAX_ROW_CHARS:,} characters; is this the right format?"
+            ) from error
+        raise SaescopeError(f"{name} has no header: it holds only blank lines")
+
+    def __iter__(self) -> Iterator[Record]:
+        row_id = 0
+        records = self._records()
+        while True:
+            try:
+                for text in records:
+                    yield record_of(row_id, text) if isinstance(text, str) else SkippedRow(row_id, text[0])
+                    row_id += 1
+                return
+            except (csv.Error, _BrokenRecordError) as error:
+                yield SkippedRow(row_id, _reason(error))
+                self._feed.drop_first_line()
+            except _LineTooLongError:
+                yield too_long(row_id)
+            row_id += 1
+            records = self._records()
+
+    def _records(self) -> Iterator[str | tuple[str]]:
+        """The text of each record, or a tuple of the reason why it has none, up to the first that breaks the reader."""
+        feed, width, index = self._feed, len(self._header), self._header.index(self.column)
+        for fields in self._reader():
+            if len(fields) == width:
+                feed.accept()
+                yield fields[index]
+                continue
+            if not fields or (len(fields) == 1 and feed.record[0].isspace()):
+                feed.accept()
+                continue
+            wrong = f"{len(fields)} field{'s' if len(fields) > 1 else ''} where the header has {width}"
+            if len(feed.record) > 1:
+                raise _BrokenRecordError(f"{wrong}, over several lines: a stray quote?")
+            feed.accept()
+            yield (wrong,)
+
+
+def _reason(error: Exception) -> str:
+    message = str(error)
+    return next((reason for words, reason in _REASONS.items() if words in message), message)

@@ -1,0 +1,184 @@
+"""When a chunk has failed in a run of one process, and when that process isn't to be trusted any more.
+
+A chunk is tried three times, with pauses. When all of that failed, the chunk may be to blame or the process:
+
+* If the next chunk can be encoded, it was the chunk. The run goes on without its rows.
+* If the next chunk fails too, or after an error of the GPU, it may be the process. The run ends, and a fresh process
+  goes on with it from before the first of these chunks: EndOfProcessError.
+* A chunk that failed so in two processes has failed. The run goes on without its rows.
+
+A chunk that hung has ended its process (`ChunkAttempts.hung`); after three of these it isn't tried any more. What must
+outlive a process is in attempts.json in the run's folder. This file knows no models.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, Field, ValidationError
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.pipeline.chunk_result import ChunkResult, chunk_name
+from sparse_autoencoder.pipeline.failure_log import FailureLog
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.utils.failures import Failure, attempt
+
+ATTEMPTS = 3
+PAUSE_S = 1.0  # between attempts
+PROCESSES = 2  # in which a chunk fails until it has failed
+HANGS = 3  # after which a chunk isn't tried any more
+ATTEMPTS_FILE = "attempts.json"
+
+Settled = list[tuple[Chunk, ChunkResult]]
+
+
+class EndOfProcessError(SaescopeError):
+    """The run ends here, so that a fresh process goes on with it."""
+
+
+class FailedBefore(BaseModel):
+    """What happened to a chunk in all processes so far."""
+
+    processes: int = 0  # in which it failed
+    hangs: int = 0  # processes that it ended
+
+
+class _File(BaseModel):
+    chunks: dict[int, FailedBefore] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """A failed attempt, without the exception: its traceback would keep the memory that the attempt had taken."""
+
+    reason: str
+    breaks_process: bool
+
+
+class ChunkAttempts:
+    """A run's attempts at its chunks; chunks are settled in order, by one thread.
+
+    `missing` makes the record of a failed chunk, from the chunk and the reason; `anything_encoded` says whether any
+    chunk of the run was encoded before.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        log: FailureLog,
+        missing: Callable[[Chunk, str], ChunkResult],
+        *,
+        anything_encoded: bool,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._folder = folder
+        self._log = log
+        self._missing = missing
+        self._anything_encoded = anything_encoded
+        self._pause = pause
+        self._before = self._read()
+        self._doubted: tuple[Chunk, _Failed] | None = None  # failed, and no other chunk was encoded after it
+        self._held: Settled = []  # that chunk, and what was settled after it
+        self._end: EndOfProcessError | None = None  # to be raised when there is another chunk to be encoded
+
+    def settle(self, chunk: Chunk, encode: Callable[[], ChunkResult]) -> Settled:
+        """Encode the next chunk; what is to be merged now: it, it and a failed one before it, or nothing yet.
+
+        Raises EndOfProcessError; and whatever ends a process, such as Ctrl-C, which is no failure.
+        """
+        if self._end is not None:
+            raise self._end
+        hangs = self._before.chunks.get(chunk.index, FailedBefore()).hangs
+        if hangs >= HANGS:
+            return self._sorted_out(chunk, self._missing(chunk, f"it hung in {hangs} processes"))
+        outcome = self._try(chunk, encode)
+        if isinstance(outcome, _Failed):
+            return self._failed(chunk, outcome)
+        if not len(chunk.row_ids):  # which shows nothing
+            return self._sorted_out(chunk, outcome)
+        self._anything_encoded = True
+        self._doubted = None
+        return self._sorted_out(chunk, outcome)
+
+    def rest(self) -> Settled:
+        """What is still to be merged when there are no more chunks."""
+        self._doubted = None
+        rest, self._held = self._held, []
+        return rest
+
+    def hung(self, chunk: int) -> int:
+        """Note that a chunk hangs and ends the process; in how many processes it did so."""
+        return self._count(chunk, hangs=1).hangs
+
+    def forget(self) -> None:
+        """Remove what outlives a process."""
+        self._before = _File()
+        self._folder.store.delete(self._folder.key(ATTEMPTS_FILE))
+
+    def _try(self, chunk: Chunk, encode: Callable[[], ChunkResult]) -> ChunkResult | _Failed:
+        most = 1 if self._doubted is not None else ATTEMPTS
+        for number in range(1, most + 1):
+            outcome = attempt(encode)
+            if not isinstance(outcome, Failure):
+                return outcome
+            what = f"attempt {number} at {chunk_name(chunk)} failed ({outcome.reason})"
+            self._log.add(what, outcome.traceback)
+            failed = _Failed(outcome.reason, outcome.breaks_process)
+            del outcome
+            if failed.breaks_process or number == most:
+                break
+            self._pause(PAUSE_S)
+        return failed
+
+    def _failed(self, chunk: Chunk, failed: _Failed) -> Settled:
+        processes = self._count(chunk.index, processes=1).processes
+        name = chunk_name(chunk)
+        if self._doubted is not None:
+            raise self._two_in_a_row(*self._doubted, name, failed)
+        certain = processes >= PROCESSES
+        if failed.breaks_process:
+            end = EndOfProcessError(
+                f"{name} failed with an error after which this process can't compute any more ({failed.reason})"
+            )
+            if not certain:
+                raise end
+            self._end = end
+        elif not certain:
+            self._doubted = chunk, failed
+        return self._sorted_out(chunk, self._missing(chunk, failed.reason))
+
+    def _two_in_a_row(self, chunk: Chunk, first: _Failed, name: str, second: _Failed) -> EndOfProcessError:
+        if not self._anything_encoded:
+            same = " The first chunks all fail so: this looks like the models or the settings, not like the rows"
+            return EndOfProcessError(
+                f"no chunk could be encoded: {first.reason}{'.' + same if first.reason == second.reason else ''}"
+            )
+        reasons = first.reason if first.reason == second.reason else f"{first.reason}; {second.reason}"
+        return EndOfProcessError(
+            f"{chunk_name(chunk)} and {name} failed one after the other, so it may be this process ({reasons})"
+        )
+
+    def _sorted_out(self, chunk: Chunk, result: ChunkResult) -> Settled:
+        """What can be merged with the chunk; nothing, if a chunk before it is in doubt."""
+        self._held.append((chunk, result))
+        if self._doubted is not None:
+            return []
+        settled, self._held = self._held, []
+        return settled
+
+    def _count(self, chunk: int, processes: int = 0, hangs: int = 0) -> FailedBefore:
+        before = self._before.chunks.get(chunk, FailedBefore())
+        now = FailedBefore(processes=before.processes + processes, hangs=before.hangs + hangs)
+        self._before.chunks[chunk] = now
+        self._folder.store.put(self._folder.key(ATTEMPTS_FILE), self._before.model_dump_json().encode())
+        return now
+
+    def _read(self) -> _File:
+        try:
+            return _File.model_validate_json(self._folder.store.get(self._folder.key(ATTEMPTS_FILE)))
+        except (NotFoundError, ValidationError):  # chunks are then tried as if they were new
+            return _File()

@@ -1,0 +1,70 @@
+"""What becomes of one chunk: its part of the run, and its prompts file; or, if it can't be encoded, what is missing.
+
+The loop in one process and the encoder service do the same with a chunk, and that is here. This file knows no store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparse_autoencoder.runs.rows_file import to_parquet
+from sparse_autoencoder.runs.state import FailedChunk, RunState
+from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.pipeline.encoder import Encoder
+
+FEATURES_PER_ROW = 10
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """A chunk's part of the run's state, and the bytes of its prompts file (None if it failed)."""
+
+    part: RunState
+    prompts: bytes | None
+
+
+def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
+    """Encode a chunk; raises what the encoder raises."""
+    encoded = encoder.encode(chunk, FEATURES_PER_ROW)
+    part = RunState(
+        encoded.summary,
+        next_chunk=chunk.index + 1,
+        num_records=chunk.n_records,
+        num_prompts=len(chunk.row_ids),
+        num_windows=encoded.num_windows,
+        skipped=Counter(row.reason for row in chunk.skipped),
+        rows_hash=chunk.rows_hash,
+    )
+    return ChunkResult(part, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))
+
+
+def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
+    """The part of a chunk that could not be encoded: nothing but the record that it is missing, and why."""
+    first, last = _rows(chunk)
+    failed = FailedChunk(chunk=chunk.index, first_row=first, last_row=last, num_rows=chunk.n_records, error=error)
+    part = RunState(
+        Summary.empty(spec),
+        next_chunk=chunk.index + 1,
+        num_records=chunk.n_records,
+        failed_chunks=[failed],
+        rows_hash=chunk.rows_hash,
+    )
+    return ChunkResult(part, None)
+
+
+def chunk_name(chunk: Chunk) -> str:
+    """A chunk for people: its number and its rows."""
+    first, last = _rows(chunk)
+    return f"chunk {chunk.index} (rows {first} to {last})"
+
+
+def _rows(chunk: Chunk) -> tuple[int, int]:
+    """The first and the last row."""
+    ids = [*chunk.row_ids.tolist(), *(row.row_id for row in chunk.skipped)]
+    return min(ids), max(ids)

@@ -1,0 +1,156 @@
+"""How a run in one process ends: published, interrupted, failed or hung; and what its folder says and holds then.
+
+Whatever happens, metadata.json says it, and what was computed is saved, so that the run can be resumed. What nobody
+expected comes with a traceback in its log of failures (failure_log.py).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.pipeline.chunk_attempts import HANGS, ChunkAttempts, EndOfProcessError
+from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
+from sparse_autoencoder.pipeline.failure_log import failure_log, shown
+from sparse_autoencoder.pipeline.run_watch import RunWatch, left_behind
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.publishing import check_outcome, publish
+from sparse_autoencoder.runs.resume_command import command_again
+from sparse_autoencoder.runs.retry_states import forget_kept
+from sparse_autoencoder.runs.saved_states import remove_states, write_state
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.utils.failures import Failure, attempt, reason
+from sparse_autoencoder.utils.progress_bars import say
+from sparse_autoencoder.utils.watchdog import PATIENCE_VARIABLE, Work, all_threads
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.pipeline.job import Job
+
+EXIT_HUNG = 1
+
+
+class Ending:
+    """The end of a run's job, whichever it will be; made when the job begins."""
+
+    def __init__(self, job: Job, folder: RunFolder, store: DirectoryStore) -> None:
+        self._job = job
+        self._folder = folder
+        self._store = store
+        self._place = store.path(folder.run_id)
+        self._begun_at = time.monotonic()
+        self._saves = True
+        self._log = failure_log(store.root, folder.run_id, say)
+        self.attempts = ChunkAttempts(folder, self._log, self._missing, anything_encoded=job.state.num_prompts > 0)
+        if (left := left_behind(self._place)) is not None:
+            chunk, threads = left
+            self._log.add("the last process hung, in native code, and was ended", threads)
+            if chunk is not None:
+                self.attempts.hung(chunk)
+
+    def watch(self) -> RunWatch:
+        """What watches the job, and ends the process if it hangs."""
+        return RunWatch(self._place, self._job.patience_s, self._hung, say)
+
+    def published(self) -> RunMetadata:
+        """Publish what was merged; what is needed no longer goes."""
+        job, folder = self._job, self._folder
+        if not job.begun:
+            raise SaescopeError(f"{job.metadata.dataset_csv} has fewer rows than before: nothing was changed")
+        try:
+            check_outcome(job.metadata, job.state)
+        except SaescopeError:
+            self._start_over()
+            raise
+        publish(folder, job.metadata, job.state, job.state.encoded_chunks)
+        status = "completed_with_errors" if job.state.failed_chunks else "complete"
+        metadata = self._note(status=status, finished_at=datetime.now(UTC).isoformat(timespec="seconds"))
+        remove_states(folder)
+        self.attempts.forget()
+        forget_kept(folder, [chunk.chunk for chunk in job.state.failed_chunks])
+        return metadata
+
+    def interrupted(self) -> None:
+        """The user has stopped the run."""
+        if self._job.begun:
+            write_state(self._folder, self._job.state)
+            self._note(status="interrupted")
+
+    def failed(self, error: BaseException) -> SaescopeError:
+        """Something was raised; what to tell the user."""
+        sentence = reason(error)
+        with suppress(SaescopeError):  # when the disk is full this fails too; the error itself is what matters
+            self._note(status="failed", error=sentence)
+            self._save()
+        if isinstance(error, EndOfProcessError):
+            return SaescopeError(f"{sentence}; go on in a fresh process: {self._command()}")
+        if isinstance(error, SaescopeError):
+            return error
+        self._log.add(f"the run failed unexpectedly ({sentence})", Failure(error).traceback, tell=False)
+        log = shown(self._log.path)
+        return SaescopeError(f"the run failed unexpectedly ({sentence}; see {log}); go on with it: {self._command()}")
+
+    def _hung(self, work: Work, chunk: int | None) -> None:
+        """Something hangs, and this is another thread: the process ends here."""
+        sentence = f"{work.what} hangs, nothing has moved for {work.still_s:.0f} seconds"
+        try:
+            attempt(lambda: self._log.add(sentence, all_threads(), tell=False))
+            if chunk is not None:
+                hangs = attempt(lambda: self.attempts.hung(chunk))
+                if isinstance(hangs, int) and hangs >= HANGS:
+                    sentence += f", in {hangs} processes by now: going on leaves it out"
+            steps: list[Callable[[], object]] = [
+                self._save,
+                partial(self._note, status="failed", error=sentence),
+                partial(say, self._advice(sentence), last=True),
+            ]
+            for step in steps:
+                attempt(step)
+        finally:
+            _end_process(EXIT_HUNG)
+
+    def _advice(self, sentence: str) -> str:
+        return (
+            f"{sentence} (see {shown(self._log.path)}; if this is only slow, set {PATIENCE_VARIABLE} to more than "
+            f"{self._job.patience_s:g}); go on in a fresh process: {self._command()}"
+        )
+
+    def _command(self) -> str:
+        flag = "--resume" if self._job.begun else "--retry-failed"
+        command = command_again(flag, self._folder.run_id, self._store.root)
+        return f"`{command}`{', with the same input again' if self._job.source.is_stream else ''}"
+
+    def _missing(self, chunk: Chunk, why: str) -> ChunkResult:
+        return failed_chunk(chunk, why, self._job.metadata.spec)
+
+    def _save(self) -> None:
+        if self._saves and self._job.begun and self._job.state.next_chunk:
+            write_state(self._folder, self._job.state)
+
+    def _start_over(self) -> None:
+        """There is nothing to publish: whoever resumes the run tries everything again."""
+        self._saves = False
+        remove_states(self._folder)
+        self.attempts.forget()
+        forget_kept(self._folder)
+
+    def _note(self, **changes: Any) -> RunMetadata:
+        """Write metadata.json, unless it is still that of the finished run that is to be replaced."""
+        job = self._job
+        if not job.begun:
+            return job.metadata
+        seconds = job.metadata.seconds + time.monotonic() - self._begun_at
+        metadata = job.metadata.with_counts(job.state, seconds=seconds, **changes)
+        self._folder.write_metadata(metadata)
+        return metadata
+
+
+def _end_process(status: int) -> None:
+    os._exit(status)  # a thread that hangs can't be stopped, nor waited for

@@ -1,0 +1,268 @@
+"""A whole run in one process, on a directory: what `saescope run` does.
+
+Reads the source chunk by chunk, encodes, merges, saves its state now and then, and publishes at the end. However often
+it is interrupted and resumed, it leaves the same files. What fails, or hangs, leaves a run that can be resumed too. The
+services do the same calls, spread over machines.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.provenance import source_changes
+from sparse_autoencoder.runs.resume_command import command_again
+from sparse_autoencoder.utils.prefetch import one_ahead, one_behind
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.data.source import Source
+    from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, Settled
+    from sparse_autoencoder.pipeline.chunk_result import ChunkResult
+    from sparse_autoencoder.pipeline.run_watch import RunWatch
+    from sparse_autoencoder.runs.folder import RunFolder
+    from sparse_autoencoder.runs.metadata import RunMetadata
+    from sparse_autoencoder.runs.options import RunOptions
+    from sparse_autoencoder.runs.store import DirectoryStore
+    from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.pipeline.job import Job, prepare
+
+SAVE_EVERY_S = 10.0
+
+
+def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
+    """Do a whole new run; its published files are in the store afterwards. If it hangs, this ends the process."""
+    from sparse_autoencoder.runs.folder import RunFolder
+    from sparse_autoencoder.runs.run_ids import reserved_run
+
+    with ExitStack() as opened:
+        with reserved_run(store) as run_id:
+            job = prepare(options, run_id)
+            opened.enter_context(job.source)
+            folder = RunFolder(store, run_id)
+            folder.write_metadata(job.metadata)
+        return _finish(job, folder, store)
+
+
+def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
+    """Go on with a run that was interrupted, killed or failed; its files become what an undisturbed run leaves."""
+    from sparse_autoencoder.runs.folder import RunFolder
+    from sparse_autoencoder.runs.metadata import PUBLISHED
+    from sparse_autoencoder.runs.saved_states import read_state, remove_states
+    from sparse_autoencoder.utils.progress_bars import say
+
+    folder = RunFolder(store, run_id)
+    before = folder.read_metadata()
+    if before.status in PUBLISHED:
+        instead = "" if before.status == "complete" else f"; {_trying_again(before, store)}"
+        raise SaescopeError(f"run {run_id} is {_words(before.status)}: there is nothing to resume{instead}")
+    saved = read_state(folder, before.spec)
+    for error in saved.damaged:
+        say(f"{error}; going on from chunk {saved.state.next_chunk} instead")
+    job = _prepare_again(before)
+    with job.source:
+        job.state = saved.state
+        remove_states(folder, after=saved.state.next_chunk)
+        folder.write_metadata(job.metadata)
+        return _finish(job, folder, store)
+
+
+def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
+    """Try the chunks again that failed in a finished run; its files become what a run leaves that never failed.
+
+    The finished run's files aren't touched before the first chunk is read and everything is known to be as it was.
+    """
+    from sparse_autoencoder.runs.folder import RunFolder
+    from sparse_autoencoder.runs.retry_states import state_to_retry_from
+    from sparse_autoencoder.utils.progress_bars import say
+
+    folder = RunFolder(store, run_id)
+    before = folder.read_metadata()
+    if before.status == "complete":
+        raise SaescopeError(f"run {run_id} is complete: no chunk of it failed")
+    if before.status != "completed_with_errors":
+        command = command_again("--resume", run_id, store.root)
+        raise SaescopeError(f"run {run_id} is {_words(before.status)}: go on with it first, `{command}`")
+    job = _prepare_again(before)
+    with job.source:
+        failed = [chunk.chunk for chunk in before.failed_chunks]
+        job.state, said = state_to_retry_from(folder, job.metadata.spec, failed)
+        job.begun = False
+        say(f"run {run_id}: {said}")
+        return _finish(job, folder, store)
+
+
+def _trying_again(metadata: RunMetadata, store: DirectoryStore) -> str:
+    return f"`{command_again('--retry-failed', metadata.run_id, store.root)}` tries its failed chunks again"
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
+def _prepare_again(before: RunMetadata) -> Job:
+    """The job of a run that was begun before, but for its state; SaescopeError if it would not be the same run."""
+    from sparse_autoencoder.runs.provenance import check_same
+    from sparse_autoencoder.utils.progress_bars import say
+
+    if before.options.source.rpartition(":")[2] == "-":  # who waits for it unasked would wait for ever
+        say(f"run {before.run_id} reads standard input: what it was begun with must come again")
+    job = prepare(before.options, before.run_id)
+    with ExitStack() as opened:
+        opened.enter_context(job.source)
+        if changed := source_changes(before.source, job.metadata.source):
+            raise SaescopeError(
+                f"run {before.run_id} can't be resumed, its source has changed: {changed}; start a new run"
+            )
+        check_same(before, job.metadata)
+        opened.pop_all()
+    job.metadata = before.model_copy(update={"status": "running", "error": None, "finished_at": None})
+    return job
+
+
+def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
+    """From the job's state to the published files; what happens is in metadata.json, whatever happens."""
+    from sparse_autoencoder.pipeline.run_ending import Ending
+    from sparse_autoencoder.utils.failures import is_failure
+
+    ending = Ending(job, folder, store)
+    try:
+        folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
+        with ending.watch() as watch:
+            _process(job, folder, ending.attempts, watch)
+        _remove_others(job, folder)
+        return ending.published()
+    except KeyboardInterrupt:
+        ending.interrupted()
+        raise
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        told = ending.failed(error)
+        if told is error:
+            raise
+        raise told from error
+
+
+def _remove_others(job: Job, folder: RunFolder) -> None:
+    """Remove prompts files of chunks that the run hasn't got, of an attempt that had read another, longer source."""
+    for chunk in folder.numbers("prompts") if job.begun else []:
+        if chunk >= job.state.next_chunk:
+            folder.store.delete(folder.prompts(chunk))
+
+
+def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
+    """Encode and merge all chunks from the state's next one on; the job's state is whole whenever this is stopped."""
+    from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
+    from sparse_autoencoder.tokens.chunks import read_chunks
+    from sparse_autoencoder.utils.progress_bars import say
+
+    options, policy = job.metadata.options, job.metadata.policy
+    if job.source.notice:
+        say(job.source.notice)
+    records = watch.records(_first(job.source, options.max_rows))
+    state, name = job.state, str(job.metadata.source["file"])
+    # What is read over must be what the state was made of.
+    running = RunningHash(ReadBefore(name, state.next_chunk, state.num_records, state.rows_hash))
+    chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk, running)
+    # Whoever looks for one row reads over all before it.
+    may_wait = job.source.is_stream or options.kaggle_row is not None
+    watched = watch.chunks(chunks, job.metadata.dataset_csv, may_wait=may_wait)
+    read = ((chunk, job.source.fraction_read()) for chunk in watched)
+    # Who waits for a pipe can't be told to stop: it is read when it is needed.
+    reading = nullcontext(read) if job.source.is_stream else one_ahead(read)
+    keep = _keeping(job, folder)
+    with _progress(job) as advance, reading as chunks_read, one_behind() as later, watch.reading_ends():
+
+        def finish(settled: Settled, fraction: float | None) -> None:
+            for chunk, result in settled:
+                with watch.keeping(chunk):
+                    keep(chunk, result)
+                advance(chunk, fraction)
+
+        for chunk, fraction in chunks_read:
+            _begin(job, folder, attempts)
+            later(partial(finish, attempts.settle(chunk, partial(_encode, job, chunk, watch)), fraction))
+        later(partial(finish, attempts.rest(), None))
+
+
+def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
+    """Make a finished run one that is going, as its next chunk is there; first what is needed to resume it."""
+    from sparse_autoencoder.runs.saved_states import remove_states, write_state
+
+    if job.begun:
+        return
+    remove_states(folder)
+    attempts.forget()
+    write_state(folder, job.state)
+    folder.write_metadata(job.metadata.with_counts(job.state))
+    job.begun = True
+
+
+def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None]:
+    """A function that takes a chunk's result into the run, and saves the run's state now and then."""
+    from sparse_autoencoder.runs.retry_states import keep_before
+    from sparse_autoencoder.runs.saved_states import write_state
+
+    saved_at, save_seconds = time.monotonic(), 0.0
+
+    def keep(chunk: Chunk, result: ChunkResult) -> None:
+        nonlocal saved_at, save_seconds
+        if result.prompts is not None:
+            folder.store.put(folder.prompts(chunk.index), result.prompts)
+        else:
+            folder.store.delete(folder.prompts(chunk.index))  # of an attempt before
+        keep_before(result.part, job.state, folder)
+        # One assignment: whoever interrupts finds the state either before or after the chunk.
+        job.state = job.state.merge(result.part)
+        # saving may cost a tenth of the time at most
+        if time.monotonic() - saved_at > max(SAVE_EVERY_S, 10 * save_seconds):
+            begin = time.monotonic()
+            write_state(folder, job.state)
+            saved_at = time.monotonic()
+            save_seconds = saved_at - begin
+
+    return keep
+
+
+def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:
+    """Encode a chunk; raises whatever is raised."""
+    from sparse_autoencoder.pipeline.chunk_result import encode_chunk
+
+    with watch.encoding(chunk) as work:
+        job.encoder.moved = work.moved
+        return encode_chunk(job.encoder, chunk, job.metadata.policy)
+
+
+@contextmanager
+def _progress(job: Job) -> Iterator[Callable[[Chunk, float | None], None]]:
+    """A progress bar over rows with tokens/s and the time left; yields a function to call after each chunk.
+
+    It takes the chunk, and how much of the source was read with it.
+    """
+    from sparse_autoencoder.utils.progress_bars import progress_bar
+
+    begin = time.monotonic()
+    tokens_before = job.state.summary.num_tokens
+    max_rows = job.metadata.options.max_rows
+    with progress_bar(total=max_rows, initial=job.state.num_records, unit=" rows", dynamic_ncols=True) as bar:
+
+        def advance(chunk: Chunk, fraction: float | None) -> None:
+            state = job.state
+            if fraction:
+                estimate = max(state.num_records, round(state.num_records / fraction))
+                bar.total = min(estimate, max_rows or estimate)
+            tokens_per_s = (state.summary.num_tokens - tokens_before) / (time.monotonic() - begin)
+            bar.set_postfix_str(f"{tokens_per_s:,.0f} tokens/s", refresh=False)
+            bar.update(chunk.n_records)
+
+        yield advance
+
+
+def _first(source: Source, max_rows: int | None) -> Iterator[Any]:
+    from itertools import islice
+
+    return iter(source) if max_rows is None else islice(source, max_rows)

@@ -1,0 +1,39 @@
+"""The sentences about a run's files that are missing or damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.format_version import NewerFormatError
+from sparse_autoencoder.runs.store import NotFoundError
+
+if TYPE_CHECKING:
+    pass
+
+# what a cut, changed or foreign file gives
+DAMAGE = (pa.ArrowException, OSError, KeyError, IndexError, ValueError, TypeError)
+
+
+@contextmanager
+def readable(folder: RunFolder, key: str) -> Iterator[None]:
+    """Say which file it is that can't be read; NotFoundError if the whole run is gone."""
+    try:
+        yield
+    except NotFoundError as error:
+        folder.read_metadata()  # raises the NotFoundError of a run that was deleted
+        raise unreadable(folder, key, "is missing") from error
+    except NewerFormatError as error:
+        raise SaescopeError(f"run {folder.run_id} can't be shown: {error}") from error
+    except DAMAGE as error:
+        raise unreadable(folder, key, "is damaged") from error
+
+
+def unreadable(folder: RunFolder, key: str, problem: str) -> SaescopeError:
+    """The error that a run can't be shown because of one of its files."""
+    return SaescopeError(f"run {folder.run_id} can't be shown, its file {key} {problem}: run it again")

@@ -1,0 +1,71 @@
+"""features/*.parquet: how features are laid out in a run's files, and one feature read from them.
+
+A file holds 1,024 features, a row group 16 of them, or fewer where their examples are long: reading a feature reads a
+row group, so that stays small whatever a run's options are. Token strings are in the files for other readers; here the
+run's vocabulary has them. This file knows neither summaries nor HTTP.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from itertools import islice
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from sparse_autoencoder.reading.damaged_files import readable
+from sparse_autoencoder.reading.vocabulary import Vocabulary
+from sparse_autoencoder.runs.features_file import EXAMPLE, EXAMPLE_LISTS, FEATURES_PER_FILE
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.format_version import check_schema
+from sparse_autoencoder.runs.store import StoreFile
+from sparse_autoencoder.utils.recent import Recent
+
+_READ = [
+    "histogram",
+    *(f"{examples}.list.element.{name}" for examples in EXAMPLE_LISTS for name in EXAMPLE.names if name != "tokens"),
+]
+_READ_BYTES = 1 << 17  # of the store at once, if it is less: a row group has about 100 kB
+_OPEN_FILES = 64  # of 2 MB, most of which says where columns begin
+
+
+class FeaturesFiles:
+    """The features files of a finished run, for several threads.
+
+    Every call raises SaescopeError if a file that it needs is missing or damaged.
+    """
+
+    def __init__(self, folder: RunFolder, vocabulary: Vocabulary) -> None:
+        self._folder = folder
+        self._vocabulary = vocabulary
+        self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
+        self._files: Recent[int, pq.ParquetFile] = Recent(_OPEN_FILES)
+
+    def record(self, feature_id: int) -> dict[str, Any]:
+        """A feature's histogram, top and random examples."""
+        number, place = divmod(feature_id, FEATURES_PER_FILE)
+        with readable(self._folder, self._folder.features(number)):
+            with self._lock:
+                file = self._file(number)
+                group, index = divmod(place, file.metadata.row_group(0).num_rows)
+                # threads would cost more than they save
+                table = file.read_row_group(group, columns=_READ, use_threads=False)
+            record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
+            shown = [example for examples in EXAMPLE_LISTS for example in record[examples]]
+            token_ids = [token_id for example in shown for token_id in example["token_ids"]]
+            strings = iter(self._vocabulary.strings(token_ids))
+            for example in shown:
+                example["tokens"] = list(islice(strings, len(example["token_ids"])))
+        return record
+
+    def _file(self, number: int) -> pq.ParquetFile:
+        kept = self._files.get(number)
+        if kept is None:
+            key = self._folder.features(number)
+            stored = StoreFile(self._folder.store, key)
+            # a row group's columns are side by side: one read of the store gives them all
+            file = pq.ParquetFile(io.BufferedReader(stored, _READ_BYTES), pre_buffer=False)
+            check_schema(key, file.schema_arrow.metadata)
+            kept = self._files.keep(number, file)
+        return kept

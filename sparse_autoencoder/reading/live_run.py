@@ -1,0 +1,151 @@
+"""An unfinished run as far as it is: what its published files would say if it ended with the state that was saved last.
+
+Statistics, histograms and which examples there are come from the state; the examples' tokens from the prompts files of
+the chunks merged so far, of which only the row groups that are needed are read. This file never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_autoencoder.errors import DamagedError, SaescopeError
+from sparse_autoencoder.reading.damaged_files import unreadable
+from sparse_autoencoder.reading.rows_files import PromptsFiles
+from sparse_autoencoder.reading.run_rows import RunRows
+from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.reading.vocabulary import Vocabulary
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.overview import Overview, overview_of
+from sparse_autoencoder.runs.rows_file import RowTokens
+from sparse_autoencoder.runs.saved_states import read_state_at
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.summaries.examples import Examples
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.windows import Windows
+from sparse_autoencoder.utils.arrays import Ints
+
+Record = dict[str, Any]
+
+
+class LiveRun(RunView):
+    """An unfinished run's features as of one state."""
+
+    live = True
+
+    def __init__(self, folder: RunFolder, metadata: RunMetadata, state: RunState, texts: RunTexts) -> None:
+        metrics = [{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS]
+        super().__init__(folder, metadata.with_counts(state, metrics=metrics), texts.vocabulary)
+        self.state = state
+        self.texts = texts
+
+    @cached_property
+    def overview(self) -> Overview:
+        """See RunView.overview."""
+        return overview_of(self.state.summary)
+
+    @cached_property
+    def rows(self) -> RunRows:
+        """See RunView.rows."""
+        return RunRows(self._folder, self.metadata, self.texts.files, self.vocabulary, self.state.encoded_chunks)
+
+    def feature(self, feature_id: int) -> Record:
+        """See RunView.feature."""
+        if not 0 <= feature_id < self.metadata.num_features:
+            raise KeyError(feature_id)
+        summary = self.state.summary
+        top, random = _examples_of(summary.top, feature_id), _examples_of(summary.random, feature_id)
+        rows = np.unique(np.concatenate([top.row_id, random.row_id]))
+        windows = self.texts.windows(rows, self.state.encoded_chunks)
+        return {
+            "histogram": [
+                {"bin": number, "count": count} for number, count in self.overview.histograms.of(feature_id).items()
+            ],
+            "top": self._records(top, windows),
+            "random": self._records(random, windows),
+        }
+
+    def _records(self, examples: Examples, windows: Windows) -> list[Record]:
+        """Examples as features/*.parquet has them (EXAMPLE in features_files.py)."""
+        keys = zip(windows.row_ids.tolist(), windows.numbers.tolist(), windows.texts.tolist(), strict=True)
+        place = {key: index for index, key in enumerate(keys)}
+        wanted = zip(examples.row_id.tolist(), examples.window.tolist(), examples.text.tolist(), strict=True)
+        return [self._record(examples, e, windows, place.get(key)) for e, key in enumerate(wanted)]
+
+    def _record(self, examples: Examples, example: int, windows: Windows, window: int | None) -> Record:
+        row_id = int(examples.row_id[example])
+        if window is None:
+            raise SaescopeError(
+                f"run {self.metadata.run_id} can't be shown, row {row_id} is not in its prompts files as it was when "
+                "it was encoded: run it again"
+            )
+        ids = windows.tokens[windows.starts[window] : windows.starts[window + 1]]
+        activations = np.zeros(len(ids), np.float32)
+        own = slice(examples.act_starts[example], examples.act_starts[example + 1])
+        activations[examples.act_position[own]] = examples.act_value[own]
+        return {
+            "activation": float(examples.value[example]),
+            "row_id": row_id,
+            "prompt_index": None,
+            "window_offset": int(examples.window[example]) * self.metadata.policy.row_tokens_per_window,
+            "position": int(examples.position[example]),
+            "text_count": None,
+            "token_ids": ids.tolist(),
+            "tokens": self.vocabulary.strings(ids.tolist()),
+            "activations": activations.tolist(),
+        }
+
+
+class RunTexts:
+    """An unfinished run's rows and token strings: what was read of their files outlives a state."""
+
+    def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
+        self._policy: TokenPolicy = metadata.policy
+        self.files = PromptsFiles(folder, metadata.options.chunk_size)
+        self.vocabulary = Vocabulary(folder)
+
+    def windows(self, row_ids: Ints, chunks: Sequence[int]) -> Windows:
+        """All windows of some rows, given in order; `chunks` are the prompts files there are, in order."""
+        rows = [self._tokens(row_id, chunks) for row_id in row_ids.tolist()]
+        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return RowTokens(row_ids, np.concatenate([np.zeros(0, np.int32), *rows]), starts).windows(self._policy)
+
+    def _tokens(self, row_id: int, chunks: Sequence[int]) -> NDArray[np.int32]:
+        """A row's tokens, BOS not among them."""
+        place = self.files.find(row_id, chunks)
+        if place is not None:
+            group = self.files.tokens(place)
+            row = group.find(row_id)
+            if row is not None:
+                return group.row(row)
+        raise SaescopeError(f"the prompts files lack row {row_id}, which an example shows: run it again")
+
+
+def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: RunTexts | None = None) -> LiveRun:
+    """The run as of the state of this next chunk; NotFoundError if there is none, or nothing to show in it.
+
+    DamagedError if it isn't as it was written. `texts` are those of an earlier view of the run, of which what was read
+    is still good.
+    """
+    try:
+        state = read_state_at(folder, next_chunk)
+    except DamagedError as error:
+        raise type(error)(f"run {folder.run_id} can't be shown: {error}") from error
+    if not state.summary.num_tokens:
+        raise NotFoundError(f"run {folder.run_id} has nothing to show yet")
+    if state.summary.spec != metadata.spec:
+        raise unreadable(folder, folder.state(next_chunk), "belongs to a run with other settings")
+    return LiveRun(folder, metadata, state, texts or RunTexts(folder, metadata))
+
+
+def _examples_of(examples: Examples, feature_id: int) -> Examples:
+    bounds = np.array([feature_id, feature_id + 1], examples.feature.dtype)  # another type would copy all to compare
+    begin, end = np.searchsorted(examples.feature, bounds)
+    return examples.take(np.arange(begin, end))

@@ -1,0 +1,133 @@
+"""A run's prompts files, finished or not, for several threads: which of them holds a row, and their row groups.
+
+A row is found by the row ids in the files' statistics, which ascend from chunk to chunk: no file is read for that but
+its end. This file knows nothing of what the rows say.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sparse_autoencoder.reading.damaged_files import DAMAGE, readable
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.format_version import check_schema
+from sparse_autoencoder.runs.rows_file import SCHEMA, RowTokens
+from sparse_autoencoder.runs.store import StoreFile
+from sparse_autoencoder.utils.arrays import Ints
+from sparse_autoencoder.utils.recent import Recent
+
+_OPEN_FILES = 256
+_TOKEN_BYTES = 64 << 20  # of row groups that stay in memory
+
+
+@dataclass(frozen=True)
+class Place:
+    """Some consecutive rows of a run: a row group of a chunk's prompts file."""
+
+    chunk: int
+    group: int
+
+
+@dataclass(frozen=True)
+class RowIds:
+    """Which rows the row groups of a prompts file hold, skipped ones included."""
+
+    first: Ints  # [row groups]
+    last: Ints  # [row groups]
+
+
+class PromptsFiles:
+    """The prompts files of a run: they never change once they are there, so what was read of them stays good.
+
+    Every call raises SaescopeError if a file that it needs is missing or damaged.
+    """
+
+    def __init__(self, folder: RunFolder, chunk_size: int) -> None:
+        self._folder = folder
+        self._chunk_size = chunk_size
+        self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
+        self._row_ids: dict[int, RowIds] = {}
+        self._files: Recent[int, pq.ParquetFile] = Recent(_OPEN_FILES)
+        self._tokens: Recent[Place, RowTokens] = Recent(
+            _TOKEN_BYTES, lambda rows: rows.row_ids.nbytes + rows.tokens.nbytes + rows.starts.nbytes
+        )
+
+    def find(self, row_id: int, chunks: Sequence[int]) -> Place | None:
+        """Where this row is, or else the next one; None if all are before it.
+
+        `chunks` are the prompts files there are, in order.
+        """
+        low, high = 0, len(chunks)
+        guess = bisect_left(chunks, row_id // self._chunk_size)  # right if no chunk ended early, for its long texts
+        while low < high:
+            at = min(max(low, guess), high - 1)
+            ids = self.row_ids(chunks[at])
+            if row_id > ids.last[-1]:
+                low = at + 1
+            elif row_id < ids.first[0]:
+                high = at
+            else:
+                return Place(chunks[at], int(np.searchsorted(ids.last, row_id)))
+            guess = (low + high) // 2
+        return Place(chunks[low], 0) if low < len(chunks) else None
+
+    def row_ids(self, chunk: int) -> RowIds:
+        """Which rows a chunk's row groups hold."""
+        with self._lock:
+            if chunk not in self._row_ids:
+                with readable(self._folder, self._folder.prompts(chunk)):
+                    metadata = self._file(chunk).metadata
+                    ranges = [_row_range(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
+                    first, last = np.array(ranges, np.int64).T
+                    self._row_ids[chunk] = RowIds(first, last)
+            return self._row_ids[chunk]
+
+    def read(self, place: Place, columns: list[str]) -> pa.Table:
+        """Columns of a row group, rows in order."""
+        with self._lock:
+            return self._read(place, columns)
+
+    def tokens(self, place: Place) -> RowTokens:
+        """The tokens of a row group; those that were used last stay in memory."""
+        with self._lock:
+            kept = self._tokens.get(place)
+            if kept is None:
+                with readable(self._folder, self._folder.prompts(place.chunk)):
+                    kept = RowTokens.of(self._read(place, ["row_id", "tokens"]))
+                self._tokens.keep(place, kept)
+            return kept
+
+    def _read(self, place: Place, columns: list[str]) -> pa.Table:
+        with readable(self._folder, self._folder.prompts(place.chunk)):
+            try:
+                # in this thread: a row group is so small that handing its columns out costs more
+                return self._file(place.chunk).read_row_group(place.group, columns=columns, use_threads=False)
+            except DAMAGE:
+                self._files.forget(place.chunk)  # if the file was replaced, it is read anew the next time
+                raise
+
+    def _file(self, chunk: int) -> pq.ParquetFile:
+        kept = self._files.get(chunk)
+        if kept is None:
+            key = self._folder.prompts(chunk)
+            kept = pq.ParquetFile(StoreFile(self._folder.store, key))
+            check_schema(key, kept.schema_arrow.metadata)
+            if not kept.schema_arrow.equals(SCHEMA):
+                raise ValueError("the file has other columns")
+            self._files.keep(chunk, kept)
+        return kept
+
+
+def _row_range(group: pq.RowGroupMetaData) -> tuple[int, int]:
+    """The smallest and the largest row id of a prompts file's row group, by its statistics."""
+    statistics = group.column(0).statistics
+    if statistics is None or not statistics.has_min_max:
+        raise ValueError("the file doesn't say which rows it holds")
+    return statistics.min, statistics.max

@@ -1,0 +1,218 @@
+"""The rows of a run, finished or not: listed from any row on, searched for text, or one of them whole.
+
+Listing reads the row groups it needs. A search reads texts alone, row group by row group, and what fired only for the
+rows it has found; whoever calls says when it has taken too long. This file knows nothing of features but which fired.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from sparse_autoencoder.reading.damaged_files import readable
+from sparse_autoencoder.reading.rows_files import Place, PromptsFiles
+from sparse_autoencoder.reading.vocabulary import Vocabulary
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.rows_file import RowTokens
+from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.utils.arrays import Ints, Mask
+
+LISTED_CHARS = 1000  # of a row's text in a list
+_TOLD = ["text", "skipped", "features"]
+
+
+@dataclass(frozen=True)
+class FiredFeature:
+    """A feature that fired in a row."""
+
+    feature_id: int
+    activation: float  # its largest in the row
+    token: int  # index into the row's tokens; -1 for a counted BOS
+    token_str: str
+
+
+@dataclass(frozen=True)
+class ListedRow:
+    """A row in a list."""
+
+    row_id: int
+    text: str | None  # its first LISTED_CHARS characters; None for a skipped row
+    is_cut: bool
+    skipped: str | None  # why
+    features: list[FiredFeature]  # strongest first
+
+
+@dataclass(frozen=True)
+class WholeRow:
+    """A row with its tokens."""
+
+    row_id: int
+    text: str | None  # None for a skipped row
+    skipped: str | None  # why
+    token_ids: list[int]  # without BOS
+    tokens: list[str]
+    windows: list[int]  # where each window begins in the tokens
+    features: list[FiredFeature]  # strongest first
+    previous: int | None  # the row before, skipped or not
+    next: int | None
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """Some rows, and the row to go on from; None if there are no more."""
+
+    rows: list[ListedRow]
+    next: int | None
+
+
+def containing(texts: pa.ChunkedArray, text: str) -> Mask:
+    """Mask of the texts [texts] that contain this one, whatever the case (Unicode's simple folding); a null doesn't."""
+    found: Mask = pc.fill_null(pc.match_substring(texts, text, ignore_case=True), False).to_numpy()
+    return found
+
+
+class RunRows:
+    """A run's rows, skipped ones included, but for those of failed chunks.
+
+    `chunks` are the prompts files there are, in order. Every call raises SaescopeError if one is missing or damaged.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        metadata: RunMetadata,
+        files: PromptsFiles,
+        vocabulary: Vocabulary,
+        chunks: Sequence[int],
+    ) -> None:
+        self._folder = folder
+        self._policy = metadata.policy
+        self._files = files
+        self._vocabulary = vocabulary
+        self._chunks = chunks
+
+    def page(
+        self, first: int, limit: int, text: str | None = None, may_go_on: Callable[[], bool] = lambda: True
+    ) -> RowPage:
+        """At most `limit` rows from the id `first` on; with a `text`, those that contain it, whatever the case.
+
+        Before each row group but the first `may_go_on` is asked.
+        """
+        rows: list[ListedRow] = []
+        for number, place in enumerate(self._places_from(first)):
+            if len(rows) == limit or (number and not may_go_on()):
+                return RowPage(rows, self._first_row(place))
+            wanted = self._wanted(place, first, text)
+            room = limit - len(rows)
+            rows += self._listed(place, wanted[:room])
+            if len(wanted) > room:
+                return RowPage(rows, int(self._files.tokens(place).row_ids[wanted[room]]))
+        return RowPage(rows, None)
+
+    def row(self, row_id: int) -> WholeRow:
+        """One row; NotFoundError if the run has none of this id."""
+        place = self._files.find(row_id, self._chunks)
+        if place is not None:
+            group = self._files.tokens(place)
+            at = group.find(row_id)
+            if at is not None:
+                return self._whole(place, group, at)
+        raise NotFoundError(f"run {self._folder.run_id} has no row {row_id}")
+
+    def _whole(self, place: Place, group: RowTokens, at: int) -> WholeRow:
+        """Row number `at` of a row group."""
+        ids, token_ids = group.row_ids, group.row(at)
+        before, after = self._neighbours(place)
+        with self._readable(place):
+            row = self._files.read(place, _TOLD).slice(at, 1).to_pylist()[0]
+            features = self._fired(row["features"], token_ids)
+        return WholeRow(
+            row_id=int(ids[at]),
+            text=row["text"],
+            skipped=row["skipped"],
+            token_ids=token_ids.tolist(),
+            tokens=self._vocabulary.strings(token_ids.tolist()),
+            windows=list(range(0, len(token_ids), self._policy.row_tokens_per_window)),
+            features=features,
+            previous=int(ids[at - 1]) if at else before,
+            next=int(ids[at + 1]) if at + 1 < len(ids) else after,
+        )
+
+    def _readable(self, place: Place) -> AbstractContextManager[None]:
+        return readable(self._folder, self._folder.prompts(place.chunk))
+
+    def _places_from(self, row_id: int) -> Iterator[Place]:
+        """The row groups that can hold this row and later ones."""
+        place = self._files.find(row_id, self._chunks)
+        while place is not None:
+            yield place
+            place = self._beside(place, 1)
+
+    def _beside(self, place: Place, step: int) -> Place | None:
+        """The next (1) or previous (-1) row group of the run."""
+        group = place.group + step
+        if 0 <= group < len(self._files.row_ids(place.chunk).first):
+            return Place(place.chunk, group)
+        at = bisect_left(self._chunks, place.chunk) + step
+        if not 0 <= at < len(self._chunks):
+            return None
+        chunk = self._chunks[at]
+        return Place(chunk, 0 if step > 0 else len(self._files.row_ids(chunk).first) - 1)
+
+    def _neighbours(self, place: Place) -> tuple[int | None, int | None]:
+        """The last row before a row group, and the first one after it."""
+        before, after = self._beside(place, -1), self._beside(place, 1)
+        last = None if before is None else int(self._files.row_ids(before.chunk).last[before.group])
+        return last, None if after is None else self._first_row(after)
+
+    def _first_row(self, place: Place) -> int:
+        return int(self._files.row_ids(place.chunk).first[place.group])
+
+    def _wanted(self, place: Place, first: int, text: str | None) -> Ints:
+        """Which rows of a row group come from the id `first` on and have the text."""
+        if text is None:
+            return np.flatnonzero(self._files.tokens(place).row_ids >= first)
+        rows = np.flatnonzero(containing(self._files.read(place, ["text"])["text"], text))
+        if not len(rows):  # as in most row groups of a long search: nothing else is read of them
+            return rows
+        return rows[self._files.tokens(place).row_ids[rows] >= first]
+
+    def _listed(self, place: Place, rows: Ints) -> list[ListedRow]:
+        """Some rows of a row group, of whose texts and tokens only what is shown becomes Python's: they may be long."""
+        if not len(rows):
+            return []
+        group = self._files.tokens(place)
+        with self._readable(place):
+            table = self._files.read(place, _TOLD).take(rows)
+            shown = {
+                "text": pc.utf8_slice_codeunits(table["text"], 0, LISTED_CHARS),
+                "is_cut": pc.fill_null(pc.greater(pc.utf8_length(table["text"]), LISTED_CHARS), False),
+                "skipped": table["skipped"],
+                "features": table["features"],
+            }
+            return [
+                ListedRow(
+                    row_id=int(group.row_ids[row]),
+                    text=told["text"],
+                    is_cut=told["is_cut"],
+                    skipped=told["skipped"],
+                    features=self._fired(told["features"], group.row(row)),
+                )
+                for row, told in zip(rows.tolist(), pa.table(shown).to_pylist(), strict=True)
+            ]
+
+    def _fired(self, entries: list[dict[str, Any]], tokens: NDArray[np.int32]) -> list[FiredFeature]:
+        """A row's features as the file has them, with the texts of the tokens they fired on."""
+        bos = self._policy.bos_token_id or 0  # a model without BOS prepends none
+        ids = [bos if entry["token"] < 0 else int(tokens[entry["token"]]) for entry in entries]
+        strings = self._vocabulary.strings(ids)
+        return [FiredFeature(**entry, token_str=string) for entry, string in zip(entries, strings, strict=True)]

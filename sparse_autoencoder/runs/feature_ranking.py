@@ -1,0 +1,89 @@
+"""Which of a run's features, and in which order. It works on an overview, and knows neither files nor requests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_autoencoder.runs.overview import Overview
+from sparse_autoencoder.utils.arrays import Ints, Mask
+from sparse_autoencoder.utils.recent import Recent
+
+FEATURE_ID, NUM_ACTIVE_TOKENS = "feature_id", "num_active_tokens"
+OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS)  # what features can be ordered by besides the metrics
+_ORDERS = 8
+_SEARCHES = 32
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which features, and in which order; a limit that is None leaves none out, and both ends are included."""
+
+    sort: str  # a metric, or one of OTHER_SORTS
+    descending: bool = True
+    min_density: float | None = None  # active tokens / counted tokens
+    max_density: float | None = None
+    min_count: int | None = None  # active tokens
+    max_count: int | None = None
+    token: str | None = None  # those with an example chosen for a token whose text contains this, ignoring case
+    dead: bool = False  # those that never fired, instead of those that did
+
+
+def ranked(values: NDArray[Any], descending: bool = True) -> Ints:
+    """Indices by value; ties go to the smaller index."""
+    return np.argsort(-values if descending else values, kind="stable")
+
+
+class Rankings:
+    """The rankings of a run's features, for several threads; what was sorted or searched last stays in memory.
+
+    `having_token` is the mask of the features [features] that `Selection.token` leaves.
+    """
+
+    def __init__(self, overview: Overview, num_tokens: int, having_token: Callable[[str], Mask]) -> None:
+        self._overview = overview
+        self._num_tokens = num_tokens
+        self._having_token = having_token
+        self._lock = threading.Lock()
+        self._orders: Recent[tuple[str, bool], Ints] = Recent(_ORDERS)
+        self._searches: Recent[str, Mask] = Recent(_SEARCHES)
+
+    def ids(self, selection: Selection) -> Ints:
+        """Ids of the selected features, in order; KeyError if the run can't be sorted by that."""
+        with self._lock:
+            order, mask = self._order(selection.sort, selection.descending), self._mask(selection)
+        return order[mask[order]]
+
+    def _order(self, sort: str, descending: bool) -> Ints:
+        """All features, sorted."""
+        kept = self._orders.get((sort, descending))
+        return self._orders.keep((sort, descending), ranked(self._values(sort), descending)) if kept is None else kept
+
+    def _values(self, sort: str) -> NDArray[Any]:
+        statistics = self._overview.statistics
+        if sort == FEATURE_ID:
+            return np.arange(len(statistics.count))
+        return statistics.count if sort == NUM_ACTIVE_TOKENS else statistics.metrics[sort]
+
+    def _mask(self, selection: Selection) -> Mask:
+        """Which features are selected [features]."""
+        count = self._overview.statistics.count
+        mask = (count == 0) if selection.dead else (count > 0)
+        for values, least, most in (
+            (count, selection.min_count, selection.max_count),
+            (count / max(self._num_tokens, 1), selection.min_density, selection.max_density),
+        ):
+            if least is not None:
+                mask &= values >= least
+            if most is not None:
+                mask &= values <= most
+        return mask if selection.token is None else mask & self._search(selection.token)
+
+    def _search(self, token: str) -> Mask:
+        kept = self._searches.get(token)
+        return self._searches.keep(token, self._having_token(token)) if kept is None else kept

@@ -1,0 +1,144 @@
+"""A run's features with their statistics and examples, as Parquet and as the original scripts' JSON."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparse_autoencoder.runs.example_texts import ExampleTexts
+from sparse_autoencoder.runs.features_file import EXAMPLE, EXAMPLES, FEATURES_PER_FILE, to_parquet
+from sparse_autoencoder.runs.format_version import FORMAT
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.overview import Overview
+from sparse_autoencoder.summaries.examples import Examples
+from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.utils.arrays import Ints, ranges, starts_of
+
+_WRITERS = min(8, os.cpu_count() or 1)  # features files that are made at once; each takes about 40 MB
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Examples, and which of the windows each shows."""
+
+    examples: Examples
+    slots: Ints  # [examples]
+
+
+class FeatureWriter:
+    """Features with their statistics and examples, as Parquet and as the original's JSON."""
+
+    def __init__(
+        self,
+        summary: Summary,
+        overview: Overview,
+        texts: ExampleTexts,
+        vocabulary: list[str],
+        metadata: RunMetadata,
+    ) -> None:
+        texts.finish()
+        self._n_features = summary.spec.n_features
+        self._overview = overview
+        self._texts = texts
+        self._vocabulary = pa.array(vocabulary, pa.string())
+        self._metadata = metadata
+        self._top, self._random = (_Shown(part, texts.slots(part)) for part in (summary.top, summary.random))
+        self._num_tokens = self._example_tokens(self._top) + self._example_tokens(self._random)
+
+    def files(self) -> Iterator[bytes]:
+        """The features files in order; the next ones are made meanwhile, a few at a time."""
+        pending: deque[Future[bytes]] = deque()
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for begin in range(0, len(self._num_tokens), FEATURES_PER_FILE):
+                num_tokens = self._num_tokens[begin : begin + FEATURES_PER_FILE]
+                pending.append(pool.submit(to_parquet, self._table, begin, num_tokens))
+                if len(pending) > _WRITERS:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+    def feature_tokens(self, features: list[int]) -> dict[str, Any]:
+        """feature_tokens.json, in the original's format, for these features."""
+        top, slots = self._top.examples, self._top.slots
+        prompt_index = self._texts.prompt_index(slots)
+        bounds = np.searchsorted(top.feature, [features, [feature + 1 for feature in features]])
+
+        def entry(example: int) -> dict[str, Any]:
+            start, length = (int(number) for number in self._texts.spans(slots[example]))
+            ids = self._texts.tokens[start : start + length]
+            tokens = self._vocabulary.take(pa.array(ids)).to_pylist()
+            position = int(top.position[example])
+            return {
+                "activation": float(top.value[example]),
+                "token_str": tokens[position],
+                "token_id": int(ids[position]),
+                "token_position": position,
+                "prompt_index": int(prompt_index[example]),
+                "row_id": int(top.row_id[example]),
+                "prompt_snippet": self._texts.snippet(int(slots[example])),
+                "prompt_tokens": tokens,
+            }
+
+        return {
+            "format_version": FORMAT,
+            "top_tokens_per_feature": self._metadata.top_tokens_per_feature,
+            "features": {
+                str(feature): [entry(example) for example in range(begin, end)]
+                for feature, begin, end in zip(features, *bounds.tolist(), strict=True)
+            },
+        }
+
+    def _example_tokens(self, shown: _Shown) -> Ints:
+        """How many tokens each feature's examples have together [features]."""
+        _starts, lengths = self._texts.spans(shown.slots)
+        totals = np.bincount(shown.examples.feature, lengths, minlength=self._n_features)
+        return totals.astype(np.int64)
+
+    def _table(self, begin: int, end: int) -> pa.Table:
+        columns: dict[str, Any] = {
+            **self._overview.statistics.columns(begin, end),
+            "histogram": self._overview.histograms.to_arrow(begin, end),
+            "top": self._examples(self._top, begin, end),
+            "random": self._examples(self._random, begin, end),
+        }
+        return pa.table(columns)
+
+    def _examples(self, shown: _Shown, begin: int, end: int) -> pa.ListArray:
+        # of the array's type: numbers of another would have the whole array converted for each file
+        bounds = np.searchsorted(shown.examples.feature, np.arange(begin, end + 1, dtype=np.int32))
+        part = shown.examples.take(np.arange(bounds[0], bounds[-1]))
+        slots = shown.slots[bounds[0] : bounds[-1]]
+        starts, lengths = self._texts.spans(slots)
+        token_ids = self._texts.tokens[ranges(starts, lengths)]
+        offsets = starts_of(lengths)
+        activations = np.zeros(len(token_ids), np.float32)
+        activations[np.repeat(offsets[:-1], np.diff(part.act_starts)) + part.act_position] = part.act_value
+        list_offsets = pa.array(offsets.astype(np.int32))
+        ids = pa.array(token_ids)
+        entries = pa.StructArray.from_arrays(
+            [
+                pa.array(part.value),
+                pa.array(part.row_id),
+                pa.array(self._texts.prompt_index(slots)),
+                pa.array(self._texts.window_offsets(part)),
+                pa.array(part.position),
+                pa.array(self._texts.counts(part)),
+                *(
+                    pa.ListArray.from_arrays(list_offsets, values, type=EXAMPLE.field(name).type)
+                    for name, values in (
+                        ("token_ids", ids),
+                        ("tokens", self._vocabulary.take(ids)),
+                        ("activations", pa.array(activations)),
+                    )
+                ),
+            ],
+            fields=list(EXAMPLE),
+        )
+        return pa.ListArray.from_arrays(pa.array((bounds - bounds[0]).astype(np.int32)), entries, type=EXAMPLES)

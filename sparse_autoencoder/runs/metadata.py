@@ -1,0 +1,100 @@
+"""metadata.json: what a run is made of, what was counted, and when."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from sparse_autoencoder.data.rows_hash import NOTHING_READ
+from sparse_autoencoder.runs.format_version import FORMAT
+from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.state import FailedChunk, RunState
+from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+
+Status = Literal["running", "interrupted", "failed", "complete", "completed_with_errors"]
+PUBLISHED: tuple[Status, ...] = ("complete", "completed_with_errors")
+
+
+class RunMetadata(BaseModel):
+    """metadata.json: the whole configuration, what was counted, and when."""
+
+    model_config = ConfigDict(extra="allow")
+
+    format_version: int = FORMAT
+    run_id: str
+    status: Status
+    options: RunOptions
+    source: dict[str, Any]
+    subject: dict[str, Any]
+    autoencoder: dict[str, Any]
+    bos_token_id: int | None
+    num_features: Annotated[int, Field(ge=1)]
+    metrics: Annotated[list[dict[str, str]], Field(min_length=1)]  # name and description of each
+    versions: dict[str, str]
+    processor: dict[str, str] = Field(default_factory=dict)  # see processor.py; earlier versions did not record it
+    started_at: str
+    finished_at: str | None = None
+    seconds: float = 0.0
+    error: str | None = None
+    retries: int = 0  # how often chunks that had failed were tried again
+    retried_at: str | None = None  # when services began to do that last; `seconds` has what was before
+    # counts
+    num_records: int = 0
+    num_prompts: int = 0
+    num_windows: int = 0
+    num_tokens: int = 0
+    num_active_features: int = 0
+    num_skipped_rows: int = 0
+    skipped_rows: dict[str, int] = Field(default_factory=dict)
+    failed_chunks: list[FailedChunk] = Field(default_factory=list)
+    rows_hash: str = NOTHING_READ  # of the rows that were read, in chunks of this size (rows_hash.py)
+    # the original's names
+    dataset_csv: str
+    text_column: str | None
+    layer_index: int
+    location: str
+    max_sequence_length: int
+    top_feature_count: int
+    top_tokens_per_feature: int
+
+    @field_validator("subject", "autoencoder")
+    @classmethod
+    def _named(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(value.get("name"), str):
+            raise ValueError("it has no name")
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _described(cls, metrics: list[dict[str, str]]) -> list[dict[str, str]]:
+        if not all(metric.keys() >= {"name", "description"} for metric in metrics):
+            raise ValueError("each needs a name and a description")
+        return metrics
+
+    def with_counts(self, state: RunState, **changes: Any) -> RunMetadata:
+        """These metadata with what a state has counted, and with other changes."""
+        counts = {
+            "num_records": state.num_records,
+            "num_prompts": state.num_prompts,
+            "num_windows": state.num_windows,
+            "num_tokens": state.summary.num_tokens,
+            "num_active_features": int((state.summary.count > 0).sum()),
+            "num_skipped_rows": state.skipped.total(),
+            "skipped_rows": dict(state.skipped),
+            "failed_chunks": state.failed_chunks,
+            "rows_hash": state.rows_hash,
+        }
+        return self.model_copy(update={**counts, **changes})
+
+    @property
+    def policy(self) -> TokenPolicy:
+        """How this run's rows became windows."""
+        options = self.options
+        return TokenPolicy(self.bos_token_id, options.max_tokens, options.bos, options.long_rows)
+
+    @property
+    def spec(self) -> SummarySpec:
+        """What this run's summaries agree on."""
+        return SummarySpec(self.num_features, self.options.top_tokens_per_feature, self.options.seed)

@@ -1,0 +1,37 @@
+"""What can be chosen for a run: the flags of `saescope run`, with the same defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sparse_autoencoder.data.source import DEFAULT_SOURCE
+from sparse_autoencoder.tokens.token_policy import Bos, LongRows
+
+Precision = Literal["float32", "tf32", "bfloat16", "float64"]
+
+
+class RunOptions(BaseModel):
+    """What can be chosen for a run; the defaults are the command's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = DEFAULT_SOURCE
+    text_column: str | None = None
+    prompt_file: str | None = None
+    kaggle_row: Annotated[int | None, Field(ge=0)] = None
+    max_rows: Annotated[int | None, Field(ge=1)] = None
+    chunk_size: Annotated[int, Field(ge=1)] = 10_000
+    top_feature_count: Annotated[int, Field(ge=1)] = 100
+    top_tokens_per_feature: Annotated[int, Field(ge=1, lt=2**31)] = 20
+    subject: str = "gpt2"
+    autoencoder: str = "v5_32k"
+    layer: Annotated[int, Field(ge=0)] = 6
+    location: str = "resid_post_mlp"
+    max_tokens: Annotated[int, Field(ge=1)] = 64
+    bos: Bos = "exclude"
+    long_rows: LongRows = "split"
+    precision: Precision = "float32"
+    device: str = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

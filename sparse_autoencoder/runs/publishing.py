@@ -1,0 +1,121 @@
+"""A run's merged summary and its prompts files -> the published files.
+
+Publishing reads the prompts files once, in order: it writes prompts.jsonl and skipped.jsonl, counts how often the
+examples' texts occur, and fetches the examples' tokens. Then it writes features/*.parquet, the two JSON files that the
+original scripts wrote, and overview.parquet. Memory is bounded by features times examples; everything but metadata.json
+is the same bytes however the run was interrupted and resumed.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.example_texts import ExampleTexts
+from sparse_autoencoder.runs.feature_ranking import ranked
+from sparse_autoencoder.runs.feature_writer import FeatureWriter
+from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.format_version import FORMAT
+from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.overview import Statistics, overview_of
+from sparse_autoencoder.runs.rows_file import json_rows, read_rows
+from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
+from sparse_autoencoder.summaries.summary import Summary
+
+
+def check_outcome(metadata: RunMetadata, state: RunState) -> None:
+    """Raise SaescopeError, with the reason, if no row could be used: then there is nothing to publish."""
+    if state.num_prompts:
+        return
+    if state.failed_chunks:
+        raise SaescopeError(f"no chunk could be encoded: {state.failed_chunks[0].error}")
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in state.skipped.most_common())
+    raise SaescopeError(
+        f"none of the {state.num_records:,} rows of {metadata.dataset_csv} has usable text ({reasons}); "
+        "choose another --source or --text-column"
+    )
+
+
+def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: Iterable[int]) -> None:
+    """Write everything but metadata.json; `chunks` are the numbers of the prompts files there are, in order."""
+    summary = state.summary
+    texts = ExampleTexts(summary, metadata)
+    with _temporary_file() as prompts, _temporary_file() as skipped:
+        for chunk in chunks:
+            rows = read_rows(folder.store.get(folder.prompts(chunk)), metadata.policy)
+            _write_lines(prompts, json_rows(rows))
+            _write_lines(skipped, ({"row_id": row_id, "reason": reason} for row_id, reason in rows.skipped))
+            texts.add(rows)
+        for name, file in (("prompts.jsonl", prompts), ("skipped.jsonl", skipped)):
+            file.seek(0)
+            folder.store.put(folder.key(name), file)
+    overview = overview_of(summary)
+    writer = FeatureWriter(summary, overview, texts, folder.read_vocabulary(), metadata)
+    for number, data in enumerate(writer.files()):
+        folder.store.put(folder.features(number), data)
+    top_features = _top_features(overview.statistics, metadata.options.top_feature_count)
+    _put_json(folder, "feature_stats.json", _feature_stats(summary, overview.statistics, top_features, metadata))
+    listed = sorted({feature for features in top_features.values() for feature in features})
+    _put_json(folder, "feature_tokens.json", writer.feature_tokens(listed))
+    folder.store.put(folder.overview, overview.to_parquet())
+
+
+def _top_features(statistics: Statistics, how_many: int) -> dict[str, list[int]]:
+    """By each metric the first of the features that fired."""
+    orders = {name: ranked(values) for name, values in statistics.metrics.items()}
+    return {name: order[statistics.count[order] > 0][:how_many].tolist() for name, order in orders.items()}
+
+
+def _feature_stats(
+    summary: Summary, statistics: Statistics, top_features: dict[str, list[int]], metadata: RunMetadata
+) -> dict[str, Any]:
+    """feature_stats.json, in the original's format."""
+    descriptions = {metric.name: metric.description for metric in FEATURE_METRICS}
+    mean_squares = summary.totals().mean(summary.sum2)
+    return {
+        "format_version": FORMAT,
+        "num_features": summary.spec.n_features,
+        "total_tokens": summary.num_tokens,
+        "top_feature_count": metadata.top_feature_count,
+        "metrics": {
+            name: {
+                "description": descriptions[name],
+                "top_features": [
+                    {
+                        "feature_id": feature,
+                        "value": float(statistics.metrics[name][feature]),
+                        "metrics": {other: float(values[feature]) for other, values in statistics.metrics.items()},
+                    }
+                    for feature in features
+                ],
+            }
+            for name, features in top_features.items()
+        },
+        "mean_act_squared": mean_squares.tolist(),
+    }
+
+
+@contextmanager
+def _temporary_file() -> Iterator[BinaryIO]:
+    """A file that is gone afterwards; SaescopeError if it can't be made or written."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            yield file
+    except OSError as error:
+        raise SaescopeError(
+            f"can't write a temporary file: {error.strerror or error}; make room, or name another folder in TMPDIR"
+        ) from error
+
+
+def _write_lines(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
+    encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each entry
+    file.writelines(encode(entry).encode() + b"\n" for entry in entries)
+
+
+def _put_json(folder: RunFolder, name: str, content: dict[str, Any]) -> None:
+    folder.store.put(folder.key(name), json.dumps(content, ensure_ascii=False).encode())

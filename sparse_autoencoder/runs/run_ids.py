@@ -1,0 +1,60 @@
+"""A new run's id, taken before anybody can take the same, and given back if the run doesn't begin.
+
+An id is taken by creating a file of its run, which a store does for one of those who ask for it. `saescope run` creates
+metadata.json, before it loads models, which may take minutes; until it knows what to write there, that file says only
+that the id is taken. The services' API creates request.json.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.folder import RunFolder, run_ids
+from sparse_autoencoder.runs.format_version import RESERVED
+from sparse_autoencoder.runs.store import Store
+
+_NUMBER = re.compile(r"_run-(\d+)$")
+
+
+def take_run_id(store: Store, take: Callable[[str], bool]) -> str:
+    """A new run's id: `<timestamp>_run-XXX`, UTC time to the second, and one more than the highest number in the store.
+
+    `take` tries to create a file of the run (Store.create); the first id for which it does is the run's.
+    """
+    tried = 0
+    while True:
+        numbers = [int(match[1]) for run_id in run_ids(store) if (match := _NUMBER.search(run_id))]
+        tried = 1 + max(tried, *numbers, 0)
+        run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}_run-{tried:03d}"
+        if take(run_id):
+            return run_id
+
+
+@contextmanager
+def reserved_run(store: Store) -> Iterator[str]:
+    """A new run's id, which is nobody else's from now on.
+
+    If the block ends with an error or Ctrl-C before it has written the run's metadata, nothing is left of the run.
+    """
+    reservation = {"status": RESERVED, "reserved_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    content = json.dumps(reservation | {"by": uuid4().hex}, indent=2).encode() + b"\n"
+    tried = ""
+
+    def take(run_id: str) -> bool:
+        nonlocal tried
+        tried = RunFolder(store, run_id).metadata
+        return store.create(tried, content)
+
+    try:
+        yield take_run_id(store, take)
+    except BaseException:
+        with suppress(SaescopeError, OSError):  # what went wrong before matters more
+            if tried and store.get(tried) == content:
+                store.delete(tried)
+        raise

@@ -1,0 +1,1 @@
+"""Language models up to one hook point: found, loaded, run. They know no texts and no autoencoders."""

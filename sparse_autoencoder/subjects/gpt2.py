@@ -1,0 +1,303 @@
+"""GPT-2's blocks up to one hooked layer, in plain PyTorch: the fast path for subject models of the GPT-2 family.
+
+Only what the hook needs is computed: no later block, no final layer norm, no unembedding, and of the hooked block
+itself only the part before the hook. All windows of a batch have the same length, so there is no padding and no mask
+but the causal one; what windows begin with alike, such as BOS, is computed once (`shared_prefixes.py`). Weights
+come straight from a Hugging Face folder; importing transformers would take longer than a short run.
+
+The architecture is that of Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", with the names
+and options of Hugging Face's GPT2Config. This file knows nothing of tokenizers, autoencoders or other model families.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.nn import functional
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.kernels.attention import causal_attention
+from sparse_autoencoder.kernels.copy_to_device import sent
+from sparse_autoencoder.kernels.linear import Linear
+from sparse_autoencoder.subjects.hook_points import check_request, hook_name
+from sparse_autoencoder.subjects.shared_prefixes import Layout
+
+# GELU overwrites its argument: a fresh tensor of the MLP's width would cost a tenth of the block's time.
+
+
+def _gelu(x: Tensor, approximate: str = "none") -> Tensor:
+    return functional.gelu(x, approximate=approximate, out=x)  # type: ignore[call-arg]
+
+
+_tanh_gelu = partial(_gelu, approximate="tanh")
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
+# Names as in GPT2Config.activation_function; several are one function written differently.
+# With their names in linear.py.
+ACTIVATIONS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
+    "gelu_new": ("tanh_gelu", _tanh_gelu),
+    "gelu_fast": ("tanh_gelu", _tanh_gelu),
+    "gelu_pytorch_tanh": ("tanh_gelu", _tanh_gelu),
+    "gelu_python_tanh": ("tanh_gelu", _tanh_gelu),
+    "gelu": ("gelu", _gelu),
+    "gelu_python": ("gelu", _gelu),
+    "quick_gelu": ("quick_gelu", _quick_gelu),
+    "relu": ("relu", functional.relu),
+    "silu": ("silu", functional.silu),
+    "swish": ("silu", functional.silu),
+    "tanh": ("tanh", torch.tanh),
+}
+
+
+@dataclass(frozen=True)
+class Gpt2Config:
+    """The entries of config.json that change what is computed before the final layer norm."""
+
+    n_layers: int
+    n_heads: int
+    d_model: int
+    d_mlp: int
+    vocab_size: int
+    max_positions: int
+    norm_eps: float
+    activation: str
+    scale_by_head_width: bool
+    scale_by_layer: bool
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any], path: Path) -> Gpt2Config:
+        """Take the entries from config.json's content, with Hugging Face's defaults for the optional ones.
+
+        Raises SaescopeError, naming `path`, when an entry is missing or asks for something that isn't known here.
+        """
+        try:
+            d_model = int(config["n_embd"])
+            read = cls(
+                n_layers=int(config["n_layer"]),
+                n_heads=int(config["n_head"]),
+                d_model=d_model,
+                d_mlp=int(config.get("n_inner") or 4 * d_model),
+                vocab_size=int(config["vocab_size"]),
+                max_positions=int(config["n_positions"]),
+                norm_eps=float(config.get("layer_norm_epsilon", 1e-5)),
+                activation=str(config.get("activation_function", "gelu_new")),
+                scale_by_head_width=bool(config.get("scale_attn_weights", True)),
+                scale_by_layer=bool(config.get("scale_attn_by_inverse_layer_idx", False)),
+            )
+        except KeyError as error:
+            raise SaescopeError(
+                f"{path} lacks {error.args[0]}, which a GPT-2 model needs: take the model's own"
+            ) from error
+        except (TypeError, ValueError) as error:
+            raise SaescopeError(f"{path} holds something that is no number where one is needed: {error}") from error
+        if read.activation not in ACTIVATIONS:
+            raise SaescopeError(
+                f"{path} asks for the activation function '{read.activation}', which isn't supported for GPT-2; "
+                f"known are {', '.join(ACTIVATIONS)}"
+            )
+        if min(read.n_layers, read.n_heads, d_model) < 1 or d_model % read.n_heads:
+            raise SaescopeError(
+                f"{path} describes no GPT-2: {read.n_layers} layers, and a width of {d_model} for {read.n_heads} heads"
+            )
+        return read
+
+    def attention_scale(self, layer_index: int) -> float:
+        """What queries times keys are multiplied by in one layer."""
+        scale = 1 / math.sqrt(self.d_model // self.n_heads) if self.scale_by_head_width else 1.0
+        return scale / (layer_index + 1) if self.scale_by_layer else scale
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """Weight and bias of a layer norm, both [width]."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def apply(self, x: Tensor, eps: float) -> Tensor:
+        """Normalise [tokens, width] over the last axis."""
+        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, eps)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The weights of one transformer block."""
+
+    ln_1: LayerNorm
+    attn_qkv: Linear  # queries, keys and values in one multiplication, [d_model, 3 * d_model]
+    attn_out: Linear
+    ln_2: LayerNorm
+    mlp_in: Linear
+    mlp_out: Linear
+
+
+class Gpt2:
+    """A GPT-2 whose blocks 0 to `last_layer` are in memory. Satisfies `sparse_autoencoder.subjects.subject.Subject`."""
+
+    many_threads = True
+
+    def __init__(
+        self, name: str, config: Gpt2Config, token_embedding: Tensor, position_embedding: Tensor, blocks: list[Block]
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.n_layers = config.n_layers
+        self.vocab_size = config.vocab_size
+        self.max_positions = config.max_positions
+        self.device = token_embedding.device
+        self.dtype = token_embedding.dtype
+        self._token_embedding = token_embedding  # [vocab, d_model]
+        self._position_embedding = position_embedding  # [max_positions, d_model]
+        self._blocks = blocks
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        config: Gpt2Config,
+        files: list[Path],
+        *,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        last_layer: int | None = None,
+    ) -> Gpt2:
+        """Read the embeddings and the blocks up to `last_layer` (default: all) from the safetensors `files`.
+
+        Raises SaescopeError when a file is damaged, or a tensor is missing or of another shape than `config` says.
+        """
+        n_blocks = config.n_layers if last_layer is None else last_layer + 1
+        weights = _open_tensors(files, device, dtype)
+        return cls(
+            str(folder),
+            config,
+            weights.get("wte.weight", config.vocab_size, config.d_model),
+            weights.get("wpe.weight", config.max_positions, config.d_model),
+            [_load_block(weights, config, layer_index) for layer_index in range(n_blocks)],
+        )
+
+    def width(self, location: str) -> int:
+        """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
+        hook_name(location, 0)
+        return self.config.d_mlp if location == "mlp_post_act" else self.config.d_model
+
+    @torch.inference_mode()
+    def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
+        """What the model computes at `location` of block `layer_index`: [batch, pos, width].
+
+        `tokens`: [batch, pos] int64, on any device, at most `max_positions` long.
+        Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
+        """
+        flat, layout = self.distinct_activations(tokens, location, layer_index)
+        return layout.to(self.device).per_window(flat)
+
+    @torch.inference_mode()
+    def distinct_activations(self, tokens: Tensor, location: str, layer_index: int) -> tuple[Tensor, Layout]:
+        """The same, with what windows begin with alike only once: [nodes, width]; and where nodes are, on the host."""
+        check_request(self, tokens.shape, location, layer_index)
+        if layer_index >= len(self._blocks):
+            raise SaescopeError(
+                f"layer {layer_index} of {self.name} isn't in memory: it was loaded up to layer {len(self._blocks) - 1}"
+            )
+        on_host = Layout.of(tokens)
+        layout = on_host.to(self.device)
+        residual = self._token_embedding[sent(on_host.flat(tokens.cpu()), self.device)]
+        residual += self._position_embedding[layout.first % tokens.shape[1]]
+        for earlier in range(layer_index):
+            residual = self._run_block(earlier, layout, residual, "resid_post_mlp")
+        return self._run_block(layer_index, layout, residual, location), on_host
+
+    def _run_block(self, layer_index: int, layout: Layout, residual: Tensor, location: str) -> Tensor:
+        """One block on [nodes, d_model], as far as `location` needs it."""
+        block, eps = self._blocks[layer_index], self.config.norm_eps
+        mixed = self._attend(layer_index, layout, block.ln_1.apply(residual, eps))
+        if location == "resid_delta_attn":
+            return block.attn_out.apply(mixed)
+        residual = block.attn_out.apply(mixed, onto=residual)
+        if location == "resid_post_attn":
+            return residual
+        name, function = ACTIVATIONS[self.config.activation]
+        hidden = block.mlp_in.activated(block.ln_2.apply(residual, eps), name, function)
+        if location == "mlp_post_act":
+            return hidden
+        return block.mlp_out.apply(hidden, onto=None if location == "resid_delta_mlp" else residual)
+
+    def _attend(self, layer_index: int, layout: Layout, x: Tensor) -> Tensor:
+        """Causal self-attention on normalised inputs, before its output projection: [nodes, d_model]."""
+        qkv = layout.per_window(self._blocks[layer_index].attn_qkv.apply(x))
+        batch, positions, _ = qkv.shape
+        d_model, n_heads = self.config.d_model, self.config.n_heads
+        apart = qkv.view(batch, positions, 3, n_heads, d_model // n_heads)
+        query, key, value = apart.permute(2, 0, 3, 1, 4)
+        mixed = causal_attention(query, key, value, self.config.attention_scale(layer_index))
+        return layout.flat(mixed.transpose(1, 2).flatten(2))
+
+
+def _load_block(weights: _Weights, config: Gpt2Config, layer_index: int) -> Block:
+    d_model, d_mlp = config.d_model, config.d_mlp
+
+    def norm(name: str) -> LayerNorm:
+        key = f"h.{layer_index}.{name}"
+        return LayerNorm(weights.get(f"{key}.weight", d_model), weights.get(f"{key}.bias", d_model))
+
+    def linear(name: str, n_in: int, n_out: int) -> Linear:
+        key = f"h.{layer_index}.{name}"
+        return Linear(weights.get(f"{key}.weight", n_in, n_out), weights.get(f"{key}.bias", n_out))
+
+    return Block(
+        ln_1=norm("ln_1"),
+        attn_qkv=linear("attn.c_attn", d_model, 3 * d_model),
+        attn_out=linear("attn.c_proj", d_model, d_model),
+        ln_2=norm("ln_2"),
+        mlp_in=linear("mlp.c_fc", d_model, d_mlp),
+        mlp_out=linear("mlp.c_proj", d_mlp, d_model),
+    )
+
+
+class _Weights:
+    """The tensors of open safetensors files by GPT-2's names, with or without the `transformer.` that a language-model
+    head puts before them."""
+
+    def __init__(self, files: Mapping[Path, Any], device: str, dtype: torch.dtype) -> None:
+        keys = [(path, key) for path, file in files.items() for key in list(file.keys())]
+        self._where = {key.removeprefix("transformer."): (path, key) for path, key in keys}
+        self._files = files
+        self._device = device
+        self._dtype = dtype
+
+    def get(self, name: str, *shape: int) -> Tensor:
+        if name not in self._where:
+            raise SaescopeError(
+                f"{', '.join(map(str, self._files))} lacks the tensor {name}, which the model's config asks for: "
+                "the files aren't this model's, or not all of it"
+            )
+        path, key = self._where[name]
+        stored: Tensor = self._files[path].get_tensor(key)
+        if tuple(stored.shape) != shape:
+            raise SaescopeError(
+                f"the tensor {key} in {path} has shape {list(stored.shape)}, but the model's config asks for "
+                f"{list(shape)}: the config or the weights are another model's"
+            )
+        # a copy, because what is read is a view of the mapped file, and unaligned
+        return stored.to(device=self._device, dtype=self._dtype, copy=True).contiguous()
+
+
+def _open_tensors(files: list[Path], device: str, dtype: torch.dtype) -> _Weights:
+    opened = {}
+    for path in files:
+        try:
+            opened[path] = safe_open(path, framework="pt")
+        except (SafetensorError, OSError) as error:
+            raise SaescopeError(f"{path} is no whole safetensors file ({error}): download the model again") from error
+    return _Weights(opened, device, dtype)

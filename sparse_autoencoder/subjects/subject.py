@@ -1,0 +1,111 @@
+"""The subject model: tokens in, the activations at one hook point out.
+
+Hook points are named as OpenAI's autoencoders name them, by a location and a layer (see `hook_points.py`). GPT-2 models run
+on our own code (`gpt2.py`), all others on TransformerLens, which is also the reference that our own code is tested
+against. This file knows nothing of texts, tokenizers or autoencoders.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.kernels.devices import check_device, models_fit
+from sparse_autoencoder.subjects.gpt2 import Gpt2, Gpt2Config
+from sparse_autoencoder.subjects.hook_points import LOCATIONS, check_layer, hook_name
+from sparse_autoencoder.subjects.hub import CONFIG_FILE, read_config, weight_files
+from sparse_autoencoder.subjects.shared_prefixes import Layout
+from sparse_autoencoder.subjects.transformer_lens import BridgeSubject
+
+IMPLEMENTATIONS = ("auto", "gpt2", "transformer_lens")
+
+__all__ = [
+    "IMPLEMENTATIONS",
+    "LOCATIONS",
+    "BridgeSubject",
+    "Subject",
+    "distinct_activations",
+    "hook_name",
+    "load_subject",
+]
+
+
+class Subject(Protocol):
+    """A language model that can be asked for its activations at a hook point."""
+
+    name: str
+    n_layers: int
+    vocab_size: int
+    max_positions: int
+    device: torch.device
+    dtype: torch.dtype
+    many_threads: bool  # whether several may ask it at once
+
+    def width(self, location: str) -> int:
+        """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
+
+    def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
+        """What the model computes at a hook point for tokens [batch, pos] int64: [batch, pos, width].
+
+        Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
+        """
+
+
+def distinct_activations(subject: Subject, tokens: Tensor, location: str, layer_index: int) -> tuple[Tensor, Layout]:
+    """What a subject's `activations` are, with what windows begin with alike only once, where it computes that once.
+
+    [nodes, width], and where each node is, on the host.
+    """
+    if isinstance(subject, Gpt2):
+        return subject.distinct_activations(tokens, location, layer_index)
+    hidden = subject.activations(tokens, location, layer_index)
+    return hidden.transpose(0, 1).flatten(0, 1), Layout.of_all(*tokens.shape)
+
+
+def packages_of(subject: Subject) -> tuple[str, ...]:
+    """The packages beside torch whose code computes a subject's activations."""
+    return ("transformers", "transformer-lens") if isinstance(subject, BridgeSubject) else ()
+
+
+def load_subject(
+    folder: Path,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    implementation: str = "auto",
+    last_layer: int | None = None,
+) -> Subject:
+    """Load the model in `folder` (Hugging Face's layout).
+
+    `implementation`: `gpt2` is our own code, for the GPT-2 family with safetensors; `transformer_lens` takes every
+    model that TransformerLens knows; `auto` takes the first where it applies. `last_layer`: the highest layer that will
+    be asked for; `gpt2` leaves later blocks on disk.
+
+    Raises SaescopeError when config or weights are missing, damaged or of an unsupported kind, there is no such layer,
+    or the device can't be used.
+    """
+    if implementation not in IMPLEMENTATIONS:
+        raise SaescopeError(f"there is no implementation '{implementation}'; there are {', '.join(IMPLEMENTATIONS)}")
+    check_device(device)
+    config = read_config(folder)
+    files = weight_files(folder)
+    own = config["model_type"] == "gpt2" and files[0].suffix == ".safetensors"
+    if implementation == "gpt2" and not own:
+        raise SaescopeError(
+            f"{folder} can't run as gpt2: that takes a model of type gpt2 in safetensors, and this is of type "
+            f"{config['model_type']} in {files[0].suffix} files; choose transformer_lens"
+        )
+    if implementation == "transformer_lens" or not own:
+        subject: Subject = BridgeSubject(folder, config, device=device, dtype=dtype)
+        if last_layer is not None:
+            check_layer(subject.name, subject.n_layers, last_layer)
+        return subject
+    gpt2_config = Gpt2Config.from_json(config, folder / CONFIG_FILE)
+    if last_layer is not None:
+        check_layer(str(folder), gpt2_config.n_layers, last_layer)
+    with models_fit(device):
+        return Gpt2.load(folder, gpt2_config, files, device=device, dtype=dtype, last_layer=last_layer)

@@ -1,0 +1,1 @@
+"""Rows -> token ids -> chunks -> windows, by an explicit token policy. It knows no models."""

@@ -1,0 +1,134 @@
+"""Rows -> chunks of token ids: what is read, retried and merged as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_autoencoder.data.rows_hash import NOTHING_READ, RunningHash, hash_of_records
+from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.tokens.tokenizer import RowTokenizer
+from sparse_autoencoder.utils.arrays import starts_of
+from sparse_autoencoder.utils.failures import Failure, attempt
+
+CHUNK_CHARS = 1 << 24  # a chunk of long rows ends here, before it has chunk_size rows
+_ANY_TEXT = "a"  # on which a tokenizer that works at all works
+_REASON_CHARS = 200
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """`chunk_size` records of the source, tokenised: the unit of work and of retry."""
+
+    index: int
+    row_ids: NDArray[np.int64]  # [rows], usable rows only
+    texts: list[str]  # [rows]
+    tokens: NDArray[np.int32]  # [row tokens], no BOS
+    starts: NDArray[np.int64]  # [rows + 1], where each row's tokens begin in `tokens`
+    skipped: list[SkippedRow]
+    rows_hash: str = NOTHING_READ  # of the records as they were read (see rows_hash.py)
+
+    @property
+    def n_records(self) -> int:
+        """Records read from the source, skipped ones included."""
+        return len(self.row_ids) + len(self.skipped)
+
+    def row_tokens(self, row: int) -> NDArray[np.int32]:
+        """The token ids of the chunk's row number `row`."""
+        return self.tokens[self.starts[row] : self.starts[row + 1]]
+
+
+def read_chunks(
+    records: Iterable[Record],
+    tokenizer: RowTokenizer,
+    chunk_size: int,
+    policy: TokenPolicy,
+    first_chunk: int = 0,
+    running: RunningHash | None = None,
+) -> Iterator[Chunk]:
+    """Group records into chunks and tokenise them; chunks before `first_chunk` are read over, not tokenised.
+
+    A chunk is `chunk_size` records, or fewer when their texts are so long that memory would follow them. `running`
+    takes in each chunk's hash, also of those that are read over, before the chunk is given away; it may raise.
+    """
+    running = running or RunningHash()
+    for index, batch in enumerate(_batches(records, chunk_size)):
+        if index < first_chunk:
+            running.add(hash_of_records(batch))
+            continue
+        chunk = tokenise(index, batch, tokenizer, policy)
+        running.add(chunk.rows_hash)
+        yield chunk
+    running.end()
+
+
+def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:
+    """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows.
+
+    A row that the tokenizer fails on, or that has a token which the model doesn't know, is skipped with the reason.
+    Raises SaescopeError if the tokenizer fails whatever the text.
+    """
+    rows: list[Row] = []
+    ids: list[NDArray[np.int32]] = []
+    skipped = [record for record in records if isinstance(record, SkippedRow)]
+    texts = [record for record in records if isinstance(record, Row)]
+    for row, encoded in zip(texts, _encoded([row.text for row in texts], tokenizer), strict=True):
+        kept = encoded if isinstance(encoded, str) else _known(encoded[: policy.keep(len(encoded))], tokenizer)
+        if isinstance(kept, str):
+            skipped.append(SkippedRow(row.row_id, kept))
+        else:
+            rows.append(row)
+            ids.append(kept)
+    return Chunk(
+        index=index,
+        row_ids=np.fromiter((row.row_id for row in rows), np.int64, len(rows)),
+        texts=[row.text for row in rows],
+        tokens=np.concatenate([np.zeros(0, np.int32), *ids]),
+        starts=starts_of(np.fromiter(map(len, ids), np.int64, len(ids))),
+        skipped=sorted(skipped, key=lambda row: row.row_id),
+        rows_hash=hash_of_records(records),
+    )
+
+
+def _encoded(texts: Sequence[str], tokenizer: RowTokenizer) -> Sequence[NDArray[np.int32] | str]:
+    """Token ids of each text, or why it has none."""
+    together = attempt(lambda: tokenizer.encode(texts))
+    if not isinstance(together, Failure):
+        return together
+    at_all = attempt(lambda: tokenizer.encode([_ANY_TEXT]))
+    if isinstance(at_all, Failure):
+        raise SaescopeError(
+            f"the language model's tokenizer fails whatever the text ({at_all.reason}): check its tokenizer.json"
+        )
+    return [_encoded_alone(text, tokenizer) for text in texts]
+
+
+def _encoded_alone(text: str, tokenizer: RowTokenizer) -> NDArray[np.int32] | str:
+    encoded = attempt(lambda: tokenizer.encode([text])[0])
+    return f"the tokenizer fails on it ({encoded.reason})"[:_REASON_CHARS] if isinstance(encoded, Failure) else encoded
+
+
+def _known(ids: NDArray[np.int32], tokenizer: RowTokenizer) -> NDArray[np.int32] | str:
+    """The token ids if the model knows them all, or else the reason to skip their row."""
+    size = tokenizer.vocab_size
+    if size is None or not len(ids) or (ids.min() >= 0 and ids.max() < size):
+        return ids
+    return f"a token beyond the model's vocabulary of {size:,}"
+
+
+def _batches(records: Iterable[Record], chunk_size: int) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    chars = 0
+    for record in records:
+        batch.append(record)
+        chars += len(record.text) if isinstance(record, Row) else 0
+        if len(batch) == chunk_size or chars >= CHUNK_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch

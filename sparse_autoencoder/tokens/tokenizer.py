@@ -1,0 +1,42 @@
+"""A Hugging Face tokenizer.json, reduced to what a run needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.failures import is_failure
+
+
+class RowTokenizer:
+    """A Hugging Face fast tokenizer, reduced to what saescope needs of it.
+
+    `vocab_size` is how many token ids the model knows, from 0 on; None if that doesn't matter.
+    """
+
+    def __init__(self, file: Path, vocab_size: int | None = None) -> None:
+        from tokenizers import Tokenizer
+
+        try:
+            self._tokenizer: Any = Tokenizer.from_file(str(file))
+        except BaseException as error:  # the library raises bare Exception, or panics
+            if not is_failure(error):
+                raise
+            raise SaescopeError(f"{file} is not a tokenizer that can be read: {error}") from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.vocab_size = vocab_size
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Token ids of each text, without special tokens added; raises whatever the tokenizer raises."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, np.int32) for encoding in encodings]
+
+    def vocabulary(self, size: int) -> list[str]:
+        """Each token id's text; U+FFFD stands for bytes that are no whole character, '' for ids without a token."""
+        return [self._tokenizer.decode([token], skip_special_tokens=False) for token in range(size)]
