@@ -14,13 +14,13 @@ from benchmarks.gpu.situation import Situation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILES = (
-    "test_device_check.py",
-    "test_device_blocks.py",
-    "test_summarising.py",
-    "test_latents.py",
-    "test_linear.py",
-    "test_attention.py",
-    "test_top_k.py",
+    "kernels/test_attention.py",
+    "kernels/test_devices.py",
+    "kernels/test_linear.py",
+    "kernels/test_top_k.py",
+    "autoencoders/test_latents.py",
+    "summaries/test_summarise_blocks.py",
+    "summaries/test_torch_blocks.py",
 )
 NEEDED = ("pytest", "pytest_timeout", "hypothesis")
 _SHOWN = 12  # failures

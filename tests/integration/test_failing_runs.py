@@ -27,7 +27,7 @@ from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from tests.support.commands import one_sentence
 from tests.support.faults import failing, when_encoding
 from tests.support.runs import World, files_of, make_world, read_json
-from tests.unit.test_failures import panic
+from tests.unit.utils.test_failures import panic
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -32,7 +32,7 @@ from tests.support.inline import Inline
 from tests.support.runs import World, make_world
 from tests.support.servers import RedisServer
 from tests.support.services import tiny_options
-from tests.unit.test_failures import panic
+from tests.unit.utils.test_failures import panic
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -1,4 +1,4 @@
-"""Which way imports point, what may not import torch, and how long a file may be: read from every import of the tree."""
+"""Which way imports point, what may not import torch, and how long a file may be."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def test_a_package_of_the_library_imports_only_those_above_it_in_the_table() -> 
     inside = [
         one
         for one in IMPORTS
-        if within(one.importer, (LIBRARY,)) and within(one.imported, (LIBRARY,)) and LIBRARY not in (one.importer, one.imported)
+        if within(one.importer, (LIBRARY,))
+        and within(one.imported, (LIBRARY,))
+        and LIBRARY not in (one.importer, one.imported)
     ]
     assert len(inside) > 300
     assert [one for one in inside if floor(one.imported) > floor(one.importer)] == []
@@ -122,14 +124,16 @@ def test_no_service_imports_another() -> None:
         package = module.split(".")[1] if module.count(".") else ""
         return package if package in SERVICES else None
 
-    both = [(service(one.importer), service(one.imported), one) for one in IMPORTS if one.imported.startswith("services.")]
+    both = [
+        (service(one.importer), service(one.imported), one) for one in IMPORTS if one.imported.startswith("services.")
+    ]
     assert [one for mine, other, one in both if mine and other and mine != other] == []
 
 
 def test_nothing_is_imported_in_a_circle() -> None:
     graph: dict[str, set[str]] = {module: set() for module in MODULES}
     for one in IMPORTS:
-        if one.imported in MODULES and one.imported != one.importer and not one.importer == LIBRARY:
+        if one.imported in MODULES and one.imported != one.importer and one.importer != LIBRARY:
             graph[one.importer].add(one.imported)
     while leaves := {module for module, imported in graph.items() if not imported & graph.keys()}:
         graph = {module: imported for module, imported in graph.items() if module not in leaves}

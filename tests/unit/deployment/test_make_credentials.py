@@ -10,7 +10,7 @@ import pytest
 
 from services.common.s3_credentials import CredentialsFile
 
-PROGRAM = Path(__file__).parents[2] / "infra" / "make_credentials.py"
+PROGRAM = Path(__file__).parents[3] / "infra" / "make_credentials.py"
 
 
 def make(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

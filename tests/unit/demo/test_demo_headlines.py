@@ -16,7 +16,7 @@ import pytest
 from demo.headlines import Headline, generate, write_csv
 from demo.templates import parse, patterns
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 DEMO_BYTES = 8_000_000
 
 # What the text of a span of each concept must look like, written independently of how it is drawn.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -215,9 +213,3 @@ def test_the_cache_is_where_the_environment_says(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert cache_folder() == Path(folder)
-
-
-@pytest.mark.parametrize("module", ["corpus", "checkpoints", "kaggle", "blobs"])
-def test_reading_sources_and_fetching_checkpoints_needs_no_torch(module: str) -> None:
-    program = f"import sys, sparse_autoencoder.{module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

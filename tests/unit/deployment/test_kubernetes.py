@@ -20,7 +20,7 @@ import yaml
 from services.common.settings import read_settings, variable_of
 from services.common.tasks.queue import taken_key
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 MANIFESTS = REPOSITORY / "infra" / "kubernetes"
 VERSIONS = ("1.30", "1.33", "1.37")
 NAMESPACE = "saescope"

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+
 def printed_by(program: str) -> str:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
 

@@ -82,7 +82,7 @@ class Supervised:
         self.folder = folder
         (folder / "worker.py").write_text(WORKER)
         self.gpus = gpus.split(",")
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | more
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])} | more
         self.process = subprocess.Popen([sys.executable, "-c", SUPERVISOR, gpus], cwd=folder, env=environment)
         self.wait(lambda: all((folder / f"{gpu}.begun").exists() for gpu in self.gpus))
         self.begun = {gpu: (folder / f"{gpu}.begun").read_text().split() for gpu in self.gpus}

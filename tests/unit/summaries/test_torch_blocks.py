@@ -71,7 +71,9 @@ def test_denormal_and_huge_activations_in_any_order_are_summarised_alike(
 @given(datasets(n_features=5, max_rows=20))
 def test_equal_draws_are_ordered_alike(device: str, windows: list[OracleWindow]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numpy_blocks, "activation_draws", lambda draw, feature: arrays.mix(draw ^ feature) & np.uint64(3 << 62))
+        patch.setattr(
+            numpy_blocks, "activation_draws", lambda draw, feature: arrays.mix(draw ^ feature) & np.uint64(3 << 62)
+        )
         patch.setattr(torch_blocks, "mix", lambda mixed: device_arrays.mix(mixed) & -(1 << 62))
         patch.setattr(torch_blocks, "SIGNED_GOLDEN", 1)
         assert_summarised_alike(to_windows(windows), to_activations(windows, 0), SPEC, per_row=2, device=device)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "infra" / "install_torch.py"
+PROGRAM = Path(__file__).parents[3] / "infra" / "install_torch.py"
 
 
 @pytest.fixture

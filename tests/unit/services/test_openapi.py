@@ -23,7 +23,7 @@ from services.api.http.parameters import Asked
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import backend_without_servers
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 DESCRIPTION = openapi()
 OPERATIONS = {
     (method.upper(), path): operation
@@ -175,7 +175,7 @@ def test_a_parameter_that_is_not_declared_cannot_be_read() -> None:
 
 
 def test_queries_are_read_in_one_place_only() -> None:
-    sources = (REPOSITORY / "services" / "api").glob("*.py")
+    sources = (REPOSITORY / "services" / "api").rglob("*.py")
     assert [path.name for path in sources if "query_params" in path.read_text()] == ["parameters.py"]
 
 

@@ -20,7 +20,7 @@ from sparse_autoencoder.runs.state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec
 from sparse_autoencoder.tokens.chunks import Chunk
-from tests.unit.test_failures import panic
+from tests.unit.utils.test_failures import panic
 
 SPEC = SummarySpec(n_features=8, examples_per_feature=2, seed=0)
 CUDA = RuntimeError("CUDA error: device-side assert triggered")

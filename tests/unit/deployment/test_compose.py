@@ -26,7 +26,7 @@ from services.api.http.viewer_files import CONTENT_SECURITY_POLICY
 from services.common.settings import read_settings
 from sparse_autoencoder.cli import add_run_arguments
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 BASE = "docker-compose.yml"
 OVERLAYS = tuple(f"infra/compose.{name}.yml" for name in ("gpu", "seaweedfs", "demo"))
 COMBINATIONS = [c for n in range(len(OVERLAYS) + 1) for c in itertools.combinations(OVERLAYS, n)]

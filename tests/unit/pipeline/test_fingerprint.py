@@ -16,7 +16,7 @@ from sparse_autoencoder.pipeline.processor import cpu_model, name_of
 from sparse_autoencoder.runs.options import Precision
 from tests.support.runs import interrupted_run, make_world, one_thread
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 only_with_more_than_avx2 = pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() != "AVX512",
