@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hypothesis import settings
 settings.register_profile("saescope", parent=settings.default, deadline=None)
 settings.register_profile("short", parent=settings.default, deadline=None, max_examples=25)  # where time is short
 settings.load_profile("saescope")
+
+# A script has what it starts in the background ignore Ctrl-C, and programs inherit that; tests send it to programs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
