@@ -43,7 +43,7 @@ class StoreUnavailableError(UnavailableError):
 class ObjectStore:
     """A Store: the objects of one bucket whose names begin with `prefix`.
 
-    `endpoint` is host:port, `secure` means TLS. Without keys, credentials are looked for (s3_credentials.py). `region` is
+    `endpoint` is host:port, `secure` means TLS. Without keys, s3_credentials.py looks for credentials. `region` is
     us-east-1 by default, and at Amazon the one in the endpoint's name, or else what it says of the bucket. The store
     reads, writes and deletes objects that begin with `prefix`, and lists those: no other permissions are needed.
 

@@ -1,8 +1,8 @@
 """The subject model: tokens in, the activations at one hook point out.
 
-Hook points are named as OpenAI's autoencoders name them, by a location and a layer (see `hook_points.py`). GPT-2 models run
-on our own code (`gpt2.py`), all others on TransformerLens, which is also the reference that our own code is tested
-against. This file knows nothing of texts, tokenizers or autoencoders.
+Hook points are named as OpenAI's autoencoders name them, by a location and a layer (see `hook_points.py`). GPT-2 models
+run on our own code (`gpt2.py`), all others on TransformerLens, which is also the reference that our own code is tested
+against.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""HTTP: endpoints declared, requests checked, answers kept and sent, events, the viewer's files. It knows nothing of runs."""
+"""HTTP: endpoints declared, requests checked, answers kept and sent, events, the viewer's files. It knows no runs."""

@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html), out of endpoints.py and response_types.py.
+"""The API's description, OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html), out of endpoints and their types.
 
     python -m services.api.http.openapi
 
