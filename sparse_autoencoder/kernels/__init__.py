@@ -1,1 +1,1 @@
-"""Computing on tensors: products in tiles, top-k, attention, copies to a device, precision. It knows no models, no files."""
+"""Computing on tensors: products in tiles, top-k, attention, copies to a device, precision. It knows no models."""
