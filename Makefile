@@ -88,4 +88,4 @@ readme: install
 
 # Measure this machine: benchmarks/results/<machine>.json, and the table in docs/performance.md.
 bench: install
-	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python -m benchmarks.speed.compare

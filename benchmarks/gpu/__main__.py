@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.gpu.results import GpuResults, Report
 from benchmarks.gpu.runner import TELL, Planned, run_all
 from benchmarks.gpu.situation import Situation
-from benchmarks.results import FOLDER
+from benchmarks.report.results import FOLDER
 
 DEADLINE_S = 480.0
 MACHINE = "machine"  # by which the results' file is named, so that it is always done

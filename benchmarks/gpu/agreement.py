@@ -12,10 +12,10 @@ from unittest import mock
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.agreement import Agreement, compare
+from benchmarks.gpu.compare_precisions import Agreement, compare
+from benchmarks.gpu.recording_encoder import encode
 from benchmarks.gpu.situation import Situation
-from benchmarks.precision import encode
-from benchmarks.setting import Target
+from benchmarks.speed.setting import Target
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.precision import check_precision
 from sparse_autoencoder.pipeline import encoder, single_process
@@ -67,7 +67,7 @@ def _compare(situation: Situation, name: str, options: RunOptions, reference: Ru
         except SaescopeError as refused:
             situation.report.skip(f"{name} in {precision}", str(refused))
             continue
-        found = compare(precision, exact, encode(options, chunk, precision), emulated=False)
+        found = compare(precision, exact, encode(options, chunk, precision))
         errors[precision] = found.error_median
         near = found.common_latents >= least.common_latents and found.error_99th <= least.error_99th
         situation.report.check(f"{name}: {precision} is near float64", near, _told(found))

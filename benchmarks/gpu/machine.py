@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.situation import Situation
-from benchmarks.results import Hardware
+from benchmarks.report.results import Hardware
 from sparse_autoencoder.kernels.devices import check_device
 
 

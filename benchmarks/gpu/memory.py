@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.situation import Situation
-from benchmarks.headlines import read_records, windows_of_rows
-from benchmarks.setting import LOCATION, Target
-from benchmarks.stages import equal_batches
+from benchmarks.speed.headlines import read_records, windows_of_rows
+from benchmarks.speed.setting import LOCATION, Target
+from benchmarks.speed.stages import equal_batches
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.encoder import BLOCK_ACTIVATIONS, Encoder

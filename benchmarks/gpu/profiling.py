@@ -11,9 +11,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu.results import Kernel
 from benchmarks.gpu.situation import Situation
-from benchmarks.headlines import distinct_rows, windows_of_rows
-from benchmarks.setting import LOCATION, Target
-from benchmarks.timing import now
+from benchmarks.speed.headlines import distinct_rows, windows_of_rows
+from benchmarks.speed.setting import LOCATION, Target
+from benchmarks.speed.timing import now
 from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.encoder import Encoder
 from sparse_autoencoder.summaries.blocks import Activations

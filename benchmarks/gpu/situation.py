@@ -10,7 +10,7 @@ from pathlib import Path
 
 import demo
 from benchmarks.gpu.results import Report
-from benchmarks.setting import FULL, QUICK, Scale, Setting
+from benchmarks.speed.setting import FULL, QUICK, Scale, Setting
 from sparse_autoencoder.runs.options import RunOptions
 
 # Models as the benchmark has them, but for blocks that no layer needs; as many rows as there is time for.

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.situation import Situation
-from benchmarks.summary_speed import make_block
-from benchmarks.timing import timed
+from benchmarks.speed.timing import timed
+from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.summaries.blocks import Activations, RowFeatures
 from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
 from sparse_autoencoder.summaries.summarise_blocks import Room, summarise_blocks

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from benchmarks.synthetic_run import write_run
+from benchmarks.summaries.synthetic_run import write_run
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.summaries.metrics import FEATURE_METRICS, FeatureMetric
 from tests.e2e.asking import expect_to_fit_sideways

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bench --quick` measures all that it should, and what it compares with computes the same."""
+"""`python -m benchmarks.speed.compare --quick` measures all that it should; what it compares with is right."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.original_loop import OriginalLoop
-from benchmarks.performance_table import PAGE
-from benchmarks.plain_batched import PlainBatched
-from benchmarks.results import Results, read_all
-from benchmarks.setting import QUICK
-from benchmarks.start_up import STARTING
+from benchmarks.report.performance_table import PAGE
+from benchmarks.report.results import Results, read_all
+from benchmarks.speed.original_loop import OriginalLoop
+from benchmarks.speed.plain_batched import PlainBatched
+from benchmarks.speed.setting import QUICK
+from benchmarks.speed.start_up import STARTING
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.subjects.subject import load_subject
 from sparse_autoencoder.subjects.transformer_lens import BridgeSubject
@@ -42,7 +42,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, str]:
     """What a quick benchmark wrote and printed."""
     folder = tmp_path_factory.mktemp("results")
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "benchmarks.bench", "--quick", "--rows", "70", "--results", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.speed.compare", "--quick", "--rows", "70", "--results", str(folder)]
     page = PAGE.read_bytes()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     assert PAGE.read_bytes() == page

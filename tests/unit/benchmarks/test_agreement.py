@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.agreement import Agreement, Encoded, compare, list_overlap, rank_correlation, window_keys
+from benchmarks.gpu.compare_precisions import Agreement, Encoded, compare, list_overlap, rank_correlation, window_keys
 from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
 from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks

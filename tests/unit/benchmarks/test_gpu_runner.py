@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks.gpu.results import GpuResults, Part, Report, read_report, read_results
 from benchmarks.gpu.runner import Planned, run_all
-from benchmarks.gpu_table import section
-from benchmarks.performance_table import generated
-from benchmarks.results import Hardware, Record, read_all
+from benchmarks.report.gpu_table import section
+from benchmarks.report.performance_table import generated
+from benchmarks.report.results import Hardware, Record, read_all
 
 HARDWARE = Hardware(
     cpu="Some CPU",
@@ -46,7 +46,7 @@ def nothing_yet(device: str = "cuda", deadline_s: float = 300) -> GpuResults:
 
 
 MACHINE = f"""
-from benchmarks.results import Hardware
+from benchmarks.report.results import Hardware
 report.machine(Hardware(**{HARDWARE.model_dump()}), {{'torch': '2.11.0'}})
 """
 MEASURED = "report.figure('it', 2.5, 's')"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.overrides import TorchFunctionMode
 
-from benchmarks.summary_speed import make_block
+from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.blocks import Activations, RowFeatures
 from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
@@ -173,7 +173,7 @@ def test_an_error_that_is_not_about_memory_is_not_taken_for_it() -> None:
 SMALL_PROCESS = """
 import resource
 import numpy as np
-from benchmarks.summary_speed import make_block
+from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.summaries.summarise_blocks import Room, summarise_blocks
 from sparse_autoencoder.summaries.summary import SummarySpec
 from tests.support.same_bits import assert_same_bits

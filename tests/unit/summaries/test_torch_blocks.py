@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.summary_speed import make_block
+from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels import device_arrays
 from sparse_autoencoder.summaries import numpy_blocks, torch_blocks

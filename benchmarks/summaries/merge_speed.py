@@ -1,6 +1,6 @@
 """How fast does one core merge chunk summaries, from partials in a store to a run's state that is saved now and then?
 
-    python -m benchmarks.merge_speed [--before 10] [--chunks 6] [--behind 4]
+    python -m benchmarks.summaries.merge_speed [--before 10] [--chunks 6] [--behind 4]
 
 Chunks of 10,000 rows of 8 to 24 tokens, at each of which about 32 of 32,768 features are active. How often a feature is
 active is log-normal; a quarter of the activations belong to features that a whole row is about; a tenth of the rows are

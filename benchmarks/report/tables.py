@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.markdown import percent, table
-from benchmarks.results import Record
+from benchmarks.report.results import Record
 
 _HEAD = ("what", "device", "precision", "latents", "tokens/s", "µs a token", "GFLOP/s", "of the GEMM rate", "repeats")
 _NUMBERS = 6  # of the columns, the last
@@ -46,3 +45,14 @@ def rounded(number: float | None) -> str:
 def _digits(number: float) -> str:
     """Three significant digits at least, none of them as a power of ten."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: int) -> list[str]:
+    """A table's lines; the last `numbers` columns are flush right."""
+    rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
+    return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share of 1 in hundredths; nothing if there is none."""
+    return "" if share is None else f"{100 * share:.{digits}f} %"

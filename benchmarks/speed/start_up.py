@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import demo
-from benchmarks.results import Record
-from benchmarks.timing import timed
+from benchmarks.report.results import Record
+from benchmarks.speed.timing import timed
 from demo.headlines import write_csv
 
 HELP = "saescope run --help"

@@ -1,6 +1,6 @@
 """How fast is everything after the SAE's top-k: summarising blocks, rows' strongest features, and merging?
 
-    python -m benchmarks.summary_speed
+    python -m benchmarks.summaries.summary_speed
 
 Chunks of windows of 16 tokens with 32 of 32,768 features active at each token; feature frequencies are skewed as in
 real autoencoders. Prints tokens/s of wall time and of processor time, after a first chunk that warms up.

@@ -9,10 +9,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.headlines import Work
-from benchmarks.results import Record
-from benchmarks.roofline import Roofline
-from benchmarks.setting import Target
+from benchmarks.report.results import Record
+from benchmarks.speed.gemm_rate import Roofline
+from benchmarks.speed.headlines import Work
+from benchmarks.speed.setting import Target
 
 
 @dataclass(frozen=True)

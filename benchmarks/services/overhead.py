@@ -1,6 +1,6 @@
 """What do queue, store and merge cost? The services with one encoder against `saescope run`, on the same rows.
 
-    python -m benchmarks.services_overhead [--rows 20000] [--models full|demo] [--precision float32] [--rounds 1]
+    python -m benchmarks.services.overhead [--rows 20000] [--models full|demo] [--precision float32] [--rounds 1]
 
 `full` is a GPT-2 small and a 32,768-latent autoencoder with random weights. Redis, the S3 server and the services run
 on this machine as processes of their own; they are up when the run is submitted, and its time lasts until the published
@@ -63,7 +63,7 @@ def flags(options: RunOptions) -> list[str]:
 def in_one_process(options: RunOptions, data: Path, output: Path) -> tuple[float, dict[str, bytes]]:
     """Seconds that `saescope run` takes, and the files that it leaves."""
     command = [sys.executable, "-m", "services.cli", "run", *flags(options), "--output", str(output)]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
     begin = time.monotonic()
     with (output.parent / "run.log").open("ab") as log:
         subprocess.run(command, cwd=data, check=True, stdout=log, stderr=log, env=dict(os.environ) | environment)

@@ -6,13 +6,11 @@ Numbers only; knows neither how they were computed nor how they are shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.results import Hardware
 from sparse_autoencoder.summaries.examples import Examples
 from sparse_autoencoder.summaries.metrics import FEATURE_METRICS, Floats
 from sparse_autoencoder.summaries.summary import Summary
@@ -50,7 +48,6 @@ class Agreement(BaseModel):
     model_config = _STRICT
 
     precision: str
-    emulated: bool
     identical_sets: float  # tokens at which the same latents are active, of those at which any are
     common_latents: float  # of a token's active latents, the mean over tokens
     error_median: float  # relative, of activations that are in both
@@ -64,38 +61,7 @@ class Agreement(BaseModel):
     random_examples: float
 
 
-class Sample(BaseModel):
-    """What models and texts were encoded, and how far each precision agrees with float64."""
-
-    model_config = _STRICT
-
-    name: str
-    rows: int
-    tokens: int
-    latents: int
-    active_latents: float  # of a token, in the mean
-    features: int  # that fired
-    full_lists: int  # of these, how many have as many strongest examples as a list holds
-    agreements: list[Agreement]
-
-
-class PrecisionResults(BaseModel):
-    """Everything that one call of the benchmark measured."""
-
-    model_config = _STRICT
-
-    command: str
-    measured_on: str  # date, UTC
-    hardware: Hardware
-    samples: list[Sample]
-
-    def write(self, path: Path) -> None:
-        """Write the file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-
-
-def compare(precision: str, reference: Encoded, found: Encoded, *, emulated: bool = False) -> Agreement:
+def compare(precision: str, reference: Encoded, found: Encoded) -> Agreement:
     """How far `found` agrees with the reference."""
     ours, theirs = _keys(reference), _keys(found)
     common, of_ours, of_theirs = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
@@ -109,7 +75,6 @@ def compare(precision: str, reference: Encoded, found: Encoded, *, emulated: boo
     fired, fires = reference.summary.count > 0, found.summary.count > 0
     return Agreement(
         precision=precision,
-        emulated=emulated,
         identical_sets=float(((n_common == n_ours) & (n_common == n_theirs))[any_active].mean()),
         common_latents=float((n_common[n_ours > 0] / n_ours[n_ours > 0]).mean()),
         error_median=float(np.median(error)),

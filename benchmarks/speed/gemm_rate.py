@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import torch
 
-from benchmarks.headlines import Work, block_shapes, flop
-from benchmarks.setting import PRECISIONS, Target, multiplying_as
-from benchmarks.timing import now
+from benchmarks.speed.headlines import Work, block_shapes, flop
+from benchmarks.speed.setting import PRECISIONS, Target, multiplying_as
+from benchmarks.speed.timing import now
 from sparse_autoencoder.kernels.linear import Linear
 
 Layout = Literal["as it is", "transposed", "packed"]

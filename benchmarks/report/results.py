@@ -13,10 +13,17 @@ from pydantic import BaseModel, ConfigDict
 
 from sparse_autoencoder.pipeline.processor import cpu_model
 
-FOLDER = Path(__file__).parent / "results"
-PRECISION_FILE = "precision.json"  # what benchmarks.precision found
+FOLDER = Path(__file__).parents[1] / "results"
 GPU_PREFIX = "gpu-"  # of the files of benchmarks.gpu; all others are machines'
 _STRICT = ConfigDict(frozen=True, extra="forbid")
+# What is measured, by name.
+ROOFLINE = "multiplication alone (GEMM)"
+ORIGINAL = "the original's loop, re-enacted"
+BATCHED = "plain batches, dense latents"
+END_TO_END = "end to end"
+WITHOUT_PUBLISHING = "end to end, before publishing"
+PUBLISHING = "publishing"
+LONG_RUN = "end to end, long run"
 
 
 class RunShares(BaseModel):
@@ -121,5 +128,5 @@ class Results(BaseModel):
 def read_all(folder: Path = FOLDER) -> list[Results]:
     """The results of all machines, by their files' names."""
     paths = sorted(folder.glob("*.json"))
-    machines = [path for path in paths if path.name != PRECISION_FILE and not path.name.startswith(GPU_PREFIX)]
+    machines = [path for path in paths if not path.name.startswith(GPU_PREFIX)]
     return [Results.model_validate_json(path.read_text(encoding="utf-8")) for path in machines]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.gpu.results import GpuResults, Kernel, Part
-from benchmarks.markdown import table
-from benchmarks.record_table import record_table, rounded
+from benchmarks.report.tables import record_table, rounded, table
 
 _KERNELS = 10  # shown of each part of the work
 _NAME_CHARS = 80

@@ -1,6 +1,6 @@
 """Writes a finished run of any size without models: random texts and activations, summarised and published as always.
 
-    python -m benchmarks.synthetic_run FOLDER [--features 32768] [--rows 60000]
+    python -m benchmarks.summaries.synthetic_run FOLDER [--features 32768] [--rows 60000]
 
 Rows of 8 to 24 tokens, at each of which about 32 features are active, as in merge_speed.py. With the default number of
 rows nearly every feature's lists of examples are full. The same arguments give the same files.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.merge_speed import ROWS_PER_CHUNK, Rows, blocks_of, frequencies, make_rows
+from benchmarks.summaries.merge_speed import ROWS_PER_CHUNK, Rows, blocks_of, frequencies, make_rows
 from sparse_autoencoder.cli import at_least
 from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
 from sparse_autoencoder.runs.folder import RunFolder

@@ -1,6 +1,6 @@
 """Is the viewer as fast as it promises? A real Chromium on a run of 32,768 features that `saescope serve` shows.
 
-    python -m benchmarks.viewer_speed [--folder FOLDER] [--rounds 5]
+    python -m benchmarks.viewer.page_speed [--folder FOLDER] [--rounds 5]
 
 Prints what was measured, at most how much it may be, and whether that holds; the exit status is 1 if something doesn't.
 Measures the viewer as it was built last (`make viewer`). The runs, those of api_speed.py, are made in FOLDER if they
@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser
 
-from benchmarks import viewer_timing as timing
-from benchmarks.api_speed import LARGE_RUN, N_FEATURES, N_LARGE, N_LARGE_ROWS, N_ROWS, RUN
-from benchmarks.synthetic_run import write_run
-from benchmarks.viewer_timing import Feature, Frames, Viewer
+from benchmarks.summaries.synthetic_run import write_run
+from benchmarks.viewer import page_timing as timing
+from benchmarks.viewer.api_speed import LARGE_RUN, N_FEATURES, N_LARGE, N_LARGE_ROWS, N_ROWS, RUN
+from benchmarks.viewer.page_timing import Feature, Frames, Viewer
 from services.cli import VIEWER
 from sparse_autoencoder.cli import at_least
 from sparse_autoencoder.runs.store import DirectoryStore

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.headlines import Work, distinct_rows, read_records, windows_of_rows
-from benchmarks.measuring import Case, alternate
-from benchmarks.results import Record
-from benchmarks.roofline import Roofline
-from benchmarks.setting import LOCATION, PRECISIONS, Setting, Target, multiplying_as
-from benchmarks.timing import timed
+from benchmarks.report.results import Record
+from benchmarks.speed.gemm_rate import Roofline
+from benchmarks.speed.headlines import Work, distinct_rows, read_records, windows_of_rows
+from benchmarks.speed.measuring import Case, alternate
+from benchmarks.speed.setting import LOCATION, PRECISIONS, Setting, Target, multiplying_as
+from benchmarks.speed.timing import timed
 from sparse_autoencoder.autoencoders.latents import LatentEncoder
 from sparse_autoencoder.kernels.tiled_product import row_tiles
 from sparse_autoencoder.kernels.top_k import top_k

@@ -1,6 +1,6 @@
 """A soak: many workers, killed at random for many minutes, run after run, and always the same bytes.
 
-    python -m benchmarks.soak --minutes 20 [--rows 20000] [--workers 4] [--seed 0]
+    python -m benchmarks.services.soak --minutes 20 [--rows 20000] [--workers 4] [--seed 0]
 
 Every few seconds one service gets a SIGKILL and is started again, or Redis is wiped or restarted, or the S3 server is
 restarted. When a run is finished, its published files are compared with those of one undisturbed process, and the next
@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.services_overhead import options_for
+from benchmarks.services.overhead import options_for
 from demo.headlines import write_csv
 from services.common.interfaces import UnavailableError
 from services.common.run_workspace import Workspace

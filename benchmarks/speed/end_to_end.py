@@ -22,9 +22,9 @@ from unittest import mock
 
 import torch
 
-from benchmarks.headlines import Work
-from benchmarks.results import RunShares
-from benchmarks.setting import Target, multiplying_as
+from benchmarks.report.results import RunShares
+from benchmarks.speed.headlines import Work
+from benchmarks.speed.setting import Target, multiplying_as
 from sparse_autoencoder.pipeline import chunk_result, run_ending, single_process
 from sparse_autoencoder.runs import folder, saved_states, state, store
 from sparse_autoencoder.runs.metadata import RunMetadata

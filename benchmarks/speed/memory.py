@@ -1,6 +1,6 @@
 """Does memory follow the dataset? Peak memory of `saescope run` over more and more demo rows.
 
-    python -m benchmarks.memory [--rows 20000 200000]
+    python -m benchmarks.speed.memory [--rows 20000 200000]
 
 Each run is a process of its own on the demo models; the figure is its peak resident set size.
 """

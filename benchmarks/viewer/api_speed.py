@@ -1,6 +1,6 @@
 """How fast does one API process answer, `saescope serve` on finished runs in a folder?
 
-    python -m benchmarks.api_speed [--folder FOLDER] [--seconds 20] [--rate 200]
+    python -m benchmarks.viewer.api_speed [--folder FOLDER] [--seconds 20] [--rate 200]
 
 The runs, of 32,768 and of 131,072 features, are made by synthetic_run.py, in FOLDER if they aren't there yet. Server
 and client have a core each. A feature of each file is asked for first, one after the other, which opens the files. Then
@@ -27,7 +27,7 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.synthetic_run import write_run
+from benchmarks.summaries.synthetic_run import write_run
 from sparse_autoencoder.cli import at_least
 from sparse_autoencoder.runs.features_file import FEATURES_PER_FILE
 from sparse_autoencoder.runs.store import DirectoryStore

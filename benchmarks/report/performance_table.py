@@ -1,6 +1,6 @@
-"""Writes the generated parts of docs/performance.md from benchmarks/results/*.json: of machines, GPUs, precisions.
+"""Writes the generated parts of docs/performance.md from benchmarks/results/*.json: of machines and GPUs.
 
-    python -m benchmarks.performance_table
+    python -m benchmarks.report.performance_table
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. A test fails when one is stale.
 """
@@ -10,22 +10,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks import gpu_table, precision_table
-from benchmarks.agreement import PrecisionResults
 from benchmarks.gpu.results import read_results
-from benchmarks.markdown import percent, table
-from benchmarks.record_table import count, record_table
-from benchmarks.results import FOLDER, GPU_PREFIX, PRECISION_FILE, Hardware, Record, Results, read_all
-from benchmarks.start_up import STARTING
+from benchmarks.report import gpu_table
+from benchmarks.report.results import FOLDER, GPU_PREFIX, Hardware, Record, Results, read_all
+from benchmarks.report.tables import count, percent, record_table, table
+from benchmarks.speed.start_up import STARTING
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-_PART = re.compile(r"(<!-- generated: (?P<name>results|gpu|precision) -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+_PART = re.compile(r"(<!-- generated: (?P<name>results|gpu) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NOTHING = "Nothing has been measured yet: `{}`.\n"
 
 
 def generated(text: str, folder: Path = FOLDER) -> str:
     """The page's text with its generated parts made anew."""
-    parts = {"results": _machines, "gpu": _gpus, "precision": _precisions}
+    parts = {"results": _machines, "gpu": _gpus}
     return _PART.sub(lambda match: match[1] + parts[match["name"]](folder) + match[3], text)
 
 
@@ -43,13 +41,6 @@ def _gpus(folder: Path) -> str:
     # a CPU that stood in for a GPU is no news
     sections = [gpu_table.section(results) for results in found if results.device == "cuda"]
     return "\n".join(sections) or _NOTHING.format("python -m benchmarks.gpu")
-
-
-def _precisions(folder: Path) -> str:
-    path = folder / PRECISION_FILE
-    if not path.exists():
-        return _NOTHING.format("python -m benchmarks.precision")
-    return precision_table.section(PrecisionResults.model_validate_json(path.read_text(encoding="utf-8")))
 
 
 def section(results: Results) -> str:

@@ -1,0 +1,1 @@
+"""What was measured, as records in files, and as tables in docs/performance.md."""

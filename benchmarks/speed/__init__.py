@@ -1,0 +1,1 @@
+"""Whole runs and their stages against the rate of multiplication alone, the original's loop and plain batches."""

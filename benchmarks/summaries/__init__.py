@@ -1,0 +1,1 @@
+"""What comes after the SAE's top-k: summarising, merging, and runs made up without models."""

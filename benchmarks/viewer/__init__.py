@@ -1,0 +1,1 @@
+"""The API and the viewer's pages, as fast as they promise?"""
