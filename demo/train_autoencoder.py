@@ -17,13 +17,15 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 from transformers import GPT2LMHeadModel
 
 from demo import LAYER
 from demo.batches import token_batches
-from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.model import Autoencoder
+from sparse_autoencoder.training.decoder_norm import normalise_decoder, project_out_parallel_gradient
+from sparse_autoencoder.training.initialisation import initialised
+from sparse_autoencoder.training.losses import AuxK, topk_loss
 
 N_LATENTS = 2048
 K = 4  # few, as this world is small: with 8 or 16, concepts are spread over many features
@@ -31,8 +33,7 @@ STEPS = 1500
 BATCH_TOKENS = 2048
 POOL_BATCHES = 48  # batches of activations that are shuffled together
 LEARNING_RATE = 1e-3
-AUXILIARY_K = 8  # with 32, the auxiliary loss outweighed the rest and left more latents dead
-AUXILIARY_COEFFICIENT = 1 / 32
+AUXK = AuxK(8)  # with 32, the auxiliary loss outweighed the rest and left more latents dead
 DEAD_AFTER_TOKENS = 200_000
 STATISTICS_TOKENS = 500_000
 SEED = 2  # of the headlines and of the initial weights; the subject model was trained with another
@@ -66,101 +67,26 @@ class Subject:
             yield from (batch for batch in torch.split(pool, BATCH_TOKENS) if len(batch) == BATCH_TOKENS)
 
 
-def geometric_median(points: Tensor, iterations: int = 30) -> Tensor:
-    """The point with the least sum of distances to `points` [n, width], by Weiszfeld's iteration."""
-    median = points.mean(dim=0)
-    for _ in range(iterations):
-        weights = 1 / (points - median).norm(dim=1).clamp(min=1e-6)
-        median = (weights[:, None] * points).sum(dim=0) / weights.sum()
-    return median
-
-
-def new_autoencoder(sample: Tensor) -> Autoencoder:
-    """An untrained autoencoder for activations like `sample` [n, width], with tied and normalised directions."""
-    torch.manual_seed(SEED)
-    autoencoder = Autoencoder(N_LATENTS, sample.shape[1], TopK(K), normalize=True)
-    normalised, _ = autoencoder.preprocess(sample)
-    with torch.no_grad():
-        autoencoder.pre_bias.copy_(geometric_median(normalised))
-        directions = functional.normalize(torch.randn(N_LATENTS, sample.shape[1]), dim=1)
-        autoencoder.encoder.weight.copy_(directions)
-        autoencoder.decoder.weight.copy_(directions.T)
-    return autoencoder
-
-
-def decode_chosen(autoencoder: Autoencoder, centred: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """(what the `chosen` latents [batch, k] of `centred` inputs [batch, width] decode to, their activations).
-
-    The same as encoding densely and decoding, but only the chosen directions are multiplied and differentiated, which
-    is several times as fast.
-    """
-    encoder, bias, decoder = autoencoder.encoder.weight, autoencoder.latent_bias, autoencoder.decoder.weight
-    products = (functional.embedding(chosen, encoder) @ centred[:, :, None]).squeeze(-1)
-    activations = functional.relu(products + functional.embedding(chosen, bias[:, None]).squeeze(-1))
-    decoded = functional.embedding_bag(chosen, decoder.T.contiguous(), per_sample_weights=activations, mode="sum")
-    return decoded, activations
-
-
-def loss_of(autoencoder: Autoencoder, x: Tensor, dead: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(loss, FVU, which latents were active [n_latents]) of activations `x` [batch, width].
-
-    The loss is the squared error over the inputs' variance, plus the auxiliary loss: how badly the strongest
-    of the `dead` latents [n_latents] predict what is left.
-    """
-    normalised, _ = autoencoder.preprocess(x)
-    centred = normalised - autoencoder.pre_bias
-    with torch.no_grad():  # only which latents are strongest; `decode_chosen` computes their values again
-        pre_activations = functional.linear(centred, autoencoder.encoder.weight, autoencoder.latent_bias)
-        strongest = pre_activations.topk(K, sorted=False).indices
-    decoded, activations = decode_chosen(autoencoder, centred, strongest)
-    active = torch.zeros(N_LATENTS, dtype=torch.bool)
-    active[strongest[activations > 0]] = True
-    error = centred - decoded
-    fvu = error.square().mean() / (normalised - normalised.mean(dim=0)).square().mean()
-    if int(dead.sum()) < AUXILIARY_K:
-        return fvu, fvu.detach(), active
-    target = error.detach()
-    strongest_dead = pre_activations.masked_fill_(~dead, -torch.inf).topk(AUXILIARY_K, sorted=False).indices
-    revived, _ = decode_chosen(autoencoder, centred, strongest_dead)
-    auxiliary = (target - revived).square().mean() / target.square().mean()
-    return fvu + AUXILIARY_COEFFICIENT * auxiliary, fvu.detach(), active
-
-
-@torch.no_grad()
-def project_out_parallel_gradient(autoencoder: Autoencoder) -> None:
-    """Take from the decoder's gradient what would only change the columns' lengths."""
-    columns, gradient = autoencoder.decoder.weight, autoencoder.decoder.weight.grad
-    if gradient is None:
-        raise RuntimeError("the decoder has no gradient: call backward first")
-    gradient -= (gradient * columns).sum(dim=0) * columns
-
-
-@torch.no_grad()
-def normalise_decoder(autoencoder: Autoencoder) -> None:
-    """Scale the decoder's columns to unit norm."""
-    autoencoder.decoder.weight.copy_(functional.normalize(autoencoder.decoder.weight, dim=0))
-
-
 def train(subject: Subject, steps: int = STEPS) -> Autoencoder:
     """An autoencoder trained on `steps` batches of fresh headlines' activations."""
     batches = subject.stream(SEED)
-    autoencoder = new_autoencoder(torch.cat([next(batches) for _ in range(4)]))
+    autoencoder = initialised(torch.cat([next(batches) for _ in range(4)]), N_LATENTS, K, SEED)
     optimizer = torch.optim.Adam(autoencoder.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.999), eps=6.25e-10)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 5 * (1 - step / steps)))
     silent_tokens = torch.zeros(N_LATENTS)  # how many tokens each latent has not been active for
     progress = tqdm(islice(batches, steps), total=steps, desc="autoencoder")
     for step, x in enumerate(progress):
-        loss, fvu, active = loss_of(autoencoder, x, silent_tokens > DEAD_AFTER_TOKENS)
+        loss = topk_loss(autoencoder, x, silent_tokens > DEAD_AFTER_TOKENS, AUXK)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.total.backward()  # type: ignore[no-untyped-call]
         project_out_parallel_gradient(autoencoder)
         optimizer.step()
         normalise_decoder(autoencoder)
         schedule.step()
-        silent_tokens = torch.where(active, 0, silent_tokens + len(x))
+        silent_tokens = torch.where(loss.active, 0, silent_tokens + len(x))
         if step % 50 == 0:
             dead = int((silent_tokens > DEAD_AFTER_TOKENS).sum())
-            progress.set_postfix_str(f"FVU {fvu.item():.4f}, {dead} dead")
+            progress.set_postfix_str(f"FVU {loss.fvu.item():.4f}, {dead} dead")
     autoencoder.stats_last_nonzero.copy_(silent_tokens)
     return autoencoder
 
