@@ -8,8 +8,9 @@ import { type CSSProperties, memo, useId, useRef } from "react";
 
 import type { Sequence } from "../apiTypes";
 import { useTokenCursor } from "../hooks/useTokenCursor";
-import { heat, isPartialCharacter, isStartOfText, quoteToken } from "../lib/tokens";
+import { heat, isStartOfText } from "../lib/tokens";
 import { TokenPieces } from "./TokenPieces";
+import { TokenTooltip } from "./TokenTooltip";
 import { Tooltip } from "./Tooltip";
 
 type Props = {
@@ -51,7 +52,7 @@ export function TokenText({ sequence, maximum, breakLines, label }: Props) {
       </p>
       {pointed !== null && (
         <Tooltip id={tooltipId} anchor={pointed.anchor}>
-          <TokenFacts sequence={sequence} index={pointed.index} />
+          <TokenTooltip sequence={sequence} index={pointed.index} />
         </Tooltip>
       )}
     </>
@@ -92,28 +93,3 @@ const Token = memo(function Token({
     </span>
   );
 });
-
-function TokenFacts({ sequence, index }: { sequence: Sequence; index: number }) {
-  const token = sequence.tokens[index] ?? "";
-  const start = isStartOfText(token, index);
-  return (
-    <>
-      <div className="font-mono break-all">{quoteToken(token)}</div>
-      <dl className="mt-0.5 grid grid-cols-[auto_auto] justify-start gap-x-3 tabular-nums">
-        <dt className="opacity-70">activation</dt>
-        <dd className="font-semibold" data-testid="exact-activation">
-          {String(sequence.acts[index] ?? 0)}
-        </dd>
-        <dt className="opacity-70">token id</dt>
-        <dd>{sequence.token_ints[index]}</dd>
-        <dt className="opacity-70">position</dt>
-        <dd>
-          {index}
-          {sequence.offset > 0 && ` (window starts at token ${sequence.offset} of its row)`}
-        </dd>
-      </dl>
-      {start && <div className="mt-0.5 opacity-70">the marker put before every window</div>}
-      {isPartialCharacter(token) && <div className="mt-0.5 opacity-70">� stands for part of a character’s bytes</div>}
-    </>
-  );
-}

@@ -12,7 +12,7 @@ import { formatCount } from "../../lib/format";
 import { MARKER } from "../../lib/rowFeatures";
 import { Tooltip } from "../Tooltip";
 import { TokenBlock } from "./TokenBlock";
-import { TokenFacts } from "./TokenFacts";
+import { RowTokenTooltip } from "./RowTokenTooltip";
 
 const BLOCK_TOKENS = 2000; // also as many as are drawn at first
 
@@ -108,7 +108,7 @@ export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
       )}
       {pointed !== null && (
         <Tooltip id={tooltipId} anchor={pointed.anchor}>
-          <TokenFacts row={row} index={pointed.index} features={firedOn.get(pointed.index) ?? []} />
+          <RowTokenTooltip row={row} index={pointed.index} features={firedOn.get(pointed.index) ?? []} />
         </Tooltip>
       )}
     </div>

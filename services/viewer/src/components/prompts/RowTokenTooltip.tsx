@@ -1,4 +1,4 @@
-/** What a tooltip says of a row's token. */
+/** The tooltip of a token in a row: its place, and the features that fired most strongly on it. */
 
 import type { PromptInfo, RowFeature } from "../../apiTypes";
 import { formatActivation } from "../../lib/format";
@@ -9,7 +9,7 @@ export const NONE_FIRED = "None of this row’s strongest features fired most st
 
 type Props = { row: PromptInfo; index: number; features: RowFeature[] };
 
-export function TokenFacts({ row, index, features }: Props) {
+export function RowTokenTooltip({ row, index, features }: Props) {
   return (
     <>
       {index === MARKER ? (
