@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cachetools import LRUCache
+
 from services.common.allowed_sources import allowed
 from services.common.attempt_rule import Moved
 from services.common.logs import log
@@ -39,7 +41,6 @@ from sparse_autoencoder.runs.provenance import (
     contents_of,
 )
 from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_tokens
-from sparse_autoencoder.utils.recent import Recent
 
 MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
 NO_SUCH_DEVICE = "no such device"
@@ -58,7 +59,7 @@ class ModelComputer:
 
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
-        self._models: Recent[_Key, Models] = Recent(MODELS_KEPT)
+        self._models: LRUCache[_Key, Models] = LRUCache(MODELS_KEPT)
 
     def kind(self, precision: Precision, device: str) -> str:
         """This machine's kind of processor, as in a plan's processor["fingerprint"]; computed once.
@@ -154,7 +155,8 @@ class ModelComputer:
     def _loaded(self, wanted: RunOptions) -> Models:
         """Load models from their files as they are now, and keep them."""
         models = load_models(allowed(wanted, self._data_folder))
-        return self._models.keep(_Key(wanted, models.contents), models)
+        self._models[_Key(wanted, models.contents)] = models
+        return models
 
 
 def _of_models(options: RunOptions) -> RunOptions:

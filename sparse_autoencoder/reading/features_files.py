@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.vocabulary import Vocabulary
@@ -20,7 +21,6 @@ from sparse_autoencoder.runs.features_file import EXAMPLE, EXAMPLE_LISTS, FEATUR
 from sparse_autoencoder.runs.folder import RunFolder
 from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.store import StoreFile
-from sparse_autoencoder.utils.recent import Recent
 
 _READ = [
     "histogram",
@@ -40,7 +40,7 @@ class FeaturesFiles:
         self._folder = folder
         self._vocabulary = vocabulary
         self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
-        self._files: Recent[int, pq.ParquetFile] = Recent(_OPEN_FILES)
+        self._files: LRUCache[int, pq.ParquetFile] = LRUCache(_OPEN_FILES)
 
     def record(self, feature_id: int) -> dict[str, Any]:
         """A feature's histogram, top and random examples."""
@@ -67,5 +67,5 @@ class FeaturesFiles:
             # a row group's columns are side by side: one read of the store gives them all
             file = pq.ParquetFile(io.BufferedReader(stored, _READ_BYTES), pre_buffer=False)
             check_schema(key, file.schema_arrow.metadata)
-            kept = self._files.keep(number, file)
+            kept = self._files[number] = file
         return kept

@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from sparse_autoencoder.reading.damaged_files import DAMAGE, readable
 from sparse_autoencoder.runs.folder import RunFolder
@@ -21,7 +23,6 @@ from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.rows_file import SCHEMA, RowTokens
 from sparse_autoencoder.runs.store import StoreFile
 from sparse_autoencoder.utils.arrays import Ints
-from sparse_autoencoder.utils.recent import Recent
 
 _OPEN_FILES = 256
 _TOKEN_BYTES = 64 << 20  # of row groups that stay in memory
@@ -54,10 +55,8 @@ class PromptsFiles:
         self._chunk_size = chunk_size
         self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
         self._row_ids: dict[int, RowIds] = {}
-        self._files: Recent[int, pq.ParquetFile] = Recent(_OPEN_FILES)
-        self._tokens: Recent[Place, RowTokens] = Recent(
-            _TOKEN_BYTES, lambda rows: rows.row_ids.nbytes + rows.tokens.nbytes + rows.starts.nbytes
-        )
+        self._files: LRUCache[int, pq.ParquetFile] = LRUCache(_OPEN_FILES)
+        self._tokens: LRUCache[Place, RowTokens] = LRUCache(_TOKEN_BYTES, getsizeof=_num_bytes)
 
     def find(self, row_id: int, chunks: Sequence[int]) -> Place | None:
         """Where this row is, or else the next one; None if all are before it.
@@ -101,7 +100,8 @@ class PromptsFiles:
             if kept is None:
                 with readable(self._folder, self._folder.prompts(place.chunk)):
                     kept = RowTokens.of(self._read(place, ["row_id", "tokens"]))
-                self._tokens.keep(place, kept)
+                with suppress(ValueError):  # larger than the whole cache: it is read again when it is needed
+                    self._tokens[place] = kept
             return kept
 
     def _read(self, place: Place, columns: list[str]) -> pa.Table:
@@ -110,7 +110,7 @@ class PromptsFiles:
                 # in this thread: a row group is so small that handing its columns out costs more
                 return self._file(place.chunk).read_row_group(place.group, columns=columns, use_threads=False)
             except DAMAGE:
-                self._files.forget(place.chunk)  # if the file was replaced, it is read anew the next time
+                self._files.pop(place.chunk, None)  # if the file was replaced, it is read anew the next time
                 raise
 
     def _file(self, chunk: int) -> pq.ParquetFile:
@@ -121,8 +121,12 @@ class PromptsFiles:
             check_schema(key, kept.schema_arrow.metadata)
             if not kept.schema_arrow.equals(SCHEMA):
                 raise ValueError("the file has other columns")
-            self._files.keep(chunk, kept)
+            self._files[chunk] = kept
         return kept
+
+
+def _num_bytes(rows: RowTokens) -> int:
+    return rows.row_ids.nbytes + rows.tokens.nbytes + rows.starts.nbytes
 
 
 def _row_range(group: pq.RowGroupMetaData) -> tuple[int, int]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from cachetools import LRUCache
+
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.reading.live_run import LiveRun, RunTexts, load_live
 from sparse_autoencoder.reading.published_run import PublishedRun
@@ -19,7 +21,6 @@ from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.folder import RunFolder, run_ids
 from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
 from sparse_autoencoder.runs.store import NotFoundError, Store
-from sparse_autoencoder.utils.recent import Recent
 
 _OPEN_RUNS = 8
 _LIVE_RUNS = 2  # each may take 100 MB
@@ -58,8 +59,8 @@ class RunLibrary:
         self._loading = threading.Lock()  # one live run is loaded at a time; finished ones don't wait for it
         self._lock = threading.Lock()  # of what follows; nobody waits for the store with it
         self._finished: dict[str, _Seen] = {}
-        self._published: Recent[str, PublishedRun] = Recent(_OPEN_RUNS)
-        self._live: Recent[str, _Open] = Recent(_LIVE_RUNS)
+        self._published: LRUCache[str, PublishedRun] = LRUCache(_OPEN_RUNS)
+        self._live: LRUCache[str, _Open] = LRUCache(_LIVE_RUNS)
 
     def all(self) -> list[RunMetadata]:
         """The metadata of every run that can be read, newest first."""
@@ -106,13 +107,13 @@ class RunLibrary:
         """Remember nothing of a run, because it was deleted."""
         with self._lock:
             self._finished.pop(run_id, None)
-            self._published.forget(run_id)
-            self._live.forget(run_id)
+            self._published.pop(run_id, None)
+            self._live.pop(run_id, None)
 
     def has_finished(self, run_id: str) -> None:
         """Show a run from its published files from now on, not as it was a moment ago, because it is known to be."""
         with self._lock:
-            self._live.forget(run_id)
+            self._live.pop(run_id, None)
 
     def _ids(self) -> list[str]:
         """The names of what can be runs, newest first; finished runs that vanished are forgotten."""
@@ -158,10 +159,10 @@ class RunLibrary:
 
     def _open_published(self, folder: RunFolder, metadata: RunMetadata) -> PublishedRun:
         with self._lock:
-            self._live.forget(folder.run_id)
+            self._live.pop(folder.run_id, None)
             run = self._published.get(folder.run_id)
             if run is None or run.metadata != metadata:
-                run = self._published.keep(folder.run_id, PublishedRun(folder, metadata))
+                run = self._published[folder.run_id] = PublishedRun(folder, metadata)
             return run
 
     def _open_lately(self, run_id: str) -> LiveRun | None:
@@ -179,7 +180,7 @@ class RunLibrary:
             now = self._clock()
             with self._lock:
                 kept = self._live.get(folder.run_id)
-                self._live.forget(folder.run_id)  # a state and the next one aren't both in memory
+                self._live.pop(folder.run_id, None)  # a state and the next one aren't both in memory
             damaged = kept.damaged if kept is not None and kept.plan == plan else frozenset()
             sound = [number for number in folder.numbers("state") if number not in damaged]
             texts = None if kept is None else kept.run.texts
@@ -190,7 +191,7 @@ class RunLibrary:
                 run = _load_furthest(folder, plan, sound, texts)
                 damaged |= {number for number in sound if number > run.state.next_chunk}
             with self._lock:
-                self._live.keep(folder.run_id, _Open(run, plan, now, damaged))
+                self._live[folder.run_id] = _Open(run, plan, now, damaged)
             return run
 
 

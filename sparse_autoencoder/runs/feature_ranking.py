@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from sparse_autoencoder.runs.overview import Overview
 from sparse_autoencoder.utils.arrays import Ints, Mask
-from sparse_autoencoder.utils.recent import Recent
 
 FEATURE_ID, NUM_ACTIVE_TOKENS = "feature_id", "num_active_tokens"
 OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS)  # what features can be ordered by besides the metrics
@@ -50,8 +50,8 @@ class Rankings:
         self._num_tokens = num_tokens
         self._having_token = having_token
         self._lock = threading.Lock()
-        self._orders: Recent[tuple[str, bool], Ints] = Recent(_ORDERS)
-        self._searches: Recent[str, Mask] = Recent(_SEARCHES)
+        self._orders: LRUCache[tuple[str, bool], Ints] = LRUCache(_ORDERS)
+        self._searches: LRUCache[str, Mask] = LRUCache(_SEARCHES)
 
     def ids(self, selection: Selection) -> Ints:
         """Ids of the selected features, in order; KeyError if the run can't be sorted by that."""
@@ -62,7 +62,9 @@ class Rankings:
     def _order(self, sort: str, descending: bool) -> Ints:
         """All features, sorted."""
         kept = self._orders.get((sort, descending))
-        return self._orders.keep((sort, descending), ranked(self._values(sort), descending)) if kept is None else kept
+        if kept is None:
+            kept = self._orders[sort, descending] = ranked(self._values(sort), descending)
+        return kept
 
     def _values(self, sort: str) -> NDArray[Any]:
         statistics = self._overview.statistics
@@ -86,4 +88,6 @@ class Rankings:
 
     def _search(self, token: str) -> Mask:
         kept = self._searches.get(token)
-        return self._searches.keep(token, self._having_token(token)) if kept is None else kept
+        if kept is None:
+            kept = self._searches[token] = self._having_token(token)
+        return kept
