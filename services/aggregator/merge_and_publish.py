@@ -56,7 +56,7 @@ class State(Protocol):
     def to_bytes(self) -> bytes:
         """The state as it is saved."""
 
-    def limits(self) -> bytes:
+    def cutoffs(self) -> bytes:
         """What examples of later chunks must reach."""
 
 
@@ -239,8 +239,8 @@ class Aggregator(Generic[S]):
             merged = self._merging.merge(kept.state, partial)
         except SaescopeError:
             # What is damaged is computed again, but not for ever; that its chunk was encoded is not held against it.
-            # And not by the same limits: they may be of an aggregator for which other chunks had failed.
-            space.delete_limits()
+            # And not by the same cutoffs: they may be those of an aggregator for which other chunks had failed.
+            space.delete_cutoffs()
             space.delete_partial(chunk)
             self._world.attempts.forget(run_id, lease_names.encoding(chunk))
             damaged = self._world.attempts.begin(run_id, lease_names.merging(chunk), self._trying.worker)
@@ -269,7 +269,7 @@ class Aggregator(Generic[S]):
         begin = self._world.clock.now()
         cursor = kept.state.next_chunk
         self._world.store.put(space.folder.state(cursor), kept.state.to_bytes())
-        space.put_limits(kept.state.limits())
+        space.put_cutoffs(kept.state.cutoffs())
         kept.saved = cursor
         space.remove_merged(remove_old_states(space.folder))
         kept.saved_at = self._world.clock.now()

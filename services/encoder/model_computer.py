@@ -27,10 +27,10 @@ from sparse_autoencoder.pipeline.encoder import Encoder
 from sparse_autoencoder.pipeline.fingerprint import fingerprint
 from sparse_autoencoder.pipeline.loading import Models, contents_now, load_models, load_tokens, on_this_machine
 from sparse_autoencoder.pipeline.processor import name_of
-from sparse_autoencoder.runs.example_limits import Limits
+from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.options import Precision, RunOptions
-from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import (
     Contents,
     OtherProcessorError,
@@ -102,7 +102,7 @@ class ModelComputer:
         self._encoder_for(plan)
 
     def encode(
-        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+        self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> Contribution:
         """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
         begin = time.monotonic()
@@ -113,7 +113,7 @@ class ModelComputer:
         encoder.moved = moved
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
-        contribution = _contribution(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)
+        contribution = _contribution(_cut(Partial(result.partial), cutoffs(), plan), result.prompts, rows.n_records)
         packed = time.monotonic()
         return replace(
             contribution,
@@ -123,8 +123,8 @@ class ModelComputer:
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
         """See Computer.failed."""
         rows = chunk_from_parquet(data, chunk)
-        part = Part(failed_chunk(rows, error, plan.spec).part)
-        return replace(_contribution(part, None, rows.n_records), error=error)
+        partial = Partial(failed_chunk(rows, error, plan.spec).partial)
+        return replace(_contribution(partial, None, rows.n_records), error=error)
 
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
         check_recorded(plan)
@@ -165,16 +165,16 @@ def _of_models(options: RunOptions) -> RunOptions:
     return RunOptions(**options.model_dump(include=wanted))
 
 
-def _within(limits: bytes | None, part: Part, plan: RunMetadata) -> Part:
-    """The part without examples that can't be chosen any more, as far as is known."""
-    if limits is None:
-        return part
+def _cut(partial: Partial, cutoffs: bytes | None, plan: RunMetadata) -> Partial:
+    """The partial without examples that can't be chosen any more, as far as is known."""
+    if cutoffs is None:
+        return partial
     try:
-        return part.within(Limits.from_bytes(limits, plan.num_features))
-    except SaescopeError as error:  # the whole part is right as well; the next state brings new limits
-        log("limits can't be read", logging.WARNING, run=plan.run_id, problem=str(error))
-        return part
+        return partial.cut_by(ExampleCutoffs.from_bytes(cutoffs, plan.num_features))
+    except SaescopeError as error:  # the whole partial is right as well; the next state brings new cutoffs
+        log("cutoffs can't be read", logging.WARNING, run=plan.run_id, problem=str(error))
+        return partial
 
 
-def _contribution(part: Part, prompts: bytes | None, num_rows: int) -> Contribution:
-    return Contribution(part.to_bytes(), prompts, num_rows=num_rows, num_tokens=part.part.summary.num_tokens)
+def _contribution(partial: Partial, prompts: bytes | None, num_rows: int) -> Contribution:
+    return Contribution(partial.to_bytes(), prompts, num_rows=num_rows, num_tokens=partial.state.summary.num_tokens)

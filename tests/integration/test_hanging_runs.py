@@ -250,7 +250,7 @@ def records(source, most):
     for number in range(10**9):
         yield from source
         yield Row(number + 90, "Apple raises target")
-from sparse_autoencoder.data.skipped_rows import Row
+from sparse_autoencoder.data.records import Row
 main._first = records
 sys.exit(command.main(sys.argv[1:]))
 """
