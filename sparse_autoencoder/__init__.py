@@ -1,7 +1,7 @@
 """saescope's library: exact summaries of what every feature of a sparse autoencoder responds to.
 
-The names below are loaded when they are first used, so that a process that reads or merges summaries
-(`sparse_autoencoder.runs.folder`, `sparse_autoencoder.summaries.summary`) starts without importing torch.
+The names below are imported when they are first used, so that processes that only read or merge summaries don't import
+torch.
 """
 
 from __future__ import annotations

@@ -1,16 +1,14 @@
 """The flags of `saescope run`, and what the command prints.
 
-This file imports nothing that takes time, so that `--help` and mistakes in flags answer at once.
+Importing this file is fast, so that `--help` and errors in flags are answered at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,15 +22,15 @@ if TYPE_CHECKING:
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT, command_again
 
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
-LARGEST_NUMBER = 2**63 - 1  # that counters and files can hold
+LARGEST_NUMBER = 2**63 - 1  # the largest that counters and files can store
 EXIT_ERROR = 2
-EXIT_INTERRUPTED = 130  # what shells give for Ctrl-C
-EXIT_UNREAD = 141  # and for an output that is no longer read
-_OF_A_RUN = ("resume", "retry_failed")  # flags that take a run, and everything from it
+EXIT_INTERRUPTED = 130  # as shells report Ctrl-C
+EXIT_UNREAD = 141  # as shells report a broken pipe
+_OF_A_RUN = ("resume", "retry_failed")  # flags that name a run, which then has all options
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a run; those not given are left out of the namespace, and RunOptions has their defaults."""
+    """Add a run's flags. Flags that aren't given are absent from the namespace; RunOptions has their defaults."""
     data = parser.add_argument_group("data")
     _add(
         data,
@@ -119,7 +117,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(args: argparse.Namespace) -> int:
-    """Do what the parsed flags say, and print what came out; SaescopeError says what went wrong."""
+    """Do what the parsed flags say, and print the outcome; raises SaescopeError."""
     given = vars(args)
     output: Path = given["output"]
     options = {
@@ -134,6 +132,7 @@ def run_command(args: argparse.Namespace) -> int:
     from sparse_autoencoder.runs.folder import RunFolder
     from sparse_autoencoder.runs.options import RunOptions
     from sparse_autoencoder.runs.store import DirectoryStore
+    from sparse_autoencoder.utils.stop_signals import stopping_cleanly
 
     store = DirectoryStore(output)
 
@@ -144,7 +143,7 @@ def run_command(args: argparse.Namespace) -> int:
         store.remove_unfinished(RunFolder(store, run_id).run_id)
         return runs.resume(run_id, store) if again == ["resume"] else runs.retry_failed(run_id, store)
 
-    with _stopping_cleanly(), _leaving_no_empty_folder(output), _unexpected_told():
+    with stopping_cleanly(), _leaving_no_empty_folder(output), _unexpected_reported():
         metadata = do()
     print(f"{output / metadata.run_id}")
     print_outcome(metadata.model_dump())
@@ -170,8 +169,8 @@ def _flags(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def _unexpected_told() -> Iterator[None]:
-    """Turn what nobody expected before there is a run to note it in into a sentence, and a file with the traceback."""
+def _unexpected_reported() -> Iterator[None]:
+    """Turn an unexpected error before the run's begin into a SaescopeError, with the traceback in a temporary file."""
     from sparse_autoencoder.utils.failures import Failure, is_failure
 
     try:
@@ -186,7 +185,7 @@ def _unexpected_told() -> Iterator[None]:
 
 
 def print_outcome(metadata: Mapping[str, Any]) -> None:
-    """Print what a finished run has and lacks; its counts have the names of metadata.json, as in the API's answers."""
+    """Print a finished run's counts and what it lacks; `metadata` has the names of metadata.json, as in the API."""
     print(
         f"{metadata['num_prompts']:,} rows, {metadata['num_tokens']:,} tokens: "
         f"{metadata['num_active_features']:,} of {metadata['num_features']:,} features fired"
@@ -200,38 +199,19 @@ def print_outcome(metadata: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _leaving_no_empty_folder(output: Path) -> Iterator[None]:
-    """Remove folders that were made for what then did not begin."""
+    """If the block fails, remove the empty output folders that it created."""
     missing = [folder for folder in (output, *output.parents) if not folder.exists()]
     try:
         yield
     except BaseException:
-        with suppress(OSError):  # not empty, or never made
+        with suppress(OSError):  # not empty, or never created
             for folder in missing:
                 folder.rmdir()
         raise
 
 
-@contextmanager
-def _stopping_cleanly() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C, so that a run that is told to stop saves its state; Ctrl-Z is to be no end."""
-    from sparse_autoencoder.utils.watchdog import stop_until_continued
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.default_int_handler),
-        signal.SIGTSTP: signal.signal(signal.SIGTSTP, lambda *_: stop_until_continued()),
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def guarded(action: Callable[[], int]) -> int:
-    """Run a command; a SaescopeError becomes one line on stderr, Ctrl-C a note, and output nobody reads a status."""
+    """Run a command and return the exit status; a SaescopeError is one line on stderr, a broken pipe no message."""
     try:
         status = _reported(action)
         sys.stdout.flush()
@@ -240,7 +220,7 @@ def guarded(action: Callable[[], int]) -> int:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:  # what is left in it must not fail again when Python ends
+        except BrokenPipeError:  # so that flushing the rest doesn't fail again when Python exits
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return status
 
@@ -276,7 +256,7 @@ def _add(target: Any, flag: str, **settings: Any) -> None:
 
 
 def at_least(minimum: int, maximum: int = LARGEST_NUMBER) -> Callable[[str], int]:
-    """The argparse type of whole numbers from `minimum` to `maximum`."""
+    """An argparse type for whole numbers from `minimum` to `maximum`."""
 
     def parse(text: str) -> int:
         try:

@@ -1,17 +1,17 @@
-"""The exception that is meant for the person at the keyboard, and a kind of it that others act upon."""
+"""The exception with a message for the user, and its kinds that callers handle."""
 
 
 class SaescopeError(Exception):
-    """What was wrong, where, and what to do, in a sentence; commands print it and exit with status 2."""
+    """An error whose message tells the user what was wrong, where, and what to do; commands exit with status 2."""
 
 
 class MixtureError(SaescopeError):
-    """Going on with the run here would mix two models, versions or kinds of processors; elsewhere it may go on."""
+    """Continuing the run here would mix two models, versions or kinds of processors; elsewhere it may be possible."""
 
 
 class DamagedError(SaescopeError):
-    """A file is not what was written."""
+    """A file's content is not what was written."""
 
 
 class OtherVersionError(DamagedError):
-    """A file was written by another version of saescope, in a way that this one can't go on from."""
+    """Another version of saescope wrote the file, in a format that this one can't use."""

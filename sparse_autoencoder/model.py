@@ -3,8 +3,8 @@
     latents = activation(encoder(x - pre_bias) + latent_bias)
     recons  = decoder(latents) + pre_bias
 
-State dicts of both published families (ReLU: v1, v4; TopK: v5) load and save unchanged. This file knows nothing of
-language models, tokens or files: an input is any batch of vectors.
+State dicts of both published families (ReLU: v1, v4; TopK: v5) load and save unchanged. The input is any batch of
+vectors.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TopK(nn.Module):
 
 
 def normalised(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Inputs [..., n_inputs], centred and divided by their standard deviation, and what undoes it."""
+    """Centre inputs [..., n_inputs] and divide by their standard deviation; also returns what undoes it."""
     mu = x.mean(dim=-1, keepdim=True)
     centred = x - mu
     std = centred.std(dim=-1, keepdim=True)  # unbiased, as in training
@@ -102,10 +102,10 @@ class Autoencoder(nn.Module):
 
     @classmethod
     def from_state_dict(cls, state_dict: Mapping[str, Any], strict: bool = True) -> Autoencoder:
-        """Build the autoencoder that a checkpoint describes; `state_dict` is left as it was.
+        """Build the autoencoder of a checkpoint; `state_dict` is not changed.
 
         Besides tensors it may hold `activation` (a name; ReLU if absent) and `activation_state_dict`.
-        Whether inputs are normalised isn't stored: as in OpenAI's code it follows from the activation being TopK.
+        Whether inputs are normalised isn't stored: as in OpenAI's code, TopK autoencoders normalise, others don't.
 
         Raises KeyError or RuntimeError when entries are missing, unknown or of the wrong shape.
         """
@@ -113,7 +113,7 @@ class Autoencoder(nn.Module):
         activation_name = str(tensors.pop("activation", "ReLU"))
         activation = _activation_from_state(activation_name, tensors.pop("activation_state_dict", {}))
         n_latents, n_inputs = tensors["encoder.weight"].shape
-        with torch.device("meta"):  # no memory is spent on weights that are replaced at once
+        with torch.device("meta"):  # no memory for weights that are replaced below
             autoencoder = cls(n_latents, n_inputs, activation, normalize=activation_name == "TopK")
         # `assign` keeps each tensor's dtype; buffers that a non-strict load lacks need a real value
         autoencoder.load_state_dict(tensors, strict=strict, assign=True)

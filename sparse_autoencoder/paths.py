@@ -1,7 +1,7 @@
-"""Where OpenAI's published GPT-2 small autoencoders are.
+"""The addresses of OpenAI's published autoencoders for GPT-2 small.
 
 Each family is a function from (location, layer) to the address of a checkpoint. The file layout is that of the
-public container `az://openaipublic/sparse-autoencoder`. This file knows addresses only; it fetches nothing.
+public container `az://openaipublic/sparse-autoencoder`. Nothing is downloaded here (autoencoders/checkpoints.py does).
 """
 
 from __future__ import annotations

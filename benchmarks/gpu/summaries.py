@@ -12,7 +12,7 @@ from benchmarks.speed.timing import timed
 from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.summaries.blocks import Activations, RowFeatures
 from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
-from sparse_autoencoder.summaries.summarise_blocks import Room, summarise_blocks
+from sparse_autoencoder.summaries.summarise_blocks import MemoryBudget, summarise_blocks
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
@@ -38,8 +38,8 @@ def summaries(situation: Situation) -> None:
     blocks = _blocks(quick=situation.quick or not situation.has_gpu)
     for block in blocks:
         expected = _summarised(block, block.activations)
-        for name, room in (("", Room(1 << 30)), (", in parts", Room(_IN_PARTS, least=1))):
-            found = _summarised(block, _moved(block.activations, situation.device), room)
+        for name, memory in (("", MemoryBudget(1 << 30)), (", in parts", MemoryBudget(_IN_PARTS, least=1))):
+            found = _summarised(block, _moved(block.activations, situation.device), memory)
             _compare(situation, f"{block.name}{name}", found, expected)
     largest = blocks[0]
     situation.only_on_a_gpu("too little memory", lambda: _with_too_little_memory(situation, largest))
@@ -87,8 +87,10 @@ def _moved(activations: SparseActivations, device: str) -> DeviceActivations:
     return DeviceActivations(*(torch.tensor(column).to(device) for column in columns))
 
 
-def _summarised(block: _Block, activations: Activations, room: Room | None = None) -> tuple[Summary, list[RowFeatures]]:
-    return summarise_blocks([(block.windows, activations)], _SPEC, first_counted=0, per_row=10, room=room)
+def _summarised(
+    block: _Block, activations: Activations, memory: MemoryBudget | None = None
+) -> tuple[Summary, list[RowFeatures]]:
+    return summarise_blocks([(block.windows, activations)], _SPEC, first_counted=0, per_row=10, memory=memory)
 
 
 def _compare(
@@ -116,14 +118,14 @@ def _with_too_little_memory(situation: Situation, block: _Block) -> None:
     total = torch.cuda.get_device_properties(0).total_memory
     allowed = torch.cuda.memory_reserved() + 80 * len(block.activations)  # bytes; a whole block takes three times that
     torch.cuda.set_per_process_memory_fraction(allowed / total)
-    room = Room(1 << 30, workers=1)
+    memory = MemoryBudget(1 << 30, workers=1)
     try:
-        found = _summarised(block, moved, room)
+        found = _summarised(block, moved, memory)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     _compare(situation, "with too little memory for a whole block", found, expected)
     situation.report.check(
-        "what was too large was halved", room.activations < len(block.activations), f"{room.activations:,} at once"
+        "what was too large was halved", memory.activations < len(block.activations), f"{memory.activations:,} at once"
     )
 
 

@@ -91,7 +91,7 @@ def _summary_cases(setting: Setting, target: Target, folder: Path) -> list[Case]
     blocks = drawn(windows)
     summary, row_features = summarised(blocks)
     # as many further rows, with other texts
-    further = replace(windows, row_ids=windows.row_ids + windows.row_ids[-1] + 1, texts=~windows.texts)
+    further = replace(windows, row_ids=windows.row_ids + windows.row_ids[-1] + 1, token_hashes=~windows.token_hashes)
     later, _rows = summarised(drawn(further))
     store = DirectoryStore(folder)
 

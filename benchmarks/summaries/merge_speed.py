@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
-from sparse_autoencoder.runs.example_limits import Limits
+from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
 from sparse_autoencoder.runs.folder import RunFolder
-from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.summaries.blocks import BLOCK_TOKENS
@@ -170,7 +170,7 @@ def merge_chunk(state: RunState, folder: RunFolder, chunk: int, watch: Stopwatch
     with watch.step("get partial"):
         data = folder.store.get(partial_key(folder, chunk))
     with watch.step("decode partial"):
-        part = Part.from_bytes(data)
+        part = Partial.from_bytes(data)
     with watch.step("merge"):
         return part.merged_into(state)
 
@@ -205,7 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=int, default=10, help="chunks that fill the state first")
     parser.add_argument("--chunks", type=int, default=6, help="chunks that are measured")
-    parser.add_argument("--behind", type=int, default=4, help="chunks by which limits are behind; -1: no limits")
+    parser.add_argument("--behind", type=int, default=4, help="chunks by which cutoffs are behind; -1: no cutoffs")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as path:
         folder = RunFolder(DirectoryStore(Path(path)), "benchmark")
@@ -236,12 +236,12 @@ def make_parts(how_many: int) -> Iterator[RunState]:
 
 
 def put_partials(folder: RunFolder, how_many: int, behind: int) -> None:
-    """Write the partials of the first chunks, each within limits that are so many chunks behind (-1: none)."""
+    """Write the partials of the first chunks, each cut by cutoffs that are so many chunks behind (-1: none)."""
     state = RunState(Summary.empty(SPEC))
-    limits: list[Limits] = []
+    cutoffs: list[ExampleCutoffs] = []
     for chunk, part in enumerate(make_parts(how_many)):
-        limits.append(Limits.of(state))
-        partial = Part(part) if behind < 0 else Part(part).within(limits[max(0, chunk - behind)])
+        cutoffs.append(ExampleCutoffs.of(state))
+        partial = Partial(part) if behind < 0 else Partial(part).cut_by(cutoffs[max(0, chunk - behind)])
         folder.store.put(partial_key(folder, chunk), partial.to_bytes())
         state = state.merge(part)
 

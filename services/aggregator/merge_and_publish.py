@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from cachetools import LRUCache
+
 from services.aggregator.lease_guarded_store import StoreWhileHeld
 from services.common import lease_names
 from services.common.attempt_rule import OTHERS_FIRST_S, Moved, Progress, Trying
@@ -25,7 +27,6 @@ from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.saved_states import remove_old_states, remove_states
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.utils.failures import Failure
-from sparse_autoencoder.utils.recent import Recent
 
 MERGES_PER_MESSAGE = 16  # then another run has its turn
 STATES_KEPT = 4
@@ -55,7 +56,7 @@ class State(Protocol):
     def to_bytes(self) -> bytes:
         """The state as it is saved."""
 
-    def limits(self) -> bytes:
+    def cutoffs(self) -> bytes:
         """What examples of later chunks must reach."""
 
 
@@ -112,7 +113,7 @@ class Aggregator(Generic[S]):
         self._world = world
         self._merging = merging
         self._trying = trying
-        self._kept: Recent[str, _Kept[S]] = Recent(STATES_KEPT)
+        self._kept: LRUCache[str, _Kept[S]] = LRUCache(STATES_KEPT)
 
     def aggregate(self, run_id: str) -> Merged | None:
         """Merge what is there to be merged, if nobody else does; None if there was nothing to do."""
@@ -124,7 +125,7 @@ class Aggregator(Generic[S]):
             if hold is None:
                 return None
             if not space.active():
-                self._kept.forget(run_id)
+                self._kept.pop(run_id, None)
                 return None
             if self._trying.settle(space, hold, lease_names.AGGREGATE, None, _DOING):
                 return None
@@ -149,7 +150,7 @@ class Aggregator(Generic[S]):
                 self._world.queue.send(Message(task="aggregate", run_id=run_id))
             return None
         if isinstance(result, Failure):
-            self._kept.forget(run_id)  # what is saved is what counts
+            self._kept.pop(run_id, None)  # what is saved is what counts
             self._trying.settle(space, hold, lease_names.AGGREGATE, result, _DOING)
             return None
         return result
@@ -193,7 +194,7 @@ class Aggregator(Generic[S]):
         saved = space.saved_cursor()
         kept = self._kept.get(run_id)
         if kept is None or kept.retries != plan.retries or (saved is not None and saved > kept.state.next_chunk):
-            kept = self._kept.keep(run_id, self._furthest(space, plan))
+            kept = self._kept[run_id] = self._furthest(space, plan)
         return kept
 
     def _furthest(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
@@ -238,8 +239,8 @@ class Aggregator(Generic[S]):
             merged = self._merging.merge(kept.state, partial)
         except SaescopeError:
             # What is damaged is computed again, but not for ever; that its chunk was encoded is not held against it.
-            # And not by the same limits: they may be of an aggregator for which other chunks had failed.
-            space.delete_limits()
+            # And not by the same cutoffs: they may be those of an aggregator for which other chunks had failed.
+            space.delete_cutoffs()
             space.delete_partial(chunk)
             self._world.attempts.forget(run_id, lease_names.encoding(chunk))
             damaged = self._world.attempts.begin(run_id, lease_names.merging(chunk), self._trying.worker)
@@ -268,7 +269,7 @@ class Aggregator(Generic[S]):
         begin = self._world.clock.now()
         cursor = kept.state.next_chunk
         self._world.store.put(space.folder.state(cursor), kept.state.to_bytes())
-        space.put_limits(kept.state.limits())
+        space.put_cutoffs(kept.state.cutoffs())
         kept.saved = cursor
         space.remove_merged(remove_old_states(space.folder))
         kept.saved_at = self._world.clock.now()
@@ -285,7 +286,7 @@ class Aggregator(Generic[S]):
             return False
         space.folder.write_metadata(metadata)
         space.sweep(metadata)
-        self._kept.forget(run_id)
+        self._kept.pop(run_id, None)
         self._world.attempts.forget(run_id)
         return True
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from services.common.run_records import MergeProgress
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.runs.example_limits import Limits
+from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
 from sparse_autoencoder.runs.folder import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import check_publishing
 from sparse_autoencoder.runs.publishing import check_outcome, publish
 from sparse_autoencoder.runs.state import RunState
@@ -52,9 +52,9 @@ class MergedState:
         """See State.to_bytes."""
         return self.state.to_bytes()
 
-    def limits(self) -> bytes:
-        """See State.limits."""
-        return Limits.of(self.state).to_bytes()
+    def cutoffs(self) -> bytes:
+        """See State.cutoffs."""
+        return ExampleCutoffs.of(self.state).to_bytes()
 
 
 class SummaryMerging:
@@ -74,9 +74,9 @@ class SummaryMerging:
 
     def merge(self, state: MergedState, partial: bytes) -> MergedState:
         """See Merging.merge."""
-        part = Part.from_bytes(partial)
+        checked = Partial.from_bytes(partial)
         try:
-            return MergedState(part.merged_into(state.state))
+            return MergedState(checked.merged_into(state.state))
         except (SaescopeError, MemoryError):
             raise
         except Exception as error:  # another chunk's, or nonsense that was written as it is

@@ -3,7 +3,7 @@
 Each file has one kind of writer, and what decides anything is written once and never changed, or only grows; so a
 worker that was cut off and wakes up late can do no harm. `ingested.json`, chunks, partials and states decide;
 `reading.json` lets a change of the source be noticed early (`ingested.json` does so at the end), it and `progress.json`
-are for people, and `limits` only spares work. This file decides nothing.
+are for people, and `cutoffs` only spares work. This file decides nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sparse_autoencoder.runs.store import NotFoundError, Store
 File = TypeVar("File", bound=BaseModel)
 # What a finished run needs no longer.
 _SWEPT_FOLDERS = ("chunks/", "partials/", "state/")
-_SWEPT_FILES = ("limits", "reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json")
+_SWEPT_FILES = ("cutoffs", "reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json")
 
 
 class Workspace:
@@ -204,20 +204,20 @@ class Workspace:
         """Remove what a chunk contributed."""
         self._store.delete(self._numbered("partials", chunk))
 
-    def put_limits(self, data: bytes) -> None:
+    def put_cutoffs(self, data: bytes) -> None:
         """Write what examples of chunks that are yet to be merged must reach."""
-        self._store.put(self.folder.key("limits"), data)
+        self._store.put(self.folder.key("cutoffs"), data)
 
-    def limits(self) -> bytes | None:
+    def cutoffs(self) -> bytes | None:
         """What examples must reach, as far as is known: maybe that of a state that is less far; None at first."""
         try:
-            return self._store.get(self.folder.key("limits"))
+            return self._store.get(self.folder.key("cutoffs"))
         except NotFoundError:
             return None
 
-    def delete_limits(self) -> None:
+    def delete_cutoffs(self) -> None:
         """Forget what examples must reach, until it is written again."""
-        self._store.delete(self.folder.key("limits"))
+        self._store.delete(self.folder.key("cutoffs"))
 
     def has_vocabulary(self) -> bool:
         """Whether the token strings are there."""

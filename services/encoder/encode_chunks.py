@@ -59,10 +59,11 @@ class Computer(Protocol):
         """Load a run's models, if they aren't."""
 
     def encode(
-        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+        self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> Contribution:
-        """Encode a chunk; `limits` reads what its examples must reach (best when they are there), or None.
+        """Encode a chunk.
 
+        `cutoffs` reads the newest example cutoffs, or None; it is called as late as possible.
         `moved` is called after each batch; what it raises is raised on.
         """
 
@@ -225,7 +226,7 @@ class ChunkEncoder:
     ) -> Contribution | None:
         """Encode a chunk and write what it contributes; None if that is of no use any more."""
         moved()
-        contribution = self._computer.encode(plan, chunk, data, space.limits, moved)
+        contribution = self._computer.encode(plan, chunk, data, space.cutoffs, moved)
         return self._write(space, chunk, contribution, hold)
 
     def _write(self, space: Workspace, chunk: int, contribution: Contribution, hold: Hold) -> Contribution | None:

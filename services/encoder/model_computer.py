@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cachetools import LRUCache
+
 from services.common.allowed_sources import allowed
 from services.common.attempt_rule import Moved
 from services.common.logs import log
@@ -25,10 +27,10 @@ from sparse_autoencoder.pipeline.encoder import Encoder
 from sparse_autoencoder.pipeline.fingerprint import fingerprint
 from sparse_autoencoder.pipeline.loading import Models, contents_now, load_models, load_tokens, on_this_machine
 from sparse_autoencoder.pipeline.processor import name_of
-from sparse_autoencoder.runs.example_limits import Limits
+from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.options import Precision, RunOptions
-from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import (
     Contents,
     OtherProcessorError,
@@ -39,7 +41,6 @@ from sparse_autoencoder.runs.provenance import (
     contents_of,
 )
 from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_tokens
-from sparse_autoencoder.utils.recent import Recent
 
 MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
 NO_SUCH_DEVICE = "no such device"
@@ -58,7 +59,7 @@ class ModelComputer:
 
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
-        self._models: Recent[_Key, Models] = Recent(MODELS_KEPT)
+        self._models: LRUCache[_Key, Models] = LRUCache(MODELS_KEPT)
 
     def kind(self, precision: Precision, device: str) -> str:
         """This machine's kind of processor, as in a plan's processor["fingerprint"]; computed once.
@@ -101,7 +102,7 @@ class ModelComputer:
         self._encoder_for(plan)
 
     def encode(
-        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+        self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> Contribution:
         """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
         begin = time.monotonic()
@@ -112,7 +113,7 @@ class ModelComputer:
         encoder.moved = moved
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
-        contribution = _contribution(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)
+        contribution = _contribution(_cut(Partial(result.partial), cutoffs(), plan), result.prompts, rows.n_records)
         packed = time.monotonic()
         return replace(
             contribution,
@@ -122,8 +123,8 @@ class ModelComputer:
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
         """See Computer.failed."""
         rows = chunk_from_parquet(data, chunk)
-        part = Part(failed_chunk(rows, error, plan.spec).part)
-        return replace(_contribution(part, None, rows.n_records), error=error)
+        partial = Partial(failed_chunk(rows, error, plan.spec).partial)
+        return replace(_contribution(partial, None, rows.n_records), error=error)
 
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
         check_recorded(plan)
@@ -154,7 +155,8 @@ class ModelComputer:
     def _loaded(self, wanted: RunOptions) -> Models:
         """Load models from their files as they are now, and keep them."""
         models = load_models(allowed(wanted, self._data_folder))
-        return self._models.keep(_Key(wanted, models.contents), models)
+        self._models[_Key(wanted, models.contents)] = models
+        return models
 
 
 def _of_models(options: RunOptions) -> RunOptions:
@@ -163,16 +165,16 @@ def _of_models(options: RunOptions) -> RunOptions:
     return RunOptions(**options.model_dump(include=wanted))
 
 
-def _within(limits: bytes | None, part: Part, plan: RunMetadata) -> Part:
-    """The part without examples that can't be chosen any more, as far as is known."""
-    if limits is None:
-        return part
+def _cut(partial: Partial, cutoffs: bytes | None, plan: RunMetadata) -> Partial:
+    """The partial without examples that can't be chosen any more, as far as is known."""
+    if cutoffs is None:
+        return partial
     try:
-        return part.within(Limits.from_bytes(limits, plan.num_features))
-    except SaescopeError as error:  # the whole part is right as well; the next state brings new limits
-        log("limits can't be read", logging.WARNING, run=plan.run_id, problem=str(error))
-        return part
+        return partial.cut_by(ExampleCutoffs.from_bytes(cutoffs, plan.num_features))
+    except SaescopeError as error:  # the whole partial is right as well; the next state brings new cutoffs
+        log("cutoffs can't be read", logging.WARNING, run=plan.run_id, problem=str(error))
+        return partial
 
 
-def _contribution(part: Part, prompts: bytes | None, num_rows: int) -> Contribution:
-    return Contribution(part.to_bytes(), prompts, num_rows=num_rows, num_tokens=part.part.summary.num_tokens)
+def _contribution(partial: Partial, prompts: bytes | None, num_rows: int) -> Contribution:
+    return Contribution(partial.to_bytes(), prompts, num_rows=num_rows, num_tokens=partial.state.summary.num_tokens)

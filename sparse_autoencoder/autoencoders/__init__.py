@@ -1,2 +1,4 @@
-"""Published autoencoders: downloaded, read without running code, and computed sparsely. They know no tokens and no
-language models."""
+"""Published autoencoders: downloaded, loaded without running code from the file, and computed sparsely.
+
+Nothing here knows tokens or language models.
+"""

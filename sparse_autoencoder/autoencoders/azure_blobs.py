@@ -1,9 +1,9 @@
-"""Files in Azure containers, read through blobfile: what the server says of one, and its bytes.
+"""Reads files in Azure containers through blobfile: size, MD5 and content.
 
-blobfile by itself retries for ever, prints to standard output and keeps tokens in the home directory; here it does
-neither. A mirror can stand in for Azure: with SAESCOPE_AZURE_ENDPOINT=http://host:port, what is at
+By default blobfile retries for ever, prints to standard output and saves tokens in the home directory; here it doesn't.
+A mirror can replace Azure: with SAESCOPE_AZURE_ENDPOINT=http://host:port, the file
 `https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH` is read from `http://host:port/ACCOUNT/CONTAINER/PATH`, without
-credentials. This file knows no cache and no checkpoints.
+credentials.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from sparse_autoencoder.utils.time_limit import within
 
 ENDPOINT_VARIABLE = "SAESCOPE_AZURE_ENDPOINT"
 LOOKUP_TIMEOUT_S = 8.0
-"""How long the server may take to describe a file, all retries together."""
+"""How long the server may take to describe a file, including all retries."""
 
 _AZURE_HOST = ".blob.core.windows.net"
-_CHUNK_BYTES = 8 * 2**20  # one request each; it is also what is fetched again after a dropped connection
-_LOOKUP_RETRIES = 5  # within about 2 s, when connections are refused
-_READ_RETRIES = 8  # of one chunk, over about 10 s
+_CHUNK_BYTES = 8 * 2**20  # one request each; after a dropped connection the whole piece is fetched again
+_LOOKUP_RETRIES = 5  # take about 2 s if connections are refused
+_READ_RETRIES = 8  # for one piece; take about 10 s
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
 
@@ -36,19 +36,19 @@ _log = logging.getLogger(__name__)
 
 
 class BlobError(Exception):
-    """Why a blob can't be read, as a fragment of a sentence."""
+    """A blob can't be read; the message is the reason, as a part of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """What the server says of a file: its size in bytes, and its MD5 in hexadecimal if the server knows it."""
+    """A file as the server describes it: size in bytes, and MD5 in hexadecimal if the server knows it."""
 
     size: int
     md5: str | None
 
 
 def split_address(address: str) -> tuple[str, str, str]:
-    """Account, container and path of an `az://` or `https://ACCOUNT.blob.core.windows.net` address.
+    """Split an `az://` or `https://ACCOUNT.blob.core.windows.net` address into account, container and path.
 
     Raises BlobError for any other address.
     """
@@ -67,7 +67,7 @@ def split_address(address: str) -> tuple[str, str, str]:
 
 
 def describe(address: str) -> Blob:
-    """What the server says of a file.
+    """Ask the server for a file's size and MD5.
 
     Raises BlobError within LOOKUP_TIMEOUT_S if there is no such file or the server can't be reached.
     """
@@ -77,9 +77,9 @@ def describe(address: str) -> Blob:
 
 
 def read(address: str, size: int) -> Iterator[bytes]:
-    """The file's bytes in chunks of some megabytes; `size` is what `describe` said.
+    """The file's content in pieces of 8 MiB; `size` is the one from `describe`.
 
-    Raises BlobError if the file changes meanwhile, or if the server fails again and again.
+    Raises BlobError if the file changes meanwhile, or if the server still fails after all retries.
     """
     with (
         _reasons(),
@@ -90,7 +90,7 @@ def read(address: str, size: int) -> Iterator[bytes]:
 
 
 class _MirrorPool(urllib3.PoolManager):
-    """Connections that go to a mirror wherever an Azure storage account is meant."""
+    """A connection pool that sends requests for Azure storage accounts to a mirror."""
 
     def __init__(self, endpoint: str) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _MirrorPool(urllib3.PoolManager):
             account = parts.netloc.removesuffix(_AZURE_HOST)
             url = f"{self._endpoint}/{account}{parts.path}" + (f"?{parts.query}" if parts.query else "")
             headers = dict(options.get("headers") or {})
-            headers.pop("Authorization", None)  # it is meant for Azure
+            headers.pop("Authorization", None)  # credentials for Azure must not reach the mirror
             options["headers"] = headers
         return super().urlopen(method, url, redirect, **options)
 
@@ -138,5 +138,5 @@ def _reasons() -> Iterator[None]:
         raise BlobError(str(error)) from error
     except (bf.Error, urllib3.exceptions.HTTPError) as error:
         raise BlobError(str(error).partition("\n")[0]) from error
-    except (OSError, KeyError, ValueError) as error:  # blobfile trusts that every header is there and well formed
+    except (OSError, KeyError, ValueError) as error:  # blobfile doesn't check that headers exist and are well formed
         raise BlobError(f"the server's answer isn't that of an Azure container ({error})") from error

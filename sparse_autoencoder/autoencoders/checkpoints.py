@@ -1,10 +1,9 @@
-"""Addresses of autoencoders -> verified local files -> Autoencoder.
+"""Autoencoder checkpoints: address -> verified local file -> Autoencoder.
 
-A remote checkpoint is downloaded once, to `cache_folder()/checkpoints/ACCOUNT/CONTAINER/PATH`, under a lock and by way
-of a `.part` file that is renamed when size and MD5 agree with the server. The JSON beside it records size and SHA-256,
-which every later use checks; a file without that record doesn't count. Loading never runs code from a file.
-
-Importing this file doesn't import torch. How bytes come from a server is in `azure_blobs.py`.
+A remote checkpoint is downloaded once, to `cache_folder()/checkpoints/ACCOUNT/CONTAINER/PATH`. A lock keeps other
+processes out, and the download is a `.part` file, which is renamed when size and MD5 match the server's. A JSON file
+beside it records size and SHA-256, which are checked at each later use; a checkpoint without this record is ignored.
+Loading never runs code from a file. Importing this file doesn't import torch.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ class Checkpoint:
     path: Path
     size: int
     sha256: str
-    state: FileState  # the file's before it was hashed: who has loaded it asks whether it still is that file
+    state: FileState  # before hashing; check it after loading, so that the hash is that of the loaded content
 
 
 @dataclass(frozen=True, slots=True)
 class _CacheRecord:
-    """What the JSON file beside a cached checkpoint says of it."""
+    """The JSON file beside a cached checkpoint."""
 
     address: str
     size: int
@@ -56,7 +55,7 @@ class _CacheRecord:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: $SAESCOPE_CACHE, else saescope in $XDG_CACHE_HOME or ~/.cache."""
+    """The folder for downloads: $SAESCOPE_CACHE, else saescope in $XDG_CACHE_HOME or ~/.cache."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
@@ -64,7 +63,7 @@ def cache_folder() -> Path:
 
 
 def address_of(autoencoder: str, location: str, layer_index: int) -> str:
-    """The address of a published family's checkpoint; an address or the path of a file is returned as it is.
+    """The address of a published family's checkpoint; addresses and paths are returned unchanged.
 
     Raises SaescopeError for an unknown family, or a location or layer that the family doesn't have.
     """
@@ -86,7 +85,7 @@ def address_of(autoencoder: str, location: str, layer_index: int) -> str:
 
 
 def fetch(address: str) -> Checkpoint:
-    """The local file of a checkpoint: a local one as it is, a remote one from the cache, where it is put if need be.
+    """The local file of a checkpoint. A remote one is downloaded into the cache if it isn't there.
 
     Raises SaescopeError if it doesn't exist, can't be downloaded (within 10 s if there is no connection), arrives
     damaged, or if the cache can't be written.
@@ -105,7 +104,7 @@ def fetch(address: str) -> Checkpoint:
 
 
 def load_autoencoder(checkpoint: Checkpoint, n_inputs: int | None = None) -> Autoencoder:
-    """The autoencoder that a checkpoint holds, in float32 on the CPU; `n_inputs` is the width it must read.
+    """Load a checkpoint's autoencoder, in float32 on the CPU; `n_inputs` is the width that it must have.
 
     Raises SaescopeError if the file is truncated, isn't a checkpoint, would run code, lacks a tensor, holds one of
     the wrong shape or values that aren't finite, or is of another width.
@@ -144,7 +143,7 @@ def _record_path(path: Path) -> Path:
 
 
 def _verified(address: str, path: Path) -> Checkpoint | None:
-    """The cached checkpoint, or None if there is none that agrees with its record."""
+    """The cached checkpoint; None if there is none, or it doesn't match its record."""
     try:
         record = _CacheRecord(**json.loads(_record_path(path).read_text(encoding="utf-8")))
         state = FileState.of(path)
@@ -183,7 +182,7 @@ def _download(address: str, path: Path) -> Checkpoint:
 
 
 def _write_part(address: str, part: Path, blob: azure_blobs.Blob) -> str:
-    """Download to `part` and return its SHA-256, once size and MD5 are what the server said."""
+    """Download to `part`, check size and MD5 against the server's, and return the SHA-256."""
     from sparse_autoencoder.autoencoders import azure_blobs
 
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)

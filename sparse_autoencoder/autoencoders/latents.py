@@ -1,7 +1,6 @@
-"""Vectors to sparse latents, by an autoencoder whose weights are laid out for this machine.
+"""Sparse latents of vectors, by an autoencoder whose weights are packed for this machine.
 
-Dense pre-activations exist for some vectors at a time only. The formulas are those of model.py. This file knows nothing
-of texts, windows or language models.
+Dense pre-activations exist only for one tile of vectors at a time. The formulas are those of model.py.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.kernels.device_arrays import ranges, running_total
-from sparse_autoencoder.kernels.screened_top_k import Screened, can_screen
-from sparse_autoencoder.kernels.tiled_product import Wide, row_tiles
+from sparse_autoencoder.kernels.screened_top_k import ScreenedLinear, can_screen
+from sparse_autoencoder.kernels.tiled_product import TiledLinear, row_tiles
 from sparse_autoencoder.model import Autoencoder, TopK, normalised
 
 
 class TooManyActivationsError(Exception):
-    """More activations than may be held at once: take fewer vectors."""
+    """There are more activations than the limit: take fewer vectors at once."""
 
 
 class Limit:
-    """How many entries there may be together, in whatever thread they are found; None: any number."""
+    """Bounds the number of entries that several threads find together; None: no bound."""
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
@@ -32,35 +31,35 @@ class Limit:
         self._lock = threading.Lock()
 
     def add(self, number: int) -> None:
-        """Count further ones; TooManyActivationsError if that makes too many."""
+        """Add to the count; TooManyActivationsError if it is now above the limit."""
         with self._lock:
             self._found += number
             self.check(self._found)
 
     def check(self, total: int) -> None:
-        """TooManyActivationsError if that is too many."""
+        """Raise TooManyActivationsError if a total is above the limit."""
         if self._most is not None and total > self._most:
             raise TooManyActivationsError
 
 
 @dataclass(frozen=True)
 class SparseLatents:
-    """Latents of vectors, flat and by vector. Some may not be positive: they aren't active."""
+    """Sparse latents of vectors, flat and grouped by vector. Entries that are not positive are not active."""
 
-    counts: Tensor  # [vectors], int64: how many entries each vector has
+    counts: Tensor  # [vectors], int64: number of entries of each vector
     latent: Tensor  # [entries], int32
     value: Tensor  # [entries], float32
 
     @classmethod
     def concatenate(cls, parts: Sequence[SparseLatents]) -> SparseLatents:
-        """The parts' vectors one after the other."""
+        """The vectors of all parts, one part after the other."""
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("counts", "latent", "value")))
 
     def active(self, vectors: Tensor, limit: Limit | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """The active latents of the vectors with these numbers: place in `vectors`, latent and value of each.
+        """The active latents of some vectors, given by their numbers: (index into `vectors`, latent, value), flat.
 
-        Values that aren't finite are among them. Raises TooManyActivationsError if the vectors have more entries than
-        the limit allows.
+        Values that aren't finite are included. Raises TooManyActivationsError if the vectors have more entries than the
+        limit.
         """
         lengths = self.counts[vectors]
         if limit is not None:
@@ -73,33 +72,33 @@ class SparseLatents:
 
 
 class LatentEncoder:
-    """The encoder's half of an autoencoder."""
+    """The encoder half of an autoencoder."""
 
     def __init__(self, autoencoder: Autoencoder) -> None:
-        # What is needed of it, so that the rest of its weights can go. Copies, because a checkpoint's tensors are views
-        # of the mapped file, and somebody may write to it while the run goes on.
+        # Only what is needed, so that the other weights can be freed. Copies, because a checkpoint's tensors are views
+        # of the memory-mapped file, and writing to that file must not change a running model.
         self._normalises = autoencoder.normalize
         self._activation = autoencoder.activation
         self._pre_bias = autoencoder.pre_bias.detach().clone()
         weight, bias = autoencoder.encoder.weight.detach().clone().t(), autoencoder.latent_bias.detach().clone()
         screens = isinstance(autoencoder.activation, TopK) and can_screen(weight)
-        self._encoder = Screened(weight, bias) if screens else Wide(weight, bias)
+        self._encoder = ScreenedLinear(weight, bias) if screens else TiledLinear(weight, bias)
 
     def pre_activations(self, vectors: Tensor) -> Tensor:
         """Dense pre-activations [batch, n_latents] of vectors [batch, n_inputs]."""
         return self._encoder.apply(self._inputs(vectors))
 
     def sparse(self, vectors: Tensor, limit: Limit | None = None) -> SparseLatents:
-        """The latents of vectors [batch, n_inputs]: all active ones, and those that a TopK selects beside them.
+        """The latents of vectors [batch, n_inputs]: all active ones; of a TopK autoencoder all k selected ones.
 
-        Raises TooManyActivationsError if that makes more than the limit allows; how many a TopK selects is known
-        beforehand, and not counted.
+        Raises TooManyActivationsError if there are more than the limit. Those of a TopK autoencoder aren't counted,
+        because their number is known beforehand.
         """
         inputs, activation = self._inputs(vectors), self._activation
         if not isinstance(activation, TopK):
             limit = limit or Limit()
             return SparseLatents.concatenate([self._positive(part, limit) for part in row_tiles(inputs)])
-        # how many of what is selected are positive a device needn't say yet
+        # counting the positive ones here would make the host wait for the device
         values, latents = self._encoder.top_k(inputs, activation.k)
         counts = torch.full((len(inputs),), activation.k, device=inputs.device)
         return _flat(counts, latents, activation.postact_fn(values))
@@ -122,5 +121,5 @@ def _flat(counts: Tensor, latents: Tensor, values: Tensor) -> SparseLatents:
 
 
 def _is_active(values: Tensor) -> Tensor:
-    # NaN compares false with everything: keep it, so that it is reported instead of dropped
+    # NaN compares false with everything; this form keeps it, so that it is reported and not dropped
     return ~(values <= 0)

@@ -1,7 +1,7 @@
-"""A checkpoint file -> Autoencoder, without trusting the file.
+"""Loads an autoencoder from a checkpoint file in OpenAI's format, without trusting the file.
 
-Python's pickles can run code; `weights_only` loads tensors and plain values alone. What is loaded is checked for the
-entries, shapes and values that an autoencoder needs. This file doesn't know where checkpoints come from.
+Pickles can run code, so `weights_only` restricts them to tensors and plain values. The entries, their shapes and their
+values are checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
 
 _ZIP_MAGIC = b"PK\x03\x04"
-_LEGACY_MAGIC = b"\x80\x02\x8a\x0a"  # the number with which torch's older format begins, pickled
+_LEGACY_MAGIC = b"\x80\x02\x8a\x0a"  # torch's older format begins with this pickled number
 _PICKLE_MAGIC = b"\x80"
 _TAIL_BYTES = 100
 _STATISTICS = ("stats_last_nonzero", "latents_activation_frequency", "latents_mean_square")
@@ -28,9 +28,9 @@ _PLAIN = ("activation", "activation_state_dict")
 
 
 def load(path: Path, n_inputs: int | None = None) -> Autoencoder:
-    """The autoencoder in a file, in float32 on the CPU; `n_inputs` is the width it must read, if there is one.
+    """Load the autoencoder in float32 on the CPU; `n_inputs` is the width that it must have (None: any).
 
-    Raises SaescopeError if the file isn't a sound checkpoint or the width differs.
+    Raises SaescopeError if the file isn't a valid checkpoint, or if the width differs.
     """
     state = _state_dict(path)
     _check_tensors(path, state)
@@ -65,13 +65,14 @@ def _state_dict(path: Path) -> dict[str, Any]:
     if magic == _ZIP_MAGIC and not whole_zip:
         raise _truncated(path)
     try:
-        # mapped, several processes share one copy in memory; only the zip format can be
+        # memory-mapped, so that processes share one copy; only the zip format allows that
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=whole_zip)
     except MemoryError:
         raise
     except pickle.UnpicklingError as error:
-        # torch names what it refuses to call; if the file ends within that name (which torch then gives without its
-        # last character, expecting a newline there), it was cut; a builtin such as eval comes without its module
+        # The message names the function that torch refuses to call (a builtin such as eval without its module). If the
+        # file ends within that name, it was only cut off. torch then leaves out the last character, where it expects a
+        # newline.
         wants = re.search(r"GLOBAL ((?:[\w.]+\.)?(\w+))\s", str(error))
         if wants and not tail[:-1].endswith(wants[2].encode()):
             raise SaescopeError(
@@ -123,6 +124,6 @@ def _check_tensor(path: Path, name: str, tensor: object, shape: tuple[int, ...])
         raise _unsound(path, f"'{name}' has shape {list(tensor.shape)} where 'encoder.weight' asks for {list(shape)}")
     if not tensor.is_floating_point() or tensor.layout != torch.strided:
         raise _unsound(path, f"'{name}' isn't a dense tensor of floating-point numbers")
-    low, high = torch.aminmax(tensor)  # both are NaN if any value is; no copy is made
+    low, high = torch.aminmax(tensor)  # NaN if any value is NaN; makes no copy
     if not (torch.isfinite(low) and torch.isfinite(high)):
         raise _unsound(path, f"'{name}' holds values that are infinite or not a number")

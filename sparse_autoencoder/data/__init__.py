@@ -1,2 +1,4 @@
-"""Sources of text (CSV, JSON Lines, Parquet, plain text, Kaggle) -> rows, or the reason why one is skipped. It knows no
-tokens."""
+"""Reads text datasets (CSV, JSON Lines, Parquet, plain text, Kaggle): rows, or the reason why a row is skipped.
+
+Nothing here knows tokens, models or runs.
+"""

@@ -1,12 +1,10 @@
 """CSV and TSV -> records, with recovery from broken quoting.
 
-Python's `csv` module (strict) parses; what is added here is that a stray quote can't swallow the rest of a file.
-A quoted field may span lines, so a quote that is never closed looks like one endless record. The rule: a record
-that isn't closed within MAX_ROW_CHARS or by the end of the file, that `csv` refuses, or that spans several lines
-and then has the wrong number of fields, is broken. Its first physical line is skipped and reading goes on at the
-next one. A blank line is no record, as for pandas; neither is one of only spaces, unless there is a single column.
-
-This file doesn't know where the lines come from.
+Python's `csv` module (strict) parses. In addition, a stray quote can't swallow the rest of the file: a quoted field may
+span lines, so a quote that is never closed looks like one endless record. A record is broken if it isn't closed within
+MAX_ROW_CHARS or by the end of the file, if `csv` refuses it, or if it spans several lines and has the wrong number of
+fields. Then its first physical line is skipped, and reading goes on at the next line. A blank line is no record, as in
+pandas. A line of only spaces is no record either, unless there is only one column.
 """
 
 from __future__ import annotations
@@ -17,13 +15,13 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from sparse_autoencoder.data.plain_text import physical_lines
-from sparse_autoencoder.data.skipped_rows import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
+from sparse_autoencoder.data.records import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
 from sparse_autoencoder.data.text_column import choose_text_column
 from sparse_autoencoder.errors import SaescopeError
 
 _UNCLOSED = "a quoted field that is never closed"
 _LEAST_LOOKAHEAD_CHARS = 2**10
-_REASONS = {  # what csv.Error says, by a word of it -> what we say
+_REASONS = {  # part of csv.Error's message -> our reason
     "unexpected end of data": _UNCLOSED,
     "expected after": "text after a closing quote",
     "new-line character": "a carriage return outside quotes",
@@ -31,21 +29,21 @@ _REASONS = {  # what csv.Error says, by a word of it -> what we say
 
 
 class _BrokenRecordError(Exception):
-    """The record that is being assembled can't be one; the message is the reason."""
+    """The record that is being read is broken; the message is the reason."""
 
 
 class _LineTooLongError(Exception):
-    """The next physical line exceeds MAX_ROW_CHARS, at the beginning of a record."""
+    """The first physical line of a record is longer than MAX_ROW_CHARS."""
 
 
 class _Feed:
-    """The physical lines that `csv.reader` pulls, kept until the record that they form is complete."""
+    """Gives physical lines to `csv.reader`, and keeps them until their record is complete."""
 
     def __init__(self, lines: Iterator[str | None]) -> None:
         self._lines = lines
-        self._again: deque[str | None] = deque()  # lines of a broken record, to be read once more
-        self.record: list[str] = []  # the lines of the record being assembled
-        self.lookahead_chars = MAX_ROW_CHARS  # how long they may be together, if there is more than one
+        self._again: deque[str | None] = deque()  # lines of a broken record, to be read again
+        self.record: list[str] = []  # the lines of the record that is being read
+        self.lookahead_chars = MAX_ROW_CHARS  # how many characters they may have together, if there is more than one
 
     def __iter__(self) -> Iterator[str]:
         chars = 0
@@ -70,10 +68,10 @@ class _Feed:
         self.lookahead_chars = MAX_ROW_CHARS
 
     def drop_first_line(self) -> None:
-        """Read the record's lines again, but for the first."""
+        """Skip the record's first line, and read its other lines again."""
         self._again.extendleft(reversed(self.record[1:]))
         self.record.clear()
-        # where one broken record follows another, looking ahead that far for each would take for ever
+        # with many broken records in a row, reading that far ahead for each of them would take for ever
         self.lookahead_chars = max(_LEAST_LOOKAHEAD_CHARS, self.lookahead_chars // 2)
 
     def _unclosed(self) -> _BrokenRecordError:
@@ -81,13 +79,13 @@ class _Feed:
 
 
 class CsvRows:
-    """Records of a CSV or TSV stream, whose header is read and whose text column is chosen when it is made.
+    """Records of a CSV or TSV stream. Creating it reads the header and chooses the text column.
 
     Raises SaescopeError if the header can't be parsed or doesn't have the wanted column.
     """
 
     def __init__(self, stream: TextIO, delimiter: str, wanted: str | None, name: str) -> None:
-        # the module's limit for a field is global, and lower than ours
+        # the csv module's limit is global, and lower than ours
         csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_ROW_CHARS))
         self._delimiter = delimiter
         self._feed = _Feed(physical_lines(stream))
@@ -95,7 +93,7 @@ class CsvRows:
         self.column = choose_text_column(self._header, wanted, name)
 
     def _reader(self) -> Iterator[list[str]]:
-        # a reader that has met an error is of no more use: each recovery begins with a new one
+        # a reader can't be used after an error, so each recovery makes a new one
         return csv.reader(iter(self._feed), delimiter=self._delimiter, strict=True)
 
     def _read_header(self, name: str) -> list[str]:
@@ -130,7 +128,7 @@ class CsvRows:
             records = self._records()
 
     def _records(self) -> Iterator[str | tuple[str]]:
-        """The text of each record, or a tuple of the reason why it has none, up to the first that breaks the reader."""
+        """Each record's text, or a tuple with the reason why it has none; ends with an exception at a broken record."""
         feed, width, index = self._feed, len(self._header), self._header.index(self.column)
         for fields in self._reader():
             if len(fields) == width:

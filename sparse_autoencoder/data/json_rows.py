@@ -8,15 +8,15 @@ from itertools import chain, islice
 from typing import Any, TextIO
 
 from sparse_autoencoder.data.plain_text import physical_lines
-from sparse_autoencoder.data.skipped_rows import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
+from sparse_autoencoder.data.records import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
 from sparse_autoencoder.data.text_column import choose_text_column
 from sparse_autoencoder.errors import SaescopeError
 
-_SAMPLED_LINES = 100  # JSON Lines has no header: columns are the keys of the first lines
+_SAMPLED_LINES = 100  # JSON Lines has no header, so the columns are the keys of the first lines
 
 
 def read_jsonl(stream: TextIO, wanted: str | None, name: str) -> tuple[Iterator[Record], str]:
-    """Records of JSON Lines (one object a line), and the name of the text column.
+    """Records of JSON Lines (one object per line), and the name of the text column.
 
     Raises SaescopeError if none of the first lines has the wanted key, or if no key can be chosen.
     """

@@ -1,11 +1,11 @@
-"""`owner/name[/versions/N][/file]` on Kaggle -> one local file, through kagglehub and its cache.
+"""Kaggle datasets, `owner/name[/versions/N][/file]`: download one file through kagglehub and its cache.
 
-Only the file that is read is fetched. A pinned version that is in the cache needs no network. An unpinned one is looked
-up at Kaggle first; when that fails, the newest version in the cache is used and a notice says so. The cache is
-kagglehub's own (its 1.0 layout): `datasets/owner/name/versions/N/` holds files, and a version is complete if
-`datasets/owner/name/N.complete` exists, a single file if `datasets/owner/name/.complete/N/FILE.complete` does.
+Only the file that is read is downloaded. A pinned version in the cache needs no network. Without a version, Kaggle is
+asked for the newest one; if that fails, the newest version in the cache is used, and a notice says so. The cache is
+kagglehub's own (its 1.0 layout): `datasets/owner/name/versions/N/` holds files. A version is complete if
+`datasets/owner/name/N.complete` exists, a single file if `datasets/owner/name/.complete/N/FILE.complete` exists.
 
-This file knows nothing of formats: its caller says which file names are readable.
+The caller says which file names are readable.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Readable = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class KaggleFile:
-    """A file of a dataset, in the cache. `notice` says why its version may not be the newest, or is None."""
+    """A dataset's file in the cache. `notice` says why its version may not be the newest; None if it is."""
 
     dataset: str
     version: int
@@ -83,7 +83,7 @@ def _parse(handle: str) -> _Handle:
 
 
 def _from_cache(wanted: _Handle, readable: Readable, why: str) -> KaggleFile:
-    """The newest complete version in the cache, where any version will do; else the error that ends the search."""
+    """The newest complete version in the cache, if no version was asked for; else raises SaescopeError."""
     for version in _cached_versions(wanted) if wanted.version is None else []:
         path = _cached_file(wanted, version, readable)
         if path is not None:
@@ -108,7 +108,7 @@ def _dataset_folder(wanted: _Handle) -> Path:
 
 
 def _cached_versions(wanted: _Handle) -> list[int]:
-    """Versions of which the cache holds something, newest first."""
+    """Versions of which the cache holds at least a part, newest first."""
     folder = _dataset_folder(wanted) / "versions"
     if not folder.is_dir():
         return []
@@ -127,7 +127,7 @@ def _cached_file(wanted: _Handle, version: int, readable: Readable) -> Path | No
     if wanted.file is not None:
         return files / wanted.file if complete(wanted.file) else None
     if not all_complete:
-        return None  # other files of the dataset may be readable as well: only a full list can tell
+        return None  # the dataset may have other readable files; only a complete list can tell
     names = [path.relative_to(files).as_posix() for path in sorted(files.rglob("*")) if path.is_file()]
     return files / _only_readable(wanted, names, readable)
 
@@ -174,7 +174,7 @@ def _download(wanted: _Handle, version: int, readable: Readable) -> Path:
     import kagglehub
 
     if "KAGGLEHUB_VERBOSITY" not in os.environ:
-        logging.getLogger("kagglehub").setLevel(logging.WARNING)  # it would report to standard output
+        logging.getLogger("kagglehub").setLevel(logging.WARNING)  # by default it logs to standard output
     file = wanted.file
     try:
         if file is None:
@@ -188,7 +188,7 @@ def _download(wanted: _Handle, version: int, readable: Readable) -> Path:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What kagglehub raises when Kaggle can't be reached, refuses, or answers nonsense; it has no base class."""
+    """What kagglehub raises when Kaggle can't be reached, refuses, or answers nonsense; these have no common base."""
     from kagglehub import exceptions
 
     return (

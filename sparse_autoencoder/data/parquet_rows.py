@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
-from sparse_autoencoder.data.skipped_rows import Record, SkippedRow, record_of
+from sparse_autoencoder.data.records import Record, SkippedRow, record_of
 from sparse_autoencoder.data.text_column import choose_text_column
 from sparse_autoencoder.errors import SaescopeError
 
-_BATCH_ROWS = 256  # of Parquet, decoded at once
-_READ_BUFFER_BYTES = 2**20  # of Parquet's column chunks, which may be gigabytes
+_BATCH_ROWS = 256  # rows that are decoded at once
+_READ_BUFFER_BYTES = 2**20  # for reading a column chunk, which may have gigabytes
 
 
 class ParquetRows:
-    """Records of a Parquet file, whose text column is chosen when it is opened.
+    """Records of a Parquet file. Creating it opens the file and chooses the text column.
 
     Raises SaescopeError if the file isn't Parquet, or if its column doesn't exist or doesn't hold text.
     """
 
     def __init__(self, file: IO[bytes], wanted: str | None, name: str) -> None:
-        import pyarrow as pa  # takes a moment to load, and the other formats don't need it
+        import pyarrow as pa  # slow to import, and other formats don't need it
         import pyarrow.parquet as pq
 
         try:
-            # without a buffer size a whole column chunk is loaded, and a file may consist of one
+            # without a buffer size a whole column chunk is loaded, which may be the whole file
             self._file = pq.ParquetFile(file, buffer_size=_READ_BUFFER_BYTES, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise SaescopeError(f"{name} isn't a readable Parquet file, or it is truncated: {error}") from error
@@ -39,7 +39,7 @@ class ParquetRows:
         self._rows_read = 0
 
     def fraction_read(self) -> float:
-        """How much of the file has been read, by rows."""
+        """The share of the file's rows that were read, 0 to 1."""
         total: int = self._file.metadata.num_rows
         return self._rows_read / total if total else 1.0
 
@@ -57,7 +57,7 @@ class ParquetRows:
 
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
-        # as bytes, because Arrow doesn't check that its strings are UTF-8 and one bad value would stop the batch
+        # as bytes: Arrow doesn't check that strings are UTF-8, and one bad value would fail the whole batch
         for encoded in column.cast(pa.large_binary()).to_pylist():
             row_id = self._rows_read
             self._rows_read += 1

@@ -1,10 +1,8 @@
-"""Text sources -> records: where a dataset is, how it is opened, and how far it has been read.
+"""Opens a text dataset and streams its records.
 
 A source is written `[FORMAT:]WHERE`. WHERE is a path, `-` for standard input, or
 `kaggle:owner/name[/versions/N][/file]`. FORMAT (csv, tsv, jsonl, txt, parquet) is taken from the file's extension if
-it isn't given; a `.gz` after it, or content that begins as gzip does, is decompressed while reading.
-
-Everything is streamed. This file knows no tokens, models or runs; formats are in `row_formats.py` and `csv_rows.py`.
+it isn't given. Gzip (by the extension `.gz`, or by the content's first bytes) is decompressed while reading.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from sparse_autoencoder.data.csv_rows import CsvRows
 from sparse_autoencoder.data.json_rows import read_jsonl
 from sparse_autoencoder.data.parquet_rows import ParquetRows
 from sparse_autoencoder.data.plain_text import read_text
-from sparse_autoencoder.data.skipped_rows import MAX_ROW_CHARS, Record, Row, SkippedRow, record_of
+from sparse_autoencoder.data.records import MAX_ROW_CHARS, Record, Row, SkippedRow, record_of
 from sparse_autoencoder.errors import SaescopeError
 
 __all__ = [
@@ -59,18 +57,18 @@ Description = dict[str, str | int | None]
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """An opened input before its format is read. `size` is in bytes, None if it isn't a regular file."""
+    """An opened input whose format is not read yet; `size` is in bytes, None if it isn't a regular file."""
 
-    name: str  # for the user's eyes
+    name: str  # for messages
     file: IO[bytes]
     size: int | None
 
 
 class Source:
-    """A dataset being read: a context manager that is iterated over once, like an open file.
+    """An opened dataset: a context manager, and an iterator over its records that can be used once, like an open file.
 
-    Iterating yields a record for each record of the file, in its order; `row_id` counts them from 0.
-    Raises SaescopeError while iterating if the input turns out to be damaged, or has no record at all.
+    Records come in the order of the file; `row_id` counts them from 0. Iterating raises SaescopeError if the input is
+    damaged or has no record at all.
     """
 
     def __init__(
@@ -99,25 +97,25 @@ class Source:
         self._resources.close()
 
     def describe(self) -> Description:
-        """What a run records about its source: as it was given, the file's name, size in bytes, format, text column.
+        """What metadata.json records about the source: as given, the file's name, size in bytes, format, text column.
 
-        `kaggle_version` and `notice` are there for Kaggle; the notice depends on the connection, not on the data.
+        Kaggle sources also have `kaggle_version` and `notice`; the notice depends on the connection, not on the data.
         """
         return dict(self._description)
 
     @property
     def notice(self) -> str | None:
-        """What the user should be told about this source, such as that a cached version is used; or None."""
+        """A message for the user about this source, such as that a cached version is used; or None."""
         notice = self._description.get("notice")
         return None if notice is None else str(notice)
 
     @property
     def is_stream(self) -> bool:
-        """Whether reading may have to wait until somebody writes, as from a pipe."""
+        """Whether reading may have to wait for a writer, as with a pipe."""
         return self._description.get("bytes") is None
 
     def fraction_read(self) -> float | None:
-        """How much has been read, 0 to 1, of the file as it is stored (compressed); None if that isn't known."""
+        """The share that was read, 0 to 1, of the file as stored (compressed); None if unknown."""
         return self._fraction_read()
 
 
@@ -129,7 +127,7 @@ def open_source(source: str, text_column: str | None = None) -> Source:
     forced_format, where = _split_format(source)
     facts: Description = {"source": source}
     if where.startswith(_KAGGLE):
-        from sparse_autoencoder.data import kaggle  # only where it is needed: it brings an HTTP client
+        from sparse_autoencoder.data import kaggle  # imported here because it imports an HTTP client
 
         found = kaggle.locate(where.removeprefix(_KAGGLE), readable=lambda name: _format_of(name) is not None)
         facts |= {"kaggle_dataset": found.dataset, "kaggle_version": found.version, "notice": found.notice}
@@ -147,7 +145,7 @@ def open_source(source: str, text_column: str | None = None) -> Source:
 
 
 def prompt_file(path: str | Path) -> Source:
-    """A whole text file as one prompt, row 0.
+    """A text file as a source of a single row, row 0.
 
     Raises SaescopeError if it can't be read or holds no usable text.
     """
@@ -163,7 +161,7 @@ def prompt_file(path: str | Path) -> Source:
 
 
 def single_row(source: Source, row_id: int) -> Source:
-    """Only the row `row_id` of a source; closing it closes the source.
+    """A source of only the row `row_id` of another source; closing it closes that one.
 
     Raises SaescopeError at once if `row_id` is negative, and while iterating if the source has fewer rows.
     """
@@ -220,7 +218,7 @@ def _open_file(path: Path, resources: ExitStack) -> _Place:
 
 
 def _read(place: _Place, row_format: str, text_column: str | None, facts: Description, resources: ExitStack) -> Source:
-    """A source over an opened input; it takes over `resources`."""
+    """The source of an opened input. It becomes the owner of `resources`."""
     fraction_read: Callable[[], float | None]
     with _readable(place.name):
         start = place.file.peek(2)[:2] if isinstance(place.file, io.BufferedReader) else b""
@@ -247,7 +245,7 @@ def _text_stream(place: _Place, start: bytes, resources: ExitStack) -> io.TextIO
     if start == _GZIP_MAGIC or place.name.lower().endswith(".gz"):
         content = gzip.GzipFile(fileobj=place.file, mode="rb")
         resources.callback(content.close)
-    # only "\n" ends a line, so that a line that is cut at the length limit can't be cut within its "\r\n"
+    # only "\n" ends a line: a line that is cut at the length limit must not be cut within its "\r\n"
     return io.TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="\n")
 
 
@@ -274,7 +272,7 @@ def _fraction_of_bytes(place: _Place) -> Callable[[], float | None]:
 
 
 def _checked(records: Iterator[Record], name: str) -> Iterator[Record]:
-    """The records; a damaged input becomes a SaescopeError that says how far it could be read."""
+    """The records; damaged input raises a SaescopeError that says after how many rows."""
     count = 0
     with _readable(name, lambda: f" after {count:,} rows"):
         for record in records:

@@ -1,4 +1,4 @@
-"""Which column of a dataset holds the text."""
+"""Chooses the column of a dataset that holds the text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PREFERRED_COLUMNS = ("title", "text")
 def choose_text_column(columns: Sequence[str], wanted: str | None, name: str) -> str:
     """The column that holds the text: the wanted one, else `title`, else `text`, else the only one there is.
 
-    Raises SaescopeError, which lists the columns, if it doesn't exist, isn't clear, or occurs more than once.
+    Raises SaescopeError, which lists the columns, if it doesn't exist, occurs twice, or can't be chosen.
     """
     existing = ", ".join(f"'{column}'" for column in columns)
     chosen = wanted

@@ -1,1 +1,4 @@
-"""Computing on tensors: products in tiles, top-k, attention, copies to a device, precision. It knows no models."""
+"""Tensor operations: matrix products in tiles, top-k, attention, precision, copies to a device.
+
+They know neither models nor files, nor what the numbers mean.
+"""

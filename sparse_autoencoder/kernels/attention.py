@@ -1,7 +1,6 @@
 """Causal attention of many short windows.
 
-Formula: softmax(scale * query key^T + mask) value, as in Vaswani et al. 2017, "Attention Is All You Need". This file
-knows no model.
+Formula: softmax(scale * query key^T + mask) value, as in Vaswani et al. 2017, "Attention Is All You Need".
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_SHORT = 128  # positions for which all weights of a batch at once fit in the cache
+_SHORT = 128  # up to so many positions the attention weights of a whole batch fit in the cache
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """What each position takes from those before it and its own: [window, head, pos, head width], like `query`.
+    """Causal attention; query, key, value and the result are [window, head, pos, head width].
 
-    `key` and `value` may begin with positions that have no query, and that all queries see.
+    `key` and `value` may have more positions than `query`. The first of them then have no query, and every query
+    attends to them.
     """
     positions, seen = query.shape[2], key.shape[2]
     if query.device.type == "cpu" and query.dtype == torch.bfloat16 and seen <= _SHORT:
@@ -28,7 +28,7 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
 
 
 def _by_products(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """The same as two batched products, which oneDNN does in less than half the time; scores are rounded between."""
+    """The same as two batched products, which take oneDNN less than half the time; scores are rounded in between."""
     windows, heads, positions, width = query.shape
     seen = key.shape[2]
     mask = torch.full((positions, seen), -torch.inf, dtype=query.dtype, device=query.device).triu(seen - positions + 1)

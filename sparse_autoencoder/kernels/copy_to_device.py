@@ -1,4 +1,4 @@
-"""Copies from the host to a device that don't make the host wait for what the device is computing."""
+"""Copies from the host to a device that don't wait for what the device is computing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on the device; on its way there, if that is a GPU: whatever is queued there next finds it arrived."""
+def copy_to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy to the device without blocking. Later work on the same stream sees the data."""
     if device.type == "cuda" and tensor.device.type == "cpu":
-        # only from memory that can't be swapped out does a GPU copy by itself
+        # only a copy from pinned (page-locked) memory can be asynchronous
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)

@@ -1,8 +1,7 @@
-"""Computing several things at once on a CPU's cores: a thread for each, with its share of the cores.
+"""A parallel map on the CPU: a few threads, each with an equal share of PyTorch's cores.
 
-Multiplying alone is fastest with all cores on one product. But what is done between products (layer norms, attention,
-the search for the largest, Python itself) keeps one core busy at a time, and the others then have another thread's
-products. This file knows nothing of what is computed.
+A matrix product alone is fastest with all cores. But the work between products (layer norms, attention, top-k, Python
+itself) uses one core at a time. With several threads, the other cores compute another thread's products meanwhile.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ _MOST_AT_ONCE = 4  # more would share the cache; two were measured (docs/lab-not
 
 
 def at_once(cores: int) -> int:
-    """How many things to compute at once, so that all have equally many cores.
+    """How many items to compute at once, so that each thread has the same number of cores.
 
-    Equally many, because rounding may differ with the number of cores, and a result must not depend on which thread
-    was free.
+    The number must be the same, because rounding may depend on it, and a result must not depend on which thread was
+    free.
     """
     return max(number for number in range(1, _MOST_AT_ONCE + 1) if cores % number == 0)
 
 
-def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """What a function makes of each item, in their order; some at once, with PyTorch's threads shared out.
+def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """The function's result for each item, in order; a few items are computed at once, with a share of the cores each.
 
-    After an error, or Ctrl-C, what hasn't begun is left out; of several errors it is the first item's.
+    After an exception (or Ctrl-C) no further item begins. If several items fail, the first item's exception is raised.
     """
     cores = torch.get_num_threads()
     threads = at_once(cores)
@@ -41,7 +40,7 @@ def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> l
 
     def unless_stopped(item: Item) -> Result:
         if stopped.is_set():
-            raise CancelledError  # which nobody sees: items begin in order, so those left out come after the error
+            raise CancelledError  # never seen by the caller: items begin in order, so this one is after the failed one
         try:
             return function(item)
         except BaseException:
@@ -54,4 +53,4 @@ def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> l
         ) as pool:
             return list(pool.map(unless_stopped, items))
     finally:
-        torch.set_num_threads(cores)  # part of it is a setting for all threads
+        torch.set_num_threads(cores)  # part of this setting is shared by all threads

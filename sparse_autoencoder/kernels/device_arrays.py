@@ -1,8 +1,7 @@
-"""Operations on flat tensors that summaries are made of on a device: sorting, groups, hashing, copying to the host.
+"""Operations on flat tensors, from which summaries are built on a device: sorting, groups, hashing, copies to the host.
 
-What arrays.py does in numpy, in operators that torch has on every device with float64 and that give the same bits on
-all of them. 64-bit hashes are int64 here, for want of operators on uint64: the same bits, seen as two's complement.
-Nothing here knows what the numbers mean.
+They do what utils/arrays.py does in numpy, with operators that torch has on every device with float64, and that give
+the same bits on all of them. PyTorch has few operators on uint64, so 64-bit hashes are int64 here, with the same bits.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparse_autoencoder.kernels.copy_to_device import sent
+from sparse_autoencoder.kernels.copy_to_device import copy_to_device
 from sparse_autoencoder.utils.arrays import GOLDEN
 
 _LOWEST = -(1 << 63)
@@ -29,7 +28,7 @@ SIGNED_GOLDEN = _signed(int(GOLDEN))
 
 
 def mix(x: Tensor) -> Tensor:
-    """Hash 64-bit integers one by one, as arrays.mix does."""
+    """Hash each 64-bit integer, as arrays.mix does."""
     x = x + SIGNED_GOLDEN
     x = (x ^ _shifted(x, 30)) * _signed(0xBF58476D1CE4E5B9)
     x = (x ^ _shifted(x, 27)) * _signed(0x94D049BB133111EB)
@@ -37,24 +36,24 @@ def mix(x: Tensor) -> Tensor:
 
 
 def _shifted(x: Tensor, bits: int) -> Tensor:
-    # >> repeats the sign; masking leaves the zeros that it moves in for unsigned numbers
+    # >> on int64 shifts in copies of the sign bit; the mask makes them zeros, as for unsigned numbers
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def unsigned_order(x: Tensor) -> Tensor:
-    """Numbers that sort as int64 like the same bits sort as unsigned ones."""
+    """Map int64 bits so that sorting them as int64 gives the order of the bits as unsigned numbers."""
     return x ^ _LOWEST
 
 
 def to_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """A copy of an array on the device; unsigned 64-bit numbers as int64."""
+    """A copy of an array on the device; uint64 becomes int64 with the same bits."""
     signed = array.view(np.int64) if array.dtype == np.uint64 else array
-    return sent(torch.tensor(signed, device="cpu"), device)
+    return copy_to_device(torch.tensor(signed, device="cpu"), device)
 
 
 def to_host(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
     """Copies of tensors as numpy arrays, in one transfer."""
-    # the widest numbers first, so that each array begins at a multiple of its numbers' size
+    # the widest types first, so that each array is aligned to its type's size
     names = sorted(tensors, key=lambda name: -tensors[name].element_size())
     data = torch.cat([tensors[name].contiguous().view(torch.uint8) for name in names]).cpu().numpy()
     arrays, begin = {}, 0
@@ -72,7 +71,7 @@ def sorted_order(major: Tensor, minor: Tensor) -> Tensor:
 
 
 def changes(*sorted_keys: Tensor) -> Tensor:
-    """Mask of the entries where a group begins: each run of entries that are equal in all keys."""
+    """Mask of the entries where a group begins; a group is a sequence of entries that are equal in all keys."""
     mask = torch.ones(len(sorted_keys[0]), dtype=torch.bool, device=sorted_keys[0].device)
     if len(mask):
         mask[1:] = False
@@ -82,19 +81,19 @@ def changes(*sorted_keys: Tensor) -> Tensor:
 
 
 def bounds(group: Tensor, n_groups: int) -> Tensor:
-    """Where each of the groups 0, 1, … begins in an ascending `group`, and where the last ends [groups + 1]."""
+    """Offsets of the groups 0, 1, … in an ascending `group`, and the end of the last one: [groups + 1]."""
     return torch.searchsorted(group, torch.arange(n_groups + 1, device=group.device, dtype=group.dtype))
 
 
 def running_total(numbers: Tensor) -> Tensor:
-    """What comes before each of the integers (or marks), and after the last, added up [numbers + 1]."""
+    """Exclusive prefix sums of integers (or of a mask), with the total at the end: [numbers + 1]."""
     total = torch.zeros(len(numbers) + 1, dtype=torch.int64, device=numbers.device)
     torch.cumsum(numbers, 0, dtype=torch.int64, out=total[1:])
     return total
 
 
 def first_of_each(item: Tensor) -> Tensor:
-    """Mask of the entries whose item comes for the first time; items are in [0, len(item))."""
+    """Mask of each item's first entry; items are in [0, len(item))."""
     place = torch.arange(len(item), device=item.device)
     first = torch.full_like(place, len(item)).scatter_reduce_(0, item, place, "amin")
     return first[item] == place
@@ -108,7 +107,7 @@ def first_marked(mask: Tensor, group: Tensor, starts: Tensor, per_group: int) ->
 
 
 def ranges(starts: Tensor, lengths: Tensor) -> Tensor:
-    """The numbers start, start + 1, … of each of several ranges, one range after the other."""
+    """Concatenate ranges: for each start the numbers start, start + 1, …, as many as its length says."""
     before = running_total(lengths)
     total = int(before[-1])
     shifts = torch.repeat_interleave(starts - before[:-1], lengths, output_size=total)

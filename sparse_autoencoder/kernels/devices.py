@@ -1,4 +1,4 @@
-"""What a device must be able to do, and how much of it summaries may take. This file knows no models."""
+"""Checks of a device: whether it has the operations that summaries need, and enough memory for the models."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sparse_autoencoder.errors import SaescopeError
 
 
 def check_device(device: str) -> None:
-    """SaescopeError unless there is such a device here and it has what summaries are made of.
+    """Raise SaescopeError unless this machine has the device, and the device has what summaries need.
 
-    That is integers and floating point of 64 bits, sorting, and a way back to the host.
+    That is: 64-bit integers, float64, sorting, and copies to the host.
     """
     try:
         numbers = torch.zeros(2, device=device)
-    except Exception as error:  # by the kind of device it is almost any
+    except Exception as error:  # backends raise many different types
         raise SaescopeError(
             f"the device '{device}' can't be used on this machine ({_reason(error)}): choose cpu"
         ) from error
@@ -33,7 +33,7 @@ def check_device(device: str) -> None:
 
 @contextmanager
 def models_fit(device: str | torch.device) -> Iterator[None]:
-    """Where models are put on a device: SaescopeError if its memory is too small for them."""
+    """Put models on the device in this block; running out of its memory becomes a SaescopeError."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -44,5 +44,5 @@ def models_fit(device: str | torch.device) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The first sentence: some go on to list everything that there is."""
+    """The first sentence: some messages go on with long lists."""
     return str(error).split("\n", 1)[0].split(". ", 1)[0].rstrip(".")

@@ -1,8 +1,8 @@
-"""Multiplication with weights that don't change, and what follows it at once: x @ weight + bias, an activation, a sum.
+"""A linear layer with fixed weights, fused with what follows it: x @ weight + bias, then an activation or a sum.
 
-On a CPU the weights are reordered once for oneDNN's kernels, which otherwise happens in every call and takes up to a
-fifth of its time; and an activation is applied to what is still in the cache. Elsewhere, and in float64, this is
-torch.addmm. This file knows no model.
+On a CPU the weights are packed once in the order that oneDNN's kernels want. Otherwise each call would reorder them,
+which takes up to a fifth of its time. The activation is applied while the result is in the cache. On other devices, and
+in float64, this is torch.addmm.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 _PACKED_DTYPES = (torch.float32, torch.bfloat16)
-# Activations that oneDNN applies itself: its name, and the variant.
+# Activations that oneDNN can fuse: its name and variant of each.
 _FUSED = {"gelu": ("gelu", "none"), "tanh_gelu": ("gelu", "tanh"), "relu": ("relu", "")}
-_ROWS = 4096  # rows at a time that the order of the weights is chosen for; any number works
+_ROWS = 4096  # the batch size for which the weights are packed; any batch size works
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Whether oneDNN can take this weight: on a CPU, in a precision that it has instructions for."""
+    """Whether oneDNN can pack this weight: it is on a CPU, which has instructions for its precision."""
     if weight.device.type != "cpu" or weight.dtype not in _PACKED_DTYPES or not torch._C._has_mkldnn:
         return False
-    # operators that torch's own compiler calls, so not part of its documented interface
+    # these operators are for torch's own compiler, so they are not documented
     if not hasattr(torch.ops.mkldnn, "_linear_pointwise") or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
         return False
     return weight.dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -40,8 +40,8 @@ class Linear:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.t().contiguous(), _ROWS)
 
     def apply(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
-        """Map [rows, n_in] to [rows, n_out], and add `onto`, [rows, n_out], if it is given."""
-        if len(x) == 0:  # which oneDNN doesn't take
+        """x @ weight + bias, plus `onto` if given: [rows, n_out] from [rows, n_in]; `onto` is [rows, n_out]."""
+        if len(x) == 0:  # oneDNN refuses empty batches
             return x.new_empty(0, self.n_out)
         if self._is_packed:
             if onto is None:
@@ -50,11 +50,11 @@ class Linear:
         if onto is None:
             return torch.addmm(self._bias, x, self._weight)
         total = onto + self._bias
-        # the multiplication adds to what is there already, which spares two passes over memory
+        # the product is added in place, which saves two passes over memory
         return torch.addmm(total, x, self._weight, out=total)
 
     def activated(self, x: Tensor, activation: str, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """The activation of what x is mapped to; by `function`, unless oneDNN has an activation of that name."""
+        """activation(x @ weight + bias); fused if oneDNN knows the activation's name, else computed by `function`."""
         if self._is_packed and len(x) > 0 and activation in _FUSED:
             return self._pointwise(x, *_FUSED[activation])
         return function(self.apply(x))

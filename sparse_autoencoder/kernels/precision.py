@@ -1,7 +1,7 @@
-"""What a precision means to PyTorch: the type of weights and activations, and how float32 is multiplied meanwhile.
+"""What a run's precision means in PyTorch: the dtype of weights and activations, and how float32 is multiplied.
 
-tf32 is float32 but for the multiplications, whose operands the device rounds to TensorFloat-32's 10 bits of mantissa
-while it adds up in float32. This file knows no models.
+tf32 is float32, except in matrix products: there the device rounds the operands to TensorFloat-32 (10 bits of mantissa)
+and accumulates in float32.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 def check_precision(precision: str, device: str) -> None:
-    """SaescopeError if the device hasn't got this precision; whether there is such a device isn't looked at."""
+    """Raise SaescopeError if the device lacks this precision. Whether the device exists is not checked."""
     if precision == "tf32" and not _has_tf32(device):
         raise SaescopeError(
-            f"--precision tf32 needs a GPU with TensorFloat-32, which the device '{device}' hasn't got: "
+            f"--precision tf32 needs a GPU with TensorFloat-32, which the device '{device}' lacks: "
             "take float32, or bfloat16, which is faster"
         )
 
@@ -32,7 +32,7 @@ def check_precision(precision: str, device: str) -> None:
 def _has_tf32(device: str) -> bool:
     if device.partition(":")[0] != "cuda":
         return False
-    if not torch.cuda.is_available():  # loading a model says so
+    if not torch.cuda.is_available():  # then loading a model reports it
         return True
     with torch.cuda.device(device):
         return torch.cuda.is_tf32_supported()
@@ -40,26 +40,26 @@ def _has_tf32(device: str) -> bool:
 
 @contextmanager
 def multiplying(*, tf32: bool) -> Iterator[None]:
-    """Multiply float32 in TF32, or exactly, whatever is set in this process; that is set again afterwards.
+    """In this block, multiply float32 in TF32 or in full float32; the process's settings are restored afterwards.
 
-    Products of bfloat16 are added up in float32 throughout, and attention isn't left to cuDNN.
-    PyTorch has one such setting for all threads of a process. Left alone it may round float32 unasked: where a CPU has
-    instructions for it, also to bfloat16; and GPUs may add up partial sums of bfloat16 in bfloat16. On some GPUs its
-    first choice for attention is cuDNN, which prepares itself anew for every shape of batch, and here nearly every
-    batch has another: that was seen to take tenths of a second each (docs/decisions.md).
+    Products of bfloat16 accumulate in float32, and attention doesn't use cuDNN. These PyTorch settings are shared by
+    all threads of the process. With PyTorch's defaults, float32 products may be rounded, on some CPUs even to bfloat16,
+    and GPUs may accumulate bfloat16 products in bfloat16. On some GPUs cuDNN is the first choice for attention, but it
+    prepares a plan for each new batch shape, which was seen to take tenths of a second, and here nearly every batch has
+    a new shape (docs/decisions.md).
     """
     switches = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
     before = [switch.fp32_precision for switch in switches]
     try:
         name = torch.get_float32_matmul_precision()
-    except RuntimeError:  # there is no name for switches that were set one by one
+    except RuntimeError:  # the switches were set one by one, and have no common name
         name = "highest"
     on_gpus = torch.backends.cuda.matmul
     reduced = on_gpus.allow_bf16_reduced_precision_reduction
     on_gpus.allow_bf16_reduced_precision_reduction = False
     cudnn_attends = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     torch.backends.cuda.enable_cudnn_sdp(False)
-    # by name, because PyTorch's compiler asks for it
+    # by the common name, because PyTorch's compiler reads that
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     try:
         yield

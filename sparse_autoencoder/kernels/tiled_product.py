@@ -1,6 +1,6 @@
-"""A multiplication so wide that its result exists a tile at a time: some rows by some columns.
+"""Matrix product and top-k computed in tiles (some rows by some columns), so that the full result never exists.
 
-A tile is small enough to be selected from while it is in the cache. This file knows nothing of what is multiplied.
+A tile is small enough to stay in the cache while its largest results are selected.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from torch import Tensor
 from sparse_autoencoder.kernels.linear import Linear
 from sparse_autoencoder.kernels.top_k import top_k
 
-# A tile, by device. On a CPU, more than 32 MiB would be given back to the system and asked for again every time.
+# Size of a tile, by device. On a CPU, the allocator would return more than 32 MiB to the system after each tile.
 TILE_ROWS = {"cpu": 128}
 _TILE_ROWS_ELSEWHERE = 4096
 TILE_COLUMNS = 32_768
 
 
-class Wide:
-    """x @ weight + bias with weight [n_in, n_out] and bias [n_out]."""
+class TiledLinear:
+    """x @ weight + bias in tiles, with weight [n_in, n_out] and bias [n_out]."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         self.n_out = weight.shape[1]
@@ -26,16 +26,16 @@ class Wide:
         self._tiles = [Linear(weight[:, i : i + TILE_COLUMNS], bias[i : i + TILE_COLUMNS]) for i in self._begins]
 
     def apply(self, x: Tensor) -> Tensor:
-        """All of it, [rows, n_out] from [rows, n_in]."""
+        """The full result: [rows, n_out] from [rows, n_in]."""
         return torch.cat([tile.apply(x) for tile in self._tiles], dim=1)
 
     def top_k(self, x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Each row's k largest results and their columns, both [rows, k], largest first; from [rows, n_in]."""
-        found = [self.top_k_at_once(part, k) for part in row_tiles(x)]
+        """Each row's k largest results and their columns, both [rows, k], largest first; x is [rows, n_in]."""
+        found = [self.top_k_of_tile(part, k) for part in row_tiles(x)]
         return torch.cat([values for values, _ in found]), torch.cat([columns for _, columns in found])
 
-    def top_k_at_once(self, x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """The same for the rows of one tile."""
+    def top_k_of_tile(self, x: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """`top_k` for the rows of one tile."""
         found = [top_k(tile.apply(x), min(k, tile.n_out)) for tile in self._tiles]
         if len(found) == 1:
             return found[0]
@@ -46,5 +46,5 @@ class Wide:
 
 
 def row_tiles(x: Tensor) -> tuple[Tensor, ...]:
-    """The rows of [rows, n_in] in tiles."""
+    """Split [rows, n_in] into tiles of rows."""
     return torch.split(x, TILE_ROWS.get(x.device.type, _TILE_ROWS_ELSEWHERE))

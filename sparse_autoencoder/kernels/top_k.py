@@ -1,8 +1,7 @@
-"""The k largest of each row, exactly, and several times as fast as by torch.topk for rows of tens of thousands.
+"""Exact top-k of each row, several times as fast as torch.topk for rows of tens of thousands of columns.
 
-A group whose largest number is not among the k largest of such numbers holds none of the k largest of all. So the
-largest of every group is found first, at the speed of memory, and only k groups are looked into. This file knows
-nothing of what the numbers mean.
+Columns are divided into groups, and the maximum of each group is found first, at the speed of memory. Only the k groups
+with the largest maxima can contain any of the k largest numbers, so only these are searched.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_GROUP = 16  # numbers in a group; they lie far apart, so that many groups are compared with one instruction
-_LEAST_GROUPS = 4  # times k: with fewer there is little to leave out
+_GROUP = 16  # columns in a group; they are far apart, so that one instruction compares many groups
+_LEAST_GROUPS = 4  # times k; with fewer groups little is saved
 
 
 def top_k(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest numbers of [rows, columns] and their columns, both [rows, k], largest first.
 
-    NaN counts as the largest, and which of equal numbers are taken is open, both as in torch.topk.
+    NaN counts as the largest. Among equal numbers the choice is arbitrary. Both are as in torch.topk.
     """
     n_rows, n_columns = rows.shape
     n_groups = n_columns // _GROUP

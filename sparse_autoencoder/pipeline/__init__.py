@@ -1,1 +1,1 @@
-"""A run computed: models loaded, one chunk encoded, and the whole run in one process. It knows no services."""
+"""Computes runs: loads models, encodes a chunk, does a whole run in one process. Nothing here knows the services."""

@@ -1,14 +1,14 @@
-"""When a chunk has failed in a run of one process, and when that process isn't to be trusted any more.
+"""Retries of chunks in a one-process run: when a chunk has failed for good, and when the process must end instead.
 
-A chunk is tried three times, with pauses. When all of that failed, the chunk may be to blame or the process:
+A chunk is tried three times, with pauses. If all attempts fail, the cause may be the chunk or the process:
 
-* If the next chunk can be encoded, it was the chunk. The run goes on without its rows.
-* If the next chunk fails too, or after an error of the GPU, it may be the process. The run ends, and a fresh process
-  goes on with it from before the first of these chunks: EndOfProcessError.
-* A chunk that failed so in two processes has failed. The run goes on without its rows.
+* If the next chunk can be encoded, the chunk was the cause. The run goes on without its rows.
+* If the next chunk fails too, or the error was the GPU's, the process may be the cause. The run ends with
+  EndOfProcessError, and a fresh process continues before the first of these chunks.
+* A chunk that failed in this way in two processes has failed. The run goes on without its rows.
 
-A chunk that hung has ended its process (`ChunkAttempts.hung`); after three of these it isn't tried any more. What must
-outlive a process is in attempts.json in the run's folder. This file knows no models.
+A hang ends the process (`ChunkAttempts.hung`); after three hangs a chunk isn't tried any more. The counts survive the
+process in attempts.json in the run's folder.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from sparse_autoencoder.utils.failures import Failure, attempt
 
 ATTEMPTS = 3
 PAUSE_S = 1.0  # between attempts
-PROCESSES = 2  # in which a chunk fails until it has failed
-HANGS = 3  # after which a chunk isn't tried any more
+PROCESSES = 2  # a chunk that failed in this many processes has failed for good
+HANGS = 3  # after this many hangs a chunk isn't tried any more
 ATTEMPTS_FILE = "attempts.json"
 
 Settled = list[tuple[Chunk, ChunkResult]]
 
 
 class EndOfProcessError(SaescopeError):
-    """The run ends here, so that a fresh process goes on with it."""
+    """This process must end, and a fresh process should continue the run."""
 
 
 class FailedBefore(BaseModel):
-    """What happened to a chunk in all processes so far."""
+    """A chunk's failures and hangs in earlier processes and this one."""
 
-    processes: int = 0  # in which it failed
-    hangs: int = 0  # processes that it ended
+    processes: int = 0  # number of processes in which it failed
+    hangs: int = 0  # number of processes that it ended by hanging
 
 
 class _File(BaseModel):
@@ -53,17 +53,17 @@ class _File(BaseModel):
 
 @dataclass(frozen=True)
 class _Failed:
-    """A failed attempt, without the exception: its traceback would keep the memory that the attempt had taken."""
+    """A failed attempt, without the exception, whose traceback would keep the attempt's memory alive."""
 
     reason: str
     breaks_process: bool
 
 
 class ChunkAttempts:
-    """A run's attempts at its chunks; chunks are settled in order, by one thread.
+    """Tries a run's chunks, in order, in one thread.
 
-    `missing` makes the record of a failed chunk, from the chunk and the reason; `anything_encoded` says whether any
-    chunk of the run was encoded before.
+    `missing` makes the result of a failed chunk from the chunk and the reason. `anything_encoded`: whether the run has
+    an encoded chunk already.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class ChunkAttempts:
         self._anything_encoded = anything_encoded
         self._pause = pause
         self._before = self._read()
-        self._doubted: tuple[Chunk, _Failed] | None = None  # failed, and no other chunk was encoded after it
-        self._held: Settled = []  # that chunk, and what was settled after it
-        self._end: EndOfProcessError | None = None  # to be raised when there is another chunk to be encoded
+        self._doubted: tuple[Chunk, _Failed] | None = None  # the last failed chunk, until a later one is encoded
+        self._held: Settled = []  # results that wait until the doubt is settled, from that chunk on
+        self._end: EndOfProcessError | None = None  # raised when another chunk should be encoded
 
     def settle(self, chunk: Chunk, encode: Callable[[], ChunkResult]) -> Settled:
-        """Encode the next chunk; what is to be merged now: it, it and a failed one before it, or nothing yet.
+        """Encode the next chunk; returns what can be merged now: this chunk, also a failed one before it, or nothing.
 
-        Raises EndOfProcessError; and whatever ends a process, such as Ctrl-C, which is no failure.
+        Raises EndOfProcessError, and requests to stop such as KeyboardInterrupt.
         """
         if self._end is not None:
             raise self._end
@@ -98,24 +98,24 @@ class ChunkAttempts:
         outcome = self._try(chunk, encode)
         if isinstance(outcome, _Failed):
             return self._failed(chunk, outcome)
-        if not len(chunk.row_ids):  # which shows nothing
+        if not len(chunk.row_ids):  # encoding no rows proves nothing about the process
             return self._sorted_out(chunk, outcome)
         self._anything_encoded = True
         self._doubted = None
         return self._sorted_out(chunk, outcome)
 
     def rest(self) -> Settled:
-        """What is still to be merged when there are no more chunks."""
+        """Call this after the last chunk: the results that are still to be merged."""
         self._doubted = None
         rest, self._held = self._held, []
         return rest
 
     def hung(self, chunk: int) -> int:
-        """Note that a chunk hangs and ends the process; in how many processes it did so."""
+        """Record that a chunk hangs, which ends the process; returns its number of hangs so far."""
         return self._count(chunk, hangs=1).hangs
 
     def forget(self) -> None:
-        """Remove what outlives a process."""
+        """Remove attempts.json."""
         self._before = _File()
         self._folder.store.delete(self._folder.key(ATTEMPTS_FILE))
 
@@ -163,7 +163,7 @@ class ChunkAttempts:
         )
 
     def _sorted_out(self, chunk: Chunk, result: ChunkResult) -> Settled:
-        """What can be merged with the chunk; nothing, if a chunk before it is in doubt."""
+        """The results that can be merged now; none while a chunk is in doubt."""
         self._held.append((chunk, result))
         if self._doubted is not None:
             return []
@@ -180,5 +180,5 @@ class ChunkAttempts:
     def _read(self) -> _File:
         try:
             return _File.model_validate_json(self._folder.store.get(self._folder.key(ATTEMPTS_FILE)))
-        except (NotFoundError, ValidationError):  # chunks are then tried as if they were new
+        except (NotFoundError, ValidationError):  # chunks are then tried as new ones
             return _File()

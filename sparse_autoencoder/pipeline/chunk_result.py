@@ -1,6 +1,6 @@
-"""What becomes of one chunk: its part of the run, and its prompts file; or, if it can't be encoded, what is missing.
+"""The result of one chunk: its partial and its prompts file, or the record that it failed.
 
-The loop in one process and the encoder service do the same with a chunk, and that is here. This file knows no store.
+The one-process run and the encoder service both use this.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ FEATURES_PER_ROW = 10
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """A chunk's part of the run's state, and the bytes of its prompts file (None if it failed)."""
+    """A chunk's partial, as a RunState of this chunk alone, and its prompts file (None if the chunk failed)."""
 
-    part: RunState
+    partial: RunState
     prompts: bytes | None
 
 
 def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
-    """Encode a chunk; raises what the encoder raises."""
+    """Encode a chunk; raises whatever the encoder raises."""
     encoded = encoder.encode(chunk, FEATURES_PER_ROW)
-    part = RunState(
+    partial = RunState(
         encoded.summary,
         next_chunk=chunk.index + 1,
         num_records=chunk.n_records,
@@ -41,30 +41,30 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         skipped=Counter(row.reason for row in chunk.skipped),
         rows_hash=chunk.rows_hash,
     )
-    return ChunkResult(part, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))
+    return ChunkResult(partial, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))
 
 
 def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
-    """The part of a chunk that could not be encoded: nothing but the record that it is missing, and why."""
+    """The result of a chunk that could not be encoded: the record that its rows are missing, and why."""
     first, last = _rows(chunk)
     failed = FailedChunk(chunk=chunk.index, first_row=first, last_row=last, num_rows=chunk.n_records, error=error)
-    part = RunState(
+    partial = RunState(
         Summary.empty(spec),
         next_chunk=chunk.index + 1,
         num_records=chunk.n_records,
         failed_chunks=[failed],
         rows_hash=chunk.rows_hash,
     )
-    return ChunkResult(part, None)
+    return ChunkResult(partial, None)
 
 
 def chunk_name(chunk: Chunk) -> str:
-    """A chunk for people: its number and its rows."""
+    """A chunk's number and rows, for messages."""
     first, last = _rows(chunk)
     return f"chunk {chunk.index} (rows {first} to {last})"
 
 
 def _rows(chunk: Chunk) -> tuple[int, int]:
-    """The first and the last row."""
+    """The first and the last row id."""
     ids = [*chunk.row_ids.tolist(), *(row.row_id for row in chunk.skipped)]
     return min(ids), max(ids)

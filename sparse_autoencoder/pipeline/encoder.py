@@ -1,10 +1,10 @@
-"""Windows -> sparse activations -> a chunk's summary.
+"""Encodes a chunk: windows -> sparse activations -> the chunk's summary.
 
-Windows of equal length form a batch, so that there is no padding and no mask; windows with the same tokens are computed
-once, and so is what windows of a batch begin with alike. What is in a batch depends on the chunk alone, never on timing
-or on other chunks: rounding differs between batch shapes, and a chunk must give the same summary wherever and whenever
-it is encoded. No dense [tokens, features] array leaves a batch. This file knows nothing of files, queues or how models
-are loaded.
+* Windows of equal length form a batch, so that there is no padding and no mask.
+* Windows with the same tokens are computed once, and so are common prefixes within a batch.
+* The content of a batch depends on the chunk alone, never on timing or on other chunks. Rounding differs between batch
+  shapes, and a chunk must give the same summary wherever and whenever it is encoded.
+* Dense [tokens, features] arrays exist only within a batch.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from torch import Tensor
 
 from sparse_autoencoder.autoencoders.latents import LatentEncoder, Limit, SparseLatents, TooManyActivationsError
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.kernels.copy_to_device import sent
-from sparse_autoencoder.kernels.cpu_threads import side_by_side
+from sparse_autoencoder.kernels.copy_to_device import copy_to_device
+from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.devices import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations
 from sparse_autoencoder.summaries.blocks import BLOCK_TOKENS, Activations, RowFeatures
 from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
-from sparse_autoencoder.summaries.summarise_blocks import NoRoomError, Room, summarise_blocks
+from sparse_autoencoder.summaries.summarise_blocks import MemoryBudget, NoMemoryError, summarise_blocks
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
 from sparse_autoencoder.tokens.chunks import Chunk
@@ -38,22 +38,22 @@ from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
 from sparse_autoencoder.utils.arrays import Ints, ranges
 
-# By device: tokens that go through the subject model at once, measured on CPUs (docs/lab-notes.md), and a block's. A
-# GPU wants much to do at a time, and what it sends to the host for a block hardly grows with it.
+# Tokens in a batch of the subject model (for CPUs measured, see docs/lab-notes.md), and in a block, by device. GPUs
+# need large ones, and what they send to the host for a block hardly grows with its size.
 BATCH_TOKENS = {"cpu": 2048}
 _BATCH_TOKENS_ELSEWHERE = 65_536
 _BLOCK_TOKENS = {"cpu": BLOCK_TOKENS}
 _BLOCK_TOKENS_ELSEWHERE = 1 << 20
-# A block's activations are no more than this, and it has so few tokens that they aren't if each has this many.
+# Most activations in a block. Blocks get so few tokens that, with k (or this many) activations each, they have no more.
 BLOCK_ACTIVATIONS = 1 << 25
-_EXPECTED_ACTIVE = 512  # where there is no k
-_SUMMARY_BYTES = 256  # that summarising an activation on a device takes: 248 were counted, on the way to 12 that stay
-_SUMMARY_SHARE = 8  # of a device's memory, one in so many parts is for that
+_EXPECTED_ACTIVE = 512  # activations per token, of an autoencoder without k
+_SUMMARY_BYTES = 256  # memory for summarising an activation on a device; 248 were measured, and 12 stay
+_SUMMARY_SHARE = 8  # one eighth of a device's memory is for summaries
 
 
 @dataclass(frozen=True)
 class EncodedChunk:
-    """What encoding a chunk gives: its summary, and its rows' strongest features (a long row may come in parts)."""
+    """An encoded chunk: its summary, and its rows' strongest features. A long row may have several entries."""
 
     summary: Summary
     row_features: list[RowFeatures]
@@ -61,7 +61,7 @@ class EncodedChunk:
 
 
 class Encoder:
-    """A subject model and an autoencoder at one hook point, ready to encode chunks."""
+    """Encodes chunks with a subject model and an autoencoder at one hook point."""
 
     def __init__(
         self,
@@ -91,37 +91,38 @@ class Encoder:
         active = autoencoder.activation.k if isinstance(autoencoder.activation, TopK) else _EXPECTED_ACTIVE
         block_tokens = _BLOCK_TOKENS.get(subject.device.type, _BLOCK_TOKENS_ELSEWHERE)
         self._block_tokens = min(block_tokens, max(1, BLOCK_ACTIVATIONS // active))
-        self._room = room_on(subject.device)
+        self._memory = memory_budget_on(subject.device)
         self._tf32 = tf32
-        # Called by whichever thread is through with a batch; what it raises ends `encode`, between batches.
+        # Any thread calls this after each batch. If it raises, `encode` ends with that exception.
         self.moved: Callable[[], None] = lambda: None
 
     def with_spec(self, spec: SummarySpec) -> Encoder:
-        """The same models for a run whose summaries agree on something else; it shares all that is large."""
+        """An encoder with the same models for another run's summary settings; it shares the weights."""
         other = copy(self)
         other._spec = spec
         return other
 
     def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
-        """Encode and summarise a chunk; SaescopeError if an activation isn't finite, or there is no memory for it."""
+        """Encode and summarise a chunk; SaescopeError if an activation isn't finite, or memory is too small."""
         windows = cut_windows(chunk, self._policy)
         self._check_tokens(windows)
         while True:
             try:
                 return self._encoded(windows, features_per_row)
-            except (torch.OutOfMemoryError, MemoryError, NoRoomError) as error:
+            except (torch.OutOfMemoryError, MemoryError, NoMemoryError) as error:
                 problem = str(error).split("\n", 1)[0] or type(error).__name__
-            if self._room.workers == 0:
+            if self._memory.workers == 0:
                 raise SaescopeError(
                     f"the memory of {self._subject.device} is too small for these models with {len(windows.tokens):,} "
                     f"tokens ({problem}): lower --chunk-size, or take --precision bfloat16 or a smaller autoencoder"
                 )
-            # Again, with nothing beside what is computed. The error held on to what was in memory, in a cycle.
-            self._room.workers = 0
+            # Try again without summarising in the background. The error's reference cycle still holds memory: collect
+            # it.
+            self._memory.workers = 0
             gc.collect()
 
     def _check_tokens(self, windows: Windows) -> None:
-        """SaescopeError for tokens that the model hasn't got: looked up on a GPU, they spoil the whole process."""
+        """SaescopeError for tokens that the model doesn't have: on a GPU, such a lookup breaks the whole process."""
         largest = int(windows.tokens.max(initial=0))
         if largest >= self._subject.vocab_size:
             raise SaescopeError(
@@ -135,12 +136,12 @@ class Encoder:
             self._spec,
             first_counted=self._policy.first_counted,
             per_row=features_per_row,
-            room=self._room,
+            memory=self._memory,
         )
         return EncodedChunk(summary, row_features, len(windows))
 
     def blocks(self, windows: Windows) -> Iterator[tuple[Windows, Activations]]:
-        """A chunk's blocks and their activations; where these are too many, blocks are half as long from there on."""
+        """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long."""
         first, block_tokens = 0, self._block_tokens
         while first < len(windows):
             block = windows.block(first, block_tokens)
@@ -156,14 +157,16 @@ class Encoder:
     def activations(self, block: Windows) -> Activations:
         """All positive activations at the counted tokens of a block, on the models' device.
 
-        Raises TooManyActivationsError if they are more than a block's may be, and it can be cut.
+        Raises TooManyActivationsError if there are more than BLOCK_ACTIVATIONS, and the block has several windows.
         """
         limit = Limit(BLOCK_ACTIVATIONS if len(block) > 1 else None)
-        _, first, occurrence = np.unique(block.texts, return_index=True, return_inverse=True)
+        _, first, occurrence = np.unique(block.token_hashes, return_index=True, return_inverse=True)
         batches = list(_batches(block, np.sort(first), self._batch_tokens))
         with multiplying(tf32=self._tf32):
             encoded = self._encode_batches([block.tokens[batch] for batch in batches], limit)
-        vector_of = np.full(len(block.tokens), -1)  # where in all batches' latents a token's are
+        vector_of = np.full(
+            len(block.tokens), -1
+        )  # each token's index into the vectors of all batches; -1: not counted
         num_vectors = 0
         for batch, (latents, vectors) in zip(batches, encoded, strict=True):
             vector_of[batch[:, self._policy.first_counted :]] = num_vectors + vectors
@@ -173,47 +176,48 @@ class Encoder:
         vector_of[ranges(block.starts[repeats], lengths)] = vector_of[ranges(block.starts[originals], lengths)]
         token = np.flatnonzero(vector_of >= 0)
         latents = SparseLatents.concatenate([of_batch for of_batch, _vectors in encoded])
-        vectors_at = sent(torch.from_numpy(vector_of[token]), self._subject.device)
+        vectors_at = copy_to_device(torch.from_numpy(vector_of[token]), self._subject.device)
         place, feature, value = latents.active(vectors_at, limit)
-        active_token = sent(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
+        active_token = copy_to_device(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
         return activations_of(active_token, feature, value)
 
     def _encode_batches(self, batches: list[NDArray[np.int32]], limit: Limit) -> list[tuple[SparseLatents, Ints]]:
-        """What `_encode_batch` makes of each."""
+        """`_encode_batch` for each batch, on a CPU in several threads."""
         encode = partial(self._encode_batch, limit=limit)
         if self._subject.device.type == "cpu" and self._subject.many_threads:
-            return side_by_side(encode, batches)
+            return parallel_map(encode, batches)
         return [encode(batch) for batch in batches]
 
     @torch.inference_mode()
     def _encode_batch(self, tokens: NDArray[np.int32], limit: Limit) -> tuple[SparseLatents, Ints]:
-        """The latents of windows of equal length, [batch, pos], and which of them are at each counted token."""
+        """Latents of a batch of windows, tokens [batch, pos], and each counted token's index into their vectors."""
         ids = torch.from_numpy(tokens.astype(np.int64))
-        hidden, layout = distinct_activations(self._subject, ids, self._location, self._layer_index)
+        hidden, tree = distinct_activations(self._subject, ids, self._location, self._layer_index)
         first_counted = self._policy.first_counted
-        not_counted = int(layout.starts[first_counted])
-        vectors: Ints = layout.node_of[:, first_counted:].numpy() - not_counted
+        not_counted = int(tree.starts[first_counted])
+        vectors: Ints = tree.node_of[:, first_counted:].numpy() - not_counted
         latents = self._latents.sparse(hidden[not_counted:], limit)
         self.moved()
         return latents, vectors
 
 
 def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations:
-    """Activations that will be summarised where they are: by numpy on a CPU, which is faster there, else by torch."""
+    """Activations for a summary on the device where they are: numpy on a CPU, which is faster there, else torch."""
     if token.device.type == "cpu":
         return SparseActivations(token.numpy(), feature.numpy(), value.numpy())
     return DeviceActivations(token, feature, value)
 
 
 def batch_tokens(device: torch.device) -> int:
-    """How many tokens go through the subject model at once."""
+    """Tokens in a batch of the subject model on this device."""
     return BATCH_TOKENS.get(device.type, _BATCH_TOKENS_ELSEWHERE)
 
 
 def _batches(block: Windows, windows: Ints, n_tokens: int) -> Iterator[Ints]:
-    """Split windows (their numbers) into batches of equal length and at most so many tokens, those alike together.
+    """Split windows (given by index) into batches of windows of equal length, with at most `n_tokens` tokens.
 
-    The places of each batch's tokens in the block, [batch, pos].
+    Windows with common prefixes come into the same batch. Yields the indices of a batch's tokens in the block,
+    [batch, pos].
     """
     lengths = block.lengths[windows]
     for length in np.unique(lengths):
@@ -224,13 +228,14 @@ def _batches(block: Windows, windows: Ints, n_tokens: int) -> Iterator[Ints]:
         yield from (places[begin : begin + size] for begin in range(0, len(same), size))
 
 
-def room_on(device: torch.device) -> Room:
-    """How much is summarised at once on a device, unless memory is short."""
+def memory_budget_on(device: torch.device) -> MemoryBudget:
+    """How much is summarised at once on a device, as long as memory is sufficient."""
     if device.type == "cpu":
-        return Room()
-    room = Room(workers=1)  # each further one would take as much memory again
+        return MemoryBudget()
+    memory = MemoryBudget(workers=1)  # each further worker would need the same memory again
     if device.type == "cuda":
-        room.activations = max(
-            room.activations, torch.cuda.get_device_properties(device).total_memory // _SUMMARY_SHARE // _SUMMARY_BYTES
+        memory.activations = max(
+            memory.activations,
+            torch.cuda.get_device_properties(device).total_memory // _SUMMARY_SHARE // _SUMMARY_BYTES,
         )
-    return room
+    return memory

@@ -1,7 +1,7 @@
-"""Where a run in one process notes what failed, with tracebacks: `<run>.failures.log` beside its folder.
+"""The log of a one-process run's failures, with tracebacks: `<run>.failures.log` beside the run's folder.
 
-There is one if anything failed, and it stays, whatever becomes of the run. In the folder it would be a file in which
-runs with the same result differ.
+It exists if anything failed, and is never removed. It is not in the folder, because the folders of runs with the same
+result must have the same files.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 
 
 def failure_log(output: Path, run_id: str, say: Callable[[str], None]) -> FailureLog:
-    """The log of a run of this output folder."""
+    """The failure log of a run of this output folder."""
     return FailureLog(output / f"{run_id}.failures.log", say)
 
 
 class FailureLog:
-    """A file that is appended to. The first thing that is noted is told to the user too, with the file's name."""
+    """Appends failures to a file. The first one is also printed, with the file's name."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self.path = path
@@ -25,15 +25,15 @@ class FailureLog:
         self._told = False
 
     def add(self, what: str, details: str, *, tell: bool = True) -> None:
-        """Note what failed, in a sentence, and the details, such as a traceback; doesn't raise when it can't.
+        """Write what failed, in a sentence, and the details, such as a traceback. Never raises OSError.
 
-        `tell` is False for what the user is told anyway.
+        `tell=False`: don't print it, because the user is told in another way.
         """
         at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{at} {what}\n{details}\n\n")
-        except OSError as error:  # as where the disk is full
+        except OSError as error:  # for example, the disk is full
             self._say(
                 f"{what}; {shown(self.path)} can't be written ({error.strerror or error}), so here it is:\n{details}"
             )
@@ -44,6 +44,6 @@ class FailureLog:
 
 
 def shown(path: Path) -> Path:
-    """A path as one would type it here."""
+    """A path relative to the working directory, if it is below it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

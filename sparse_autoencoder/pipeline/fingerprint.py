@@ -1,8 +1,8 @@
-"""A fingerprint of what a processor computes: the hash of a small made-up run, through the very kernels that runs use.
+"""A processor's fingerprint: a hash of the results of a small artificial run, with the kernels that real runs use.
 
-A block of GPT-2 small's shapes and an autoencoder encode a few windows, in batches of many rows and of few, which take
-other kernels; and what comes of it is hashed: activations, sums, metrics. All numbers come from integer arithmetic, so
-they are the same everywhere. This file knows no runs and no files.
+A layer with the shapes of GPT-2 small and an autoencoder encode a few windows. Some batches have many rows and some
+few, because they use different kernels. Activations, sums and metrics are hashed. The inputs come from integer
+arithmetic, so they are the same on all processors.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from torch.nn import functional
 from sparse_autoencoder.kernels.devices import check_device
 from sparse_autoencoder.kernels.linear import Linear
 from sparse_autoencoder.kernels.precision import check_precision, dtype_of, multiplying
-from sparse_autoencoder.kernels.screened_top_k import LEAST_COLUMNS, Screened, can_screen
+from sparse_autoencoder.kernels.screened_top_k import LEAST_COLUMNS, ScreenedLinear, can_screen
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.pipeline.encoder import Encoder
-from sparse_autoencoder.subjects.gpt2 import Block, Gpt2, Gpt2Config, LayerNorm
+from sparse_autoencoder.subjects.gpt2 import Gpt2, Gpt2Config, Layer, LayerNorm
 from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.summary import SummarySpec
 from sparse_autoencoder.tokens.chunks import Chunk
@@ -35,25 +35,26 @@ if TYPE_CHECKING:
 
 _LAYERS, _HEADS, _WIDTH, _MLP, _POSITIONS, _VOCAB = 1, 12, 768, 3072, 64, 61
 _LATENTS, _K = 1024, 32
-_FULL, _SHORT = _POSITIONS - 1, (4, 1)  # tokens of windows, without BOS
+_FULL, _SHORT = _POSITIONS - 1, (4, 1)  # tokens per window, without BOS
 _FULL_WINDOWS = {"cpu": 3}
-_FULL_WINDOWS_ELSEWHERE = 128  # kernels for few rows are others than those of a GPU's large batches
-_PERIOD = 65_521  # a prime: no two rows of a weight begin alike
+_FULL_WINDOWS_ELSEWHERE = 128  # GPUs use other kernels for large batches than for few rows
+_PERIOD = 65_521  # a prime, so that a weight's rows differ
 _DIGEST_BYTES = 16
 
 
 @cache
 def fingerprint(device: str, precision: Precision) -> str:
-    """The fingerprint of a device in a precision, in hexadecimal.
+    """The fingerprint of a device in a precision, in hexadecimal. It takes a tenth of a second, and is cached.
 
-    SaescopeError if there is no such device here, or it hasn't got the precision. It takes a tenth of a second, and is
-    remembered. Settings of the whole process are others meanwhile (PyTorch's threads, how float32 is multiplied), so
-    the first call is for the thread that encodes, before it does.
+    Meanwhile it changes settings of the whole process (PyTorch's threads, how float32 is multiplied). So make the first
+    call in the thread that encodes, before it encodes.
+
+    Raises SaescopeError if there is no such device, or it lacks the precision.
     """
     check_device(device)
     check_precision(precision, device)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # several would mostly wait for each other
+    torch.set_num_threads(1)  # for such small products, more threads are slower
     try:
         return hash_of_results(device, precision)
     finally:
@@ -61,17 +62,17 @@ def fingerprint(device: str, precision: Precision) -> str:
 
 
 def hash_of_results(device: str, precision: Precision) -> str:
-    """A hash of what is computed: the same for any number of threads, as a run's results are."""
-    made_up = _MadeUp(torch.device(device), dtype_of(precision))
+    """A hash of the results. It doesn't depend on the number of threads, as a run's results don't."""
+    inputs = _Inputs(torch.device(device), dtype_of(precision))
     tf32 = precision == "tf32"
     hashing = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    for numbers in (*_encoded(made_up, tf32=tf32), *_screened(made_up), *_products(made_up, tf32=tf32)):
+    for numbers in (*_encoded(inputs, tf32=tf32), *_screened(inputs), *_products(inputs, tf32=tf32)):
         hashing.update(np.ascontiguousarray(numbers).tobytes())
     return hashing.hexdigest()
 
 
-class _MadeUp:
-    """Made-up weights and tokens; each is another piece of one endless list of numbers."""
+class _Inputs:
+    """Artificial weights and tokens: consecutive pieces of a fixed, repeated list of numbers."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
@@ -79,7 +80,7 @@ class _MadeUp:
         mixed = np.arange(1, _PERIOD + 1, dtype=np.uint32) * np.uint32(2_654_435_769)
         mixed ^= mixed >> np.uint32(15)
         mixed *= np.uint32(2_246_822_519)
-        # from -1 to 1, each of them exact in float32
+        # between -1 and 1, all exact in float32
         self._numbers = (mixed >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
         self._begin = 0
 
@@ -89,11 +90,11 @@ class _MadeUp:
         return np.resize(np.roll(self._numbers, self._begin), shape)
 
     def tensor(self, *shape: int, scale: float = 1.0, shift: float = 0.0) -> Tensor:
-        """A tensor of such numbers, scaled and shifted."""
+        """A tensor of such numbers, times `scale`, plus `shift`."""
         return torch.from_numpy(self.numbers(*shape)).mul_(scale).add_(shift).to(self.device, self._dtype)
 
     def subject(self) -> Gpt2:
-        """A GPT-2 of one block."""
+        """A GPT-2 with one layer."""
         config = Gpt2Config(
             _LAYERS,
             _HEADS,
@@ -106,7 +107,7 @@ class _MadeUp:
             scale_by_head_width=True,
             scale_by_layer=False,
         )
-        block = Block(
+        layer = Layer(
             ln_1=self._norm(),
             attn_qkv=self._linear(_WIDTH, 3 * _WIDTH),
             attn_out=self._linear(_WIDTH, _WIDTH),
@@ -114,7 +115,7 @@ class _MadeUp:
             mlp_in=self._linear(_WIDTH, _MLP),
             mlp_out=self._linear(_MLP, _WIDTH),
         )
-        return Gpt2("made up", config, self.tensor(_VOCAB, _WIDTH), self.tensor(_POSITIONS, _WIDTH, scale=0.2), [block])
+        return Gpt2("made up", config, self.tensor(_VOCAB, _WIDTH), self.tensor(_POSITIONS, _WIDTH, scale=0.2), [layer])
 
     def autoencoder(self) -> Autoencoder:
         """A TopK autoencoder."""
@@ -129,7 +130,7 @@ class _MadeUp:
         return Autoencoder.from_state_dict(state, strict=False)
 
     def chunk(self) -> Chunk:
-        """Rows of a window each."""
+        """Rows with one window each."""
         full = _FULL_WINDOWS.get(self.device.type, _FULL_WINDOWS_ELSEWHERE)
         lengths = np.array([_FULL] * full + list(_SHORT))
         tokens = ((self.numbers(int(lengths.sum())) + 1) * (_VOCAB // 2)).astype(np.int32)
@@ -143,18 +144,18 @@ class _MadeUp:
         return Linear(self.tensor(n_in, n_out, scale=n_in**-0.5), self.tensor(n_out, scale=0.1))
 
 
-def _encoded(made_up: _MadeUp, *, tf32: bool) -> Iterator[NDArray[Any]]:
-    """What becomes of the windows, as a run has it."""
+def _encoded(inputs: _Inputs, *, tf32: bool) -> Iterator[NDArray[Any]]:
+    """The results of encoding the windows as in a run."""
     encoder = Encoder(
-        made_up.subject(),
-        made_up.autoencoder(),
+        inputs.subject(),
+        inputs.autoencoder(),
         location="resid_post_mlp",
         layer_index=_LAYERS - 1,
         policy=TokenPolicy(bos_token_id=0, max_tokens=_POSITIONS),
         spec=SummarySpec(_LATENTS, examples_per_feature=8, seed=0),
         tf32=tf32,
     )
-    summary = encoder.encode(made_up.chunk(), features_per_row=_K).summary
+    summary = encoder.encode(inputs.chunk(), features_per_row=_K).summary
     totals = summary.totals()
     yield from (totals.count, totals.sum1, totals.sum2, totals.sum3, totals.sum4, totals.maximum)
     yield from (metric.compute(totals) for metric in FEATURE_METRICS)
@@ -163,21 +164,21 @@ def _encoded(made_up: _MadeUp, *, tf32: bool) -> Iterator[NDArray[Any]]:
 
 
 @torch.inference_mode()
-def _screened(made_up: _MadeUp) -> Iterator[NDArray[Any]]:
-    """What wide autoencoders use, where they do: see screened_top_k.py."""
-    weight = made_up.tensor(_WIDTH, _LATENTS, scale=_WIDTH**-0.5)
+def _screened(inputs: _Inputs) -> Iterator[NDArray[Any]]:
+    """Results of the screened top-k that wide autoencoders use, where it applies (kernels/screened_top_k.py)."""
+    weight = inputs.tensor(_WIDTH, _LATENTS, scale=_WIDTH**-0.5)
     if can_screen(weight[:, :1].expand(-1, LEAST_COLUMNS)):
-        values, columns = Screened(weight, made_up.tensor(_LATENTS, scale=0.1)).top_k(
-            made_up.tensor(_POSITIONS, _WIDTH), _K
+        values, columns = ScreenedLinear(weight, inputs.tensor(_LATENTS, scale=0.1)).top_k(
+            inputs.tensor(_POSITIONS, _WIDTH), _K
         )
         yield from (values.numpy(), columns.numpy())
 
 
 @torch.inference_mode()
-def _products(made_up: _MadeUp, *, tf32: bool) -> Iterator[NDArray[Any]]:
-    """Products as PyTorch's own modules have them, of which other models than GPT-2 are made."""
-    weight, bias = made_up.tensor(_WIDTH, _WIDTH, scale=_WIDTH**-0.5), made_up.tensor(_WIDTH)
+def _products(inputs: _Inputs, *, tf32: bool) -> Iterator[NDArray[Any]]:
+    """Products as in PyTorch's own modules, which models other than GPT-2 use."""
+    weight, bias = inputs.tensor(_WIDTH, _WIDTH, scale=_WIDTH**-0.5), inputs.tensor(_WIDTH)
     with multiplying(tf32=tf32):
         for rows in (2 * _POSITIONS, 1):
-            found = functional.silu(functional.linear(made_up.tensor(rows, _WIDTH), weight, bias)).softmax(dim=-1)
+            found = functional.silu(functional.linear(inputs.tensor(rows, _WIDTH), weight, bias)).softmax(dim=-1)
             yield found.double().cpu().numpy()

@@ -1,4 +1,4 @@
-"""What one process needs to compute a run, opened, loaded and checked before anything is written."""
+"""The job of a one-process run: everything it needs, opened, loaded and checked before anything is written."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Job:
-    """Everything that a run needs, loaded and checked before anything is written, and how far it is."""
+    """Everything that a run needs, and its state."""
 
     source: Source
     tokenizer: RowTokenizer
     encoder: Encoder
     metadata: RunMetadata
     state: RunState
-    patience_s: float  # how long something may stand still
-    begun: bool = True  # False while the folder still holds the finished run that is to be replaced
+    patience_s: float  # how long work may make no progress before it counts as hanging
+    begun: bool = True  # False while a retry has not yet changed the finished run in the folder
 
 
 def prepare(options: RunOptions, run_id: str) -> Job:
-    """Open the source and load tokenizer, subject model and autoencoder; SaescopeError if anything doesn't fit."""
+    """Open the source and load tokenizer, subject model and autoencoder; SaescopeError if they don't fit together."""
     from sparse_autoencoder.pipeline.loading import load_models, load_tokens, open_rows
     from sparse_autoencoder.pipeline.run_watch import opening
     from sparse_autoencoder.runs.provenance import check_tokens
@@ -48,7 +48,7 @@ def prepare(options: RunOptions, run_id: str) -> Job:
         tokens = load_tokens(options)
         models = load_models(options)
         metadata = models.metadata(options, run_id, source.describe(), _now())
-        check_tokens(tokens.made_of, metadata)  # its files may have been replaced in between
+        check_tokens(tokens.made_of, metadata)  # the model's files may have been replaced in between
         encoder = models.encoder(metadata)
         opened.pop_all()  # from here on the job owns the source
     return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)), patience)

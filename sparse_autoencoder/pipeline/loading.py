@@ -1,8 +1,7 @@
-"""What a run's options name, opened and loaded: the rows, the tokenizer, the models; and the metadata that follow.
+"""Opens and loads what a run's options name: rows, tokenizer and models; and makes the run's metadata from them.
 
-Whatever is loaded of a model comes with the hashes of the files that it was loaded from. Rows and tokenizer are loaded
-without torch, because the process that reads a dataset need not be one that computes. This file knows no store and
-nothing of what becomes of a run.
+Models come with the hashes of the files they were loaded from. Rows and tokenizer are loaded without torch, because a
+service that only reads datasets doesn't have it.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def open_rows(options: RunOptions) -> Source:
-    """The rows that the options ask for."""
+    """Open the source that the options name."""
     if options.prompt_file is not None:
         return prompt_file(Path(options.prompt_file))
     source = open_source(options.source, options.text_column)
@@ -41,7 +40,7 @@ def open_rows(options: RunOptions) -> Source:
 
 @dataclass(frozen=True)
 class Tokens:
-    """How a run's rows become tokens and windows, and what that depends on (see made_of.tokens_made_of)."""
+    """A run's tokenizer and token policy, and what its tokens depend on (`provenance.tokens_made_of`)."""
 
     tokenizer: RowTokenizer
     policy: TokenPolicy
@@ -49,7 +48,7 @@ class Tokens:
 
 
 def load_tokens(options: RunOptions) -> Tokens:
-    """The subject model's tokenizer and the options' token policy; SaescopeError if they don't fit the model."""
+    """Load the subject model's tokenizer, and make the token policy; SaescopeError if they don't fit the model."""
     folder = model_folder(options.subject, weights=False)
     hashes = FileHashes(model_files(folder, weights=False))
     config = read_config(folder)
@@ -69,15 +68,15 @@ def _policy(options: RunOptions, config: Mapping[str, Any]) -> TokenPolicy:
 
 @dataclass(frozen=True)
 class Models:
-    """The models of a run, on their device."""
+    """A run's subject model and autoencoder, loaded on their device."""
 
-    options: RunOptions  # with the device that `auto` stands for
+    options: RunOptions  # with a real device instead of `auto`
     policy: TokenPolicy
     subject: Subject
-    files: dict[str, str]  # the subject model's, with their SHA-256
-    commit: str | None  # of the hub, if they are in its cache
+    files: dict[str, str]  # the subject model's files, and their SHA-256
+    commit: str | None  # the hub's, if the files are in the hub's cache
     checkpoint: Checkpoint
-    any_encoder: Encoder  # some run's
+    any_encoder: Encoder  # with the summary settings of some run
     hook: str
     activation: str  # the autoencoder's
     n_inputs: int
@@ -85,13 +84,13 @@ class Models:
 
     @property
     def contents(self) -> Contents:
-        """What their files hold."""
+        """The hashes of their files."""
         return Contents(frozenset(self.files.items()), self.checkpoint.sha256)
 
     def metadata(
         self, options: RunOptions, run_id: str, source: Mapping[str, str | int | None], started_at: str
     ) -> RunMetadata:
-        """A new run's metadata, for a source that describes itself so; the options may differ in what isn't a model."""
+        """A new run's metadata; `source` is Source.describe(). `options` may differ, but not in the models."""
         from sparse_autoencoder.subjects.subject import packages_of
 
         options = options.model_copy(update={"device": self.options.device})
@@ -132,12 +131,12 @@ class Models:
         )
 
     def encoder(self, metadata: RunMetadata) -> Encoder:
-        """What encodes a run's chunks; it costs nothing, and those of several runs share the models."""
+        """The encoder for a run's chunks. It costs nothing, because the encoders of several runs share the models."""
         return self.any_encoder.with_spec(metadata.spec)
 
 
 def on_this_machine(options: RunOptions) -> RunOptions:
-    """The options with the device that `auto` stands for here."""
+    """The options with `auto` replaced by this machine's device."""
     import torch
 
     if options.device != "auto":
@@ -146,12 +145,15 @@ def on_this_machine(options: RunOptions) -> RunOptions:
 
 
 def load_models(options: RunOptions) -> Models:
-    """Load subject model and autoencoder; SaescopeError if there is none of that name or they don't fit."""
+    """Load subject model and autoencoder; SaescopeError if one doesn't exist, or they don't fit together."""
     hook = hook_name(options.location, options.layer)
-    if options.precision == "tf32" or options.device not in ("auto", "cpu"):  # said before anything is downloaded
+    if options.precision == "tf32" or options.device not in (
+        "auto",
+        "cpu",
+    ):  # report this before anything is downloaded
         _check_device(options)
     folder = model_folder(options.subject)
-    hashes = FileHashes(model_files(folder))  # beside importing torch, which takes longer
+    hashes = FileHashes(model_files(folder))  # runs while torch is imported, which takes longer
     policy = _policy(options, read_config(folder))
 
     from sparse_autoencoder.autoencoders.checkpoints import address_of, fetch, load_autoencoder
@@ -174,7 +176,7 @@ def load_models(options: RunOptions) -> Models:
         spec=SummarySpec(autoencoder.n_latents, options.top_tokens_per_feature, options.seed),
         tf32=options.precision == "tf32",
     )
-    checkpoint.state.check()  # the encoder has copies of what it needs
+    checkpoint.state.check()  # from here on the encoder uses copies of the weights
     return Models(
         options=options,
         policy=policy,
@@ -191,7 +193,7 @@ def load_models(options: RunOptions) -> Models:
 
 
 def contents_now(options: RunOptions) -> Contents:
-    """What the files hold that `load_models` would load; raises what it raises for files that are missing."""
+    """The hashes of the files that `load_models` would load now; raises the same errors for missing files."""
     from sparse_autoencoder.autoencoders.checkpoints import address_of, fetch
 
     hashes = FileHashes(model_files(model_folder(options.subject)))

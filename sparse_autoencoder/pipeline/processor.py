@@ -1,8 +1,7 @@
-"""The kind of processor that a run is computed on: what it is called, and a fingerprint that says what it computes.
+"""The kind of processor on which a run is computed: its name, and its fingerprint.
 
-The same multiplication rounds differently on processors whose kernels add up in another order, so a run is the same
-bytes on one kind only. The fingerprint (fingerprint.py) tells kinds apart by results, not by names. This file compares
-what was recorded, and imports torch only to look at the processor.
+Processors whose kernels add in another order round differently, so a run gives the same bytes only on one kind of
+processor. The fingerprint (fingerprint.py) tells kinds apart by their results, not by their names.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def processor(device: str, precision: Precision) -> dict[str, str]:
-    """What metadata.json says of the processor; SaescopeError if there is no such device, or not in that precision."""
+    """The entry `processor` of metadata.json; SaescopeError if there is no such device, or it lacks the precision."""
     from sparse_autoencoder.pipeline.fingerprint import fingerprint
 
     return {"fingerprint": fingerprint(device, precision), "name": name_of(device), "device": device}
@@ -26,7 +25,7 @@ def processor(device: str, precision: Precision) -> dict[str, str]:
 
 @cache
 def name_of(device: str) -> str:
-    """The processor's name for people, such as "AMD EPYC (AVX512)" or "NVIDIA H200"."""
+    """The processor's name for users, such as "AMD EPYC (AVX512)" or "NVIDIA H200"."""
     import torch
 
     if device.partition(":")[0] == "cuda":
@@ -37,10 +36,10 @@ def name_of(device: str) -> str:
 
 
 def cpu_model() -> str:
-    """The name that the processor gives itself, as far as the system says."""
+    """The processor's own name if the system tells it, else the architecture."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = re.findall(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE)
         if names:
             return str(names[0]).strip()
-    return platform.machine()  # the rest of platform may start a program to find out
+    return platform.machine()  # platform's other functions may start a program

@@ -1,7 +1,7 @@
-"""How a run in one process ends: published, interrupted, failed or hung; and what its folder says and holds then.
+"""How a one-process run ends: published, interrupted, failed or hung; and what its folder then contains.
 
-Whatever happens, metadata.json says it, and what was computed is saved, so that the run can be resumed. What nobody
-expected comes with a traceback in its log of failures (failure_log.py).
+In all cases metadata.json says what happened, and the computed state is saved, so that the run can be resumed.
+Unexpected errors are in the run's failure log, with a traceback (failure_log.py).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EXIT_HUNG = 1
 
 
 class Ending:
-    """The end of a run's job, whichever it will be; made when the job begins."""
+    """Ends a run's job in one of several ways; create it when the job begins."""
 
     def __init__(self, job: Job, folder: RunFolder, store: DirectoryStore) -> None:
         self._job = job
@@ -56,11 +56,11 @@ class Ending:
                 self.attempts.hung(chunk)
 
     def watch(self) -> RunWatch:
-        """What watches the job, and ends the process if it hangs."""
+        """The watch that ends the process if the job hangs."""
         return RunWatch(self._place, self._job.patience_s, self._hung, say)
 
     def published(self) -> RunMetadata:
-        """Publish what was merged; what is needed no longer goes."""
+        """Publish the merged state, and remove files that are no longer needed."""
         job, folder = self._job, self._folder
         if not job.begun:
             raise SaescopeError(f"{job.metadata.dataset_csv} has fewer rows than before: nothing was changed")
@@ -78,15 +78,15 @@ class Ending:
         return metadata
 
     def interrupted(self) -> None:
-        """The user has stopped the run."""
+        """End the run because the user stopped it."""
         if self._job.begun:
             write_state(self._folder, self._job.state)
             self._note(status="interrupted")
 
     def failed(self, error: BaseException) -> SaescopeError:
-        """Something was raised; what to tell the user."""
+        """End the run because of an exception; returns the error for the user."""
         sentence = reason(error)
-        with suppress(SaescopeError):  # when the disk is full this fails too; the error itself is what matters
+        with suppress(SaescopeError):  # with a full disk this fails too; the first error matters more
             self._note(status="failed", error=sentence)
             self._save()
         if isinstance(error, EndOfProcessError):
@@ -98,7 +98,7 @@ class Ending:
         return SaescopeError(f"the run failed unexpectedly ({sentence}; see {log}); go on with it: {self._command()}")
 
     def _hung(self, work: Work, chunk: int | None) -> None:
-        """Something hangs, and this is another thread: the process ends here."""
+        """End the process because work hangs; the watchdog's thread calls this."""
         sentence = f"{work.what} hangs, nothing has moved for {work.still_s:.0f} seconds"
         try:
             attempt(lambda: self._log.add(sentence, all_threads(), tell=False))
@@ -135,14 +135,14 @@ class Ending:
             write_state(self._folder, self._job.state)
 
     def _start_over(self) -> None:
-        """There is nothing to publish: whoever resumes the run tries everything again."""
+        """Remove the saved state when there is nothing to publish, so that resuming tries all chunks again."""
         self._saves = False
         remove_states(self._folder)
         self.attempts.forget()
         forget_kept(self._folder)
 
     def _note(self, **changes: Any) -> RunMetadata:
-        """Write metadata.json, unless it is still that of the finished run that is to be replaced."""
+        """Write metadata.json, unless a retry has not yet changed the finished run."""
         job = self._job
         if not job.begun:
             return job.metadata
@@ -153,4 +153,4 @@ class Ending:
 
 
 def _end_process(status: int) -> None:
-    os._exit(status)  # a thread that hangs can't be stopped, nor waited for
+    os._exit(status)  # a thread that hangs can't be stopped, and must not be waited for

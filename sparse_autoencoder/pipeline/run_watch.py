@@ -1,7 +1,7 @@
-"""Watching a run in one process, so that it doesn't hang: its reading, its chunks, and the writing of what they give.
+"""Watches a one-process run for hangs: reading the source, encoding chunks, and writing their results.
 
-Which chunk is being encoded is in a small file meanwhile. When native code hangs so that no Python code can run, the
-backstop adds to it what all threads were doing, and whoever resumes the run finds it there (`left_behind`).
+The file watched.log has the chunk that is being encoded. If native code hangs so that no Python code can run, the
+backstop adds all threads' tracebacks to it, and the next process reads them (`left_behind`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self, TypeVar
 
-from sparse_autoencoder.data.skipped_rows import Record
+from sparse_autoencoder.data.records import Record
 from sparse_autoencoder.pipeline.chunk_result import chunk_name
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.utils.watchdog import Action, Backstop, Watchdog, Work
@@ -20,14 +20,14 @@ from sparse_autoencoder.utils.watchdog import Action, Backstop, Watchdog, Work
 T = TypeVar("T")
 
 WATCHED = "watched.log"
-STREAM_SILENCE_S = 60.0  # after which it is said that nothing comes from a pipe
+STREAM_SILENCE_S = 60.0  # after this time without input from a pipe, a message says so
 _READING = "reading "
 _CHUNK = re.compile(r"chunk (\d+)\n")
-_BACKSTOP = "Timeout ("  # what its report begins with
+_BACKSTOP = "Timeout ("  # the backstop's report begins with this
 
 
 class RunWatch:
-    """A context manager; `on_hung` is called with what hangs, and the chunk's number if it is a chunk's encoding."""
+    """The watch, a context manager. `on_hung` gets the work that hangs, and the number of the chunk being encoded."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class RunWatch:
 
     def __enter__(self) -> Self:
         self._file: IO[bytes] | None = None
-        with suppress(OSError):  # on a full disk there is no backstop
+        with suppress(OSError):  # with a full disk there is no backstop
             self._file = self._path.open("wb", buffering=0)
         backstop = None if self._file is None else Backstop(self._file)
         self._watchdog = self._make_watchdog(self._expired, backstop).__enter__()
@@ -63,7 +63,7 @@ class RunWatch:
 
     @contextmanager
     def encoding(self, chunk: Chunk) -> Iterator[Work]:
-        """Watch a chunk's encoding; the deadlines of later ones depend on how long it takes."""
+        """Watch the encoding of a chunk; its duration affects the deadlines of later chunks."""
         with self._watchdog.watching(chunk_name(chunk), self._patience_s, self._slowest_s) as work:
             self._encoding = work, chunk.index
             self._note(f"chunk {chunk.index}\n")
@@ -76,12 +76,12 @@ class RunWatch:
 
     @contextmanager
     def keeping(self, chunk: Chunk) -> Iterator[None]:
-        """Watch the writing of what came of a chunk."""
+        """Watch the merging and writing of a chunk's result."""
         with self._watchdog.watching(f"writing what came of {chunk_name(chunk)}", self._patience_s):
             yield
 
     def records(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records, each of which is a move of the reading."""
+        """The records; each one counts as progress of reading."""
         for record in records:
             if self._stopped:
                 raise InterruptedError("the reading is to stop")
@@ -90,7 +90,7 @@ class RunWatch:
             yield record
 
     def chunks(self, chunks: Iterator[T], name: str, *, may_wait: bool) -> Iterator[T]:
-        """The chunks that are made of the records, watched; `may_wait` is for a pipe, from which nothing need come."""
+        """Watch the reading of chunks. `may_wait`: the source is a pipe, which may stay silent without limit."""
         end = object()
         floor_s = STREAM_SILENCE_S if may_wait else self._patience_s
         while True:
@@ -104,7 +104,7 @@ class RunWatch:
 
     @contextmanager
     def reading_ends(self) -> Iterator[None]:
-        """Have a thread that reads stop when this is left, wherever it is."""
+        """When this context ends, a thread that is reading records stops at the next record."""
         try:
             yield
         finally:
@@ -129,8 +129,8 @@ class RunWatch:
 
 @contextmanager
 def opening(source: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Say it if a source takes long to open, as a pipe does into which nobody writes."""
-    if source.startswith("kaggle:"):  # whose download has a progress bar
+    """Print a message if opening a source takes long, like a pipe without a writer."""
+    if source.startswith("kaggle:"):  # its download has a progress bar
         yield
         return
 
@@ -142,7 +142,7 @@ def opening(source: str, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def left_behind(folder: Path) -> tuple[int | None, str] | None:
-    """What the backstop has written when it ended the process before: the chunk, if it was one, and the tracebacks."""
+    """What the backstop wrote when it ended the last process: the chunk (or None), and the tracebacks; else None."""
     try:
         text = (folder / WATCHED).read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,8 +1,8 @@
 """A whole run in one process, on a directory: what `saescope run` does.
 
-Reads the source chunk by chunk, encodes, merges, saves its state now and then, and publishes at the end. However often
-it is interrupted and resumed, it leaves the same files. What fails, or hangs, leaves a run that can be resumed too. The
-services do the same calls, spread over machines.
+It reads the source chunk by chunk, encodes and merges each chunk, saves its state now and then, and publishes at the
+end. The published files are the same bytes however often the run was interrupted and resumed. After a failure or a hang
+it can be resumed too. The services make the same calls, spread over machines.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SAVE_EVERY_S = 10.0
 
 
 def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
-    """Do a whole new run; its published files are in the store afterwards. If it hangs, this ends the process."""
+    """Do a whole new run, whose published files are then in the store. If the run hangs, the process ends."""
     from sparse_autoencoder.runs.folder import RunFolder
     from sparse_autoencoder.runs.run_ids import reserved_run
 
@@ -48,7 +48,7 @@ def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
 
 
 def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
-    """Go on with a run that was interrupted, killed or failed; its files become what an undisturbed run leaves."""
+    """Resume a run that was interrupted, killed or failed. Its files will be those of a run without interruption."""
     from sparse_autoencoder.runs.folder import RunFolder
     from sparse_autoencoder.runs.metadata import PUBLISHED
     from sparse_autoencoder.runs.saved_states import read_state, remove_states
@@ -71,9 +71,9 @@ def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
 
 
 def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
-    """Try the chunks again that failed in a finished run; its files become what a run leaves that never failed.
+    """Try the failed chunks of a finished run again. Its files will be those of a run in which they did not fail.
 
-    The finished run's files aren't touched before the first chunk is read and everything is known to be as it was.
+    The finished run's files aren't changed before the models and the source are checked and the first chunk is read.
     """
     from sparse_autoencoder.runs.folder import RunFolder
     from sparse_autoencoder.runs.retry_states import state_to_retry_from
@@ -104,12 +104,12 @@ def _words(status: str) -> str:
 
 
 def _prepare_again(before: RunMetadata) -> Job:
-    """The job of a run that was begun before, but for its state; SaescopeError if it would not be the same run."""
+    """The job of an existing run, without its state; SaescopeError if source, models or versions have changed."""
     from sparse_autoencoder.runs.provenance import check_same
     from sparse_autoencoder.utils.progress_bars import say
 
-    if before.options.source.rpartition(":")[2] == "-":  # who waits for it unasked would wait for ever
-        say(f"run {before.run_id} reads standard input: what it was begun with must come again")
+    if before.options.source.rpartition(":")[2] == "-":  # tell the user, who would otherwise wait for ever
+        say(f"run {before.run_id} reads standard input: it needs the same input again")
     job = prepare(before.options, before.run_id)
     with ExitStack() as opened:
         opened.enter_context(job.source)
@@ -124,7 +124,7 @@ def _prepare_again(before: RunMetadata) -> Job:
 
 
 def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
-    """From the job's state to the published files; what happens is in metadata.json, whatever happens."""
+    """Compute the rest of the run and publish it; in all cases metadata.json says how it ended."""
     from sparse_autoencoder.pipeline.run_ending import Ending
     from sparse_autoencoder.utils.failures import is_failure
 
@@ -148,14 +148,14 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
 
 
 def _remove_others(job: Job, folder: RunFolder) -> None:
-    """Remove prompts files of chunks that the run hasn't got, of an attempt that had read another, longer source."""
+    """Remove prompts files beyond the last chunk, from an earlier attempt with a longer source."""
     for chunk in folder.numbers("prompts") if job.begun else []:
         if chunk >= job.state.next_chunk:
             folder.store.delete(folder.prompts(chunk))
 
 
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
-    """Encode and merge all chunks from the state's next one on; the job's state is whole whenever this is stopped."""
+    """Encode and merge all chunks from the state's next one on. The job's state is consistent whenever this stops."""
     from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
     from sparse_autoencoder.tokens.chunks import read_chunks
     from sparse_autoencoder.utils.progress_bars import say
@@ -165,14 +165,14 @@ def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWat
         say(job.source.notice)
     records = watch.records(_first(job.source, options.max_rows))
     state, name = job.state, str(job.metadata.source["file"])
-    # What is read over must be what the state was made of.
+    # The rows before the state's next chunk must be those that the state was made from.
     running = RunningHash(ReadBefore(name, state.next_chunk, state.num_records, state.rows_hash))
     chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk, running)
-    # Whoever looks for one row reads over all before it.
+    # With --kaggle-row, all rows before that one are read first.
     may_wait = job.source.is_stream or options.kaggle_row is not None
     watched = watch.chunks(chunks, job.metadata.dataset_csv, may_wait=may_wait)
     read = ((chunk, job.source.fraction_read()) for chunk in watched)
-    # Who waits for a pipe can't be told to stop: it is read when it is needed.
+    # A thread that waits for a pipe can't be stopped, so a pipe isn't prefetched.
     reading = nullcontext(read) if job.source.is_stream else one_ahead(read)
     keep = _keeping(job, folder)
     with _progress(job) as advance, reading as chunks_read, one_behind() as later, watch.reading_ends():
@@ -190,7 +190,7 @@ def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWat
 
 
 def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
-    """Make a finished run one that is going, as its next chunk is there; first what is needed to resume it."""
+    """At a retry's first chunk, turn the finished run into a running one that can be resumed."""
     from sparse_autoencoder.runs.saved_states import remove_states, write_state
 
     if job.begun:
@@ -203,7 +203,7 @@ def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
 
 
 def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None]:
-    """A function that takes a chunk's result into the run, and saves the run's state now and then."""
+    """A function that merges a chunk's result into the run, and saves the state now and then."""
     from sparse_autoencoder.runs.retry_states import keep_before
     from sparse_autoencoder.runs.saved_states import write_state
 
@@ -214,11 +214,11 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
         if result.prompts is not None:
             folder.store.put(folder.prompts(chunk.index), result.prompts)
         else:
-            folder.store.delete(folder.prompts(chunk.index))  # of an attempt before
-        keep_before(result.part, job.state, folder)
-        # One assignment: whoever interrupts finds the state either before or after the chunk.
-        job.state = job.state.merge(result.part)
-        # saving may cost a tenth of the time at most
+            folder.store.delete(folder.prompts(chunk.index))  # an earlier attempt's
+        keep_before(result.partial, job.state, folder)
+        # A single assignment, so that an interruption finds the state either before or after this chunk.
+        job.state = job.state.merge(result.partial)
+        # saving may take at most a tenth of the time
         if time.monotonic() - saved_at > max(SAVE_EVERY_S, 10 * save_seconds):
             begin = time.monotonic()
             write_state(folder, job.state)
@@ -229,7 +229,7 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
 
 
 def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:
-    """Encode a chunk; raises whatever is raised."""
+    """Encode a chunk under watch; raises whatever encoding raises."""
     from sparse_autoencoder.pipeline.chunk_result import encode_chunk
 
     with watch.encoding(chunk) as work:
@@ -239,9 +239,9 @@ def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:
 
 @contextmanager
 def _progress(job: Job) -> Iterator[Callable[[Chunk, float | None], None]]:
-    """A progress bar over rows with tokens/s and the time left; yields a function to call after each chunk.
+    """A progress bar over rows, with tokens/s and the time left; yields a function to call after each chunk.
 
-    It takes the chunk, and how much of the source was read with it.
+    Its arguments are the chunk, and the share of the source that was read so far.
     """
     from sparse_autoencoder.utils.progress_bars import progress_bar
 

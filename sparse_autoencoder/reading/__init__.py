@@ -1,2 +1,4 @@
-"""Runs as they are shown: listed, ranked, searched, compared, while they are computed too. It knows no HTTP and imports
-no torch."""
+"""Reads runs, finished or not: listed, ranked, searched, compared.
+
+Nothing here knows HTTP or writes to the store, and nothing imports torch.
+"""

@@ -1,10 +1,9 @@
-"""The sentences about a run's files that are missing or damaged."""
+"""Error messages for a run's files that are missing or damaged."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -13,16 +12,16 @@ from sparse_autoencoder.runs.folder import RunFolder
 from sparse_autoencoder.runs.format_version import NewerFormatError
 from sparse_autoencoder.runs.store import NotFoundError
 
-if TYPE_CHECKING:
-    pass
-
-# what a cut, changed or foreign file gives
+# what reading a truncated, changed or foreign file raises
 DAMAGE = (pa.ArrowException, OSError, KeyError, IndexError, ValueError, TypeError)
 
 
 @contextmanager
 def readable(folder: RunFolder, key: str) -> Iterator[None]:
-    """Say which file it is that can't be read; NotFoundError if the whole run is gone."""
+    """Turn errors of reading one file in this block into a SaescopeError that names the file.
+
+    Raises NotFoundError if the whole run was deleted.
+    """
     try:
         yield
     except NotFoundError as error:
@@ -35,5 +34,5 @@ def readable(folder: RunFolder, key: str) -> Iterator[None]:
 
 
 def unreadable(folder: RunFolder, key: str, problem: str) -> SaescopeError:
-    """The error that a run can't be shown because of one of its files."""
+    """The error that a run can't be shown because of a problem with one of its files."""
     return SaescopeError(f"run {folder.run_id} can't be shown, its file {key} {problem}: run it again")

@@ -1,8 +1,7 @@
-"""features/*.parquet: how features are laid out in a run's files, and one feature read from them.
+"""Reads single features from features/*.parquet; runs/features_file.py has the format.
 
-A file holds 1,024 features, a row group 16 of them, or fewer where their examples are long: reading a feature reads a
-row group, so that stays small whatever a run's options are. Token strings are in the files for other readers; here the
-run's vocabulary has them. This file knows neither summaries nor HTTP.
+Reading a feature reads its row group. The files also have token strings, for other readers; here they come from the
+run's vocabulary.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.vocabulary import Vocabulary
@@ -20,27 +20,26 @@ from sparse_autoencoder.runs.features_file import EXAMPLE, EXAMPLE_LISTS, FEATUR
 from sparse_autoencoder.runs.folder import RunFolder
 from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.store import StoreFile
-from sparse_autoencoder.utils.recent import Recent
 
 _READ = [
     "histogram",
     *(f"{examples}.list.element.{name}" for examples in EXAMPLE_LISTS for name in EXAMPLE.names if name != "tokens"),
 ]
-_READ_BYTES = 1 << 17  # of the store at once, if it is less: a row group has about 100 kB
-_OPEN_FILES = 64  # of 2 MB, most of which says where columns begin
+_READ_BYTES = 1 << 17  # least bytes of a read from the store; a row group has about 100 kB
+_OPEN_FILES = 64  # an open file takes 2 MB, mostly for the offsets of its columns
 
 
 class FeaturesFiles:
-    """The features files of a finished run, for several threads.
+    """The features files of a finished run. Several threads may use it.
 
-    Every call raises SaescopeError if a file that it needs is missing or damaged.
+    All calls raise SaescopeError if a file that they need is missing or damaged.
     """
 
     def __init__(self, folder: RunFolder, vocabulary: Vocabulary) -> None:
         self._folder = folder
         self._vocabulary = vocabulary
         self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
-        self._files: Recent[int, pq.ParquetFile] = Recent(_OPEN_FILES)
+        self._files: LRUCache[int, pq.ParquetFile] = LRUCache(_OPEN_FILES)
 
     def record(self, feature_id: int) -> dict[str, Any]:
         """A feature's histogram, top and random examples."""
@@ -49,7 +48,7 @@ class FeaturesFiles:
             with self._lock:
                 file = self._file(number)
                 group, index = divmod(place, file.metadata.row_group(0).num_rows)
-                # threads would cost more than they save
+                # a row group is so small that reading with threads takes longer
                 table = file.read_row_group(group, columns=_READ, use_threads=False)
             record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
             shown = [example for examples in EXAMPLE_LISTS for example in record[examples]]
@@ -64,8 +63,8 @@ class FeaturesFiles:
         if kept is None:
             key = self._folder.features(number)
             stored = StoreFile(self._folder.store, key)
-            # a row group's columns are side by side: one read of the store gives them all
+            # a row group's columns are contiguous, so one buffered read of the store has them all
             file = pq.ParquetFile(io.BufferedReader(stored, _READ_BYTES), pre_buffer=False)
             check_schema(key, file.schema_arrow.metadata)
-            kept = self._files.keep(number, file)
+            kept = self._files[number] = file
         return kept

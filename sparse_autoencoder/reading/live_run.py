@@ -1,7 +1,7 @@
-"""An unfinished run as far as it is: what its published files would say if it ended with the state that was saved last.
+"""An unfinished run: what its published files would show if the run ended with its last saved state.
 
-Statistics, histograms and which examples there are come from the state; the examples' tokens from the prompts files of
-the chunks merged so far, of which only the row groups that are needed are read. This file never writes.
+Statistics, histograms and the choice of examples come from the state. The examples' tokens come from the prompts files
+of the merged chunks, of which only the needed row groups are read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.reading.damaged_files import unreadable
-from sparse_autoencoder.reading.rows_files import PromptsFiles
+from sparse_autoencoder.reading.rows_files import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.reading.vocabulary import Vocabulary
@@ -36,7 +36,7 @@ Record = dict[str, Any]
 
 
 class LiveRun(RunView):
-    """An unfinished run's features as of one state."""
+    """The features of an unfinished run at one of its states."""
 
     live = True
 
@@ -73,18 +73,18 @@ class LiveRun(RunView):
         }
 
     def _records(self, examples: Examples, windows: Windows) -> list[Record]:
-        """Examples as features/*.parquet has them (EXAMPLE in features_files.py)."""
-        keys = zip(windows.row_ids.tolist(), windows.numbers.tolist(), windows.texts.tolist(), strict=True)
+        """The examples in the form of features/*.parquet (EXAMPLE in runs/features_file.py)."""
+        keys = zip(windows.row_ids.tolist(), windows.numbers.tolist(), windows.token_hashes.tolist(), strict=True)
         place = {key: index for index, key in enumerate(keys)}
-        wanted = zip(examples.row_id.tolist(), examples.window.tolist(), examples.text.tolist(), strict=True)
+        wanted = zip(examples.row_id.tolist(), examples.window.tolist(), examples.token_hash.tolist(), strict=True)
         return [self._record(examples, e, windows, place.get(key)) for e, key in enumerate(wanted)]
 
     def _record(self, examples: Examples, example: int, windows: Windows, window: int | None) -> Record:
         row_id = int(examples.row_id[example])
         if window is None:
             raise SaescopeError(
-                f"run {self.metadata.run_id} can't be shown, row {row_id} is not in its prompts files as it was when "
-                "it was encoded: run it again"
+                f"run {self.metadata.run_id} can't be shown, row {row_id} in its prompts files is not the row that was "
+                "encoded: run it again"
             )
         ids = windows.tokens[windows.starts[window] : windows.starts[window + 1]]
         activations = np.zeros(len(ids), np.float32)
@@ -104,21 +104,21 @@ class LiveRun(RunView):
 
 
 class RunTexts:
-    """An unfinished run's rows and token strings: what was read of their files outlives a state."""
+    """An unfinished run's rows and token strings. They don't change, so views of later states use the same ones."""
 
     def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
         self._policy: TokenPolicy = metadata.policy
-        self.files = PromptsFiles(folder, metadata.options.chunk_size)
+        self.files = RowsFiles(folder, metadata.options.chunk_size)
         self.vocabulary = Vocabulary(folder)
 
     def windows(self, row_ids: Ints, chunks: Sequence[int]) -> Windows:
-        """All windows of some rows, given in order; `chunks` are the prompts files there are, in order."""
+        """All windows of some rows, whose ids ascend; `chunks` are the numbers of the prompts files, in order."""
         rows = [self._tokens(row_id, chunks) for row_id in row_ids.tolist()]
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         return RowTokens(row_ids, np.concatenate([np.zeros(0, np.int32), *rows]), starts).windows(self._policy)
 
     def _tokens(self, row_id: int, chunks: Sequence[int]) -> NDArray[np.int32]:
-        """A row's tokens, BOS not among them."""
+        """A row's tokens, without BOS."""
         place = self.files.find(row_id, chunks)
         if place is not None:
             group = self.files.tokens(place)
@@ -129,10 +129,9 @@ class RunTexts:
 
 
 def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: RunTexts | None = None) -> LiveRun:
-    """The run as of the state of this next chunk; NotFoundError if there is none, or nothing to show in it.
+    """The run at the state with this next chunk; `texts` are those of an earlier view of the run, to be used again.
 
-    DamagedError if it isn't as it was written. `texts` are those of an earlier view of the run, of which what was read
-    is still good.
+    Raises NotFoundError if there is no such state or nothing to show in it, DamagedError if it is damaged.
     """
     try:
         state = read_state_at(folder, next_chunk)
@@ -146,6 +145,8 @@ def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: 
 
 
 def _examples_of(examples: Examples, feature_id: int) -> Examples:
-    bounds = np.array([feature_id, feature_id + 1], examples.feature.dtype)  # another type would copy all to compare
+    bounds = np.array(
+        [feature_id, feature_id + 1], examples.feature.dtype
+    )  # with another type numpy would copy the whole array
     begin, end = np.searchsorted(examples.feature, bounds)
     return examples.take(np.arange(begin, end))

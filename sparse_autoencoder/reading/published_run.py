@@ -7,7 +7,7 @@ from typing import Any
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.features_files import FeaturesFiles
-from sparse_autoencoder.reading.rows_files import PromptsFiles
+from sparse_autoencoder.reading.rows_files import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.reading.vocabulary import Vocabulary
@@ -36,7 +36,7 @@ class PublishedRun(RunView):
     @cached_property
     def rows(self) -> RunRows:
         """See RunView.rows."""
-        files = PromptsFiles(self._folder, self.metadata.options.chunk_size)
+        files = RowsFiles(self._folder, self.metadata.options.chunk_size)
         return RunRows(self._folder, self.metadata, files, self.vocabulary, self._chunks())
 
     def feature(self, feature_id: int) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class PublishedRun(RunView):
         return self._features.record(feature_id)
 
     def _chunks(self) -> list[int]:
-        """The chunks that have a prompts file, or should have one: whoever needs it is told that it is missing."""
+        """The chunks that have a prompts file, or should have one: a missing file is reported when it is read."""
         failed = {chunk.chunk for chunk in self.metadata.failed_chunks}
         there = self._folder.numbers("prompts")
         return [chunk for chunk in range(max(there, default=0) + 1) if chunk not in failed]

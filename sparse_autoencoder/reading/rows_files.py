@@ -1,7 +1,7 @@
-"""A run's prompts files, finished or not, for several threads: which of them holds a row, and their row groups.
+"""A run's prompts files: finding the row group that has a row, and reading row groups. Several threads may use it.
 
-A row is found by the row ids in the files' statistics, which ascend from chunk to chunk: no file is read for that but
-its end. This file knows nothing of what the rows say.
+A row is found by the row ids in the files' statistics, which ascend from chunk to chunk. For this, only the end of a
+file is read.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from sparse_autoencoder.reading.damaged_files import DAMAGE, readable
 from sparse_autoencoder.runs.folder import RunFolder
@@ -21,15 +23,14 @@ from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.rows_file import SCHEMA, RowTokens
 from sparse_autoencoder.runs.store import StoreFile
 from sparse_autoencoder.utils.arrays import Ints
-from sparse_autoencoder.utils.recent import Recent
 
 _OPEN_FILES = 256
-_TOKEN_BYTES = 64 << 20  # of row groups that stay in memory
+_TOKEN_BYTES = 64 << 20  # size of the cache of row groups' tokens
 
 
 @dataclass(frozen=True)
 class Place:
-    """Some consecutive rows of a run: a row group of a chunk's prompts file."""
+    """The place of some consecutive rows: a row group of a chunk's prompts file."""
 
     chunk: int
     group: int
@@ -37,16 +38,16 @@ class Place:
 
 @dataclass(frozen=True)
 class RowIds:
-    """Which rows the row groups of a prompts file hold, skipped ones included."""
+    """The first and the last row id in each row group of a prompts file, including skipped rows."""
 
     first: Ints  # [row groups]
     last: Ints  # [row groups]
 
 
-class PromptsFiles:
-    """The prompts files of a run: they never change once they are there, so what was read of them stays good.
+class RowsFiles:
+    """The prompts files of a run. A written file never changes, so what was read stays valid.
 
-    Every call raises SaescopeError if a file that it needs is missing or damaged.
+    All calls raise SaescopeError if a file that they need is missing or damaged.
     """
 
     def __init__(self, folder: RunFolder, chunk_size: int) -> None:
@@ -54,18 +55,18 @@ class PromptsFiles:
         self._chunk_size = chunk_size
         self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
         self._row_ids: dict[int, RowIds] = {}
-        self._files: Recent[int, pq.ParquetFile] = Recent(_OPEN_FILES)
-        self._tokens: Recent[Place, RowTokens] = Recent(
-            _TOKEN_BYTES, lambda rows: rows.row_ids.nbytes + rows.tokens.nbytes + rows.starts.nbytes
-        )
+        self._files: LRUCache[int, pq.ParquetFile] = LRUCache(_OPEN_FILES)
+        self._tokens: LRUCache[Place, RowTokens] = LRUCache(_TOKEN_BYTES, getsizeof=_num_bytes)
 
     def find(self, row_id: int, chunks: Sequence[int]) -> Place | None:
-        """Where this row is, or else the next one; None if all are before it.
+        """The place of this row, or else of the next row that exists; None if there is no later row.
 
-        `chunks` are the prompts files there are, in order.
+        `chunks` are the numbers of the prompts files, in order.
         """
         low, high = 0, len(chunks)
-        guess = bisect_left(chunks, row_id // self._chunk_size)  # right if no chunk ended early, for its long texts
+        guess = bisect_left(
+            chunks, row_id // self._chunk_size
+        )  # right, unless a chunk has fewer rows because its texts are long
         while low < high:
             at = min(max(low, guess), high - 1)
             ids = self.row_ids(chunks[at])
@@ -79,7 +80,7 @@ class PromptsFiles:
         return Place(chunks[low], 0) if low < len(chunks) else None
 
     def row_ids(self, chunk: int) -> RowIds:
-        """Which rows a chunk's row groups hold."""
+        """The row ids in a chunk's row groups."""
         with self._lock:
             if chunk not in self._row_ids:
                 with readable(self._folder, self._folder.prompts(chunk)):
@@ -90,27 +91,28 @@ class PromptsFiles:
             return self._row_ids[chunk]
 
     def read(self, place: Place, columns: list[str]) -> pa.Table:
-        """Columns of a row group, rows in order."""
+        """Some columns of a row group, with rows in order."""
         with self._lock:
             return self._read(place, columns)
 
     def tokens(self, place: Place) -> RowTokens:
-        """The tokens of a row group; those that were used last stay in memory."""
+        """The tokens of a row group; recently used ones stay in memory."""
         with self._lock:
             kept = self._tokens.get(place)
             if kept is None:
                 with readable(self._folder, self._folder.prompts(place.chunk)):
                     kept = RowTokens.of(self._read(place, ["row_id", "tokens"]))
-                self._tokens.keep(place, kept)
+                with suppress(ValueError):  # larger than the whole cache: it is read again when it is needed
+                    self._tokens[place] = kept
             return kept
 
     def _read(self, place: Place, columns: list[str]) -> pa.Table:
         with readable(self._folder, self._folder.prompts(place.chunk)):
             try:
-                # in this thread: a row group is so small that handing its columns out costs more
+                # a row group is so small that reading with threads takes longer
                 return self._file(place.chunk).read_row_group(place.group, columns=columns, use_threads=False)
             except DAMAGE:
-                self._files.forget(place.chunk)  # if the file was replaced, it is read anew the next time
+                self._files.pop(place.chunk, None)  # so that a replaced file is opened again the next time
                 raise
 
     def _file(self, chunk: int) -> pq.ParquetFile:
@@ -121,8 +123,12 @@ class PromptsFiles:
             check_schema(key, kept.schema_arrow.metadata)
             if not kept.schema_arrow.equals(SCHEMA):
                 raise ValueError("the file has other columns")
-            self._files.keep(chunk, kept)
+            self._files[chunk] = kept
         return kept
+
+
+def _num_bytes(rows: RowTokens) -> int:
+    return rows.row_ids.nbytes + rows.tokens.nbytes + rows.starts.nbytes
 
 
 def _row_range(group: pq.RowGroupMetaData) -> tuple[int, int]:

@@ -1,7 +1,6 @@
-"""Reading runs: a published run's features by any metric or one at a time, and which runs a store has.
+"""The runs of a store: which there are, and opening them. Recently used runs stay open.
 
-One feature costs one row group of one Parquet file; the overview of all features is read once and kept. This file
-reads the store only, and knows nothing of HTTP.
+Opening a finished run reads its overview once. After that, showing a feature reads one row group of a Parquet file.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from cachetools import LRUCache
+
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.reading.live_run import LiveRun, RunTexts, load_live
 from sparse_autoencoder.reading.published_run import PublishedRun
@@ -19,12 +20,11 @@ from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.folder import RunFolder, run_ids
 from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
 from sparse_autoencoder.runs.store import NotFoundError, Store
-from sparse_autoencoder.utils.recent import Recent
 
 _OPEN_RUNS = 8
 _LIVE_RUNS = 2  # each may take 100 MB
-_LOOK_EVERY_S = 1.0  # whether an open run has gone on, or is gone
-_LIST_EVERY_S = 60.0  # whether a finished run that is only listed is gone
+_LOOK_EVERY_S = 1.0  # how often to check whether an open run has a new state, or was deleted
+_LIST_EVERY_S = 60.0  # how often to check whether a finished run that is only listed was deleted
 _ATTEMPTS = 3
 
 
@@ -38,53 +38,53 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Open:
-    """An unfinished run, and when it was last looked at for a later state."""
+    """An unfinished run, and when a later state was last looked for."""
 
     run: LiveRun
-    plan: RunMetadata  # as it was read, without the state's counts
+    plan: RunMetadata  # as read, without the state's counts
     at: float
-    damaged: frozenset[int]  # further states, in place of which this one is shown
+    damaged: frozenset[int]  # damaged states beyond the one that is shown
 
 
 class RunLibrary:
-    """The runs of a store, for several threads; those that were looked at last stay open.
+    """The runs of a store. Recently used ones stay open. Several threads may use it.
 
-    Finished runs don't change, so they are read once, and only now and then looked at to see if they are still there.
+    Finished runs don't change, so they are read once, and only checked now and then in case they were deleted.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._clock = clock
-        self._loading = threading.Lock()  # one live run is loaded at a time; finished ones don't wait for it
-        self._lock = threading.Lock()  # of what follows; nobody waits for the store with it
+        self._loading = threading.Lock()  # only one live run is loaded at a time; finished runs don't wait for it
+        self._lock = threading.Lock()  # guards the attributes below; never held while the store is read
         self._finished: dict[str, _Seen] = {}
-        self._published: Recent[str, PublishedRun] = Recent(_OPEN_RUNS)
-        self._live: Recent[str, _Open] = Recent(_LIVE_RUNS)
+        self._published: LRUCache[str, PublishedRun] = LRUCache(_OPEN_RUNS)
+        self._live: LRUCache[str, _Open] = LRUCache(_LIVE_RUNS)
 
     def all(self) -> list[RunMetadata]:
         """The metadata of every run that can be read, newest first."""
         found = []
         for run_id in self._ids():
-            with suppress(SaescopeError):  # a folder that isn't ours, or was deleted meanwhile, hides no other run
+            with suppress(SaescopeError):  # skip folders that are no runs, or were deleted meanwhile
                 found.append(self._metadata(run_id, _LIST_EVERY_S))
         return found
 
     def newest(self) -> RunView:
-        """The newest finished run, or else the newest that has something to show; NotFoundError if there is none."""
+        """The newest finished run, else the newest run with something to show; NotFoundError if there is none."""
         troubles: list[SaescopeError] = []
         for run_id in self._finished_first():
             try:
                 return self.open(run_id)
             except NotFoundError:
                 continue
-            except SaescopeError as error:  # hides no other run
+            except SaescopeError as error:  # it must not hide older runs
                 troubles.append(error)
         raise troubles[0] if troubles else NotFoundError("there is no finished run yet: start one with `saescope run`")
 
     def open(self, run_id: str) -> RunView:
-        """A run: its published files if it is finished, or else what is merged so far.
+        """A run: from its published files if it is finished, else from its last state.
 
-        NotFoundError if there is no such run, or nothing to show of it yet.
+        Raises NotFoundError if there is no such run, or nothing to show yet.
         """
         folder = RunFolder(self._store, run_id)
         for _ in range(_ATTEMPTS):
@@ -94,28 +94,30 @@ class RunLibrary:
             metadata = self._metadata(run_id, _LOOK_EVERY_S)
             if metadata.status in PUBLISHED:
                 return self._open_published(folder, metadata)
-            with suppress(NotFoundError):  # a later state, or the published files, may have replaced it meanwhile
+            with suppress(
+                NotFoundError
+            ):  # try again: a later state or the published files may have replaced this state
                 return self._open_live(folder, metadata)
         raise NotFoundError(f"run {run_id} has nothing to show yet: it is {metadata.status}")
 
     def asked(self, run_id: str | None) -> RunView:
-        """The run of this name, as `open`; without a name the newest."""
+        """The run with this id, as `open`; without an id the newest one."""
         return self.open(run_id) if run_id else self.newest()
 
     def forget(self, run_id: str) -> None:
-        """Remember nothing of a run, because it was deleted."""
+        """Forget a run that was deleted."""
         with self._lock:
             self._finished.pop(run_id, None)
-            self._published.forget(run_id)
-            self._live.forget(run_id)
+            self._published.pop(run_id, None)
+            self._live.pop(run_id, None)
 
     def has_finished(self, run_id: str) -> None:
-        """Show a run from its published files from now on, not as it was a moment ago, because it is known to be."""
+        """Call this when a run has finished, so that it is shown from its published files at once."""
         with self._lock:
-            self._live.forget(run_id)
+            self._live.pop(run_id, None)
 
     def _ids(self) -> list[str]:
-        """The names of what can be runs, newest first; finished runs that vanished are forgotten."""
+        """Possible run ids, newest first; forgets finished runs that were deleted."""
         ids = run_ids(self._store)
         with self._lock:
             vanished = self._finished.keys() - ids
@@ -124,12 +126,12 @@ class RunLibrary:
         return ids
 
     def _finished_first(self) -> Iterator[str]:
-        """The names of what can be runs, newest first, the finished ones before the others."""
+        """Possible run ids: the finished runs, newest first, then the others, newest first."""
         others = []
         for run_id in self._ids():
             try:
                 finished = self._metadata(run_id, _LIST_EVERY_S).status in PUBLISHED
-            except SaescopeError:  # whoever opens it is told
+            except SaescopeError:  # opening the run will report it
                 finished = False
             if finished:
                 yield run_id
@@ -138,7 +140,7 @@ class RunLibrary:
         yield from others
 
     def _metadata(self, run_id: str, max_age_s: float) -> RunMetadata:
-        """A run's metadata; a finished run's may be remembered for so long."""
+        """A run's metadata; those of a finished run may be up to `max_age_s` old."""
         with self._lock:
             seen = self._finished.get(run_id)
         now = self._clock()
@@ -158,28 +160,28 @@ class RunLibrary:
 
     def _open_published(self, folder: RunFolder, metadata: RunMetadata) -> PublishedRun:
         with self._lock:
-            self._live.forget(folder.run_id)
+            self._live.pop(folder.run_id, None)
             run = self._published.get(folder.run_id)
             if run is None or run.metadata != metadata:
-                run = self._published.keep(folder.run_id, PublishedRun(folder, metadata))
+                run = self._published[folder.run_id] = PublishedRun(folder, metadata)
             return run
 
     def _open_lately(self, run_id: str) -> LiveRun | None:
-        """The live run, if it was looked at a moment ago."""
+        """The live run, if it was checked less than a second ago."""
         with self._lock:
             kept = self._live.get(run_id)
         return kept.run if kept is not None and self._clock() - kept.at < _LOOK_EVERY_S else None
 
     def _open_live(self, folder: RunFolder, plan: RunMetadata) -> LiveRun:
-        """The run as of its newest sound state; NotFoundError if there is none, or no longer, or nothing in it."""
+        """The run at its furthest sound state; NotFoundError if there is none, or nothing to show in it."""
         with self._loading:
-            run = self._open_lately(folder.run_id)  # somebody else has loaded it while this waited
+            run = self._open_lately(folder.run_id)  # another thread loaded it while this one waited
             if run is not None:
                 return run
             now = self._clock()
             with self._lock:
                 kept = self._live.get(folder.run_id)
-                self._live.forget(folder.run_id)  # a state and the next one aren't both in memory
+                self._live.pop(folder.run_id, None)  # so that two states are never in memory together
             damaged = kept.damaged if kept is not None and kept.plan == plan else frozenset()
             sound = [number for number in folder.numbers("state") if number not in damaged]
             texts = None if kept is None else kept.run.texts
@@ -190,12 +192,12 @@ class RunLibrary:
                 run = _load_furthest(folder, plan, sound, texts)
                 damaged |= {number for number in sound if number > run.state.next_chunk}
             with self._lock:
-                self._live.keep(folder.run_id, _Open(run, plan, now, damaged))
+                self._live[folder.run_id] = _Open(run, plan, now, damaged)
             return run
 
 
 def _load_furthest(folder: RunFolder, plan: RunMetadata, states: list[int], texts: RunTexts | None) -> LiveRun:
-    """The run as of the last of these states that is sound; NotFoundError if there is none of them."""
+    """The run at the furthest sound one of these states; NotFoundError if there are no states."""
     troubles: list[SaescopeError] = []
     for next_chunk in reversed(states):
         try:

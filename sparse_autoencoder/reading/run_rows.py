@@ -1,7 +1,7 @@
-"""The rows of a run, finished or not: listed from any row on, searched for text, or one of them whole.
+"""The rows of a run, finished or not: lists of rows, search for text, and single rows.
 
-Listing reads the row groups it needs. A search reads texts alone, row group by row group, and what fired only for the
-rows it has found; whoever calls says when it has taken too long. This file knows nothing of features but which fired.
+A list reads the row groups that it needs. A search reads only texts, row group by row group, and the features only of
+the rows that it finds. The caller decides when a search has taken too long.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparse_autoencoder.reading.damaged_files import readable
-from sparse_autoencoder.reading.rows_files import Place, PromptsFiles
+from sparse_autoencoder.reading.rows_files import Place, RowsFiles
 from sparse_autoencoder.reading.vocabulary import Vocabulary
 from sparse_autoencoder.runs.folder import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
@@ -26,7 +26,7 @@ from sparse_autoencoder.runs.rows_file import RowTokens
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.utils.arrays import Ints, Mask
 
-LISTED_CHARS = 1000  # of a row's text in a list
+LISTED_CHARS = 1000  # most characters of a row's text in a list
 _TOLD = ["text", "skipped", "features"]
 
 
@@ -47,7 +47,7 @@ class ListedRow:
     row_id: int
     text: str | None  # its first LISTED_CHARS characters; None for a skipped row
     is_cut: bool
-    skipped: str | None  # why
+    skipped: str | None  # the reason
     features: list[FiredFeature]  # strongest first
 
 
@@ -57,40 +57,41 @@ class WholeRow:
 
     row_id: int
     text: str | None  # None for a skipped row
-    skipped: str | None  # why
+    skipped: str | None  # the reason
     token_ids: list[int]  # without BOS
     tokens: list[str]
-    windows: list[int]  # where each window begins in the tokens
+    windows: list[int]  # index of each window's first token
     features: list[FiredFeature]  # strongest first
-    previous: int | None  # the row before, skipped or not
+    previous: int | None  # id of the row before, skipped or not
     next: int | None
 
 
 @dataclass(frozen=True)
 class RowPage:
-    """Some rows, and the row to go on from; None if there are no more."""
+    """Some rows, and the id at which the next page begins; None if there are no more rows."""
 
     rows: list[ListedRow]
     next: int | None
 
 
 def containing(texts: pa.ChunkedArray, text: str) -> Mask:
-    """Mask of the texts [texts] that contain this one, whatever the case (Unicode's simple folding); a null doesn't."""
+    """Mask [texts] of the texts that contain `text`, ignoring case (Unicode's simple folding); False for nulls."""
     found: Mask = pc.fill_null(pc.match_substring(texts, text, ignore_case=True), False).to_numpy()
     return found
 
 
 class RunRows:
-    """A run's rows, skipped ones included, but for those of failed chunks.
+    """A run's rows, including skipped ones, but not those of failed chunks.
 
-    `chunks` are the prompts files there are, in order. Every call raises SaescopeError if one is missing or damaged.
+    `chunks` are the numbers of the prompts files, in order. All calls raise SaescopeError if a file is missing or
+    damaged.
     """
 
     def __init__(
         self,
         folder: RunFolder,
         metadata: RunMetadata,
-        files: PromptsFiles,
+        files: RowsFiles,
         vocabulary: Vocabulary,
         chunks: Sequence[int],
     ) -> None:
@@ -103,9 +104,9 @@ class RunRows:
     def page(
         self, first: int, limit: int, text: str | None = None, may_go_on: Callable[[], bool] = lambda: True
     ) -> RowPage:
-        """At most `limit` rows from the id `first` on; with a `text`, those that contain it, whatever the case.
+        """At most `limit` rows from the id `first` on; with a `text`, only rows that contain it, ignoring case.
 
-        Before each row group but the first `may_go_on` is asked.
+        `may_go_on` is called before each row group except the first; if it is False, the page ends there.
         """
         rows: list[ListedRow] = []
         for number, place in enumerate(self._places_from(first)):
@@ -119,7 +120,7 @@ class RunRows:
         return RowPage(rows, None)
 
     def row(self, row_id: int) -> WholeRow:
-        """One row; NotFoundError if the run has none of this id."""
+        """One row; NotFoundError if the run has no row with this id."""
         place = self._files.find(row_id, self._chunks)
         if place is not None:
             group = self._files.tokens(place)
@@ -129,7 +130,7 @@ class RunRows:
         raise NotFoundError(f"run {self._folder.run_id} has no row {row_id}")
 
     def _whole(self, place: Place, group: RowTokens, at: int) -> WholeRow:
-        """Row number `at` of a row group."""
+        """The row with index `at` in a row group."""
         ids, token_ids = group.row_ids, group.row(at)
         before, after = self._neighbours(place)
         with self._readable(place):
@@ -151,7 +152,7 @@ class RunRows:
         return readable(self._folder, self._folder.prompts(place.chunk))
 
     def _places_from(self, row_id: int) -> Iterator[Place]:
-        """The row groups that can hold this row and later ones."""
+        """The row groups from the one that may have this row on."""
         place = self._files.find(row_id, self._chunks)
         while place is not None:
             yield place
@@ -169,7 +170,7 @@ class RunRows:
         return Place(chunk, 0 if step > 0 else len(self._files.row_ids(chunk).first) - 1)
 
     def _neighbours(self, place: Place) -> tuple[int | None, int | None]:
-        """The last row before a row group, and the first one after it."""
+        """The ids of the last row before a row group and of the first row after it."""
         before, after = self._beside(place, -1), self._beside(place, 1)
         last = None if before is None else int(self._files.row_ids(before.chunk).last[before.group])
         return last, None if after is None else self._first_row(after)
@@ -178,16 +179,16 @@ class RunRows:
         return int(self._files.row_ids(place.chunk).first[place.group])
 
     def _wanted(self, place: Place, first: int, text: str | None) -> Ints:
-        """Which rows of a row group come from the id `first` on and have the text."""
+        """The indices of a row group's rows that have at least the id `first`, and contain the text."""
         if text is None:
             return np.flatnonzero(self._files.tokens(place).row_ids >= first)
         rows = np.flatnonzero(containing(self._files.read(place, ["text"])["text"], text))
-        if not len(rows):  # as in most row groups of a long search: nothing else is read of them
+        if not len(rows):  # true for most row groups of a search, of which then nothing else is read
             return rows
         return rows[self._files.tokens(place).row_ids[rows] >= first]
 
     def _listed(self, place: Place, rows: Ints) -> list[ListedRow]:
-        """Some rows of a row group, of whose texts and tokens only what is shown becomes Python's: they may be long."""
+        """Some rows of a row group. Texts and tokens may be long, so only what is shown becomes Python objects."""
         if not len(rows):
             return []
         group = self._files.tokens(place)
@@ -211,8 +212,8 @@ class RunRows:
             ]
 
     def _fired(self, entries: list[dict[str, Any]], tokens: NDArray[np.int32]) -> list[FiredFeature]:
-        """A row's features as the file has them, with the texts of the tokens they fired on."""
-        bos = self._policy.bos_token_id or 0  # a model without BOS prepends none
+        """A row's features from the file, with the strings of the tokens on which they fired."""
+        bos = self._policy.bos_token_id or 0  # without BOS in the model there are no such entries
         ids = [bos if entry["token"] < 0 else int(tokens[entry["token"]]) for entry in entries]
         strings = self._vocabulary.strings(ids)
         return [FiredFeature(**entry, token_str=string) for entry, string in zip(entries, strings, strict=True)]

@@ -1,7 +1,4 @@
-"""What can be asked of a run that has something to show, be it finished (run_library.py) or not (live_run.py).
-
-This file also has the sentences about a run's files that can't be read; it opens none itself.
-"""
+"""The common interface to finished runs (published_run.py) and unfinished ones (live_run.py)."""
 
 from __future__ import annotations
 
@@ -22,9 +19,9 @@ from sparse_autoencoder.reading.damaged_files import readable
 
 
 class RunView(ABC):
-    """A run's features; every call raises SaescopeError if a file that it needs is missing or damaged."""
+    """A run's features and rows; all calls raise SaescopeError if a file that they need is missing or damaged."""
 
-    live: bool  # the run isn't finished: another view, opened later, may show more
+    live: bool  # whether the run is unfinished, so that a view opened later may show more
 
     def __init__(self, folder: RunFolder, metadata: RunMetadata, vocabulary: Vocabulary) -> None:
         self._folder = folder
@@ -33,13 +30,13 @@ class RunView(ABC):
 
     @property
     def metric_descriptions(self) -> dict[str, str]:
-        """What each metric of this run says, by its name, in the order of FEATURE_METRICS when it was made."""
+        """The description of each of this run's metrics, by name, in the run's order."""
         return {metric["name"]: metric["description"] for metric in self.metadata.metrics}
 
     @property
     @abstractmethod
     def overview(self) -> Overview:
-        """What a list of all features needs of each."""
+        """Per-feature statistics for the feature list."""
 
     @property
     def statistics(self) -> Statistics:
@@ -53,13 +50,13 @@ class RunView(ABC):
 
     @abstractmethod
     def feature(self, feature_id: int) -> dict[str, Any]:
-        """A feature's histogram, top and random examples, as in features/*.parquet; KeyError if there is no such one.
+        """A feature's histogram, top and random examples, as in features/*.parquet; KeyError for an unknown id.
 
-        Of a live run `text_count` and `prompt_index` are None: they are counted when the run is published.
+        For a live run `text_count` and `prompt_index` are None: they are only known when the run is published.
         """
 
     def ranking(self, selection: Selection) -> Ints:
-        """Ids of the selected features, in order; KeyError if this run's features can't be sorted by that."""
+        """Ids of the selected features, in order; KeyError if there is no such sort key."""
         return self._rankings.ids(selection)
 
     @cached_property
@@ -68,5 +65,5 @@ class RunView(ABC):
 
     def _having_token(self, text: str) -> Mask:
         wanted = self.vocabulary.containing(text)
-        with readable(self._folder, self._folder.vocabulary):  # which may lack a token
+        with readable(self._folder, self._folder.vocabulary):  # a damaged vocabulary may lack tokens
             return self.overview.tokens.any_of(wanted)

@@ -1,4 +1,4 @@
-"""A run's token strings, read when they are first needed. This file knows nothing of what tokens are used for."""
+"""A run's token strings, which are read when they are first needed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sparse_autoencoder.utils.arrays import Mask
 
 
 class Vocabulary:
-    """Token strings by token id; SaescopeError if the file that has them is missing or damaged."""
+    """Token strings by token id; all calls raise SaescopeError if vocabulary.json is missing or damaged."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
 
     def strings(self, token_ids: Iterable[int]) -> list[str]:
-        """Tokens' texts."""
+        """The strings of these tokens."""
         with readable(self._folder, self._folder.vocabulary):
             strings = self._strings
             return [strings[token_id] for token_id in token_ids]
 
     def containing(self, text: str) -> Mask:
-        """Mask of the tokens [vocabulary] whose text contains this, ignoring case; spaces count."""
+        """Mask [vocabulary] of the tokens whose string contains this text, ignoring case; spaces count."""
         with readable(self._folder, self._folder.vocabulary):
             wanted = text.casefold()
             return np.array([wanted in folded for folded in self._folded], bool)

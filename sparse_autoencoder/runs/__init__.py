@@ -1,2 +1,4 @@
-"""A run's options, metadata, state and store, and every file that it writes. It knows neither HTTP nor how activations
-come about, and imports no torch."""
+"""A run's options, metadata, state and store, and every file that it writes.
+
+Nothing here knows HTTP or how activations are computed, and nothing imports torch.
+"""

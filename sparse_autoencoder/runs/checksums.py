@@ -1,7 +1,7 @@
-"""Files of an unfinished run under a seal: a first line that says what they are, with a checksum of everything in them.
+"""Sealed files: the first line says what kind of file it is, and has a checksum of the whole content.
 
-What is not exactly what was written is a DamagedError, whatever happened to it: flipped bits, a cut end, another file's
-bytes. The checksum is 16 bytes of BLAKE2b, over 1 GB/s. This file doesn't know what is sealed.
+Files of an unfinished run are sealed. Any damage raises DamagedError: flipped bits, a missing end, another file's
+bytes. The checksum is 16 bytes of BLAKE2b, which takes less than 1 ms per MB.
 """
 
 from __future__ import annotations
@@ -12,22 +12,25 @@ from hashlib import blake2b
 
 from sparse_autoencoder.errors import DamagedError, OtherVersionError, SaescopeError
 
-FORMAT = 3  # of all kinds; 1 and 2 were without a seal
+FORMAT = 3  # of all kinds of files; formats 1 and 2 had no seal
 _MAGIC = b"saescope"
 _LONGEST_LINE = 100
-# how files of the formats without a seal begin: limits and partials, chunks, states
+# how the files of formats 1 and 2 began: cutoffs and partials, chunks
 _UNSEALED = (b'{"next_chunk"', b"PAR1")
-_UNSEALED_STATE = b"\x28\xb5\x2f\xfd"  # from the eighth byte on
+_UNSEALED_STATE = b"\x28\xb5\x2f\xfd"  # and states, from the eighth byte on
 
 
 def seal(kind: str, data: bytes) -> bytes:
-    """The file of this kind (a word) that holds these bytes."""
+    """A sealed file with these bytes; `kind` is one word that says what they are."""
     head = b"%s %s %d " % (_MAGIC, kind.encode(), FORMAT)
     return b"%s%s\n%s" % (head, _checksum(head, data), data)
 
 
 def unseal(kind: str, data: bytes) -> bytes:
-    """The bytes in a file of this kind; OtherVersionError if another version wrote it, else DamagedError."""
+    """The bytes in a sealed file of this kind.
+
+    Raises OtherVersionError if another version of saescope wrote it, DamagedError if it is damaged.
+    """
     line, newline, _ = data[:_LONGEST_LINE].partition(b"\n")
     words = line.split(b" ")
     if not newline or len(words) != 4 or words[0] != _MAGIC:
@@ -35,7 +38,7 @@ def unseal(kind: str, data: bytes) -> bytes:
             raise OtherVersionError(
                 f"an earlier version of saescope wrote this {kind} file, in a format without checksums"
             )
-        raise DamagedError(f"this {kind} file is damaged: it doesn't begin as one")
+        raise DamagedError(f"this {kind} file is damaged: its first line is wrong")
     content = data[len(line) + 1 :]
     if words[3] != _checksum(line[: -len(words[3])], content):
         raise DamagedError(f"this {kind} file is damaged: its checksum is wrong")
@@ -50,9 +53,9 @@ def unseal(kind: str, data: bytes) -> bytes:
 
 @contextmanager
 def understood(kind: str) -> Iterator[None]:
-    """Make a DamagedError of whatever reading the bytes in a file raises, but for a lack of memory.
+    """Turn any exception of reading unsealed bytes into a DamagedError, except MemoryError.
 
-    Under a sound seal they mean something else only if a version of saescope wrote them that forgot to count FORMAT on.
+    With a valid checksum this happens only if the format was changed without increasing FORMAT.
     """
     try:
         yield
@@ -60,9 +63,7 @@ def understood(kind: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise DamagedError(
-            f"this {kind} file can't be understood, though it is as it was written ({reason})"
-        ) from error
+        raise DamagedError(f"this {kind} file can't be understood, though its checksum is right ({reason})") from error
 
 
 def _checksum(head: bytes, data: bytes) -> bytes:

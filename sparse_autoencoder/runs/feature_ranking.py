@@ -1,4 +1,4 @@
-"""Which of a run's features, and in which order. It works on an overview, and knows neither files nor requests."""
+"""Selects a run's features and sorts them, from the run's overview."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from sparse_autoencoder.runs.overview import Overview
 from sparse_autoencoder.utils.arrays import Ints, Mask
-from sparse_autoencoder.utils.recent import Recent
 
 FEATURE_ID, NUM_ACTIVE_TOKENS = "feature_id", "num_active_tokens"
-OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS)  # what features can be ordered by besides the metrics
+OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS)  # sort keys besides the metrics
 _ORDERS = 8
 _SEARCHES = 32
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which features, and in which order; a limit that is None leaves none out, and both ends are included."""
+    """Which features, and in which order. Bounds are inclusive; None is no bound."""
 
     sort: str  # a metric, or one of OTHER_SORTS
     descending: bool = True
@@ -30,19 +30,19 @@ class Selection:
     max_density: float | None = None
     min_count: int | None = None  # active tokens
     max_count: int | None = None
-    token: str | None = None  # those with an example chosen for a token whose text contains this, ignoring case
-    dead: bool = False  # those that never fired, instead of those that did
+    token: str | None = None  # only features with an example at a token whose string contains this, ignoring case
+    dead: bool = False  # the features that never fired, instead of those that fired
 
 
 def ranked(values: NDArray[Any], descending: bool = True) -> Ints:
-    """Indices by value; ties go to the smaller index."""
+    """Indices sorted by value; ties go to the smaller index."""
     return np.argsort(-values if descending else values, kind="stable")
 
 
 class Rankings:
-    """The rankings of a run's features, for several threads; what was sorted or searched last stays in memory.
+    """Rankings of a run's features. Recent orders and searches stay in memory. Several threads may use it.
 
-    `having_token` is the mask of the features [features] that `Selection.token` leaves.
+    `having_token` computes the mask [features] for `Selection.token`.
     """
 
     def __init__(self, overview: Overview, num_tokens: int, having_token: Callable[[str], Mask]) -> None:
@@ -50,11 +50,11 @@ class Rankings:
         self._num_tokens = num_tokens
         self._having_token = having_token
         self._lock = threading.Lock()
-        self._orders: Recent[tuple[str, bool], Ints] = Recent(_ORDERS)
-        self._searches: Recent[str, Mask] = Recent(_SEARCHES)
+        self._orders: LRUCache[tuple[str, bool], Ints] = LRUCache(_ORDERS)
+        self._searches: LRUCache[str, Mask] = LRUCache(_SEARCHES)
 
     def ids(self, selection: Selection) -> Ints:
-        """Ids of the selected features, in order; KeyError if the run can't be sorted by that."""
+        """Ids of the selected features, in order; KeyError if there is no such sort key."""
         with self._lock:
             order, mask = self._order(selection.sort, selection.descending), self._mask(selection)
         return order[mask[order]]
@@ -62,7 +62,9 @@ class Rankings:
     def _order(self, sort: str, descending: bool) -> Ints:
         """All features, sorted."""
         kept = self._orders.get((sort, descending))
-        return self._orders.keep((sort, descending), ranked(self._values(sort), descending)) if kept is None else kept
+        if kept is None:
+            kept = self._orders[sort, descending] = ranked(self._values(sort), descending)
+        return kept
 
     def _values(self, sort: str) -> NDArray[Any]:
         statistics = self._overview.statistics
@@ -71,7 +73,7 @@ class Rankings:
         return statistics.count if sort == NUM_ACTIVE_TOKENS else statistics.metrics[sort]
 
     def _mask(self, selection: Selection) -> Mask:
-        """Which features are selected [features]."""
+        """Mask of the selected features: [features]."""
         count = self._overview.statistics.count
         mask = (count == 0) if selection.dead else (count > 0)
         for values, least, most in (
@@ -86,4 +88,6 @@ class Rankings:
 
     def _search(self, token: str) -> Mask:
         kept = self._searches.get(token)
-        return self._searches.keep(token, self._having_token(token)) if kept is None else kept
+        if kept is None:
+            kept = self._searches[token] = self._having_token(token)
+        return kept

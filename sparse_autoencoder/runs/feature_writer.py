@@ -1,4 +1,4 @@
-"""A run's features with their statistics and examples, as Parquet and as the original scripts' JSON."""
+"""Writes a run's features, with statistics and examples: as features/*.parquet and as feature_tokens.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sparse_autoencoder.runs.example_texts import ExampleTexts
+from sparse_autoencoder.runs.example_windows import ExampleWindows
 from sparse_autoencoder.runs.features_file import EXAMPLE, EXAMPLES, FEATURES_PER_FILE, to_parquet
 from sparse_autoencoder.runs.format_version import FORMAT
 from sparse_autoencoder.runs.metadata import RunMetadata
@@ -21,39 +21,39 @@ from sparse_autoencoder.summaries.examples import Examples
 from sparse_autoencoder.summaries.summary import Summary
 from sparse_autoencoder.utils.arrays import Ints, ranges, starts_of
 
-_WRITERS = min(8, os.cpu_count() or 1)  # features files that are made at once; each takes about 40 MB
+_WRITERS = min(8, os.cpu_count() or 1)  # files that are made at once; each takes about 40 MB of memory
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """Examples, and which of the windows each shows."""
+    """Examples with their slots in ExampleWindows."""
 
     examples: Examples
     slots: Ints  # [examples]
 
 
 class FeatureWriter:
-    """Features with their statistics and examples, as Parquet and as the original's JSON."""
+    """A run's features with statistics and examples, as Parquet files and as the original's JSON."""
 
     def __init__(
         self,
         summary: Summary,
         overview: Overview,
-        texts: ExampleTexts,
+        windows: ExampleWindows,
         vocabulary: list[str],
         metadata: RunMetadata,
     ) -> None:
-        texts.finish()
+        windows.finish()
         self._n_features = summary.spec.n_features
         self._overview = overview
-        self._texts = texts
+        self._windows = windows
         self._vocabulary = pa.array(vocabulary, pa.string())
         self._metadata = metadata
-        self._top, self._random = (_Shown(part, texts.slots(part)) for part in (summary.top, summary.random))
+        self._top, self._random = (_Shown(part, windows.slots(part)) for part in (summary.top, summary.random))
         self._num_tokens = self._example_tokens(self._top) + self._example_tokens(self._random)
 
     def files(self) -> Iterator[bytes]:
-        """The features files in order; the next ones are made meanwhile, a few at a time."""
+        """The features files in order; the next few are made in threads meanwhile."""
         pending: deque[Future[bytes]] = deque()
         with ThreadPoolExecutor(_WRITERS) as pool:
             for begin in range(0, len(self._num_tokens), FEATURES_PER_FILE):
@@ -65,14 +65,14 @@ class FeatureWriter:
                 yield pending.popleft().result()
 
     def feature_tokens(self, features: list[int]) -> dict[str, Any]:
-        """feature_tokens.json, in the original's format, for these features."""
+        """The content of feature_tokens.json for these features, in the original's format."""
         top, slots = self._top.examples, self._top.slots
-        prompt_index = self._texts.prompt_index(slots)
+        prompt_index = self._windows.prompt_index(slots)
         bounds = np.searchsorted(top.feature, [features, [feature + 1 for feature in features]])
 
         def entry(example: int) -> dict[str, Any]:
-            start, length = (int(number) for number in self._texts.spans(slots[example]))
-            ids = self._texts.tokens[start : start + length]
+            start, length = (int(number) for number in self._windows.spans(slots[example]))
+            ids = self._windows.tokens[start : start + length]
             tokens = self._vocabulary.take(pa.array(ids)).to_pylist()
             position = int(top.position[example])
             return {
@@ -82,7 +82,7 @@ class FeatureWriter:
                 "token_position": position,
                 "prompt_index": int(prompt_index[example]),
                 "row_id": int(top.row_id[example]),
-                "prompt_snippet": self._texts.snippet(int(slots[example])),
+                "prompt_snippet": self._windows.snippet(int(slots[example])),
                 "prompt_tokens": tokens,
             }
 
@@ -96,8 +96,8 @@ class FeatureWriter:
         }
 
     def _example_tokens(self, shown: _Shown) -> Ints:
-        """How many tokens each feature's examples have together [features]."""
-        _starts, lengths = self._texts.spans(shown.slots)
+        """The total number of tokens in each feature's examples: [features]."""
+        _starts, lengths = self._windows.spans(shown.slots)
         totals = np.bincount(shown.examples.feature, lengths, minlength=self._n_features)
         return totals.astype(np.int64)
 
@@ -111,12 +111,12 @@ class FeatureWriter:
         return pa.table(columns)
 
     def _examples(self, shown: _Shown, begin: int, end: int) -> pa.ListArray:
-        # of the array's type: numbers of another would have the whole array converted for each file
+        # the same type as the array: with another one numpy would convert the whole array for each file
         bounds = np.searchsorted(shown.examples.feature, np.arange(begin, end + 1, dtype=np.int32))
         part = shown.examples.take(np.arange(bounds[0], bounds[-1]))
         slots = shown.slots[bounds[0] : bounds[-1]]
-        starts, lengths = self._texts.spans(slots)
-        token_ids = self._texts.tokens[ranges(starts, lengths)]
+        starts, lengths = self._windows.spans(slots)
+        token_ids = self._windows.tokens[ranges(starts, lengths)]
         offsets = starts_of(lengths)
         activations = np.zeros(len(token_ids), np.float32)
         activations[np.repeat(offsets[:-1], np.diff(part.act_starts)) + part.act_position] = part.act_value
@@ -126,10 +126,10 @@ class FeatureWriter:
             [
                 pa.array(part.value),
                 pa.array(part.row_id),
-                pa.array(self._texts.prompt_index(slots)),
-                pa.array(self._texts.window_offsets(part)),
+                pa.array(self._windows.prompt_index(slots)),
+                pa.array(self._windows.window_offsets(part)),
                 pa.array(part.position),
-                pa.array(self._texts.counts(part)),
+                pa.array(self._windows.counts(part)),
                 *(
                     pa.ListArray.from_arrays(list_offsets, values, type=EXAMPLE.field(name).type)
                     for name, values in (

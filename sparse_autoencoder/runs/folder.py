@@ -1,8 +1,8 @@
-"""What a run is and what its folder holds: options, metadata, file names, and the state from which it goes on.
+"""A run's files and their names.
 
-`runs/<timestamp>_run-XXX/` in a Store holds metadata.json (or, while services compute the run, plan.json in its place),
-`prompts/` as chunks are encoded, `state/` while the run is going, and the published files (see publishing.py) at its
-end. This file computes nothing.
+A run's folder in a Store, `<timestamp>_run-XXX/`, has metadata.json (or, while services compute the run, plan.json
+instead), `prompts/` with the encoded chunks, `state/` while the run is unfinished, and at the end the published files
+(publishing.py).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from sparse_autoencoder.runs.format_version import check_metadata
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.store import NotFoundError, Store
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # no longer than a folder's name may be
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # file systems allow no longer names
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run's files in a store: the only place that knows their names."""
+    """A run's files in a store. Only this class knows their names."""
 
     store: Store
     run_id: str
@@ -34,7 +34,7 @@ class RunFolder:
             raise NotFoundError(f"there is no run {self.run_id[:200]!r}")
 
     def key(self, name: str) -> str:
-        """The store's key of a file of this run."""
+        """The key of one of the run's files."""
         return f"{self.run_id}/{name}"
 
     @property
@@ -44,15 +44,15 @@ class RunFolder:
 
     @property
     def plan(self) -> str:
-        """Key of the metadata of a run that services compute; metadata.json is then written when it is finished."""
+        """Key of plan.json: the metadata while services compute the run; they write metadata.json at its end."""
         return self.key("plan.json")
 
     def state(self, next_chunk: int) -> str:
-        """Key of the state from which an unfinished run goes on with this chunk."""
+        """Key of the saved state with which an unfinished run continues at this chunk."""
         return self.key(f"state/{next_chunk:06d}")
 
     def before_failures(self, next_chunk: int) -> str:
-        """Key of the state before the first chunk that failed, this one, from which failed chunks are tried again."""
+        """Key of the state before the first failed chunk, which is this one; `--retry-failed` begins there."""
         return self.key(f"before-failures/{next_chunk:06d}")
 
     @property
@@ -70,11 +70,11 @@ class RunFolder:
 
     @property
     def overview(self) -> str:
-        """Key of what a list of all features needs."""
+        """Key of overview.parquet: per-feature statistics for the feature list."""
         return self.key("overview.parquet")
 
     def numbers(self, folder: str) -> list[int]:
-        """The numbers of the files of one of the run's folders, in order."""
+        """The numbers in the file names of one of the run's folders, in order."""
         stems = (key.rpartition("/")[2].partition(".")[0] for key in self.store.list(self.key(f"{folder}/")))
         return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
 
@@ -83,17 +83,18 @@ class RunFolder:
         self.store.put(self.metadata, _json(metadata))
 
     def write_plan(self, metadata: RunMetadata) -> None:
-        """Write the metadata of a run that services compute."""
+        """Write plan.json."""
         self.store.put(self.plan, _json(metadata))
 
     def create_plan(self, metadata: RunMetadata) -> bool:
-        """Write the metadata of a run that services compute, if nobody has; whether they were written."""
+        """Write plan.json if there is none; whether it was written."""
         return self.store.create(self.plan, _json(metadata))
 
     def read_metadata(self) -> RunMetadata:
-        """Read metadata.json, or else the plan; NotFoundError without either, SaescopeError if it has mistakes.
+        """Read metadata.json, or else plan.json.
 
-        NewerFormatError if a later version of saescope has written it.
+        Raises NotFoundError if there is neither, NewerFormatError if a later version of saescope wrote it, and
+        SaescopeError if it is malformed.
         """
         data = self.metadata_json()
         check_metadata(self.run_id, data)
@@ -107,14 +108,14 @@ class RunFolder:
             ) from error
 
     def metadata_json(self) -> bytes:
-        """metadata.json, or else the plan, as it is stored; NotFoundError without either."""
+        """The bytes of metadata.json, or else of plan.json; NotFoundError if there is neither."""
         try:
             return _first_of(self.store, self.metadata, self.plan)
         except NotFoundError:
             raise NotFoundError(f"there is no run {self.run_id!r}") from None
 
     def state_cursor(self) -> int | None:
-        """The next chunk of the furthest state that was saved; None if none was."""
+        """The next chunk of the furthest saved state; None if there is no state."""
         return max(self.numbers("state"), default=None)
 
     def write_vocabulary(self, vocabulary: list[str]) -> None:
@@ -122,7 +123,7 @@ class RunFolder:
         self.store.put(self.vocabulary, json.dumps(vocabulary, ensure_ascii=False).encode())
 
     def read_vocabulary(self) -> list[str]:
-        """Each token id's text."""
+        """The string of each token id."""
         vocabulary: list[str] = json.loads(self.store.get(self.vocabulary))
         return vocabulary
 
@@ -132,7 +133,7 @@ def _json(metadata: RunMetadata) -> bytes:
 
 
 def _first_of(store: Store, *keys: str) -> bytes:
-    """The first of these objects that there is."""
+    """The first of these objects that exists."""
     for key in keys[:-1]:
         with suppress(NotFoundError):
             return store.get(key)
@@ -140,5 +141,5 @@ def _first_of(store: Store, *keys: str) -> bytes:
 
 
 def run_ids(store: Store) -> list[str]:
-    """The names of a store's folders that can be runs, newest first; in some there may be no run, or nothing at all."""
+    """The store's folder names that are valid run ids, newest first; a folder may turn out not to be a run."""
     return sorted((name for name in store.folders() if _RUN_ID.fullmatch(name)), reverse=True)

@@ -1,8 +1,8 @@
-"""Which version a run's published files are of, and the check before one is read.
+"""The format version of a run's published files, and the check before reading one.
 
-metadata.json has it as `format_version`, which goes for the run's JSON files, and each Parquet file in its schema's
-metadata. Files without it were written before there were versions, and are laid out as those of version 1. Who changes
-what a published file means, so that reading it as before would show something wrong, counts FORMAT on.
+For JSON files it is `format_version` in metadata.json; Parquet files have it in their schema's metadata. Files without
+one are from before there were versions, and have the layout of version 1. Increase FORMAT if you change a published
+file so that today's code would read it wrongly.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.store import NotFoundError
 
 FORMAT = 1
-RESERVED = "reserved"  # the status in metadata.json until a run's models are loaded, see run_ids.py
+RESERVED = "reserved"  # status in metadata.json until the run's models are loaded (run_ids.py)
 _KEY = b"saescope.format"
 
 
 class NewerFormatError(SaescopeError):
-    """A file was written by a later version of saescope, in a way that this one doesn't know."""
+    """A later version of saescope wrote the file, in a format that this version doesn't know."""
 
 
 def check_format(what: str, version: int) -> None:
-    """Raise NewerFormatError, a sentence about `what`, if files of this version can't be read."""
+    """Raise NewerFormatError if this format version can't be read; `what` names the file."""
     if version > FORMAT:
         raise NewerFormatError(
             f"{what} has format {version}, and this version of saescope reads formats up to {FORMAT}: update saescope"
@@ -33,12 +33,12 @@ def check_format(what: str, version: int) -> None:
 
 
 def marked(schema: pa.Schema) -> pa.Schema:
-    """A Parquet file's schema with the version of today's files."""
+    """The schema of a Parquet file, with the current format version added."""
     return schema.with_metadata({**(schema.metadata or {}), _KEY: str(FORMAT).encode()})
 
 
 def check_schema(what: str, metadata: Mapping[bytes, bytes] | None) -> None:
-    """The check for a Parquet file, by its schema's metadata; ValueError if the version there is no number."""
+    """`check_format` for a Parquet file, from its schema's metadata; ValueError if the version there is no number."""
     check_format(what, int((metadata or {}).get(_KEY, b"0")))
 
 
@@ -48,13 +48,14 @@ class _Head(BaseModel):
 
 
 def check_metadata(run_id: str, data: bytes) -> None:
-    """The check for a run's metadata.json; NotFoundError if the run has taken its id, and that is all."""
+    """`check_format` for a run's metadata.json; NotFoundError if the run has only reserved its id."""
     try:
         head = _Head.model_validate_json(data)
-    except ValidationError:  # whoever reads on says what is wrong with it
+    except ValidationError:  # the caller validates it completely, and reports what is wrong
         return
     check_format(f"run {run_id}", head.format_version)
     if head.status == RESERVED:
         raise NotFoundError(
-            f"run {run_id} never began: it is still loading its models, or was ended while it did; start a new run then"
+            f"run {run_id} never began: it is still loading its models, or it was killed while loading them; "
+            "in that case start a new run"
         )

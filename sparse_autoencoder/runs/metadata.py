@@ -1,4 +1,4 @@
-"""metadata.json: what a run is made of, what was counted, and when."""
+"""metadata.json: a run's configuration, what it depends on, counts and times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PUBLISHED: tuple[Status, ...] = ("complete", "completed_with_errors")
 
 
 class RunMetadata(BaseModel):
-    """metadata.json: the whole configuration, what was counted, and when."""
+    """The content of metadata.json (and of plan.json)."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -33,13 +33,13 @@ class RunMetadata(BaseModel):
     num_features: Annotated[int, Field(ge=1)]
     metrics: Annotated[list[dict[str, str]], Field(min_length=1)]  # name and description of each
     versions: dict[str, str]
-    processor: dict[str, str] = Field(default_factory=dict)  # see processor.py; earlier versions did not record it
+    processor: dict[str, str] = Field(default_factory=dict)  # pipeline/processor.py; runs of earlier versions lack it
     started_at: str
     finished_at: str | None = None
     seconds: float = 0.0
     error: str | None = None
-    retries: int = 0  # how often chunks that had failed were tried again
-    retried_at: str | None = None  # when services began to do that last; `seconds` has what was before
+    retries: int = 0  # how often failed chunks were tried again
+    retried_at: str | None = None  # when services began the last retry; `seconds` is the time before it
     # counts
     num_records: int = 0
     num_prompts: int = 0
@@ -49,8 +49,8 @@ class RunMetadata(BaseModel):
     num_skipped_rows: int = 0
     skipped_rows: dict[str, int] = Field(default_factory=dict)
     failed_chunks: list[FailedChunk] = Field(default_factory=list)
-    rows_hash: str = NOTHING_READ  # of the rows that were read, in chunks of this size (rows_hash.py)
-    # the original's names
+    rows_hash: str = NOTHING_READ  # running hash of the rows, which depends on chunk_size (data/rows_hash.py)
+    # fields with the original scripts' names
     dataset_csv: str
     text_column: str | None
     layer_index: int
@@ -74,7 +74,7 @@ class RunMetadata(BaseModel):
         return metrics
 
     def with_counts(self, state: RunState, **changes: Any) -> RunMetadata:
-        """These metadata with what a state has counted, and with other changes."""
+        """A copy with the counts of a state, and with other changes."""
         counts = {
             "num_records": state.num_records,
             "num_prompts": state.num_prompts,
@@ -90,11 +90,11 @@ class RunMetadata(BaseModel):
 
     @property
     def policy(self) -> TokenPolicy:
-        """How this run's rows became windows."""
+        """The run's token policy."""
         options = self.options
         return TokenPolicy(self.bos_token_id, options.max_tokens, options.bos, options.long_rows)
 
     @property
     def spec(self) -> SummarySpec:
-        """What this run's summaries agree on."""
+        """The settings that this run's summaries share."""
         return SummarySpec(self.num_features, self.options.top_tokens_per_feature, self.options.seed)

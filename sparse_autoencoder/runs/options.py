@@ -1,4 +1,4 @@
-"""What can be chosen for a run: the flags of `saescope run`, with the same defaults."""
+"""The options of a run: the flags of `saescope run`, with the same defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Precision = Literal["float32", "tf32", "bfloat16", "float64"]
 
 
 class RunOptions(BaseModel):
-    """What can be chosen for a run; the defaults are the command's."""
+    """The options of a run; the defaults are those of the command."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,7 +1,7 @@
-"""Overview: what a list of all features needs of each, and overview.parquet, which holds it.
+"""Overview: per-feature statistics for the feature list, and its file, overview.parquet.
 
-One row per feature, with the columns of features/*.parquet but for the examples, of which the tokens are left that
-they were chosen for. It is made from a summary, so an unfinished run has one too. This file knows token ids, not texts.
+It has one row per feature, with the columns of features/*.parquet except the examples. Of these it has only the token
+ids at which they were chosen. It is made from a summary, so an unfinished run has one too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sparse_autoencoder.runs.format_version import check_schema, marked
-from sparse_autoencoder.summaries.example_order import weakness
+from sparse_autoencoder.summaries.example_order import descending_key
 from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.summary import Summary
 from sparse_autoencoder.utils.arrays import Ints, Mask, group_starts, starts_of
@@ -29,14 +29,14 @@ _FEATURES_PER_ROW_GROUP = 1 << 15
 
 @dataclass(frozen=True)
 class Statistics:
-    """All features' numbers, [features] each."""
+    """All features' counts, sums and metrics, [features] each."""
 
     count: Ints  # tokens with activation > 0
     sums: tuple[NDArray[np.float64], ...]  # of a, a^2, a^3, a^4
     metrics: dict[str, NDArray[np.float64]]
 
     def columns(self, begin: int, end: int) -> dict[str, NDArray[Any]]:
-        """The statistics of the features from `begin` to before `end`, as columns of files."""
+        """The statistics of the features `begin` to `end` (exclusive), as columns of a Parquet file."""
         columns = {"num_active_tokens": self.count, **dict(zip(SUMS, self.sums, strict=True)), **self.metrics}
         ids = np.arange(begin, end, dtype=np.int32)
         return {"feature_id": ids, **{name: values[begin:end] for name, values in columns.items()}}
@@ -44,19 +44,19 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Histograms:
-    """All features' histograms, flat: feature f has the bins from `starts[f]` to before `starts[f + 1]`, ascending."""
+    """All features' histograms, flat: feature f has the entries `starts[f]` to `starts[f + 1]`, by ascending bin."""
 
     starts: Ints  # [features + 1]
     bins: NDArray[np.int32]  # [bins in use]
     counts: Ints  # [bins in use]
 
     def of(self, feature: int) -> dict[int, int]:
-        """A feature's counts by bin."""
+        """One feature's counts, by bin."""
         own = slice(self.starts[feature], self.starts[feature + 1])
         return dict(zip(self.bins[own].tolist(), self.counts[own].tolist(), strict=True))
 
     def to_arrow(self, begin: int, end: int) -> pa.ListArray:
-        """The histograms of the features from `begin` to before `end`."""
+        """The histograms of the features `begin` to `end` (exclusive), as an Arrow array."""
         starts = self.starts[begin : end + 1]
         own = slice(starts[0], starts[-1])
         entries = pa.StructArray.from_arrays(
@@ -67,20 +67,20 @@ class Histograms:
 
 @dataclass(frozen=True)
 class ExampleTokens:
-    """The tokens that each feature's examples were chosen for, each once, flat, in the order of `example_tokens`."""
+    """The distinct tokens at which each feature's examples were chosen, flat, strongest activation first."""
 
     starts: Ints  # [features + 1]
     ids: NDArray[np.int32]  # [tokens]
 
     def of(self, feature: int, limit: int | None = None) -> list[int]:
-        """A feature's tokens, the first `limit` of them."""
+        """One feature's tokens, at most `limit` of them."""
         own: list[int] = self.ids[self.starts[feature] : self.starts[feature + 1]][:limit].tolist()
         return own
 
     def any_of(self, wanted: Mask) -> Mask:
-        """Mask of the features [features] that have one of the wanted tokens [vocabulary].
+        """Mask [features] of the features that have a wanted token; `wanted` is a mask [vocabulary].
 
-        IndexError if a token is not in the vocabulary.
+        Raises IndexError if a token is not in the vocabulary.
         """
         found = np.zeros(len(self.starts) - 1, bool)
         having = np.diff(self.starts) > 0
@@ -91,7 +91,7 @@ class ExampleTokens:
 
 @dataclass(frozen=True)
 class Overview:
-    """What a list of all features needs of each."""
+    """Per-feature statistics for the feature list."""
 
     statistics: Statistics
     histograms: Histograms
@@ -113,9 +113,10 @@ class Overview:
 
     @classmethod
     def from_parquet(cls, data: bytes, n_features: int, metrics: Collection[str]) -> Overview:
-        """The inverse of `to_parquet`; ValueError, KeyError or an ArrowException for other bytes.
+        """The inverse of `to_parquet`.
 
-        NewerFormatError for those of a later version.
+        Raises ValueError, KeyError or an ArrowException for damaged bytes, NewerFormatError for those of a later
+        version.
         """
         table = pq.read_table(io.BytesIO(data))
         check_schema("overview.parquet", table.schema.metadata)
@@ -137,7 +138,7 @@ class Overview:
 
 
 def overview_of(summary: Summary) -> Overview:
-    """The overview of what is in a summary."""
+    """The overview of a summary."""
     return Overview(statistics_of(summary), histograms_of(summary), example_tokens(summary))
 
 
@@ -159,14 +160,11 @@ def histograms_of(summary: Summary) -> Histograms:
 
 
 def example_tokens(summary: Summary) -> ExampleTokens:
-    """The tokens of each feature's top and random examples, each once, where the activation is strongest first.
-
-    Equally strong ones come by token id.
-    """
+    """The distinct tokens of each feature's examples, sorted by their strongest activation, then by token id."""
     lists = (summary.top, summary.random)
     feature, token = (np.concatenate([getattr(part, name) for part in lists]) for name in ("feature", "token"))
-    key = weakness(np.concatenate([part.value for part in lists]))
-    # each feature's tokens with the strongest activation there; the lists are sorted by feature, which sorting uses
+    key = descending_key(np.concatenate([part.value for part in lists]))
+    # The strongest activation of each (feature, token). The stable sort is fast, as both lists are sorted by feature.
     pair = (feature.astype(np.int64) << 32) | token
     order = np.argsort(pair, kind="stable")
     starts = group_starts(pair[order])
@@ -191,7 +189,7 @@ def _schema(metrics: Collection[str]) -> pa.Schema:
 
 
 def _flat(lists: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    """Where each list begins, and where the last one ends; and all their entries."""
+    """The lists' offsets (with the end of the last one), and their entries, flat."""
     whole = lists.combine_chunks()
     starts = starts_of(whole.value_lengths().to_numpy())
     return starts, whole.flatten()

@@ -1,8 +1,7 @@
-"""What a run is made of, as far as published bytes depend on it, and whether whoever goes on with it has the same.
+"""Provenance: what a run's published bytes depend on, and the check that a resumed run still has the same.
 
-metadata.json records the content of the models' files, the versions of the packages that compute and write, and the
-kind of processor. docs/architecture.md lists what must stay the same, and what needn't. This file loads nothing, and
-doesn't import torch.
+metadata.json records hashes of the models' files, the versions of the packages that compute and write, and the kind of
+processor. docs/architecture.md ("What a run is made of") lists what must stay the same.
 """
 
 from __future__ import annotations
@@ -20,63 +19,63 @@ if TYPE_CHECKING:
     from sparse_autoencoder.runs.metadata import RunMetadata
 
 PACKAGES = ("saescope", "numpy", "pyarrow", "tokenizers", "torch")  # whose versions metadata.json records
-PUBLISHING = ("saescope", "numpy", "pyarrow")  # those of them that merge and write
+PUBLISHING = ("saescope", "numpy", "pyarrow")  # the packages that merge and write
 _TOKENISING = ("saescope", "tokenizers")
 _TOKEN_FILES = ("config.json", "tokenizer.json")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_SHOWN_OF_KIND = 8  # digits of a fingerprint
-_SHOWN = 12  # digits of a hash
+_SHOWN_OF_KIND = 8  # digits of a fingerprint in messages
+_SHOWN = 12  # digits of a hash in messages
 
 
 @cache
 def version(package: str) -> str:
-    """The version of a package as it is installed."""
+    """The installed version of a package."""
     try:
         return packages.version(package)
-    except packages.PackageNotFoundError:  # a checkout that is run without being installed
+    except packages.PackageNotFoundError:  # as for saescope itself in a checkout
         return "not installed"
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """The versions of packages, by their names."""
+    """The installed versions of packages, by name."""
     return {name: version(name) for name in names}
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What the files of a run's models hold: their SHA-256."""
+    """The SHA-256 of the files of a run's models."""
 
-    subject: frozenset[tuple[str, str]]  # with the files' names
+    subject: frozenset[tuple[str, str]]  # (file name, hash)
     autoencoder: str
 
 
 def contents_of(metadata: RunMetadata) -> Contents:
-    """What the files of the models held that a run was begun with."""
+    """The hashes of the model files with which a run was begun."""
     return Contents(frozenset(metadata.subject["files"].items()), metadata.autoencoder["sha256"])
 
 
 def tokens_made_of(files: Mapping[str, str]) -> dict[str, str]:
-    """What a run's tokens depend on beside its rows and options, from the hashes of a model's files."""
+    """What tokens depend on besides rows and options: hashes of the model's token files, and package versions."""
     return {name: files[name] for name in _TOKEN_FILES} | versions(_TOKENISING)
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """What has another hash or version than before, in words; empty if nothing has."""
+    """Describe which hashes or versions differ; empty if none does."""
     names = [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
     return ", ".join(f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))}" for name in names)
 
 
 def check_recorded(before: RunMetadata) -> None:
-    """MixtureError if it wasn't recorded what a run was begun with."""
+    """Raise MixtureError if the run's metadata don't record what it was begun with."""
     if "files" not in before.subject or "fingerprint" not in before.processor:
         raise MixtureError(
-            f"run {before.run_id} can't be resumed: it was begun by a version of saescope that did not record what its "
-            "models hold, so it can't be told whether they are still the same; start a new run"
+            f"run {before.run_id} can't be resumed: it was begun by a version of saescope that did not record the "
+            "hashes of its models, so nobody can tell whether they are still the same; start a new run"
         )
 
 
 def check_same(before: RunMetadata, now: RunMetadata) -> None:
-    """MixtureError if `now` is what the run would be made of here, and not what it was begun with."""
+    """Raise MixtureError unless this process (`now`) has the models, versions and processor the run was begun with."""
     check_recorded(before)
     check_processor(before.run_id, before.processor, now.processor)
     put_back = "put back what it was begun with, on every machine that works on it, or start a new run"
@@ -90,7 +89,7 @@ def check_same(before: RunMetadata, now: RunMetadata) -> None:
 
 
 def check_tokens(tokens: Mapping[str, str], plan: RunMetadata) -> None:
-    """MixtureError if rows were tokenised with something else than the run with this plan is made of."""
+    """Raise MixtureError if rows were tokenised with other files or versions than those of the run's plan."""
     if found := changed(tokens, tokens_made_of(plan.subject["files"])):
         raise MixtureError(
             f"run {plan.run_id} can't go on, its rows were tokenised with another model than this one: {found}; "
@@ -99,7 +98,7 @@ def check_tokens(tokens: Mapping[str, str], plan: RunMetadata) -> None:
 
 
 def check_publishing(plan: RunMetadata) -> None:
-    """MixtureError if merging and publishing here would use other versions than the run was begun with."""
+    """Raise MixtureError if this process would merge and publish with other versions than the run was begun with."""
     if found := changed({name: plan.versions.get(name, "not recorded") for name in PUBLISHING}, versions(PUBLISHING)):
         raise MixtureError(
             f"run {plan.run_id} can't go on, its software has changed: {found}; "
@@ -122,7 +121,7 @@ class OtherProcessorError(MixtureError):
 
 
 def check_processor(run_id: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """OtherProcessorError if a run that was begun on one would go on on another kind."""
+    """Raise OtherProcessorError if the two processors are of different kinds."""
     if before["fingerprint"] != now["fingerprint"]:
         raise OtherProcessorError(
             f"run {run_id} can't be resumed here: it was begun on {_described(before)}, and this is {_described(now)}, "
@@ -135,6 +134,6 @@ def _described(processor: Mapping[str, str]) -> str:
 
 
 def source_changes(before: Mapping[str, object], now: Mapping[str, object]) -> str:
-    """What a source's description said and says otherwise now, in words; empty if nothing. Its `notice` may change."""
+    """Describe what differs between two descriptions of a source; empty if nothing. The `notice` may differ."""
     changed = [name for name in before if name != "notice" and before[name] != now.get(name)]
     return ", ".join(f"{name} was {before[name]} and is {now.get(name)}" for name in changed)

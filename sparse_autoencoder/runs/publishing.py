@@ -1,9 +1,10 @@
-"""A run's merged summary and its prompts files -> the published files.
+"""Writes a run's published files from its merged summary and its prompts files.
 
-Publishing reads the prompts files once, in order: it writes prompts.jsonl and skipped.jsonl, counts how often the
-examples' texts occur, and fetches the examples' tokens. Then it writes features/*.parquet, the two JSON files that the
-original scripts wrote, and overview.parquet. Memory is bounded by features times examples; everything but metadata.json
-is the same bytes however the run was interrupted and resumed.
+1. Read the prompts files once, in order. Write prompts.jsonl and skipped.jsonl, count how often the examples' texts
+   occur, and collect the examples' tokens.
+2. Write features/*.parquet, the two JSON files of the original scripts, and overview.parquet.
+
+Memory is bounded by features times examples. Interrupting and resuming the run doesn't change a byte of these files.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.example_texts import ExampleTexts
+from sparse_autoencoder.runs.example_windows import ExampleWindows
 from sparse_autoencoder.runs.feature_ranking import ranked
 from sparse_autoencoder.runs.feature_writer import FeatureWriter
 from sparse_autoencoder.runs.folder import RunFolder
@@ -29,7 +30,7 @@ from sparse_autoencoder.summaries.summary import Summary
 
 
 def check_outcome(metadata: RunMetadata, state: RunState) -> None:
-    """Raise SaescopeError, with the reason, if no row could be used: then there is nothing to publish."""
+    """Raise SaescopeError, with the reasons, if no row was usable, so that there is nothing to publish."""
     if state.num_prompts:
         return
     if state.failed_chunks:
@@ -42,20 +43,20 @@ def check_outcome(metadata: RunMetadata, state: RunState) -> None:
 
 
 def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: Iterable[int]) -> None:
-    """Write everything but metadata.json; `chunks` are the numbers of the prompts files there are, in order."""
+    """Write all published files except metadata.json; `chunks` are the numbers of the prompts files, in order."""
     summary = state.summary
-    texts = ExampleTexts(summary, metadata)
+    windows = ExampleWindows(summary, metadata)
     with _temporary_file() as prompts, _temporary_file() as skipped:
         for chunk in chunks:
             rows = read_rows(folder.store.get(folder.prompts(chunk)), metadata.policy)
             _write_lines(prompts, json_rows(rows))
             _write_lines(skipped, ({"row_id": row_id, "reason": reason} for row_id, reason in rows.skipped))
-            texts.add(rows)
+            windows.add(rows)
         for name, file in (("prompts.jsonl", prompts), ("skipped.jsonl", skipped)):
             file.seek(0)
             folder.store.put(folder.key(name), file)
     overview = overview_of(summary)
-    writer = FeatureWriter(summary, overview, texts, folder.read_vocabulary(), metadata)
+    writer = FeatureWriter(summary, overview, windows, folder.read_vocabulary(), metadata)
     for number, data in enumerate(writer.files()):
         folder.store.put(folder.features(number), data)
     top_features = _top_features(overview.statistics, metadata.options.top_feature_count)
@@ -66,7 +67,7 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
 
 
 def _top_features(statistics: Statistics, how_many: int) -> dict[str, list[int]]:
-    """By each metric the first of the features that fired."""
+    """For each metric, the first `how_many` features among those that fired."""
     orders = {name: ranked(values) for name, values in statistics.metrics.items()}
     return {name: order[statistics.count[order] > 0][:how_many].tolist() for name, order in orders.items()}
 
@@ -74,7 +75,7 @@ def _top_features(statistics: Statistics, how_many: int) -> dict[str, list[int]]
 def _feature_stats(
     summary: Summary, statistics: Statistics, top_features: dict[str, list[int]], metadata: RunMetadata
 ) -> dict[str, Any]:
-    """feature_stats.json, in the original's format."""
+    """The content of feature_stats.json, in the original's format."""
     descriptions = {metric.name: metric.description for metric in FEATURE_METRICS}
     mean_squares = summary.totals().mean(summary.sum2)
     return {
@@ -102,7 +103,7 @@ def _feature_stats(
 
 @contextmanager
 def _temporary_file() -> Iterator[BinaryIO]:
-    """A file that is gone afterwards; SaescopeError if it can't be made or written."""
+    """A temporary file, removed afterwards; SaescopeError if it can't be created or written."""
     try:
         with tempfile.TemporaryFile() as file:
             yield file
@@ -113,7 +114,7 @@ def _temporary_file() -> Iterator[BinaryIO]:
 
 
 def _write_lines(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:
-    encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each entry
+    encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each entry
     file.writelines(encode(entry).encode() + b"\n" for entry in entries)
 
 

@@ -1,19 +1,15 @@
-"""The command that goes on with a run, as one types it."""
+"""The command with which the user continues a run, for messages."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 DEFAULT_OUTPUT = Path("analysis_data")
 
 
 def command_again(flag: str, run_id: str, output: Path) -> str:
-    """The command that goes on with a run of an output folder, as one types it here; the flag says in which way."""
+    """The command to type here to continue a run of an output folder; `flag` is --resume or --retry-failed."""
     command, output = f"saescope run {flag} {run_id}", output.resolve()
     if output == DEFAULT_OUTPUT.resolve():
         return command

@@ -1,6 +1,7 @@
-"""A chunk's rows as one Parquet file: text, tokens, strongest features; and the skipped rows, with the reason.
+"""The format of a chunk's rows, one Parquet file: text, tokens, strongest features; for skipped rows the reason.
 
-One file per chunk, named by it, so that a row is found without an index and encoding a chunk twice changes nothing.
+Each chunk has a file, named by its number. So a row is found without an index, and encoding a chunk twice changes
+nothing. Chunks that still wait to be encoded have the same format, without features and under a seal.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.data.records import SkippedRow
 from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
 from sparse_autoencoder.runs.format_version import check_schema, marked
 from sparse_autoencoder.summaries.blocks import RowFeatures
-from sparse_autoencoder.summaries.example_order import weakness
+from sparse_autoencoder.summaries.example_order import descending_key
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
@@ -41,17 +42,17 @@ SCHEMA = pa.schema(
     [
         pa.field("row_id", pa.int64()),
         pa.field("text", pa.string()),  # null for a skipped row
-        pa.field("skipped", pa.string()),  # why, for a skipped row
+        pa.field("skipped", pa.string()),  # the reason, for a skipped row
         pa.field("tokens", pa.list_(pa.int32())),  # without BOS
-        pa.field("features", ROW_FEATURES),  # strongest first, each once
+        pa.field("features", ROW_FEATURES),  # distinct, strongest first
     ]
 )
-_NOTE = b"saescope"  # key of what is noted in the file of a chunk that is still to be encoded
+_NOTE = b"saescope"  # schema metadata key in the file of a chunk that waits to be encoded
 
 
 @dataclass(frozen=True)
 class RowTokens:
-    """Rows' tokens, flat: row r has `tokens[starts[r]:starts[r + 1]]`, BOS not among them."""
+    """Rows' tokens, flat: row r has `tokens[starts[r]:starts[r + 1]]`, without BOS."""
 
     row_ids: Ints  # [rows]
     tokens: NDArray[np.int32]  # [row tokens]
@@ -59,22 +60,22 @@ class RowTokens:
 
     @classmethod
     def of(cls, table: pa.Table) -> RowTokens:
-        """Those of a table with the columns row_id and tokens; a skipped row has none."""
+        """The tokens in a table with the columns row_id and tokens; skipped rows have none."""
         tokens = table["tokens"].combine_chunks()
         starts = starts_of(tokens.value_lengths().to_numpy())
         return cls(table["row_id"].to_numpy(), tokens.flatten().to_numpy(), starts)
 
     def find(self, row_id: int) -> int | None:
-        """The number of the row of this id; None if it isn't among them. They must be in order."""
+        """The index of the row with this id, or None. The ids must ascend."""
         row = int(np.searchsorted(self.row_ids, row_id))
         return row if row < len(self.row_ids) and self.row_ids[row] == row_id else None
 
     def row(self, row: int) -> NDArray[np.int32]:
-        """The tokens of row number `row`."""
+        """The tokens of the row with index `row`."""
         return self.tokens[self.starts[row] : self.starts[row + 1]]
 
     def windows(self, policy: TokenPolicy) -> Windows:
-        """The rows' windows as they were encoded."""
+        """The rows' windows, the same as when they were encoded."""
         return windows_of(self.row_ids, self.tokens, self.starts, policy)
 
 
@@ -94,15 +95,15 @@ class Rows:
 
 
 def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, per_row: int) -> bytes:
-    """A chunk and what encoding gave for its rows, as the bytes of a Parquet file."""
+    """The bytes of an encoded chunk's prompts file."""
     features = _row_features(chunk, parts, policy, per_row, len(chunk.skipped))
     return _parquet(pa.table([*_rows(chunk), features], schema=SCHEMA))
 
 
 def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> bytes:
-    """A chunk that is still to be encoded, as a Parquet file under a seal: a prompts file without features.
+    """The bytes of a chunk that waits to be encoded: a prompts file without features, under a seal.
 
-    It notes what the rows' hash is, and what the tokens depend on (see made_of.tokens_made_of).
+    It also records the rows' hash, and what the tokens depend on (`provenance.tokens_made_of`).
     """
     note = json.dumps({"rows_hash": chunk.rows_hash, "tokens": dict(tokens or {})})
     schema = SCHEMA.remove(SCHEMA.get_field_index("features"))
@@ -111,20 +112,20 @@ def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> b
 
 
 def chunk_tokens(data: bytes, index: int) -> dict[str, str]:
-    """What the tokens depend on of a chunk that `chunk_to_parquet` wrote; DamagedError for other bytes."""
+    """What the tokens depend on, as `chunk_to_parquet` recorded it; DamagedError for other bytes."""
     with _rows_of(data, index) as content:
         tokens: dict[str, str] = _note(content)["tokens"]
         return tokens
 
 
 def chunk_from_parquet(data: bytes, index: int) -> Chunk:
-    """The inverse of `chunk_to_parquet`, for the chunk of this number; DamagedError, which says it, for other bytes."""
+    """The inverse of `chunk_to_parquet`, for the chunk with this number; DamagedError for other bytes."""
     with _rows_of(data, index) as content:
         return _chunk(content, index)
 
 
 def read_rows(data: bytes, policy: TokenPolicy) -> Rows:
-    """The rows of a prompts file, and their windows as they were encoded."""
+    """The rows of a prompts file, with their windows."""
     usable, unusable = _split(data)
     rows = RowTokens.of(usable)
     return Rows(
@@ -136,7 +137,7 @@ def read_rows(data: bytes, policy: TokenPolicy) -> Rows:
 
 
 def json_rows(rows: Rows) -> Iterator[dict[str, int | str]]:
-    """The rows as prompts.jsonl lists them: row_id, seq_len (tokens the model saw, BOS counted), prompt."""
+    """The rows as in prompts.jsonl: row_id, seq_len (tokens that the model saw, with BOS), prompt."""
     lengths = rows.windows.lengths
     ends = np.cumsum(rows.window_counts())
     totals = starts_of(lengths)
@@ -152,7 +153,7 @@ def _note(data: bytes) -> dict[str, Any]:
 
 @contextmanager
 def _rows_of(data: bytes, index: int) -> Iterator[bytes]:
-    """The Parquet file under a chunk's seal; what goes wrong with it in the block is a DamagedError."""
+    """The Parquet file in a sealed chunk; errors in the block become DamagedErrors that name the chunk."""
     try:
         content = unseal(_kind(index), data)
         with understood(_kind(index)):
@@ -162,7 +163,7 @@ def _rows_of(data: bytes, index: int) -> Iterator[bytes]:
 
 
 def _kind(chunk: int) -> str:
-    """What a chunk's rows are sealed as: those of another chunk would be as sound."""
+    """The seal's kind for a chunk; it has the number, so that another chunk's rows are noticed."""
     return f"chunk-{chunk:06d}"
 
 
@@ -203,7 +204,7 @@ def _parquet(table: pa.Table) -> bytes:
 
 def _split(data: bytes) -> tuple[pa.Table, pa.Table]:
     """Usable and skipped rows."""
-    # not read_table, which loads pyarrow.dataset and pandas first
+    # not read_table, which imports pyarrow.dataset and pandas
     file = pq.ParquetFile(io.BytesIO(data))
     check_schema("a prompts file", file.schema_arrow.metadata)
     table = file.read(columns=["row_id", "text", "skipped", "tokens"])
@@ -213,13 +214,13 @@ def _split(data: bytes) -> tuple[pa.Table, pa.Table]:
 def _row_features(
     chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, per_row: int, n_skipped: int
 ) -> pa.ListArray:
-    """Each row's strongest features from those of its parts, [rows + skipped] lists."""
+    """Each row's strongest features: [rows + skipped] lists. A row may be in several `parts`."""
     row = np.searchsorted(chunk.row_ids, _join([part.row_id for part in parts], np.int64))
     feature = _join([part.feature for part in parts], np.int32)
     value = _join([part.value for part in parts], np.float32)
     window = _join([part.window for part in parts], np.int32)
     position = _join([part.position for part in parts], np.int32)
-    order = stable_argsort((row, bits_for(len(chunk.row_ids))), (weakness(value), 31), (feature, 31))
+    order = stable_argsort((row, bits_for(len(chunk.row_ids))), (descending_key(value), 31), (feature, 31))
     order = order[first_distinct(row[order], feature[order].astype(np.uint64), per_row)]
     bos = int(policy.prepends_bos)
     token = np.where(position[order] < bos, -1, window[order] * policy.row_tokens_per_window + position[order] - bos)

@@ -1,8 +1,8 @@
-"""A new run's id, taken before anybody can take the same, and given back if the run doesn't begin.
+"""Reserves a new run's id, so that no other process can take it, and releases it if the run doesn't begin.
 
-An id is taken by creating a file of its run, which a store does for one of those who ask for it. `saescope run` creates
-metadata.json, before it loads models, which may take minutes; until it knows what to write there, that file says only
-that the id is taken. The services' API creates request.json.
+An id is reserved by creating a file in the run's folder, which a store allows only once. `saescope run` creates
+metadata.json before it loads models, which may take minutes. Until then the file only says that the id is reserved. The
+services' API creates request.json.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _NUMBER = re.compile(r"_run-(\d+)$")
 
 
 def take_run_id(store: Store, take: Callable[[str], bool]) -> str:
-    """A new run's id: `<timestamp>_run-XXX`, UTC time to the second, and one more than the highest number in the store.
+    """Reserve a new run's id: `<timestamp>_run-XXX`, with UTC time in seconds, and the store's highest number plus one.
 
-    `take` tries to create a file of the run (Store.create); the first id for which it does is the run's.
+    `take` tries to create a file of the run (Store.create); the first id for which it returns True is reserved.
     """
     tried = 0
     while True:
@@ -38,9 +38,9 @@ def take_run_id(store: Store, take: Callable[[str], bool]) -> str:
 
 @contextmanager
 def reserved_run(store: Store) -> Iterator[str]:
-    """A new run's id, which is nobody else's from now on.
+    """Reserve a new run's id for this block.
 
-    If the block ends with an error or Ctrl-C before it has written the run's metadata, nothing is left of the run.
+    If the block fails (or Ctrl-C ends it) before it has written the run's metadata, the reservation is removed.
     """
     reservation = {"status": RESERVED, "reserved_at": datetime.now(UTC).isoformat(timespec="seconds")}
     content = json.dumps(reservation | {"by": uuid4().hex}, indent=2).encode() + b"\n"
@@ -54,7 +54,7 @@ def reserved_run(store: Store) -> Iterator[str]:
     try:
         yield take_run_id(store, take)
     except BaseException:
-        with suppress(SaescopeError, OSError):  # what went wrong before matters more
+        with suppress(SaescopeError, OSError):  # the first error matters more
             if tried and store.get(tried) == content:
                 store.delete(tried)
         raise

@@ -1,7 +1,7 @@
-"""An unfinished run's saved states: the furthest one counts, and the one before it stays, should that one be damaged.
+"""An unfinished run's saved states. The furthest one counts; the one before it is kept in case the furthest is damaged.
 
-A state is one object, whose name is the number of the chunk to be merged next. What the older one of the two lacks must
-stay as long as it does. This file doesn't know how often states are saved.
+A state is one object, named by the number of the next chunk to merge. Chunks that the older of the two states lacks
+must be kept as long as it is.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Saved:
-    """A run's state as it was found, and what is wrong with those that are further."""
+    """The furthest sound state of a run, and the errors of the damaged states beyond it."""
 
     state: RunState
     damaged: list[DamagedError]
 
 
 def write_state(folder: RunFolder, state: RunState) -> None:
-    """Save how far a run is, and remove the states that are no longer needed then."""
+    """Save a run's state, and remove states that are no longer needed."""
     folder.store.put(folder.state(state.next_chunk), state.to_bytes())
     remove_old_states(folder)
 
 
 def remove_old_states(folder: RunFolder) -> int:
-    """Remove all states but the furthest ones; the chunk from which on the older one of them, if any, lacks chunks."""
+    """Remove all but the two furthest states; returns the older one's next chunk, or 0 if there is only one."""
     cursors = folder.numbers("state")
     for cursor in cursors[:-KEPT]:
         folder.store.delete(folder.state(cursor))
@@ -39,9 +39,9 @@ def remove_old_states(folder: RunFolder) -> int:
 
 
 def read_state(folder: RunFolder, spec: SummarySpec) -> Saved:
-    """The furthest state that is sound; the run's beginning if none was saved yet, or the only one is damaged.
+    """The furthest sound state; an empty one if none was saved yet, or if the only one is damaged.
 
-    SaescopeError if both are damaged, or one of them was written by another version.
+    Raises SaescopeError if both saved states are damaged, or another version of saescope wrote one.
     """
     damaged: list[DamagedError] = []
     for cursor in reversed(folder.numbers("state")):
@@ -60,7 +60,7 @@ def read_state(folder: RunFolder, spec: SummarySpec) -> Saved:
 
 
 def read_state_at(folder: RunFolder, cursor: int) -> RunState:
-    """The state of this name; NotFoundError if there is none, or no longer, DamagedError if it isn't sound."""
+    """The state with this next chunk; NotFoundError if there is none (any more), DamagedError if it is damaged."""
     key = folder.state(cursor)
     data = folder.store.get(key)
     try:
@@ -75,7 +75,7 @@ def read_state_at(folder: RunFolder, cursor: int) -> RunState:
 
 
 def remove_states(folder: RunFolder, after: int | None = None) -> None:
-    """Remove saved states; with `after`, only those that are further."""
+    """Remove saved states; with `after`, only those that are further than it."""
     for cursor in folder.numbers("state"):
         if after is None or cursor > after:
             folder.store.delete(folder.state(cursor))

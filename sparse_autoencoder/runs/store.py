@@ -1,7 +1,7 @@
-"""Store: the calls through which a run's files are read and written, and the one on a plain directory.
+"""Store: the interface through which a run's files are read and written, and its implementation on a directory.
 
-Keys are relative paths with forward slashes. A `put` or `create` becomes visible whole or not at all, so a reader never
-sees half a file. This file knows nothing of what the files hold.
+Keys are relative paths with forward slashes. `put` and `create` are atomic: a reader never sees half a file. The
+services have an implementation on S3.
 """
 
 from __future__ import annotations
@@ -19,52 +19,53 @@ from typing import BinaryIO, Protocol
 from sparse_autoencoder.errors import SaescopeError
 
 _UNFINISHED = ".part"
-_ATTEMPTS = 20  # at a folder that others remove when it is empty
+_ATTEMPTS = 20  # to create a file in a folder that other processes remove when it is empty
 
 
 class NotFoundError(SaescopeError):
-    """There is no object under the key that was asked for."""
+    """There is no object under this key."""
 
 
 class Store(Protocol):
-    """What a run needs of the place that holds its files."""
+    """The interface to the place that holds runs' files."""
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
-        """Write an object, or replace it, atomically; an open file is streamed from its current position."""
+        """Write or replace an object, atomically; an open file is streamed from its current position."""
 
     def create(self, key: str, data: bytes) -> bool:
-        """Write an object if there is none of this key, atomically; whether this call did.
+        """Write an object if there is none under this key, atomically; whether this call wrote it.
 
-        Of several calls at once, from several machines too, one is told True. Whoever competes puts something of its
-        own into the data: where an answer can get lost, that tells its own success from somebody else's.
+        Of several calls at once, also from different machines, exactly one returns True. Each caller must put something
+        unique into the data: if an answer is lost, that shows whose write succeeded.
         """
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        """Read an object's bytes from `offset`, at most `length` of them; NotFoundError if there is none."""
+        """Read at most `length` bytes of an object, from `offset`; NotFoundError if there is none."""
 
     def size(self, key: str) -> int:
         """An object's size in bytes; NotFoundError if there is none."""
 
     def folders(self) -> list[str]:
-        """The parts of keys before their first slash, sorted; there may be names of which no object is left."""
+        """The parts of keys before the first slash, sorted; some may have no object any more."""
 
     def list(self, prefix: str = "") -> list[str]:
         """The keys that begin with `prefix`, sorted."""
 
     def delete(self, key: str) -> None:
-        """Remove an object; there being none is fine."""
+        """Remove an object, if there is one."""
 
 
 class DirectoryStore:
-    """A Store in a directory: keys are paths below it."""
+    """A Store on a directory; keys are paths below it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
     def path(self, key: str) -> Path:
-        """Where an object is; ValueError for a key that isn't a plain relative path.
+        """The path of an object.
 
-        NotFoundError if a link leads out of the directory: what is there is none of the store's objects.
+        Raises ValueError if the key isn't a plain relative path, NotFoundError if a symbolic link leads out of the
+        directory.
         """
         check_key(key)
         path = self.root / key
@@ -123,15 +124,15 @@ class DirectoryStore:
         return sorted(key for key in keys if key.startswith(prefix))
 
     def remove_unfinished(self, prefix: str) -> None:
-        """Remove what killed writers left behind below a folder; nobody may be writing there."""
+        """Remove temporary files that killed writers left below a folder. Nobody may be writing there."""
         for path in (self.root / prefix).rglob(f".*{_UNFINISHED}"):
             path.unlink(missing_ok=True)
 
     def delete(self, key: str) -> None:
-        """See Store.delete; folders that become empty are removed too."""
+        """See Store.delete; empty folders are removed too."""
         path = self.path(key)
         path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not empty, or somebody else was quicker
+        with contextlib.suppress(OSError):  # not empty, or removed by another process
             for folder in path.parents:
                 if folder == self.root:
                     break
@@ -140,9 +141,9 @@ class DirectoryStore:
 
 @contextlib.contextmanager
 def _written(path: Path, content: BinaryIO) -> Iterator[Path]:
-    """A file beside `path` with this content, safe on the disk, for the block to give it that name.
+    """A temporary file beside `path` with this content, synced to disk; the block renames it to `path`.
 
-    What is left of it afterwards is removed. SaescopeError, which names `path`, for what the system refuses.
+    It is removed afterwards if it is still there. OSErrors become a SaescopeError that names `path`.
     """
     try:
         above = [folder.parent for folder in path.parents if not folder.exists()]
@@ -164,24 +165,24 @@ def _written(path: Path, content: BinaryIO) -> Iterator[Path]:
 
 
 def _unfinished_beside(path: Path) -> tuple[int, str]:
-    """A new open file beside `path`, and its name, whose leading dot keeps it out of `list`."""
+    """A new open file beside `path`, and its name; the name begins with a dot, which `list` ignores."""
     attempts = 0
     while True:
         attempts += 1
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_UNFINISHED)
-        except (FileNotFoundError, FileExistsError):  # `delete`, elsewhere, has removed the empty folder meanwhile
+        except (FileNotFoundError, FileExistsError):  # another process's `delete` removed the empty folder meanwhile
             if attempts == _ATTEMPTS:
                 raise
 
 
 def _move_if_free(unfinished: Path, path: Path) -> bool:
-    """Give a file this name if no other has it; whether it has the name now."""
+    """Rename a file if no file has this name; whether it succeeded."""
     try:
         path.hardlink_to(unfinished)
     except FileExistsError:
-        # over a network that is also said to who asked again, after an answer that was lost
+        # On a network file system our own link may have succeeded, and the answer got lost before a retry.
         return unfinished.stat().st_nlink > 1
     except OSError:  # this file system has no hard links
         return _move_if_free_by_lock(unfinished, path)
@@ -189,7 +190,7 @@ def _move_if_free(unfinished: Path, path: Path) -> bool:
 
 
 def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
-    """The same by a lock on the folder, which ends with the process."""
+    """The same with a lock on the folder, which the system releases when the process ends."""
     import fcntl
 
     descriptor = os.open(path.parent, os.O_RDONLY)
@@ -204,10 +205,10 @@ def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder outlast a power cut, as far as its file system knows how."""
+    """Sync a folder, so that its file names survive a power cut, if the file system supports that."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # of a folder that may not be listed; or of any, on Windows
+    except PermissionError:  # a folder without read permission; on Windows any folder
         return
     try:
         os.fsync(descriptor)
@@ -219,14 +220,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def check_key(key: str) -> None:
-    """Raise ValueError unless `key` is a plain relative path: no empty, `.` or `..` parts, no NUL, no backslash."""
+    """Raise ValueError unless `key` is a plain relative path: no empty, `.` or `..` part, no NUL, no backslash."""
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\0" in key or "\\" in key or PurePosixPath(key).is_absolute():
         raise ValueError(f"{key!r} is not a plain relative path")
 
 
 class StoreFile(io.RawIOBase):
-    """An object of a store as a seekable, read-only file, so that Parquet is read by ranges."""
+    """An object of a store as a seekable, read-only file, so that Parquet readers fetch only the ranges they need."""
 
     def __init__(self, store: Store, key: str) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Language models up to one hook point: found, loaded, run. They know no texts and no autoencoders."""
+"""Language models: found, loaded, and run up to one hook point. Nothing here knows texts or autoencoders."""

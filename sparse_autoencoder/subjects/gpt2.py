@@ -1,12 +1,12 @@
-"""GPT-2's blocks up to one hooked layer, in plain PyTorch: the fast path for subject models of the GPT-2 family.
+"""GPT-2 up to one hook point, in plain PyTorch: the fast implementation for subject models of the GPT-2 family.
 
-Only what the hook needs is computed: no later block, no final layer norm, no unembedding, and of the hooked block
-itself only the part before the hook. All windows of a batch have the same length, so there is no padding and no mask
-but the causal one; what windows begin with alike, such as BOS, is computed once (`shared_prefixes.py`). Weights
-come straight from a Hugging Face folder; importing transformers would take longer than a short run.
+Only what the hook point needs is computed: no later layer, no final layer norm, no unembedding, and of the hooked layer
+only the part before the hook. All windows of a batch have the same length, so there is no padding, and the only mask is
+the causal one. Prefixes that windows share, such as BOS, are computed once (`shared_prefixes.py`). Weights are read
+directly from a Hugging Face folder; importing transformers would take longer than a short run.
 
 The architecture is that of Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", with the names
-and options of Hugging Face's GPT2Config. This file knows nothing of tokenizers, autoencoders or other model families.
+and options of Hugging Face's GPT2Config.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from torch.nn import functional
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.attention import causal_attention
-from sparse_autoencoder.kernels.copy_to_device import sent
+from sparse_autoencoder.kernels.copy_to_device import copy_to_device
 from sparse_autoencoder.kernels.linear import Linear
 from sparse_autoencoder.subjects.hook_points import check_request, hook_name
-from sparse_autoencoder.subjects.shared_prefixes import Layout
+from sparse_autoencoder.subjects.shared_prefixes import PrefixTree
 
-# GELU overwrites its argument: a fresh tensor of the MLP's width would cost a tenth of the block's time.
+# GELU works in place: allocating a tensor of the MLP's width would cost a tenth of a layer's time.
 
 
 def _gelu(x: Tensor, approximate: str = "none") -> Tensor:
@@ -44,8 +44,8 @@ def _quick_gelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(1.702 * x)
 
 
-# Names as in GPT2Config.activation_function; several are one function written differently.
-# With their names in linear.py.
+# GPT2Config.activation_function -> the function's name in kernels/linear.py, and the function. Several names stand for
+# the same function.
 ACTIVATIONS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
     "gelu_new": ("tanh_gelu", _tanh_gelu),
     "gelu_fast": ("tanh_gelu", _tanh_gelu),
@@ -63,7 +63,7 @@ ACTIVATIONS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
 
 @dataclass(frozen=True)
 class Gpt2Config:
-    """The entries of config.json that change what is computed before the final layer norm."""
+    """The entries of config.json that matter before the final layer norm."""
 
     n_layers: int
     n_heads: int
@@ -78,9 +78,9 @@ class Gpt2Config:
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any], path: Path) -> Gpt2Config:
-        """Take the entries from config.json's content, with Hugging Face's defaults for the optional ones.
+        """Read config.json's content, with Hugging Face's defaults for optional entries; `path` is for messages.
 
-        Raises SaescopeError, naming `path`, when an entry is missing or asks for something that isn't known here.
+        Raises SaescopeError if an entry is missing, malformed or not supported.
         """
         try:
             d_model = int(config["n_embd"])
@@ -114,7 +114,7 @@ class Gpt2Config:
         return read
 
     def attention_scale(self, layer_index: int) -> float:
-        """What queries times keys are multiplied by in one layer."""
+        """The factor of the attention scores (query times key) in one layer."""
         scale = 1 / math.sqrt(self.d_model // self.n_heads) if self.scale_by_head_width else 1.0
         return scale / (layer_index + 1) if self.scale_by_layer else scale
 
@@ -132,8 +132,8 @@ class LayerNorm:
 
 
 @dataclass(frozen=True)
-class Block:
-    """The weights of one transformer block."""
+class Layer:
+    """The weights of one layer (transformer block)."""
 
     ln_1: LayerNorm
     attn_qkv: Linear  # queries, keys and values in one multiplication, [d_model, 3 * d_model]
@@ -144,12 +144,12 @@ class Block:
 
 
 class Gpt2:
-    """A GPT-2 whose blocks 0 to `last_layer` are in memory. Satisfies `sparse_autoencoder.subjects.subject.Subject`."""
+    """A GPT-2 of which the layers 0 to `last_layer` are loaded. Satisfies the protocol `subject.Subject`."""
 
     many_threads = True
 
     def __init__(
-        self, name: str, config: Gpt2Config, token_embedding: Tensor, position_embedding: Tensor, blocks: list[Block]
+        self, name: str, config: Gpt2Config, token_embedding: Tensor, position_embedding: Tensor, layers: list[Layer]
     ) -> None:
         self.name = name
         self.config = config
@@ -160,7 +160,7 @@ class Gpt2:
         self.dtype = token_embedding.dtype
         self._token_embedding = token_embedding  # [vocab, d_model]
         self._position_embedding = position_embedding  # [max_positions, d_model]
-        self._blocks = blocks
+        self._layers = layers
 
     @classmethod
     def load(
@@ -173,18 +173,18 @@ class Gpt2:
         dtype: torch.dtype = torch.float32,
         last_layer: int | None = None,
     ) -> Gpt2:
-        """Read the embeddings and the blocks up to `last_layer` (default: all) from the safetensors `files`.
+        """Load the embeddings and the layers up to `last_layer` (default: all) from the safetensors `files`.
 
-        Raises SaescopeError when a file is damaged, or a tensor is missing or of another shape than `config` says.
+        Raises SaescopeError if a file is damaged, or a tensor is missing or has another shape than `config` says.
         """
-        n_blocks = config.n_layers if last_layer is None else last_layer + 1
+        n_loaded = config.n_layers if last_layer is None else last_layer + 1
         weights = _open_tensors(files, device, dtype)
         return cls(
             str(folder),
             config,
             weights.get("wte.weight", config.vocab_size, config.d_model),
             weights.get("wpe.weight", config.max_positions, config.d_model),
-            [_load_block(weights, config, layer_index) for layer_index in range(n_blocks)],
+            [_load_layer(weights, config, layer_index) for layer_index in range(n_loaded)],
         )
 
     def width(self, location: str) -> int:
@@ -194,57 +194,57 @@ class Gpt2:
 
     @torch.inference_mode()
     def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
-        """What the model computes at `location` of block `layer_index`: [batch, pos, width].
+        """The activations at `location` of layer `layer_index`: [batch, pos, width].
 
         `tokens`: [batch, pos] int64, on any device, at most `max_positions` long.
         Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
         """
-        flat, layout = self.distinct_activations(tokens, location, layer_index)
-        return layout.to(self.device).per_window(flat)
+        flat, tree = self.distinct_activations(tokens, location, layer_index)
+        return tree.to(self.device).per_window(flat)
 
     @torch.inference_mode()
-    def distinct_activations(self, tokens: Tensor, location: str, layer_index: int) -> tuple[Tensor, Layout]:
-        """The same, with what windows begin with alike only once: [nodes, width]; and where nodes are, on the host."""
+    def distinct_activations(self, tokens: Tensor, location: str, layer_index: int) -> tuple[Tensor, PrefixTree]:
+        """The same per distinct prefix, [nodes, width], and the tree (on the host) that maps windows to nodes."""
         check_request(self, tokens.shape, location, layer_index)
-        if layer_index >= len(self._blocks):
+        if layer_index >= len(self._layers):
             raise SaescopeError(
-                f"layer {layer_index} of {self.name} isn't in memory: it was loaded up to layer {len(self._blocks) - 1}"
+                f"layer {layer_index} of {self.name} isn't in memory: it was loaded up to layer {len(self._layers) - 1}"
             )
-        on_host = Layout.of(tokens)
-        layout = on_host.to(self.device)
-        residual = self._token_embedding[sent(on_host.flat(tokens.cpu()), self.device)]
-        residual += self._position_embedding[layout.first % tokens.shape[1]]
+        on_host = PrefixTree.of(tokens)
+        tree = on_host.to(self.device)
+        residual = self._token_embedding[copy_to_device(on_host.flat(tokens.cpu()), self.device)]
+        residual += self._position_embedding[tree.first % tokens.shape[1]]
         for earlier in range(layer_index):
-            residual = self._run_block(earlier, layout, residual, "resid_post_mlp")
-        return self._run_block(layer_index, layout, residual, location), on_host
+            residual = self._run_layer(earlier, tree, residual, "resid_post_mlp")
+        return self._run_layer(layer_index, tree, residual, location), on_host
 
-    def _run_block(self, layer_index: int, layout: Layout, residual: Tensor, location: str) -> Tensor:
-        """One block on [nodes, d_model], as far as `location` needs it."""
-        block, eps = self._blocks[layer_index], self.config.norm_eps
-        mixed = self._attend(layer_index, layout, block.ln_1.apply(residual, eps))
+    def _run_layer(self, layer_index: int, tree: PrefixTree, residual: Tensor, location: str) -> Tensor:
+        """Run one layer on the residual stream [nodes, d_model], as far as `location` needs it."""
+        layer, eps = self._layers[layer_index], self.config.norm_eps
+        mixed = self._attend(layer_index, tree, layer.ln_1.apply(residual, eps))
         if location == "resid_delta_attn":
-            return block.attn_out.apply(mixed)
-        residual = block.attn_out.apply(mixed, onto=residual)
+            return layer.attn_out.apply(mixed)
+        residual = layer.attn_out.apply(mixed, onto=residual)
         if location == "resid_post_attn":
             return residual
         name, function = ACTIVATIONS[self.config.activation]
-        hidden = block.mlp_in.activated(block.ln_2.apply(residual, eps), name, function)
+        hidden = layer.mlp_in.activated(layer.ln_2.apply(residual, eps), name, function)
         if location == "mlp_post_act":
             return hidden
-        return block.mlp_out.apply(hidden, onto=None if location == "resid_delta_mlp" else residual)
+        return layer.mlp_out.apply(hidden, onto=None if location == "resid_delta_mlp" else residual)
 
-    def _attend(self, layer_index: int, layout: Layout, x: Tensor) -> Tensor:
-        """Causal self-attention on normalised inputs, before its output projection: [nodes, d_model]."""
-        qkv = layout.per_window(self._blocks[layer_index].attn_qkv.apply(x))
+    def _attend(self, layer_index: int, tree: PrefixTree, x: Tensor) -> Tensor:
+        """Causal self-attention on normalised inputs, without the output projection: [nodes, d_model]."""
+        qkv = tree.per_window(self._layers[layer_index].attn_qkv.apply(x))
         batch, positions, _ = qkv.shape
         d_model, n_heads = self.config.d_model, self.config.n_heads
         apart = qkv.view(batch, positions, 3, n_heads, d_model // n_heads)
         query, key, value = apart.permute(2, 0, 3, 1, 4)
         mixed = causal_attention(query, key, value, self.config.attention_scale(layer_index))
-        return layout.flat(mixed.transpose(1, 2).flatten(2))
+        return tree.flat(mixed.transpose(1, 2).flatten(2))
 
 
-def _load_block(weights: _Weights, config: Gpt2Config, layer_index: int) -> Block:
+def _load_layer(weights: _Weights, config: Gpt2Config, layer_index: int) -> Layer:
     d_model, d_mlp = config.d_model, config.d_mlp
 
     def norm(name: str) -> LayerNorm:
@@ -255,7 +255,7 @@ def _load_block(weights: _Weights, config: Gpt2Config, layer_index: int) -> Bloc
         key = f"h.{layer_index}.{name}"
         return Linear(weights.get(f"{key}.weight", n_in, n_out), weights.get(f"{key}.bias", n_out))
 
-    return Block(
+    return Layer(
         ln_1=norm("ln_1"),
         attn_qkv=linear("attn.c_attn", d_model, 3 * d_model),
         attn_out=linear("attn.c_proj", d_model, d_model),
@@ -266,8 +266,10 @@ def _load_block(weights: _Weights, config: Gpt2Config, layer_index: int) -> Bloc
 
 
 class _Weights:
-    """The tensors of open safetensors files by GPT-2's names, with or without the `transformer.` that a language-model
-    head puts before them."""
+    """The tensors of open safetensors files, by GPT-2's names.
+
+    In the files, names may begin with `transformer.`, as in models that were saved with a language-model head.
+    """
 
     def __init__(self, files: Mapping[Path, Any], device: str, dtype: torch.dtype) -> None:
         keys = [(path, key) for path, file in files.items() for key in list(file.keys())]
@@ -289,7 +291,7 @@ class _Weights:
                 f"the tensor {key} in {path} has shape {list(stored.shape)}, but the model's config asks for "
                 f"{list(shape)}: the config or the weights are another model's"
             )
-        # a copy, because what is read is a view of the mapped file, and unaligned
+        # a copy, because the tensor is an unaligned view of the memory-mapped file
         return stored.to(device=self._device, dtype=self._dtype, copy=True).contiguous()
 
 

@@ -1,6 +1,6 @@
-"""Names of the places in a language model whose activations an autoencoder takes: a location and a layer.
+"""Names of hook points: the places in a language model (a location and a layer) whose activations an autoencoder takes.
 
-This file knows names and limits only; it doesn't import torch, so that a command line can list the locations at once.
+Importing this file doesn't import torch, so that `--help` can list the locations at once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sparse_autoencoder.errors import SaescopeError
 
-# Location in OpenAI's checkpoints -> name within TransformerLens's block.
+# Location, as in OpenAI's checkpoints -> hook name within a TransformerLens block.
 _HOOKS = {
     "mlp_post_act": "mlp.hook_post",
     "resid_delta_attn": "hook_attn_out",
@@ -22,7 +22,7 @@ LOCATIONS = tuple(_HOOKS)
 
 
 class HookedModel(Protocol):
-    """What must be known of a model to tell whether it has a hook point."""
+    """The attributes of a model that `check_request` needs."""
 
     name: str
     n_layers: int
@@ -30,7 +30,7 @@ class HookedModel(Protocol):
 
 
 def hook_name(location: str, layer_index: int) -> str:
-    """TransformerLens's name of a hook point, such as `blocks.6.hook_resid_post`.
+    """The TransformerLens name of a hook point, such as `blocks.6.hook_resid_post`.
 
     Raises SaescopeError for an unknown location.
     """
@@ -48,7 +48,7 @@ def check_layer(model: str, n_layers: int, layer_index: int) -> None:
 
 
 def check_request(model: HookedModel, tokens_shape: Sequence[int], location: str, layer_index: int) -> None:
-    """Raise SaescopeError unless `model` can be asked for a hook point on tokens of this shape, [batch, pos]."""
+    """Raise SaescopeError unless `model` has this hook point and can take tokens of this shape, [batch, pos]."""
     hook_name(location, layer_index)
     check_layer(model.name, model.n_layers, layer_index)
     if len(tokens_shape) != 2:

@@ -1,7 +1,7 @@
-"""Where a language model's files are: a local folder, the Hugging Face cache, or (once) the Hugging Face hub.
+"""Finds a language model's files: in a local folder, in the Hugging Face cache, or (once) on the Hugging Face hub.
 
 A model is a folder in Hugging Face's layout: config.json, tokenizer.json, and weights as safetensors or .bin files.
-This file finds or downloads that folder and reads its config. It knows nothing of tensors and doesn't import torch.
+Importing this file doesn't import torch.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
-_WEIGHTS = (("model", ".safetensors"), ("pytorch_model", ".bin"))  # files' names, in order of preference
-_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")  # transformers applies these
-INDEX_SUFFIX = ".index.json"  # of a file that says which shard holds which tensor
-OFFLINE_AFTER_S = 6.0  # how long the hub may take to say which files a model has
+_WEIGHTS = (("model", ".safetensors"), ("pytorch_model", ".bin"))  # file names, in order of preference
+_ADAPTER_FILES = (
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "adapter_model.bin",
+)  # transformers applies adapters it finds
+INDEX_SUFFIX = ".index.json"  # such a file says which shard holds which tensor
+OFFLINE_AFTER_S = 6.0  # timeout for listing a model's files on the hub
 
 _TOKENIZER_FILES = (
     TOKENIZER_FILE,
@@ -40,19 +44,19 @@ _PICKLES = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin(\.index\.json)?")
 def model_folder(name: str, *, cache: Path | None = None, weights: bool = True) -> Path:
     """The folder with the files of the model `name`: a local folder, or a hub name such as `gpt2`.
 
-    A hub name is looked up in the local Hugging Face cache first (`cache`, by default the one that HF_HUB_CACHE or
-    HF_HOME names) and costs no network when it is there; otherwise its config, tokenizer and weights are downloaded
-    into it. Without `weights` these are neither needed nor downloaded.
+    A model in the local Hugging Face cache (`cache`; by default HF_HUB_CACHE's or HF_HOME's) needs no network.
+    Otherwise config, tokenizer and weights are downloaded into the cache. With `weights=False` the weights are neither
+    needed nor downloaded.
 
-    Raises SaescopeError when the folder doesn't exist, or the model is neither cached nor to be had from the hub;
-    without a network that takes less than 10 s.
+    Raises SaescopeError if there is no such folder, or the model is neither in the cache nor on the hub. Without a
+    network this takes less than 10 s.
     """
     local = Path(name).expanduser()
     if name and local.is_dir():
         return local
     if name and local.exists():
         raise SaescopeError(f"the subject model '{name}' is a file: give the folder that holds its {CONFIG_FILE}")
-    # imported here because it takes a third of a second that a local folder needn't cost
+    # imported here because it takes a third of a second, and local folders don't need it
     from huggingface_hub import constants
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
@@ -69,12 +73,12 @@ def model_folder(name: str, *, cache: Path | None = None, weights: bool = True) 
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The model's config.json, with these entries sure to be there and of these types, whatever else it holds.
+    """The model's config.json, in which these entries are checked; other entries are returned as they are.
 
-    `model_type` (str), `vocab_size` and `n_positions` (int, how many tokens the model can see at once; taken from
-    `max_position_embeddings` where the family calls it that), `bos_token_id` (int within the vocabulary, or None).
+    `model_type` (str); `vocab_size` (int); `n_positions` (int, the longest window, which some families call
+    `max_position_embeddings`); `bos_token_id` (int within the vocabulary, or None).
 
-    Raises SaescopeError when the file is missing, isn't JSON, or lacks one of them.
+    Raises SaescopeError if the file is missing, isn't JSON, or one of these entries is missing or malformed.
     """
     path = _config_file(folder)
     config = _read_json(path)
@@ -104,9 +108,9 @@ def _config_file(folder: Path) -> Path:
 
 
 def tokenizer_file(folder: Path) -> Path:
-    """The model's tokenizer.json, which `tokenizers.Tokenizer.from_file` reads.
+    """The path of the model's tokenizer.json, for `tokenizers.Tokenizer.from_file`.
 
-    Raises SaescopeError when there is none; for a folder with only vocab.json and merges.txt it says how to make one.
+    Raises SaescopeError if there is none; if there are vocab.json and merges.txt, it says how to make one of them.
     """
     path = folder / TOKENIZER_FILE
     if path.is_file():
@@ -121,9 +125,9 @@ def tokenizer_file(folder: Path) -> Path:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The folder's weight files: the safetensors if there are any (one, or the index's shards), else the .bin files.
+    """The folder's weight files: safetensors if there are any (one file, or the index's shards), else .bin files.
 
-    Raises SaescopeError when there are none, or a shard that the index names is missing.
+    Raises SaescopeError if there are none, or a shard that the index names is missing.
     """
     for stem, suffix in _WEIGHTS:
         index = folder / f"{stem}{suffix}{INDEX_SUFFIX}"
@@ -138,10 +142,10 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def model_files(folder: Path, *, weights: bool = True) -> dict[str, Path]:
-    """The files that a model is made of, by their names in its folder: config, tokenizer, and weights with what is read
-    beside them. Whatever else is there changes neither tokens nor activations.
+    """All files that can change a model's tokens or activations, by their names in its folder.
 
-    Raises SaescopeError when config, tokenizer or weights are missing.
+    They are config, tokenizer, weights, the weights' index, and adapters.
+    Raises SaescopeError if config, tokenizer or weights are missing.
     """
     files = [_config_file(folder), tokenizer_file(folder)]
     if weights:
@@ -152,7 +156,7 @@ def model_files(folder: Path, *, weights: bool = True) -> dict[str, Path]:
 
 
 def commit_of(folder: Path) -> str | None:
-    """The hub's commit of a model folder in a Hugging Face cache; None for other folders."""
+    """The hub commit of a model folder in a Hugging Face cache; None for other folders."""
     in_cache = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
     return folder.name if in_cache else None
 
@@ -172,7 +176,7 @@ def _shards(index: Path) -> list[Path]:
 
 
 def _cached_folder(name: str, cache: Path, weights: bool) -> Path | None:
-    """The cache's snapshot of `name` if all that is wanted is in it; a download cut short counts as not cached."""
+    """The model's folder in the cache; None if files are missing there, as after an interrupted download."""
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(name, CONFIG_FILE, cache_dir=cache)
@@ -191,7 +195,7 @@ def _cached_folder(name: str, cache: Path, weights: bool) -> Path | None:
 def _download(name: str, cache: Path, weights: bool) -> Path:
     from huggingface_hub import HfApi, constants, snapshot_download
 
-    # the error of the HTTP client, which isn't the same client in all versions of huggingface_hub
+    # the HTTP client's base error; which client it is depends on the version of huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
     from huggingface_hub.errors import HTTPError as ClientError  # type: ignore[attr-defined]
 

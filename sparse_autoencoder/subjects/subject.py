@@ -1,8 +1,7 @@
-"""The subject model: tokens in, the activations at one hook point out.
+"""The subject model: tokens in, activations at one hook point out.
 
-Hook points are named as OpenAI's autoencoders name them, by a location and a layer (see `hook_points.py`). GPT-2 models
-run on our own code (`gpt2.py`), all others on TransformerLens, which is also the reference that our own code is tested
-against.
+Hook points have the names of OpenAI's autoencoders: a location and a layer (`hook_points.py`). GPT-2 models run on our
+own code (`gpt2.py`), all other models on TransformerLens, against which our own code is tested too.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from sparse_autoencoder.kernels.devices import check_device, models_fit
 from sparse_autoencoder.subjects.gpt2 import Gpt2, Gpt2Config
 from sparse_autoencoder.subjects.hook_points import LOCATIONS, check_layer, hook_name
 from sparse_autoencoder.subjects.hub import CONFIG_FILE, read_config, weight_files
-from sparse_autoencoder.subjects.shared_prefixes import Layout
+from sparse_autoencoder.subjects.shared_prefixes import PrefixTree
 from sparse_autoencoder.subjects.transformer_lens import BridgeSubject
 
 IMPLEMENTATIONS = ("auto", "gpt2", "transformer_lens")
@@ -35,7 +34,7 @@ __all__ = [
 
 
 class Subject(Protocol):
-    """A language model that can be asked for its activations at a hook point."""
+    """A language model that computes activations at a hook point."""
 
     name: str
     n_layers: int
@@ -43,31 +42,33 @@ class Subject(Protocol):
     max_positions: int
     device: torch.device
     dtype: torch.dtype
-    many_threads: bool  # whether several may ask it at once
+    many_threads: bool  # whether several threads may use it at once
 
     def width(self, location: str) -> int:
         """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
 
     def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
-        """What the model computes at a hook point for tokens [batch, pos] int64: [batch, pos, width].
+        """The activations at a hook point, [batch, pos, width], for tokens [batch, pos] (int64).
 
         Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
         """
 
 
-def distinct_activations(subject: Subject, tokens: Tensor, location: str, layer_index: int) -> tuple[Tensor, Layout]:
-    """What a subject's `activations` are, with what windows begin with alike only once, where it computes that once.
+def distinct_activations(
+    subject: Subject, tokens: Tensor, location: str, layer_index: int
+) -> tuple[Tensor, PrefixTree]:
+    """Activations per distinct prefix, [nodes, width], and the tree (on the host) that maps windows to nodes.
 
-    [nodes, width], and where each node is, on the host.
+    A subject other than GPT-2 computes each window completely, so its nodes are all tokens.
     """
     if isinstance(subject, Gpt2):
         return subject.distinct_activations(tokens, location, layer_index)
     hidden = subject.activations(tokens, location, layer_index)
-    return hidden.transpose(0, 1).flatten(0, 1), Layout.of_all(*tokens.shape)
+    return hidden.transpose(0, 1).flatten(0, 1), PrefixTree.of_all(*tokens.shape)
 
 
 def packages_of(subject: Subject) -> tuple[str, ...]:
-    """The packages beside torch whose code computes a subject's activations."""
+    """The packages besides torch that compute the subject's activations, for metadata.json."""
     return ("transformers", "transformer-lens") if isinstance(subject, BridgeSubject) else ()
 
 
@@ -81,12 +82,12 @@ def load_subject(
 ) -> Subject:
     """Load the model in `folder` (Hugging Face's layout).
 
-    `implementation`: `gpt2` is our own code, for the GPT-2 family with safetensors; `transformer_lens` takes every
-    model that TransformerLens knows; `auto` takes the first where it applies. `last_layer`: the highest layer that will
-    be asked for; `gpt2` leaves later blocks on disk.
+    `implementation`: `gpt2` is our own code, for GPT-2 models in safetensors; `transformer_lens` takes every model that
+    TransformerLens knows; `auto` chooses `gpt2` where possible. `last_layer` is the highest layer that will be asked
+    for; `gpt2` doesn't load later ones.
 
-    Raises SaescopeError when config or weights are missing, damaged or of an unsupported kind, there is no such layer,
-    or the device can't be used.
+    Raises SaescopeError if config or weights are missing, damaged or unsupported, if there is no such layer, or if the
+    device can't be used.
     """
     if implementation not in IMPLEMENTATIONS:
         raise SaescopeError(f"there is no implementation '{implementation}'; there are {', '.join(IMPLEMENTATIONS)}")

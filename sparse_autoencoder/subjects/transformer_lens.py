@@ -1,4 +1,4 @@
-"""Language models of every kind that TransformerLens supports, up to one hook point."""
+"""Subject models on TransformerLens, for every architecture that it supports."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sparse_autoencoder.utils.no_subprocesses import ProcessRefusedError, no_pro
 
 
 class BridgeSubject:
-    """Any model that TransformerLens supports, through its TransformerBridge with unprocessed weights."""
+    """A subject model on TransformerLens's TransformerBridge, with unprocessed weights."""
 
-    many_threads = False  # it hooks into its modules while it computes
+    many_threads = False  # it adds hooks to its modules while it computes
 
     def __init__(
         self, folder: Path, config: dict[str, Any], *, device: str = "cpu", dtype: torch.dtype = torch.float32
     ) -> None:
         try:
-            with no_processes():  # TransformerLens would install packages, which is the user's business
-                # imported here because it takes seconds, which runs on GPT-2 needn't cost
+            with no_processes():  # TransformerLens might install packages, which only the user may do
+                # imported here because it takes seconds, and runs on GPT-2 don't need it
                 from transformer_lens.model_bridge import TransformerBridge
 
                 self._bridge = TransformerBridge.boot_transformers(str(folder), device=device, dtype=dtype)
@@ -32,7 +32,7 @@ class BridgeSubject:
                 f"TransformerLens can't load the model in {folder}, of type {config['model_type']}: {error}; if the "
                 "model needs what that does, do it yourself before the run, or take another model"
             ) from error
-        # an unknown architecture or a damaged file shows as almost any error: the libraries below define none
+        # an unknown architecture or a damaged file can raise almost anything in the libraries below
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise SaescopeError(
@@ -57,7 +57,7 @@ class BridgeSubject:
 
     @torch.inference_mode()
     def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
-        """What the model computes at a hook point for tokens [batch, pos] int64: [batch, pos, width].
+        """The activations at a hook point, [batch, pos, width], for tokens [batch, pos] (int64).
 
         Raises SaescopeError for an unknown location, a layer that isn't there, tokens that are too long, or a model
         that has no such hook point.
@@ -68,7 +68,7 @@ class BridgeSubject:
             raise SaescopeError(
                 f"the model in {self.name} has no {location} (hook point {hook}): choose another location"
             )
-        # the cache also holds the hook point's other names, so it is picked by key
+        # the cache also holds aliases of the hook point
         _, cache = self._bridge.run_with_cache(
             tokens.to(self.device), names_filter=[hook], stop_at_layer=layer_index + 1, return_cache_object=False
         )
@@ -77,7 +77,7 @@ class BridgeSubject:
 
 
 def _own(model: torch.nn.Module) -> None:
-    """Copy weights that are views of a mapped file: if somebody wrote to it, the model would change while it runs."""
+    """Copy weights that are views of a memory-mapped file: writing to the file would change the running model."""
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.device.type == "cpu":
             tensor.data = tensor.data.clone()

@@ -1,2 +1,4 @@
-"""Sparse activations -> exact statistics and examples of every feature; merging; the metrics. It knows no models and no
-stores."""
+"""Sparse activations -> exact statistics and examples of every feature; how summaries merge; the metrics.
+
+Nothing here knows models or stores. Only torch_blocks.py imports torch.
+"""

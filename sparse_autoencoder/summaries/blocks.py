@@ -1,9 +1,9 @@
-"""One block of windows and its sparse activations -> the block's summary.
+"""What it takes to summarise a block: the protocols that numpy_blocks.py and torch_blocks.py implement, and shared
+parts.
 
-A block is a run of windows. Its activations are sorted by (feature, token), from which sums and histograms follow;
-those that can be examples by (feature, strength) and by (feature, draw), and each row's by strength. The sorting is a
-stable radix sort by 16-bit digits, linear in the number of activations (see `stable_argsort`).
-This file is numpy only; where activations come from and where summaries go it doesn't know.
+A block is a sequence of consecutive windows. Its activations are sorted by (feature, token), which gives sums and
+histograms. Those that can become examples are also sorted by (feature, activation) and by (feature, draw), and each
+row's by activation. This file doesn't import torch.
 """
 
 from __future__ import annotations
@@ -18,46 +18,49 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.exact_sums import Scale
 from sparse_autoencoder.summaries.example_order import token_draws
 from sparse_autoencoder.summaries.summary import SummarySpec
-from sparse_autoencoder.summaries.unrounded_sums import Unrounded
+from sparse_autoencoder.summaries.unrounded_sums import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.arrays import Ints, Keys, Mask
 
-BLOCK_TOKENS = 65_536  # what is sorted at once; larger blocks need more memory and merge less often
+BLOCK_TOKENS = 65_536  # larger blocks need more memory, but are merged less often
 Number = TypeVar("Number", bound=np.generic)
-LAST_BIN = 2**31 - 1  # of a histogram: what is beyond counts there
+LAST_BIN = 2**31 - 1  # of a histogram; larger values are counted in it too
 
 
 class Summariser(Protocol):
-    """Reduces the activations of one block, or of a part of one."""
+    """Reduces the activations of one block, or of a part of a block."""
 
-    def unrounded(self, num_tokens: int) -> Unrounded:
-        """What it contributes to the block's summary; `num_tokens` of its tokens are counted."""
+    def unrounded(self, num_tokens: int) -> UnroundedSummary:
+        """The summary, with sums that are not rounded yet; `num_tokens` is the number of counted tokens."""
 
     def row_features(self, per_row: int) -> RowFeatures:
         """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""
 
 
 class Activations(Protocol):
-    """The positive activations at a block's counted tokens, wherever they are."""
+    """The positive activations at a block's counted tokens, in numpy arrays or on a device."""
 
-    out_of_memory: ClassVar[tuple[type[BaseException], ...]]  # what is raised where there is no memory for them
+    out_of_memory: ClassVar[tuple[type[BaseException], ...]]  # raised if there is not enough memory
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of activations."""
 
     def summariser(self, block: Windows, spec: SummarySpec, scale: Scale | None = None) -> Summariser:
-        """What reduces them; raises SaescopeError if one isn't finite. `scale`: of the block, if this is a part."""
+        """A summariser of them. `scale` is the whole block's, if these are a part of one.
+
+        Raises SaescopeError if an activation isn't finite.
+        """
 
     def maxima(self, n_features: int) -> NDArray[np.float32]:
-        """Each feature's largest activation, 0 where it has none; [features]."""
+        """Each feature's largest activation [features], 0 for a feature without activations."""
 
     def between(self, begin: int, end: int) -> Activations:
-        """Those at the tokens from `begin` to before `end`, which are then counted from 0."""
+        """The activations at tokens `begin` to `end` (exclusive), with tokens renumbered from 0."""
 
 
 @dataclass(frozen=True)
 class RowFeatures:
-    """Rows' strongest features, flat: grouped by row, strongest first; each with a token where it is that strong."""
+    """Rows' strongest features, flat: grouped by row, strongest first, with the token of the largest activation."""
 
     row_id: Ints
     feature: NDArray[np.int32]
@@ -67,7 +70,7 @@ class RowFeatures:
 
 
 def not_finite(block: Windows) -> SaescopeError:
-    """The error of activations that aren't finite."""
+    """The error that an activation of this block isn't finite."""
     return SaescopeError(
         f"the autoencoder's activations are not finite in the rows {block.row_ids[0]} to {block.row_ids[-1]}: "
         "try a higher --precision, and check the checkpoint"
@@ -75,24 +78,24 @@ def not_finite(block: Windows) -> SaescopeError:
 
 
 def token_windows(block: Windows) -> NDArray[np.int32]:
-    """The window (its number in the block) of each of a block's tokens."""
+    """Each token's window, by its index in the block: [tokens]."""
     return np.repeat(np.arange(len(block), dtype=np.int32), block.lengths)
 
 
 def block_draws(block: Windows, window_of_token: NDArray[np.int32], seed: int) -> Keys:
-    """The draw of each of a block's tokens (see `token_draws`)."""
+    """Each token's draw (see `token_draws`): [tokens]."""
     position = np.arange(len(block.tokens)) - block.starts[window_of_token]
     return token_draws(seed, block.row_ids[window_of_token], block.numbers[window_of_token], position)
 
 
 def row_numbers(block: Windows) -> Ints:
-    """Each window's row, counted from 0 in the block."""
+    """Each window's row, with rows numbered from 0 in the block: [windows]."""
     rows = block.row_ids
     return np.cumsum(np.concatenate([[0], rows[1:] != rows[:-1]]))[: len(rows)]
 
 
-def first_of_texts(block: Windows) -> Mask:
-    """Mask of the windows whose tokens no earlier window of the block has."""
+def first_occurrences(block: Windows) -> Mask:
+    """Mask of the windows whose token ids no earlier window of the block has."""
     first = np.zeros(len(block), bool)
-    first[np.unique(block.texts, return_index=True)[1]] = True
+    first[np.unique(block.token_hashes, return_index=True)[1]] = True
     return first

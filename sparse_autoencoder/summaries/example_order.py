@@ -1,4 +1,7 @@
-"""The two orders by which examples are chosen, with their tie-breaks: the strongest, and the smallest random draws."""
+"""The two ways to choose examples, and how ties are broken: the largest activations, and a reservoir sample.
+
+The reservoir sample takes the activations with the smallest random keys ("draws").
+"""
 
 from __future__ import annotations
 
@@ -15,55 +18,56 @@ ShortKeys = NDArray[np.uint32]
 
 
 class Order(ABC):
-    """One of the two ways in which a feature's examples are ranked and chosen."""
+    """A way to rank and choose a feature's examples."""
 
     @abstractmethod
     def key(self, examples: Examples) -> ShortKeys:
-        """What examples of a feature are ranked by, smallest first; where it ties, `tie_keys` decide."""
+        """The sort keys of examples; the smallest comes first, and `tie_keys` decide between equal ones."""
 
     def tie_keys(self, examples: Examples) -> list[NDArray[Any]]:
-        """What decides between equal keys, the most important first."""
+        """Further sort keys for examples with equal keys, the most important first."""
         return [examples.row_id, examples.window, examples.position]
 
     def choose(self, candidates: Examples, ranked: Ints, n_chosen: int) -> Ints:
-        """Those of the candidates at `ranked`, in order of rank, that may be chosen beside the ones before them.
+        """Remove candidates that must not be chosen besides those ranked before them; `ranked` are indices by rank.
 
-        The first `n_chosen` candidates were chosen together before, and so were the others.
+        The candidates are two lists, each chosen by this order before: the first `n_chosen` ones, and the others.
         """
         return ranked
 
     def merge(self, earlier: Examples, later: Examples, per_feature: int) -> Examples:
-        """The first `per_feature` examples of each feature among both, where both were chosen in the same way.
+        """The first `per_feature` examples of each feature from both lists, each of which was chosen by this order.
 
-        Of `later` only what reaches the last rank of a full list is looked at: once a run is under way that is little.
+        Examples in `later` beyond the cutoff of a full list are dropped first. After the first chunks that is most of
+        them.
         """
         n_features = 1 + int(max(earlier.feature.max(initial=0), later.feature.max(initial=0)))
-        entering = self.reaching(later, self.last_keys(earlier, n_features, per_feature))
+        entering = self.reaching(later, self.cutoff_keys(earlier, n_features, per_feature))
         both = Examples.concatenate([earlier, entering])
         ranked = self._rank(both, np.concatenate([self.key(earlier), self.key(entering)]))
         ranked = self.choose(both, ranked, len(earlier))
         rank = rank_in_group(group_starts(both.feature[ranked]), len(ranked))
         return both.take(ranked[rank < per_feature])
 
-    def last_keys(self, chosen: Examples, n_features: int, per_feature: int) -> ShortKeys:
-        """Per feature the key of the last of its chosen examples, [n_features]; the largest if that list isn't full."""
+    def cutoff_keys(self, chosen: Examples, n_features: int, per_feature: int) -> ShortKeys:
+        """Each feature's cutoff [n_features]: the last key of its full list; the largest key if the list isn't full."""
         starts = group_starts(chosen.feature)
         full = starts[np.diff(starts, append=len(chosen)) == per_feature]
         last = np.full(n_features, np.iinfo(np.uint32).max, np.uint32)
         last[chosen.feature[full]] = self.key(chosen)[full + per_feature - 1]
         return last
 
-    def reaching(self, examples: Examples, last_keys: ShortKeys) -> Examples:
-        """The examples that are not beyond their feature's last key. Equal keys stay: what decides then isn't here."""
-        return examples.take(self.key(examples) <= last_keys[examples.feature])
+    def reaching(self, examples: Examples, cutoff_keys: ShortKeys) -> Examples:
+        """The examples that are not beyond their feature's cutoff. Equal keys stay: `tie_keys` decide between them."""
+        return examples.take(self.key(examples) <= cutoff_keys[examples.feature])
 
     def _rank(self, examples: Examples, key: ShortKeys) -> Ints:
-        """Indices of the examples, sorted by feature and then by rank; `key` holds their keys."""
+        """Indices that sort examples by feature and rank; `key` holds their sort keys."""
         packed = (examples.feature.astype(np.uint64) << np.uint64(32)) | key
-        ranked = np.argsort(packed, kind="stable")  # two sorted lists one after the other: a linear merge
+        ranked = np.argsort(packed, kind="stable")  # linear, as the input is two sorted lists, one after the other
         same = packed[ranked[1:]] == packed[ranked[:-1]]
         tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
-        if len(tied):  # few, so that comparing everything costs little
+        if len(tied):  # ties are rare, so comparing all keys of these is cheap
             subset = ranked[tied]
             columns = [packed, *self.tie_keys(examples)]
             ranked[tied] = subset[np.lexsort([column[subset] for column in reversed(columns)])]
@@ -71,25 +75,25 @@ class Order(ABC):
 
 
 class StrongestFirst(Order):
-    """By activation, strongest first, one example per text."""
+    """By activation, the strongest first; of windows with the same tokens only one is chosen."""
 
     def key(self, examples: Examples) -> ShortKeys:
         """See Order.key."""
-        return weakness(examples.value)
+        return descending_key(examples.value)
 
     def choose(self, candidates: Examples, ranked: Ints, n_chosen: int) -> Ints:
         """See Order.choose."""
-        feature, text = candidates.feature[ranked], candidates.text[ranked]
-        # What was chosen together has no text twice: a repeat is one of either. Texts are hashes already.
-        suspects = matches(text ^ (feature.astype(np.uint64) * GOLDEN), ranked >= n_chosen)
-        return np.delete(ranked, suspects[is_repeated(feature[suspects], text[suspects])])
+        feature, token_hash = candidates.feature[ranked], candidates.token_hash[ranked]
+        # Within one list no tokens occur twice, so a repeat always involves both lists.
+        suspects = matches(token_hash ^ (feature.astype(np.uint64) * GOLDEN), ranked >= n_chosen)
+        return np.delete(ranked, suspects[is_repeated(feature[suspects], token_hash[suspects])])
 
 
 class SmallestDraw(Order):
-    """By draw: a uniform sample of a feature's positive activations."""
+    """By draw, the smallest first: a uniform random sample of a feature's positive activations."""
 
     def key(self, examples: Examples) -> ShortKeys:
-        """See Order.key: the higher half of the draw, which rarely ties."""
+        """See Order.key; it is the upper half of the draw, which is rarely equal for two examples."""
         return (examples.draw >> np.uint64(32)).astype(np.uint32)
 
     def tie_keys(self, examples: Examples) -> list[NDArray[Any]]:
@@ -97,18 +101,18 @@ class SmallestDraw(Order):
         return [examples.draw, *super().tie_keys(examples)]
 
 
-def weakness(value: NDArray[np.float32]) -> ShortKeys:
-    """31-bit keys that sort positive float32 activations strongest first."""
-    # A positive float's bits, read as an integer, sort like the float.
+def descending_key(value: NDArray[np.float32]) -> ShortKeys:
+    """31-bit keys of positive float32 values; ascending keys are descending values."""
+    # The bits of positive floats, read as integers, have the same order as the floats.
     return np.uint32(0x7FFFFFFF) - value.view(np.uint32)
 
 
 def token_draws(seed: int, row_id: Ints, window: NDArray[np.int32], position: Ints) -> Keys:
-    """A hash per token of (seed, row, window, position), all inputs [tokens]."""
+    """A hash of (seed, row, window, position) for each token; all inputs are [tokens]."""
     slot = (window.astype(np.uint64) << np.uint64(32)) | position.astype(np.uint64)
     return mix(mix(mix(np.full(len(row_id), seed, np.uint64)) ^ row_id.astype(np.uint64)) ^ slot)
 
 
 def activation_draws(token_draw: Keys, feature: Keys) -> Keys:
-    """The random order of activations: a hash of each token's draw and the feature, both [activations]."""
+    """Each activation's draw, its random sort key: a hash of its token's draw and its feature; all [activations]."""
     return mix(token_draw ^ (feature * GOLDEN))

@@ -1,9 +1,9 @@
-"""Examples: windows shown for a feature, flat, and the two orders by which they are chosen.
+"""Examples: windows that are shown for a feature, in flat arrays.
 
-The strongest examples of a feature are those with the largest activation, one per text. The random ones are a uniform
-sample of its positive activations: those with the smallest `draw`, a hash of (seed, feature, row, position), so that
-the sample doesn't depend on who saw the activation or when. Ties go to the earlier (row, window, position).
-An example refers to its window by (row id, window number); the text itself is in the run's prompts files.
+The top examples of a feature have its largest activations, one per distinct text. The random examples are a reservoir
+sample of its positive activations: those with the smallest `draw`, which is a hash of (seed, feature, row, window,
+position). So the sample doesn't depend on which process saw an activation, or when. Ties go to the earlier (row,
+window, position). An example refers to its window by (row id, window number); the text is in the run's prompts files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from sparse_autoencoder.utils.arrays import Ints, ranges, starts_of
 
 @dataclass(frozen=True)
 class Examples:
-    """Examples in chosen order: by feature, then by rank. Example e's activations are a slice of the `act_` arrays."""
+    """Examples, sorted by feature and then by rank.
+
+    Example e's activations are `act_starts[e]` to `act_starts[e + 1]` of the other two `act_` arrays.
+    """
 
     feature: NDArray[np.int32]  # [examples]
     value: NDArray[np.float32]  # [examples], the feature's activation at `position`
@@ -27,8 +30,8 @@ class Examples:
     window: NDArray[np.int32]  # [examples], number of the window in its row
     position: NDArray[np.int32]  # [examples], token of the window
     token: NDArray[np.int32]  # [examples], the token id at `position`
-    text: NDArray[np.uint64]  # [examples], hash of the window's token ids
-    draw: NDArray[np.uint64]  # [examples], the random order
+    token_hash: NDArray[np.uint64]  # [examples], hash of the window's token ids (Windows.token_hashes)
+    draw: NDArray[np.uint64]  # [examples], random sort key
     act_starts: Ints  # [examples + 1]
     act_position: NDArray[np.int32]  # [activations], token of the window
     act_value: NDArray[np.float32]  # [activations], the feature's activation there
@@ -46,7 +49,7 @@ class Examples:
             window=np.zeros(0, np.int32),
             position=np.zeros(0, np.int32),
             token=np.zeros(0, np.int32),
-            text=np.zeros(0, np.uint64),
+            token_hash=np.zeros(0, np.uint64),
             draw=np.zeros(0, np.uint64),
             act_starts=np.zeros(1, np.int64),
             act_position=np.zeros(0, np.int32),
@@ -55,7 +58,7 @@ class Examples:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Examples]) -> Examples:
-        """The parts' examples one after the other."""
+        """The examples of all parts, one part after the other."""
         ends = np.cumsum([len(part.act_position) for part in parts])
         shifted = [part.act_starts[1:] + end - len(part.act_position) for part, end in zip(parts, ends, strict=True)]
         arrays = {
@@ -66,7 +69,7 @@ class Examples:
         return cls(**arrays, act_starts=np.concatenate([np.zeros(1, np.int64), *shifted]))
 
     def take(self, index: Ints | NDArray[np.bool_]) -> Examples:
-        """The examples at `index` (numbers or a mask), in that order."""
+        """The examples at `index` (indices or a mask), in that order."""
         if index.dtype == np.bool_:
             index = np.flatnonzero(index)
         lengths = np.diff(self.act_starts)[index]

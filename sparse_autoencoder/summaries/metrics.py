@@ -1,7 +1,8 @@
 """The metrics by which features are ranked.
 
 To add a metric, add one entry to FEATURE_METRICS: the run's files, the API and the viewer follow.
-All metrics are over every counted token, zeros included ("0-centred"), unless their description says otherwise.
+Metrics are over all counted tokens, including those with activation 0 ("0-centred"), unless their description says
+otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Totals:
-    """What a metric may use: sums over the counted tokens, one entry per feature, and how many tokens there were."""
+    """The input of metrics: sums over the counted tokens, for each feature, and the number of counted tokens."""
 
     num_tokens: int
     count: Floats  # [features], tokens with activation > 0
@@ -28,13 +29,13 @@ class Totals:
     maximum: Floats  # [features], largest a, 0 if the feature never fired
 
     def mean(self, total: Floats) -> Floats:
-        """A sum's mean over all counted tokens."""
+        """A sum divided by the number of counted tokens."""
         return total / self.num_tokens if self.num_tokens else np.zeros_like(total)
 
 
 @dataclass(frozen=True)
 class FeatureMetric:
-    """A number per feature: its name in files and URLs, one sentence for people, and how it is computed."""
+    """A number per feature: its name in files and URLs, a sentence for users, and how to compute it."""
 
     name: str
     description: str
@@ -42,17 +43,17 @@ class FeatureMetric:
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    # A feature that never fired has 0/0, and says 0.
+    # 0/0, for a feature that never fired, gives 0.
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
 def _std(totals: Totals) -> Floats:
-    # Rounding may leave a tiny negative variance.
+    # Rounding may give a tiny negative variance.
     return np.sqrt(np.maximum(totals.mean(totals.sum2) - totals.mean(totals.sum1) ** 2, 0.0))
 
 
 def _to_the_1_5(numbers: Floats) -> Floats:
-    # IEEE 754 defines both operations; powers are rounded differently by numpy with and without AVX-512
+    # IEEE 754 defines these two operations exactly; numpy's power rounds differently with and without AVX-512
     return numbers * np.sqrt(numbers)
 
 

@@ -1,4 +1,4 @@
-"""One block of windows and its sparse activations -> the block's summary, in numpy."""
+"""Summarises a block of windows and its sparse activations, in numpy. On CPUs this is the fastest way."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sparse_autoencoder.summaries.blocks import (
     RowFeatures,
     Summariser,
     block_draws,
-    first_of_texts,
+    first_occurrences,
     not_finite,
     row_numbers,
     token_windows,
 )
 from sparse_autoencoder.summaries.exact_sums import Scale, power_parts
-from sparse_autoencoder.summaries.example_order import activation_draws, weakness
+from sparse_autoencoder.summaries.example_order import activation_draws, descending_key
 from sparse_autoencoder.summaries.examples import Examples
 from sparse_autoencoder.summaries.summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
-from sparse_autoencoder.summaries.unrounded_sums import Unrounded
+from sparse_autoencoder.summaries.unrounded_sums import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.arrays import (
     Ints,
@@ -37,7 +37,7 @@ from sparse_autoencoder.utils.arrays import (
     starts_of,
 )
 
-_DENSE_BINS = 1 << 24  # features times bins that are counted in one dense array
+_DENSE_BINS = 1 << 24  # up to so many (features times bins) the histogram is counted in a dense array
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class SparseActivations:
     def maxima(self, n_features: int) -> NDArray[np.float32]:
         """See Activations.maxima."""
         found = np.zeros(n_features, np.float32)
-        with np.errstate(invalid="ignore"):  # what is no number stays none
+        with np.errstate(invalid="ignore"):  # NaN stays NaN
             np.maximum.at(found, self.feature, self.value)
         return found
 
@@ -74,7 +74,7 @@ class SparseActivations:
 
 
 class BlockSummariser:
-    """Orders one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
+    """Sorts one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
 
     def __init__(
         self, block: Windows, activations: SparseActivations, spec: SummarySpec, scale: Scale | None = None
@@ -88,24 +88,24 @@ class BlockSummariser:
         order = stable_argsort(
             (activations.feature, self._feature_bits), (activations.token, bits_for(len(block.tokens) - 1))
         )
-        # all [activations], by (feature, token)
+        # all [activations], sorted by (feature, token)
         self._feature = activations.feature[order]
         self._token = activations.token[order]
         self._value = activations.value[order]
-        self._weakness = weakness(self._value)
+        self._descending_key = descending_key(self._value)
         window_of_token = token_windows(block)
         self._window = window_of_token[self._token]
         self._token_draws = block_draws(block, window_of_token, spec.seed)
-        # the activations of one feature in one window: where each such run begins, and which one an activation is in
+        # A run is the activations of one feature in one window: where each run begins, and each activation's run.
         self._run_starts = group_starts(self._feature, self._window)
         self._run_of = np.repeat(
             np.arange(len(self._run_starts), dtype=np.int32), np.diff(self._run_starts, append=len(self._feature))
         )
 
-    def unrounded(self, num_tokens: int) -> Unrounded:
+    def unrounded(self, num_tokens: int) -> UnroundedSummary:
         """See Summariser.unrounded."""
         if not len(self._feature):
-            return Unrounded.empty(self._spec, num_tokens)
+            return UnroundedSummary.empty(self._spec, num_tokens)
         starts = group_starts(self._feature)
         fired = self._feature[starts]
         maximum = np.maximum.reduceat(self._value, starts)
@@ -121,7 +121,7 @@ class BlockSummariser:
         sums = power_parts(self._value, starts, on_scale)
         key, count = self._histogram()
         nothing = np.zeros(self._spec.n_features)
-        return Unrounded(
+        return UnroundedSummary(
             Summary(
                 self._spec,
                 num_tokens=num_tokens,
@@ -140,10 +140,10 @@ class BlockSummariser:
         )
 
     def row_features(self, per_row: int) -> RowFeatures:
-        """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""
+        """See Summariser.row_features."""
         rows = self._block.row_ids
         row = row_numbers(self._block)[self._window]
-        by_strength = stable_argsort((row, bits_for(len(rows))), (self._weakness, 31))
+        by_strength = stable_argsort((row, bits_for(len(rows))), (self._descending_key, 31))
         features = self._feature[by_strength].astype(np.uint64)
         index = by_strength[first_distinct(row[by_strength], features, per_row)]
         window = self._window[index]
@@ -169,16 +169,16 @@ class BlockSummariser:
         return keys, counts
 
     def _strongest(self) -> Ints:
-        """The activations of each feature's top examples, in order of rank."""
-        # In windows with the same tokens all is the same: only the first such window can be shown.
-        first = first_of_texts(self._block)
-        # and of a window only its strongest token
+        """Indices of the activations of each feature's top examples, by rank."""
+        # Windows with the same tokens have the same activations, so only the first of them can be an example,
+        first = first_occurrences(self._block)
+        # and only a window's strongest token.
         peak = np.repeat(
             np.maximum.reduceat(self._value, self._run_starts), np.diff(self._run_starts, append=len(self._value))
         )
         candidates = np.flatnonzero((self._value == peak) & first[self._window])
-        # Sorting leaves equally strong tokens in their order, so that those of one window stay side by side.
-        order = stable_argsort((self._feature[candidates], self._feature_bits), (self._weakness[candidates], 31))
+        # The sort is stable, so equally strong tokens of one window stay next to each other.
+        order = stable_argsort((self._feature[candidates], self._feature_bits), (self._descending_key[candidates], 31))
         index = candidates[order]
         again = np.zeros(len(index), bool)
         again[1:] = self._run_of[index][1:] == self._run_of[index][:-1]
@@ -192,18 +192,18 @@ class BlockSummariser:
         feature, draw = self._feature[candidates], draw[candidates]
         order = stable_argsort((feature, self._feature_bits), (draw >> np.uint64(32), 32))
         if len(group_starts(feature[order], draw[order] >> np.uint64(32))) < len(order):
-            # half the bits nearly always tell a feature's draws apart; here they don't
+            # the upper 32 bits nearly always differ; here they don't
             order = stable_argsort((feature, self._feature_bits), (draw, 64))
         order = candidates[order]
         rank = rank_in_group(group_starts(self._feature[order]), len(order))
         return self._examples(order[rank < self._spec.examples_per_feature])
 
     def _may_be_drawn(self, draw: NDArray[np.uint64]) -> Mask:
-        """Mask that leaves out most activations whose draw is too large to be among their feature's smallest."""
+        """Mask without most activations whose draw is too large to be among the smallest of their feature."""
         wanted = self._spec.examples_per_feature
         starts = group_starts(self._feature)
         counts = np.diff(starts, append=len(draw))
-        # A feature's draws are uniform: below this share of the range there are enough of them, but for rare luck.
+        # Draws are uniform, so nearly always enough of them are below this share of the range.
         share = np.minimum(1.0, (wanted + 5 * np.sqrt(wanted)) / counts)
         limit = (share * float(2**32 - 1)).astype(np.uint64)
         mask = (draw >> np.uint64(32)) <= np.repeat(limit, counts)
@@ -214,7 +214,7 @@ class BlockSummariser:
         return activation_draws(self._token_draws[self._token[index]], self._feature[index].astype(np.uint64))
 
     def _examples(self, index: Ints) -> Examples:
-        """Examples of some activations, each with its feature's activations in the whole window."""
+        """Examples for some activations, each with its feature's activations in the whole window."""
         block = self._block
         window = self._window[index]
         run = self._run_of[index]
@@ -228,7 +228,7 @@ class BlockSummariser:
             window=block.numbers[window],
             position=(self._token[index] - begin).astype(np.int32),
             token=block.tokens[self._token[index]],
-            text=block.texts[window],
+            token_hash=block.token_hashes[window],
             draw=self._draws(index),
             act_starts=starts_of(lengths),
             act_position=(self._token[flat] - np.repeat(begin, lengths)).astype(np.int32),

@@ -1,7 +1,8 @@
-"""Consecutive blocks -> one summary, beside what computes the blocks; in parts, where memory is short.
+"""Summarises consecutive blocks in background threads, while the caller computes the next blocks.
 
-A part is a run of a block's windows. Parts are summarised on the scale of their block and added unrounded, so that the
-result is the same bits however blocks are cut. This file is numpy only; it doesn't know where activations come from.
+If memory is short, a block is split into parts, which are sequences of its windows. Parts use the scale of the whole
+block, and their unrounded sums are added. So the result is the same bits however a block is split. This file doesn't
+import torch.
 """
 
 from __future__ import annotations
@@ -18,28 +19,28 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.blocks import Activations, RowFeatures, not_finite
 from sparse_autoencoder.summaries.exact_sums import Scale
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec
-from sparse_autoencoder.summaries.unrounded_sums import Unrounded
+from sparse_autoencoder.summaries.unrounded_sums import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.prefetch import one_behind
 
 
-class NoRoomError(SaescopeError):
-    """There is no memory even for a small part of a block."""
+class NoMemoryError(SaescopeError):
+    """There is not enough memory even for a small part of a block."""
 
 
 @dataclass
-class Room:
-    """How much is summarised at once; what summaries are doesn't depend on it."""
+class MemoryBudget:
+    """How much is summarised at once; results don't depend on it."""
 
-    # In a part, at most; halved when even less doesn't fit.
+    # Largest number in a part; reduced when a part doesn't fit in memory.
     activations: int = 1 << 22
-    # Blocks at a time, beside what computes blocks; 0: none. numpy sorts outside the interpreter's lock.
+    # Threads that summarise blocks in the background; 0: the caller's thread does. numpy sorts without the GIL.
     workers: int = 2
-    # Activations for which there must be memory: a few hundred bytes each.
+    # Smaller parts than this are not tried; an activation takes a few hundred bytes.
     least: int = 4096
 
-    def is_short(self, activations: int) -> None:
-        """So many did not fit."""
+    def halve(self, activations: int) -> None:
+        """A part with this many activations did not fit: use at most half as many from now on."""
         self.activations = min(self.activations, activations // 2)
 
 
@@ -49,17 +50,19 @@ def summarise_blocks(
     *,
     first_counted: int,
     per_row: int,
-    room: Room | None = None,
+    memory: MemoryBudget | None = None,
 ) -> tuple[Summary, list[RowFeatures]]:
-    """The summary of consecutive blocks, and their rows' strongest features, at most `per_row` for a part of a row.
+    """The summary of consecutive blocks, and their rows' strongest features.
 
-    A block's tokens count from position `first_counted` of each window on. While blocks are summarised and merged the
-    next is taken from `blocks`, so that its activations can be computed meanwhile; no more than a few are in memory.
-    Raises SaescopeError if an activation isn't finite, NoRoomError if there is no memory even for a small part.
+    A row that is split between blocks has several entries of at most `per_row` features. In each window, tokens count
+    from position `first_counted` on. While blocks are summarised in the background, the next ones are taken from
+    `blocks`, so that their activations are computed meanwhile; only a few blocks are in memory.
+
+    Raises SaescopeError if an activation isn't finite, NoMemoryError if there is no memory even for a small part.
     """
     summary = Summary.empty(spec)
     row_features: list[RowFeatures] = []
-    task = _Task(spec, first_counted, per_row, room or Room())
+    task = _Task(spec, first_counted, per_row, memory or MemoryBudget())
 
     def merge(reduced: Future[_Reduced]) -> None:
         nonlocal summary
@@ -67,18 +70,18 @@ def summarise_blocks(
         summary = summary.merge(unrounded.rounded())
         row_features.extend(rows)
 
-    with _beside(task.room.workers) as submit, one_behind() as later:
+    with _beside(task.memory.workers) as submit, one_behind() as later:
         for block, activations in blocks:
             later(partial(merge, submit(partial(task.reduced, block, activations))))
     return summary, row_features
 
 
-_Reduced = tuple[Unrounded, list[RowFeatures]]
+_Reduced = tuple[UnroundedSummary, list[RowFeatures]]
 
 
 @contextmanager
 def _beside(workers: int) -> Iterator[Callable[[Callable[[], _Reduced]], Future[_Reduced]]]:
-    """A function that has something done by one of the workers, or at once if there are none."""
+    """A function that submits an action to the worker threads; without workers it runs the action itself."""
 
     def at_once(action: Callable[[], _Reduced]) -> Future[_Reduced]:
         done: Future[_Reduced] = Future()
@@ -94,22 +97,24 @@ def _beside(workers: int) -> Iterator[Callable[[Callable[[], _Reduced]], Future[
 
 @dataclass(frozen=True)
 class _Task:
-    """What is to be found out about blocks."""
+    """The settings of one call of `summarise_blocks`."""
 
     spec: SummarySpec
     first_counted: int
     per_row: int
-    room: Room
+    memory: MemoryBudget
 
     def reduced(self, block: Windows, activations: Activations) -> _Reduced:
-        """A block's contribution, and its rows' strongest features."""
+        """A block's summary, and its rows' strongest features."""
         parts = list(self._parts(block, activations, None))
-        return reduce(Unrounded.merge, (unrounded for unrounded, _rows in parts)), [rows for _unrounded, rows in parts]
+        return reduce(UnroundedSummary.merge, (unrounded for unrounded, _rows in parts)), [
+            rows for _unrounded, rows in parts
+        ]
 
     def _parts(
         self, block: Windows, activations: Activations, scale: Scale | None
-    ) -> Iterator[tuple[Unrounded, RowFeatures]]:
-        """The same for consecutive parts of a block (or of a part of one, with the block's scale), as large as fit."""
+    ) -> Iterator[tuple[UnroundedSummary, RowFeatures]]:
+        """Summarise a block in one part, or else in consecutive parts that fit; `scale` is the block's, for parts."""
         found = self._whole(block, activations, scale)
         if found is not None:
             yield found
@@ -125,12 +130,12 @@ class _Task:
 
     def _whole(
         self, block: Windows, activations: Activations, scale: Scale | None
-    ) -> tuple[Unrounded, RowFeatures] | None:
-        """The same in one piece; None if that is too large and can be cut."""
-        least = len(block) == 1 or len(activations) <= self.room.least
-        if len(activations) > self.room.activations and not least:
+    ) -> tuple[UnroundedSummary, RowFeatures] | None:
+        """Summarise a part at once; None if it is too large and can be split."""
+        least = len(block) == 1 or len(activations) <= self.memory.least
+        if len(activations) > self.memory.activations and not least:
             return None
-        # What was raised holds on to the memory that it found too little, until its block is left.
+        # The exception keeps the memory of its frames alive until the `except` block ends.
         try:
             summariser = activations.summariser(block, self.spec, scale)
             num_tokens = len(block.tokens) - self.first_counted * len(block)
@@ -138,6 +143,6 @@ class _Task:
         except activations.out_of_memory as error:
             problem = str(error).split("\n", 1)[0] or type(error).__name__
         if least:
-            raise NoRoomError(f"there is no memory to summarise {len(activations):,} activations at once: {problem}")
-        self.room.is_short(len(activations))
+            raise NoMemoryError(f"there is no memory to summarise {len(activations):,} activations at once: {problem}")
+        self.memory.halve(len(activations))
         return None

@@ -1,9 +1,8 @@
-"""Summary: everything about every feature that a part of a dataset contributes, and how summaries merge.
+"""Summary: the statistics and examples of all features over a part of a dataset, and how summaries merge.
 
-A summary holds, for each feature, sums over the counted tokens, a sparse histogram and its chosen examples. Summaries
-of consecutive parts of a dataset merge into the summary of the whole: exactly, but for the rounding of the float64
-sums, which depends on the order; that is why runs merge in chunk order. This file is numpy only and knows nothing of
-models, tokens' texts or files.
+A summary holds for each feature: sums over the counted tokens, a sparse histogram, and the chosen examples. Summaries
+of consecutive parts merge into the summary of the whole. This is exact, except that float64 sums are rounded, which
+depends on the order. That is why runs merge in chunk order.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ RANDOM_ORDER: Order = SmallestDraw()
 
 @dataclass(frozen=True)
 class SummarySpec:
-    """What two summaries must agree on to be merged."""
+    """The settings that two summaries must share to be merged."""
 
     n_features: int
     examples_per_feature: int
@@ -34,8 +33,8 @@ class SummarySpec:
 
 
 @dataclass(frozen=True)
-class LastKeys:
-    """Per feature the key of the last of its examples, or the largest key where the list isn't full."""
+class CutoffKeys:
+    """Each feature's cutoffs: the last sort keys of its full example lists, or the largest key if a list isn't full."""
 
     top: ShortKeys  # [features]
     random: ShortKeys  # [features]
@@ -43,7 +42,7 @@ class LastKeys:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything about every feature that some part of a dataset contributes."""
+    """The statistics and examples of all features over some part of a dataset."""
 
     spec: SummarySpec
     num_tokens: int  # counted tokens
@@ -60,7 +59,7 @@ class Summary:
 
     @classmethod
     def empty(cls, spec: SummarySpec) -> Summary:
-        """The summary of no tokens, which merging leaves unchanged."""
+        """The summary of no tokens; merging with it changes nothing."""
         sums = {name: np.zeros(spec.n_features) for name in ("sum1", "sum2", "sum3", "sum4")}
         none = np.zeros(0, np.int64)
         return cls(
@@ -76,7 +75,7 @@ class Summary:
         )
 
     def merge(self, later: Summary) -> Summary:
-        """The summary of this part and a later one together; SaescopeError if their specs differ."""
+        """The summary of this part and a later one; SaescopeError if their specs differ."""
         if self.spec != later.spec:
             raise SaescopeError(f"summaries of different settings can't be merged: {self.spec} and {later.spec}")
         if not self.num_tokens or not later.num_tokens:  # nothing to merge with
@@ -98,21 +97,21 @@ class Summary:
             random=RANDOM_ORDER.merge(self.random, later.random, keep),
         )
 
-    def last_keys(self) -> LastKeys:
-        """What later examples must reach to be chosen."""
+    def cutoff_keys(self) -> CutoffKeys:
+        """The cutoffs that later examples must reach to be chosen."""
         size = self.spec.n_features, self.spec.examples_per_feature
-        return LastKeys(TOP_ORDER.last_keys(self.top, *size), RANDOM_ORDER.last_keys(self.random, *size))
+        return CutoffKeys(TOP_ORDER.cutoff_keys(self.top, *size), RANDOM_ORDER.cutoff_keys(self.random, *size))
 
-    def reaching(self, last_keys: LastKeys) -> Summary:
-        """This summary without the examples that are beyond the last keys of an earlier part."""
+    def reaching(self, cutoffs: CutoffKeys) -> Summary:
+        """This summary without the examples beyond an earlier part's cutoffs."""
         return replace(
             self,
-            top=TOP_ORDER.reaching(self.top, last_keys.top),
-            random=RANDOM_ORDER.reaching(self.random, last_keys.random),
+            top=TOP_ORDER.reaching(self.top, cutoffs.top),
+            random=RANDOM_ORDER.reaching(self.random, cutoffs.random),
         )
 
     def totals(self) -> Totals:
-        """The sums in the form that metrics are computed from."""
+        """The sums, for computing metrics."""
         return Totals(
             self.num_tokens,
             self.count.astype(np.float64),
@@ -127,6 +126,6 @@ class Summary:
 def _add_histograms(earlier: Summary, later: Summary) -> tuple[Ints, Ints]:
     key = np.concatenate([earlier.histogram_key, later.histogram_key])
     count = np.concatenate([earlier.histogram_count, later.histogram_count])
-    order = np.argsort(key, kind="stable")  # two sorted runs: a linear merge
+    order = np.argsort(key, kind="stable")  # linear, as the input is two sorted lists
     starts = group_starts(key[order])
     return key[order][starts], np.add.reduceat(count[order], starts) if len(starts) else count

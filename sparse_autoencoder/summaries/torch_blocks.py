@@ -1,9 +1,9 @@
-"""One block's sparse activations, on the device where they were computed -> the block's summary.
+"""Summarises a block's sparse activations on the device where they were computed.
 
-It does what `BlockSummariser` does, to the same bits, by whole-array operators that the host only queues; blocks.py
-says what they compute and why. What comes to the host is the result. Sums don't depend on the order of addition (see
-exact_sums.py); everything else is integers, comparisons and single operations, which IEEE 754 defines. The device must
-have float64. Where activations come from and where summaries go this file doesn't know.
+It gives the same bits as numpy_blocks.py, where the steps are explained. It uses whole-tensor operators, which the host
+only queues, and copies only the result to the host. The bits are the same because sums don't depend on the order of
+addition (exact_sums.py), and everything else is integers, comparisons, and single operations that IEEE 754 defines. The
+device must have float64.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sparse_autoencoder.summaries.blocks import (
     LAST_BIN,
     RowFeatures,
     block_draws,
-    first_of_texts,
+    first_occurrences,
     not_finite,
     row_numbers,
     token_windows,
@@ -45,7 +45,7 @@ from sparse_autoencoder.summaries.blocks import (
 from sparse_autoencoder.summaries.exact_sums import POWERS, Grids, Scale
 from sparse_autoencoder.summaries.examples import Examples
 from sparse_autoencoder.summaries.summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
-from sparse_autoencoder.summaries.unrounded_sums import Unrounded
+from sparse_autoencoder.summaries.unrounded_sums import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 
 
@@ -58,7 +58,7 @@ class DeviceActivations:
     value: Tensor  # float32
     _computed: torch.cuda.Event | None = field(init=False, default=None)
 
-    # MemoryError: of the host, where the result goes
+    # MemoryError is the host's, to which the result is copied
     out_of_memory: ClassVar[tuple[type[BaseException], ...]] = (torch.OutOfMemoryError, MemoryError)
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class DeviceActivations:
             device = self.value.device
             event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             object.__setattr__(self, "_computed", torch.cuda.current_stream(device).record_event(event))
-            for tensor in (self.token, self.feature, self.value):  # not to be freed while the other stream reads them
+            for tensor in (self.token, self.feature, self.value):  # keeps the memory until the other stream has read it
                 tensor.record_stream(_cuda_stream(device))
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ class DeviceActivations:
             return DeviceActivations(self.token[inside] - begin, self.feature[inside], self.value[inside])
 
     def _wait(self) -> None:
-        """Until they are computed: here, so that the other stream never waits for the model's."""
+        """Make the host wait for the activations, so that the second stream never waits for the model's."""
         if self._computed is not None:
             self._computed.synchronize()
 
@@ -106,11 +106,11 @@ def _cuda_stream(device: torch.device) -> torch.cuda.Stream:
 
 
 def _beside(device: torch.device) -> AbstractContextManager[Any]:
-    """A context in which CUDA work is queued beside the model's, not behind it.
+    """A context that queues CUDA work on a second stream.
 
-    A result's size is known to the host only when all that was queued before is done. On the model's stream that would
-    be the next blocks' batches too, each time. The threads that summarise share one other stream: their work runs in
-    the order in which it is queued, so that memory that one gives back can be another's at once.
+    The host learns a result's size only when all work queued before on that stream is done. On the model's stream that
+    would include the next blocks' batches. All summarising threads share the second stream: its work runs in order, so
+    memory that one thread frees can be used by another one at once.
     """
     return torch.cuda.stream(_cuda_stream(device)) if device.type == "cuda" else nullcontext()
 
@@ -120,14 +120,14 @@ class _Columns:
     """A block's tokens and windows on the device."""
 
     token_id: Tensor  # [tokens]
-    window: Tensor  # [tokens], the window's number in the block
+    window: Tensor  # [tokens], the window's index in the block
     draw: Tensor  # [tokens]
     start: Tensor  # [windows + 1]
     row_id: Tensor  # [windows]
-    row: Tensor  # [windows], the row's number in the block
-    number: Tensor  # [windows], the window's number in its row
-    text: Tensor  # [windows]
-    first_of_text: Tensor  # [windows], mask
+    row: Tensor  # [windows], the row's index in the block
+    number: Tensor  # [windows], the window's index in its row
+    token_hash: Tensor  # [windows]
+    first_occurrence: Tensor  # [windows], mask
 
     @classmethod
     def of(cls, block: Windows, seed: int, device: torch.device) -> _Columns:
@@ -140,48 +140,48 @@ class _Columns:
             "row_id": block.row_ids,
             "row": row_numbers(block),
             "number": block.numbers,
-            "text": block.texts,
-            "first_of_text": first_of_texts(block),
+            "token_hash": block.token_hashes,
+            "first_occurrence": first_occurrences(block),
         }
         return cls(**{name: to_device(array, device) for name, array in arrays.items()})
 
 
 class DeviceSummariser:
-    """Orders one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
+    """Sorts one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
 
     def __init__(
         self, block: Windows, activations: DeviceActivations, spec: SummarySpec, scale: Scale | None = None
     ) -> None:
         self._spec = spec
         self._scale = scale
-        self._most = len(block.tokens) if scale is None else scale.most  # a feature's activations are not more
-        self._n_rows = len(block)  # rows are not more
+        self._most = len(block.tokens) if scale is None else scale.most  # upper bound on a feature's activations
+        self._n_rows = len(block)  # upper bound on the number of rows
         self._device = activations.value.device
         with _beside(self._device):
             if not bool(torch.isfinite(activations.value).all()):
                 raise not_finite(block)
             self._columns = _Columns.of(block, spec.seed, self._device)
             order = sorted_order(activations.feature, activations.token)
-            # all [activations], by (feature, token)
+            # all [activations], sorted by (feature, token)
             self._feature = activations.feature[order]
             self._token = activations.token[order]
             self._value = activations.value[order]
-            self._weakness = 0x7FFFFFFF - self._value.view(torch.int32)
+            self._descending_key = 0x7FFFFFFF - self._value.view(torch.int32)
             self._window = self._columns.window[self._token]
             self._bounds = bounds(self._feature, spec.n_features)
-            # the activations of one feature in one window: where each such run begins and the last ends, and which one
-            # an activation is in
+            # A run is the activations of one feature in one window: where each run begins (and the last one ends), and
+            # each activation's run.
             begins = changes(self._feature, self._window)
             end = torch.full((1,), len(begins), device=self._device)
             self._run_bounds = torch.cat([torch.nonzero(begins).flatten(), end])
             self._run_of = running_total(begins)[1:] - 1
 
-    def unrounded(self, num_tokens: int) -> Unrounded:
+    def unrounded(self, num_tokens: int) -> UnroundedSummary:
         """See blocks.Summariser.unrounded."""
         if not len(self._value):
-            return Unrounded.empty(self._spec, num_tokens)
+            return UnroundedSummary.empty(self._spec, num_tokens)
         with _beside(self._device):
-            by_strength = sorted_order(self._feature, self._weakness)
+            by_strength = sorted_order(self._feature, self._descending_key)
             strongest = self._strongest(by_strength)
             host = to_host(
                 {
@@ -193,7 +193,7 @@ class DeviceSummariser:
             )
         grids = Grids.of(self._most)
         nothing = np.zeros(self._spec.n_features)
-        return Unrounded(
+        return UnroundedSummary(
             Summary(
                 self._spec,
                 num_tokens=num_tokens,
@@ -216,8 +216,8 @@ class DeviceSummariser:
         columns = self._columns
         with _beside(self._device):
             row = columns.row[self._window]
-            by_strength = sorted_order(row, self._weakness)
-            # A feature's activations in a row follow each other: tokens are in the order of rows.
+            by_strength = sorted_order(row, self._descending_key)
+            # A feature's activations in one row are consecutive, because tokens are in the order of rows.
             feature_in_row = running_total(changes(self._feature, row))[1:] - 1
             strongest = first_of_each(feature_in_row[by_strength])
             row = row[by_strength]
@@ -235,13 +235,13 @@ class DeviceSummariser:
         return RowFeatures(**host)
 
     def _sums(self, by_strength: Tensor) -> dict[str, Tensor]:
-        """Counts, maxima, and the sums of the powers' parts in steps of their grids: integers, nothing rounds."""
+        """Counts, maxima, and the powers' coarse and fine sums as integers (in steps), so that nothing is rounded."""
         count = self._bounds[1:] - self._bounds[:-1]
         strongest = self._value[by_strength[self._bounds[:-1].clamp(max=len(by_strength) - 1)]]
         maximum = torch.where(count > 0, strongest, 0.0)
         found = {"count": count, "maximum": maximum}
         largest = maximum if self._scale is None else to_device(self._scale.maximum, self._device)
-        # 2^-e by its bits, where e is the largest's exponent (see exact_sums.exponents)
+        # 2^-e, made from its bits, where e is the exponent of the largest value (see exact_sums.exponents)
         unscale = ((2046 - (largest.double().view(torch.int64) >> 52)) << 52).view(torch.float64)
         scaled = self._value.double() * unscale[self._feature]
         grids = Grids.of(self._most)
@@ -251,13 +251,13 @@ class DeviceSummariser:
         return found
 
     def _sums_of_steps(self, numbers: Tensor, step: float) -> Tensor:
-        # Totals over several features may wrap around; their differences are right all the same.
+        # The running totals over features may overflow; their differences are still right.
         total = running_total((numbers * (1 / step)).long())
         return total[self._bounds[1:]] - total[self._bounds[:-1]]
 
     def _histogram(self, by_strength: Tensor) -> dict[str, Tensor]:
-        """See BlockSummariser._histogram; a feature's bins descend in the order of strength."""
-        # A tensor on the device: CUDA would multiply by the reciprocal of a number, which can round differently.
+        """See BlockSummariser._histogram; sorted by activation, a feature's bins descend."""
+        # A tensor, because dividing by a Python number multiplies by its reciprocal on CUDA, which rounds differently.
         width = torch.full((1,), HISTOGRAM_BIN_WIDTH, dtype=torch.float64, device=self._device)
         bins = torch.ceil(self._value[by_strength].double() / width).clamp(max=LAST_BIN).long()
         key = (self._feature.long() << 32) | bins
@@ -268,11 +268,11 @@ class DeviceSummariser:
 
     def _strongest(self, by_strength: Tensor) -> Tensor:
         """See BlockSummariser._strongest."""
-        shown = self._columns.first_of_text[self._window[by_strength]] & first_of_each(self._run_of[by_strength])
+        shown = self._columns.first_occurrence[self._window[by_strength]] & first_of_each(self._run_of[by_strength])
         return by_strength[first_marked(shown, self._feature, self._bounds, self._spec.examples_per_feature)]
 
     def _random(self) -> Tensor:
-        """The activations of each feature's random examples, in order of rank."""
+        """Indices of the activations of each feature's random examples, by rank."""
         every = torch.arange(len(self._feature), device=self._device)
         by_draw = torch.sort(unsigned_order(self._draws(every)), stable=True)[1]
         by_draw = by_draw[torch.sort(self._feature[by_draw], stable=True)[1]]
@@ -280,11 +280,11 @@ class DeviceSummariser:
         return by_draw[first_marked(marked, self._feature, self._bounds, self._spec.examples_per_feature)]
 
     def _draws(self, index: Tensor) -> Tensor:
-        """See examples.activation_draws."""
+        """See example_order.activation_draws."""
         return mix(self._columns.draw[self._token[index]] ^ (self._feature[index].long() * SIGNED_GOLDEN))
 
     def _examples(self, index: Tensor) -> dict[str, Tensor]:
-        """The columns of `Examples` of some activations, see BlockSummariser._examples."""
+        """The columns of `Examples` for some activations; see BlockSummariser._examples."""
         columns = self._columns
         window, run = self._window[index], self._run_of[index]
         run_begin = self._run_bounds[run]
@@ -299,7 +299,7 @@ class DeviceSummariser:
             "window": columns.number[window],
             "position": (self._token[index] - begin).int(),
             "token": columns.token_id[self._token[index]],
-            "text": columns.text[window],
+            "token_hash": columns.token_hash[window],
             "draw": self._draws(index),
             "act_starts": running_total(lengths),
             "act_position": (self._token[flat] - act_begin).int(),
@@ -309,6 +309,6 @@ class DeviceSummariser:
 
 def _to_examples(host: Mapping[str, NDArray[Any]], prefix: str) -> Examples:
     columns = {column.name: host[f"{prefix}.{column.name}"] for column in fields(Examples)}
-    for name in ("text", "draw"):
+    for name in ("token_hash", "draw"):
         columns[name] = columns[name].view(np.uint64)
     return Examples(**columns)

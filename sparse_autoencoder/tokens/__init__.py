@@ -1,1 +1,1 @@
-"""Rows -> token ids -> chunks -> windows, by an explicit token policy. It knows no models."""
+"""Rows -> token ids -> chunks -> windows, by an explicit token policy. Nothing here knows models."""

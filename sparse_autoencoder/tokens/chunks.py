@@ -1,4 +1,4 @@
-"""Rows -> chunks of token ids: what is read, retried and merged as one."""
+"""Rows -> chunks of token ids. A chunk is the unit of work, of retry and of merging."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_autoencoder.data.records import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, RunningHash, hash_of_records
-from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.utils.arrays import starts_of
 from sparse_autoencoder.utils.failures import Failure, attempt
 
-CHUNK_CHARS = 1 << 24  # a chunk of long rows ends here, before it has chunk_size rows
-_ANY_TEXT = "a"  # on which a tokenizer that works at all works
+CHUNK_CHARS = 1 << 24  # a chunk ends at this many characters, even if it has fewer than chunk_size rows
+_ANY_TEXT = "a"  # every working tokenizer can encode this
 _REASON_CHARS = 200
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """`chunk_size` records of the source, tokenised: the unit of work and of retry."""
+    """`chunk_size` tokenised records of the source: the unit of work and of retry."""
 
     index: int
     row_ids: NDArray[np.int64]  # [rows], usable rows only
@@ -31,7 +31,7 @@ class Chunk:
     tokens: NDArray[np.int32]  # [row tokens], no BOS
     starts: NDArray[np.int64]  # [rows + 1], where each row's tokens begin in `tokens`
     skipped: list[SkippedRow]
-    rows_hash: str = NOTHING_READ  # of the records as they were read (see rows_hash.py)
+    rows_hash: str = NOTHING_READ  # hash of the records as they were read (rows_hash.py)
 
     @property
     def n_records(self) -> int:
@@ -51,10 +51,10 @@ def read_chunks(
     first_chunk: int = 0,
     running: RunningHash | None = None,
 ) -> Iterator[Chunk]:
-    """Group records into chunks and tokenise them; chunks before `first_chunk` are read over, not tokenised.
+    """Group records into chunks and tokenise them; chunks before `first_chunk` are read, but not tokenised.
 
-    A chunk is `chunk_size` records, or fewer when their texts are so long that memory would follow them. `running`
-    takes in each chunk's hash, also of those that are read over, before the chunk is given away; it may raise.
+    A chunk has `chunk_size` records, or fewer if their texts are long (CHUNK_CHARS), which bounds memory. `running`
+    gets each chunk's hash before the chunk is yielded, also those of the chunks before `first_chunk`. It may raise.
     """
     running = running or RunningHash()
     for index, batch in enumerate(_batches(records, chunk_size)):
@@ -70,8 +70,8 @@ def read_chunks(
 def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:
     """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows.
 
-    A row that the tokenizer fails on, or that has a token which the model doesn't know, is skipped with the reason.
-    Raises SaescopeError if the tokenizer fails whatever the text.
+    A row is skipped, with the reason, if the tokenizer fails on it or gives a token that the model doesn't have.
+    Raises SaescopeError if the tokenizer fails on any text.
     """
     rows: list[Row] = []
     ids: list[NDArray[np.int32]] = []
@@ -96,7 +96,7 @@ def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, pol
 
 
 def _encoded(texts: Sequence[str], tokenizer: RowTokenizer) -> Sequence[NDArray[np.int32] | str]:
-    """Token ids of each text, or why it has none."""
+    """Token ids of each text, or the reason why the tokenizer fails on it."""
     together = attempt(lambda: tokenizer.encode(texts))
     if not isinstance(together, Failure):
         return together
@@ -114,7 +114,7 @@ def _encoded_alone(text: str, tokenizer: RowTokenizer) -> NDArray[np.int32] | st
 
 
 def _known(ids: NDArray[np.int32], tokenizer: RowTokenizer) -> NDArray[np.int32] | str:
-    """The token ids if the model knows them all, or else the reason to skip their row."""
+    """The token ids if the model has them all, else the reason to skip their row."""
     size = tokenizer.vocab_size
     if size is None or not len(ids) or (ids.min() >= 0 and ids.max() < size):
         return ids

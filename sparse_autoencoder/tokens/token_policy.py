@@ -15,8 +15,9 @@ LongRows = Literal["split", "truncate"]
 class TokenPolicy:
     """How rows become windows, and which positions count.
 
-    bos: `exclude` prepends BOS and leaves its position out of statistics and examples, `include` prepends and counts
-    it, `none` prepends nothing. long_rows: what doesn't fit in one window goes into further ones, or is dropped.
+    bos: `exclude` prepends BOS but leaves its position out of statistics and examples; `include` prepends and counts
+    it; `none` prepends nothing. long_rows: tokens that don't fit in one window go into further windows (`split`), or
+    are dropped (`truncate`).
     """
 
     bos_token_id: int | None  # None if the model has none; then bos must be `none`
@@ -49,5 +50,5 @@ class TokenPolicy:
         return int(self.bos == "exclude")
 
     def keep(self, n_tokens: int) -> int:
-        """How many of a row's `n_tokens` tokens end up in windows."""
+        """How many of a row's `n_tokens` tokens are put into windows."""
         return n_tokens if self.long_rows == "split" else min(n_tokens, self.row_tokens_per_window)

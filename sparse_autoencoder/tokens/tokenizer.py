@@ -1,4 +1,4 @@
-"""A Hugging Face tokenizer.json, reduced to what a run needs of it."""
+"""Token ids of rows, and the vocabulary's strings, from a Hugging Face tokenizer.json."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sparse_autoencoder.utils.failures import is_failure
 
 
 class RowTokenizer:
-    """A Hugging Face fast tokenizer, reduced to what saescope needs of it.
+    """A Hugging Face fast tokenizer, without truncation and padding.
 
-    `vocab_size` is how many token ids the model knows, from 0 on; None if that doesn't matter.
+    `vocab_size` is the number of the model's token ids, which begin at 0; None turns the check of ids off.
     """
 
     def __init__(self, file: Path, vocab_size: int | None = None) -> None:
@@ -24,7 +24,7 @@ class RowTokenizer:
 
         try:
             self._tokenizer: Any = Tokenizer.from_file(str(file))
-        except BaseException as error:  # the library raises bare Exception, or panics
+        except BaseException as error:  # the library raises Exception itself, or panics
             if not is_failure(error):
                 raise
             raise SaescopeError(f"{file} is not a tokenizer that can be read: {error}") from error
@@ -33,10 +33,10 @@ class RowTokenizer:
         self.vocab_size = vocab_size
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Token ids of each text, without special tokens added; raises whatever the tokenizer raises."""
+        """Token ids of each text, without special tokens; raises whatever the tokenizer raises."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
     def vocabulary(self, size: int) -> list[str]:
-        """Each token id's text; U+FFFD stands for bytes that are no whole character, '' for ids without a token."""
+        """Each token id's string; U+FFFD stands for bytes that are no whole character, '' for ids without a token."""
         return [self._tokenizer.decode([token], skip_special_tokens=False) for token in range(size)]

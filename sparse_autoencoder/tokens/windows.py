@@ -1,7 +1,7 @@
 """Rows -> tokens -> windows, by an explicit token policy.
 
-A window is what the subject model sees at once: at most `max_tokens` tokens, the BOS token counted. Windows are held
-flat, as arrays over all tokens. This file knows nothing of models; it needs a tokenizer and numpy.
+A window is what the subject model sees at once: at most `max_tokens` tokens, the BOS token included. Windows are stored
+flat, as arrays over all tokens.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Windows:
     numbers: NDArray[np.int32]  # [windows], 0 for a row's first window
     tokens: NDArray[np.int32]  # [tokens]
     starts: NDArray[np.int64]  # [windows + 1]
-    texts: NDArray[np.uint64]  # [windows], a hash of the token ids: equal for windows with the same tokens
+    token_hashes: NDArray[np.uint64]  # [windows], hash of each window's token ids
 
     def __len__(self) -> int:
         return len(self.row_ids)
@@ -38,7 +38,7 @@ class Windows:
         return np.diff(self.starts)
 
     def blocks(self, max_tokens: int) -> Iterator[Windows]:
-        """Cut into runs of windows of at most `max_tokens` tokens (at least one window each), in order."""
+        """Split into blocks of at most `max_tokens` tokens (at least one window each), in order."""
         first = 0
         while first < len(self):
             block = self.block(first, max_tokens)
@@ -46,7 +46,7 @@ class Windows:
             first += len(block)
 
     def block(self, first: int, max_tokens: int) -> Windows:
-        """The windows from `first` on that have at most `max_tokens` tokens together; at least one."""
+        """The block that begins at window `first`: at most `max_tokens` tokens, at least one window."""
         last = int(np.searchsorted(self.starts, self.starts[first] + max_tokens, side="right")) - 1
         return self.run(first, max(last, first + 1))
 
@@ -58,7 +58,7 @@ class Windows:
             self.numbers[first:last],
             self.tokens[begin:end],
             self.starts[first : last + 1] - begin,
-            self.texts[first:last],
+            self.token_hashes[first:last],
         )
 
 
@@ -80,17 +80,17 @@ def windows_of(
     own_lengths = np.minimum(begins + room, starts[1:][row_of]) - begins
     bos = int(policy.prepends_bos)
     window_starts = starts_of(own_lengths + bos)
-    bos_token_id = policy.bos_token_id or 0  # a model without BOS prepends none, so that the 0 is nowhere seen
+    bos_token_id = policy.bos_token_id or 0  # a model without BOS prepends none, so the 0 is never used
     flat = np.full(int(window_starts[-1]), bos_token_id, np.int32)
     own = np.ones(len(flat), bool)
     if bos:
         own[window_starts[:-1]] = False
-    # Each row's tokens are kept whole and in order, so the windows' own tokens are the rows' tokens in sequence.
+    # Windows keep every token in order, so their tokens without BOS are the rows' tokens, one row after the other.
     flat[own] = tokens[starts[0] : starts[-1]] if len(starts) else tokens
-    return Windows(row_ids[row_of], numbers.astype(np.int32), flat, window_starts, _text_hashes(flat, window_starts))
+    return Windows(row_ids[row_of], numbers.astype(np.int32), flat, window_starts, _hashes(flat, window_starts))
 
 
-def _text_hashes(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.uint64]:
+def _hashes(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.uint64]:
     data = np.ascontiguousarray(tokens, dtype="<i4").data.cast("B")
     bounds = (starts * 4).tolist()
     digests = b"".join(hashlib.blake2b(data[begin:end], digest_size=8).digest() for begin, end in pairwise(bounds))

@@ -1,2 +1,4 @@
-"""What every part of the library may use: array operations, time limits, prefetching, progress bars, failures. It knows
-nothing of what it is used for."""
+"""Array operations, prefetching, time limits, progress bars, failures, hangs and signals, for all parts of the library.
+
+Nothing here knows what it is used for.
+"""

@@ -1,6 +1,6 @@
-"""Operations on flat numpy arrays that summaries are made of: stable sorting, groups, ranges, hashing.
+"""Operations on flat numpy arrays, from which summaries are built: stable sorting, groups, ranges, hashing.
 
-A group is a run of equal keys in a sorted array. Nothing here knows what the numbers mean.
+A group is a sequence of equal keys in a sorted array.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DIGIT_BITS = 16
 
 
 def mix(x: Keys) -> Keys:
-    """Hash 64-bit integers one by one: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    """Hash each 64-bit integer with the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
     x = x + GOLDEN
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -27,18 +27,18 @@ def mix(x: Keys) -> Keys:
 
 
 def bits_for(largest: int) -> int:
-    """How many bits hold the numbers from 0 to `largest`."""
+    """How many bits are needed for the numbers from 0 to `largest`."""
     return max(1, int(largest).bit_length())
 
 
 def stable_argsort(*keys: tuple[NDArray[Any], int]) -> Ints:
-    """Indices that sort by several keys, the most important first, each (numbers >= 0, how many bits they use).
+    """Indices that sort by several keys, the most important key first; each key is (numbers >= 0, bits that they use).
 
-    A radix sort over digits of 16 bits, for which numpy's stable sort is linear: several times as fast as a
-    comparison sort of indices, and, unlike numpy's vectorised sorts, equally fast on every processor.
+    This is a radix sort over digits of 16 bits, for which numpy's stable sort takes linear time. It is several times as
+    fast as a comparison sort of indices, and equally fast on every processor, which numpy's vectorised sorts are not.
     """
     digits = [(numbers, shift) for numbers, bits in reversed(keys) for shift in range(0, bits, _DIGIT_BITS)]
-    # 32-bit indices halve the memory that the passes between the first and the last move
+    # 32-bit indices halve the memory traffic of the passes between the first and the last
     index_type = np.int32 if len(keys[0][0]) < 2**31 else np.int64
     order: NDArray[Any] | None = None
     for numbers, shift in digits:
@@ -51,14 +51,14 @@ def stable_argsort(*keys: tuple[NDArray[Any], int]) -> Ints:
 
 
 def ranges(starts: Ints, lengths: Ints) -> Ints:
-    """The numbers start, start + 1, … of each of several ranges, one range after the other."""
+    """Concatenate ranges: for each start the numbers start, start + 1, …, as many as its length says."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) + np.repeat(starts - ends + lengths, lengths)
 
 
 def group_starts(*sorted_keys: NDArray[Any]) -> Ints:
-    """Where each group begins: each run of entries that are equal in all keys."""
+    """Index of each group's first entry; a group is a sequence of entries that are equal in all keys."""
     if not len(sorted_keys[0]):
         return np.zeros(0, np.int64)
     changes = np.zeros(len(sorted_keys[0]), bool)
@@ -69,14 +69,14 @@ def group_starts(*sorted_keys: NDArray[Any]) -> Ints:
 
 
 def rank_in_group(starts: Ints, total: int) -> Ints:
-    """Each entry's number within its group, for groups that begin at `starts` and cover `total` entries."""
+    """Each entry's position within its group, counted from 0; groups begin at `starts` and cover `total` entries."""
     return np.arange(total) - np.repeat(starts, np.diff(starts, append=total))
 
 
 def is_repeated(group: NDArray[Any], item: Keys) -> Mask:
-    """Mask of the entries whose (group, item) has come earlier, for entries in any order."""
-    # Most entries are alone in their cell of a hash table, and so are no repeats. The others are compared for real,
-    # after short hashes, which sort fast, have left the few of them that are likely to be the same.
+    """Mask of the entries whose pair (group, item) occurred at an earlier entry. Entries may come in any order."""
+    # An entry that is alone in its cell of a hash table repeats nothing, and most entries are. Of the others, sorting
+    # 32-bit hashes finds the few that are probably equal to another entry. Only these are compared exactly.
     hashes = mix(item ^ (group.astype(np.uint64) * GOLDEN))
     bits = bits_for(4 * len(hashes))
     cell = (hashes >> np.uint64(64 - bits)).astype(np.int64)
@@ -95,7 +95,7 @@ def is_repeated(group: NDArray[Any], item: Keys) -> Mask:
 
 
 def matches(hashes: Keys, marked: Mask) -> Ints:
-    """Indices of the entries whose hash equals that of a marked entry, and of a few others."""
+    """Indices of all entries whose hash equals that of a marked entry, and of a few false positives."""
     bits = bits_for(8 * int(marked.sum()))
     cell = (hashes >> np.uint64(64 - bits)).astype(np.int64)
     in_use = np.zeros(1 << bits, bool)
@@ -104,10 +104,10 @@ def matches(hashes: Keys, marked: Mask) -> Ints:
 
 
 def first_distinct(group: NDArray[Any], item: Keys, per_group: int) -> Ints:
-    """Indices of each group's first `per_group` distinct items, for entries sorted by group and ranked within it.
+    """Indices of each group's first `per_group` distinct items; entries are sorted by group, and by rank within it.
 
-    Most groups are far longer than what is chosen of them, so it looks at little more than `per_group` entries of each
-    first, and goes on only with the groups in which these weren't enough.
+    Most groups are far longer than `per_group`. So each pass looks at a few entries of each group, a little more than
+    `per_group` at first, and goes on only with the groups in which it did not find enough.
     """
     starts = group_starts(group)
     sizes = np.diff(starts, append=len(group))
@@ -129,5 +129,5 @@ def first_distinct(group: NDArray[Any], item: Keys, per_group: int) -> Ints:
 
 
 def starts_of(lengths: ArrayLike) -> Ints:
-    """Where consecutive runs of these lengths begin, and where the last one ends: [runs + 1]."""
+    """Offsets of consecutive pieces with these lengths, and the end of the last piece: [pieces + 1]."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

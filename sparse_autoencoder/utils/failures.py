@@ -1,7 +1,7 @@
-"""What counts as a failure of a piece of work, how it is told, and whether the process may be trusted afterwards.
+"""Which exceptions count as a failed piece of work, how they are reported, and whether the process can still compute.
 
-One rule for `saescope run` and for all services: whatever work raises is a failure of that work, but for what ends the
-process (Ctrl-C, SystemExit). This file doesn't import torch.
+There is one rule for `saescope run` and all services: every exception is a failure of the work that raised it, except
+those that end the process (Ctrl-C, SystemExit). Importing this file doesn't import torch.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from sparse_autoencoder.errors import SaescopeError
 
 T = TypeVar("T")
 
-# What isn't the work's failure but somebody's wish. Native code has BaseExceptions of its own, such as the panics of
-# libraries written in Rust, which `except Exception` lets through: they are failures.
+# Requests to stop, which are no failures. Other BaseExceptions are failures: libraries written in Rust raise their
+# panics as BaseExceptions of their own, which `except Exception` doesn't catch.
 _ENDS_THE_PROCESS = (KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError)
-# How errors of CUDA and of the libraries on it begin, which reach Python as RuntimeErrors.
+# How messages of CUDA and its libraries begin; PyTorch raises these as RuntimeErrors.
 _CUDA_SIGNS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "CUBLAS_STATUS", "cuBLAS error", "HIP error", "NCCL error")
 
 
@@ -32,24 +32,24 @@ class Failure:
 
     @property
     def reason(self) -> str:
-        """The failure in one line, for people."""
+        """The failure in one line, for users."""
         return reason(self.error)
 
     @property
     def breaks_process(self) -> bool:
-        """Whether this process can't compute any more: after an error of CUDA, whatever uses the GPU fails."""
+        """Whether this process can't compute any more: after an error of CUDA everything on the GPU fails."""
         return breaks_process(self.error)
 
     @property
     def traceback(self) -> str:
-        """Where it failed, for the log."""
+        """The traceback, for the log."""
         return "".join(traceback.format_exception(self.error)).rstrip()
 
 
 def attempt(work: Callable[[], T], passing: tuple[type[Exception], ...] = ()) -> T | Failure:
-    """Do a piece of work that may fail in any way; its result, or the failure.
+    """Do a piece of work; return its result, or the failure if it raised.
 
-    Raised on are the `passing` exceptions, which are nobody's failure, and what ends the process.
+    The `passing` exceptions are raised again, and so are those that end the process.
     """
     try:
         return work()
@@ -62,7 +62,7 @@ def attempt(work: Callable[[], T], passing: tuple[type[Exception], ...] = ()) ->
 
 
 def is_failure(error: BaseException) -> bool:
-    """Whether an exception is a failure of the work that raised it, and not a wish to end the process."""
+    """Whether an exception is a failure of the work that raised it, not a request to end the process."""
     return not isinstance(error, _ENDS_THE_PROCESS)
 
 
@@ -76,9 +76,9 @@ def reason(error: BaseException) -> str:
 
 
 def breaks_process(error: BaseException) -> bool:
-    """Whether nothing that this process computes can be trusted after an error, as after one of CUDA.
+    """Whether the process can't be trusted to compute after this error, as after errors of CUDA.
 
-    Memory that is used up is none of them: the next, smaller piece of work may well fit.
+    Running out of memory is not such an error: the next, smaller piece of work may fit.
     """
     torch = sys.modules.get("torch")
     out_of_memory, accelerator = getattr(torch, "OutOfMemoryError", ()), getattr(torch, "AcceleratorError", ())

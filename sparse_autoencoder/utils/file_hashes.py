@@ -1,7 +1,7 @@
-"""What files hold: their SHA-256, worked out beside other work, and whether they are still the files that were hashed.
+"""SHA-256 of files, computed in a background thread, with a check that the files did not change meanwhile.
 
-Whoever loads a file begins to hash it first, and asks for the result when it is loaded: then the hash is that of what
-was loaded, or there is an error. This file knows nothing of what is in files.
+Start hashing a file before you load it, and ask for the result afterwards. The hash is then that of the content that
+was loaded, or there is an error.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from pathlib import Path
 
 from sparse_autoencoder.errors import SaescopeError
 
-# In large pieces, because taking the interpreter's lock back may cost 5 ms each while another thread computes.
+# Large pieces: after each one this thread may wait 5 ms for the interpreter's lock while another thread computes.
 _PIECE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What tells a file from one that is put in its place, and from itself after something was written to it."""
+    """A file's identity and timestamps: they differ after the file was written to, or replaced by another one."""
 
     path: Path
     size: int
-    _told_by: tuple[int, ...]
+    _identity: tuple[int, ...]
 
     @classmethod
     def of(cls, path: Path) -> FileState:
-        """A file as it is now; raises OSError."""
+        """The file's state now; raises OSError."""
         status = path.stat()
         return cls(path, status.st_size, (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns))
 
     def check(self) -> None:
-        """SaescopeError if the file isn't as it was."""
+        """Raise SaescopeError if the file has changed."""
         try:
             unchanged = FileState.of(self.path) == self
         except OSError:
@@ -43,7 +43,7 @@ class FileState:
 
 
 class FileHashes:
-    """The SHA-256 of files, by the names that they are given here; a thread works them out from here on."""
+    """Hashes files in a thread that starts at once; `files` has a name for each file, which `result` uses too."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = dict(files)
@@ -55,12 +55,12 @@ class FileHashes:
         except OSError as error:
             self._error = error
             return
-        # A daemon, because nobody waits for it when loading fails.
+        # A daemon, so that the process can end without it when loading fails.
         self._thread = threading.Thread(target=self._hash, name="file hashes", daemon=True)
         self._thread.start()
 
     def result(self) -> dict[str, str]:
-        """All hashes, in hexadecimal; SaescopeError if a file can't be read, or isn't what it was at the beginning."""
+        """Wait for all hashes, in hexadecimal; SaescopeError if a file can't be read, or has changed meanwhile."""
         if self._error is None:
             self._thread.join()
         if self._error is not None:

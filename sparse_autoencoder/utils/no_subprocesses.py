@@ -1,8 +1,8 @@
-"""Keep code of others from starting programs, such as an installer, while a block runs.
+"""Prevent third-party code from starting processes, such as an installer, while a `with` block runs.
 
-TransformerLens 3.9 to 4.3 runs `pip install torchvision` in the user's environment when a model with pictures is loaded
-without its processor. Python announces every process that it is about to start to audit hooks (PEP 578), and a hook
-that raises prevents it: whatever in the block wants to start one, by whichever call, is told that it isn't permitted.
+TransformerLens 3.9 to 4.3 runs `pip install torchvision` in the user's environment when a model that takes images is
+loaded without its processor. Python tells audit hooks (PEP 578) about every process before it starts one, and a hook
+that raises prevents the start.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _EVENTS = frozenset(
 
 
 class ProcessRefusedError(PermissionError):
-    """A program was about to be started in a block of `no_processes`.
+    """Code in a `no_processes` block tried to start a program.
 
-    It is an OSError, as when a program can't be executed: that is what code that can do without it is prepared for.
+    It is an OSError, as if the program could not be executed, so that code with a fallback for that case uses it.
     """
 
 
 class _Blocks:
-    """How many blocks are being run, in all threads, and the hook that looks at that; hooks can't be removed."""
+    """The number of active `no_processes` blocks in all threads, and the audit hook (which can never be removed)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,9 +46,7 @@ class _Blocks:
 
     def _hook(self, event: str, args: tuple[object, ...]) -> None:
         if self._running and event in _EVENTS:
-            raise ProcessRefusedError(
-                f"it was about to start {_program(args)}, and this program starts no others there"
-            )
+            raise ProcessRefusedError(f"it tried to start {_program(args)}, which saescope doesn't allow there")
 
 
 _blocks = _Blocks()
@@ -56,10 +54,10 @@ _blocks = _Blocks()
 
 @contextmanager
 def no_processes() -> Iterator[None]:
-    """Have every attempt to start a process raise ProcessRefusedError in the block.
+    """In this block every attempt to start a process raises ProcessRefusedError, in all threads of this process.
 
-    That holds for all threads of this process, as libraries load with threads of their own. Not seen: what native code
-    starts, and Python's own helpers of multiprocessing's method "spawn".
+    (Libraries load with threads of their own.) It can't prevent what native code starts, nor the helper processes of
+    multiprocessing's start method "spawn".
     """
     _blocks.enter()
     try:
@@ -69,7 +67,7 @@ def no_processes() -> Iterator[None]:
 
 
 def _program(args: tuple[object, ...]) -> str:
-    """The command that an audit event's arguments name: a list of words, or else the first argument; fork has none."""
+    """The command in an audit event's arguments: a list of words, or else the first argument; fork has none."""
     words = next((arg for arg in args if isinstance(arg, (list, tuple))), args[:1])
     return f"`{' '.join(map(_text, words))}`" if words else "a process"
 

@@ -1,4 +1,4 @@
-"""Doing what comes before and after a piece of work in other threads, beside the work itself, and in order."""
+"""Prefetch the next item and post-process the previous one in background threads, in order."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 @contextmanager
 def one_ahead(items: Iterable[T]) -> Iterator[Iterator[T]]:
-    """The items, of which the next is taken while one is worked with; an error comes where its item would.
+    """An iterator over the items that prefetches one item in a thread.
 
-    Leaving waits for the item that is being taken.
+    An exception of `items` is raised in the place of its item. Leaving the context waits for the item being fetched.
     """
     source, end = iter(items), object()
     with ThreadPoolExecutor(1, "ahead") as pool:
@@ -30,9 +30,10 @@ def one_ahead(items: Iterable[T]) -> Iterator[Iterator[T]]:
 
 @contextmanager
 def one_behind() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """A function that does actions one after the other, the last one while its caller goes on.
+    """A function that runs an action in a background thread, so that its caller goes on meanwhile.
 
-    It waits for the action before, and raises what that one raised; leaving waits for the last.
+    Actions run in order. Each call first waits for the action before it, and raises what that one raised. Leaving the
+    context waits for the last action.
     """
     last: Future[None] | None = None
 

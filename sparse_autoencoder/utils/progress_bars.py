@@ -1,4 +1,4 @@
-"""Progress bars that nobody needs to watch: what reads them may end, and the work goes on."""
+"""Progress bars on stderr. The work goes on when the program that reads stderr has ended."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tqdm import tqdm
 from tqdm.utils import ObjectWrapper
 
 
-class _WhileItIsRead(ObjectWrapper):
-    """A stream, whose readers may be gone.
+class _IgnoresBrokenPipe(ObjectWrapper):
+    """A stream that ignores BrokenPipeError.
 
-    tqdm writes while it holds a lock, which it doesn't give back when that fails: whoever asks for it next would wait
-    for ever.
+    tqdm writes while it holds a lock, and doesn't release the lock when writing fails: the next thread that takes it
+    would wait for ever.
     """
 
     def write(self, text: str) -> None:
@@ -27,11 +27,11 @@ class _WhileItIsRead(ObjectWrapper):
 
 
 def say(text: str, *, last: bool = False) -> None:
-    """A line on stderr, above the progress bars; in their place, if it is the last one. For any thread."""
-    stream = _WhileItIsRead(sys.stderr)
+    """Print a line on stderr, above the progress bars; the `last` line replaces them. Any thread may call this."""
+    stream = _IgnoresBrokenPipe(sys.stderr)
     lock = tqdm.get_lock()  # type: ignore[no-untyped-call]
     with lock:
-        bars = list(getattr(tqdm, "_instances", ()))  # there is none before the first bar
+        bars = list(getattr(tqdm, "_instances", ()))  # tqdm has no such attribute before the first bar
         for bar in bars:
             bar.clear(nolock=True)
         stream.write(f"saescope: {text}\n")
@@ -41,5 +41,5 @@ def say(text: str, *, last: bool = False) -> None:
 
 
 def progress_bar(**settings: Any) -> tqdm[Any]:
-    """A progress bar on stderr, with tqdm's settings."""
-    return tqdm(file=_WhileItIsRead(sys.stderr), unit_scale=True, **settings)
+    """A progress bar on stderr; `settings` are tqdm's."""
+    return tqdm(file=_IgnoresBrokenPipe(sys.stderr), unit_scale=True, **settings)

@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 def within(timeout_s: float, function: Callable[[], T]) -> T:
-    """The function's result, or its exception, or TimeoutError after `timeout_s` seconds.
+    """Call the function; return its result, raise its exception, or raise TimeoutError after `timeout_s` seconds.
 
-    A call that is given up goes on in a daemon thread, which doesn't keep the process alive.
+    After a timeout the call goes on in a daemon thread, which doesn't keep the process alive.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -20,7 +20,7 @@ def within(timeout_s: float, function: Callable[[], T]) -> T:
     def call() -> None:
         try:
             results.append(function())
-        except BaseException as error:  # whatever it is, it is raised again in the caller's thread
+        except BaseException as error:  # raised again in the caller's thread
             errors.append(error)
 
     thread = threading.Thread(target=call, daemon=True)

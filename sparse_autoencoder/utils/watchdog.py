@@ -1,4 +1,4 @@
-"""Noticing work that hangs: each piece of work has a deadline, which moves on as the work does.
+"""Detect work that hangs: each piece of work has a deadline, which moves on whenever the work makes progress.
 
     with Watchdog(on_expired, backstop=Backstop(sys.stderr)) as watchdog:
         with watchdog.watching("chunk 7", floor_s=600, usual_s=slowest_chunk_s) as work:
@@ -6,17 +6,16 @@
                 compute(batch)
                 work.moved()
 
-A thread looks once a second. A thread that hangs can't be stopped from outside, so what there is to do about it is to
-note it and to end the process: that is `on_expired`, which is called in the thread that looks. While native code holds
-the interpreter's lock nothing in Python can look; the `Backstop` ends the process then, a while later. Time in which
-the whole process was stopped doesn't count. This file knows nothing of chunks, runs or services.
+A thread checks the deadlines once a second, and calls `on_expired` for work that is late. A thread that hangs can't be
+stopped from outside, so `on_expired` usually records the hang and ends the process. While native code holds the
+interpreter's lock, no Python code can check anything; then the `Backstop` ends the process a while later. Time in which
+the whole process was stopped (Ctrl-Z) doesn't count.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import os
-import signal
 import sys
 import threading
 import time
@@ -29,19 +28,19 @@ from sparse_autoencoder.errors import SaescopeError
 
 PATIENCE_VARIABLE = "SAESCOPE_PATIENCE_S"
 PATIENCE_S = 600.0
-FACTOR = 10  # work may take so many times what such work usually takes
-_LATE_S = 1.0  # who comes so much too late to look was stopped
-_LOOKS_PER_FLOOR = 10  # at least so many in the shortest floor
-_ACTING_S = 300.0  # how long `on_expired` may take, until the backstop ends the process in its place
+FACTOR = 10  # work may take this many times as long as such work usually takes
+_LATE_S = 1.0  # a check that comes later than this: the process was stopped meanwhile
+_CHECKS_PER_FLOOR = 10  # at least this many in the shortest `floor_s`
+_ACTING_S = 300.0  # how long `on_expired` may take before the backstop ends the process
 
 
 class Work:
-    """A piece of work that is watched; made by `Watchdog.watching`."""
+    """A piece of work under watch; `Watchdog.watching` makes it."""
 
     def __init__(
         self, what: str, floor_s: float, usual_s: float, time: Callable[[], float], notice: Action | None
     ) -> None:
-        self.what = what  # for people; may be changed while the work goes on
+        self.what = what  # for users; may be changed while the work goes on
         self.floor_s = floor_s
         self.notice = notice
         self._time = time
@@ -50,7 +49,7 @@ class Work:
         self.expired = False
 
     def moved(self) -> None:
-        """Say that the work goes on; from any thread, and so quick that it can be said for each row."""
+        """Report progress. Any thread may call this, and it is fast enough to be called for each row."""
         now = self._time()
         self.moved_at = now
         self.deadline = max(self.deadline, now + self.floor_s)
@@ -58,12 +57,12 @@ class Work:
 
     @property
     def seconds(self) -> float:
-        """How long the work takes so far."""
+        """Seconds since the work began."""
         return self._time() - self.begun_at
 
     @property
     def still_s(self) -> float:
-        """How long ago the work last moved, or began."""
+        """Seconds since the last progress, or since the beginning."""
         return self._time() - self.moved_at
 
 
@@ -71,40 +70,41 @@ Action = Callable[[Work], None]
 
 
 class EndsProcess(Protocol):
-    """What ends the process where no Python code can."""
+    """A timer that can end the process while no Python code runs."""
 
     def arm(self, seconds: float) -> None:
-        """End the process in so many seconds, unless this is called again before."""
+        """End the process in this many seconds; calling it again restarts the timer."""
 
     def disarm(self) -> None:
-        """Don't end it."""
+        """Stop the timer."""
 
 
 class Backstop:
-    """Ends the process with status 1, and what all threads are doing in `file`, though Python can't run.
+    """Ends the process with status 1 while no Python code can run, and writes all threads' tracebacks to `file`.
 
-    There is one such timer in a process. `file` needs a file descriptor, and stays open as long as this is in use.
+    A process has only one such timer (faulthandler's). `file` needs a file descriptor, and must stay open.
     """
 
-    setting = threading.RLock()  # of all; reentrant, as a signal's handler takes it too
+    lock = threading.RLock()  # of the process's timer; reentrant, because a signal handler takes it too
 
     def __init__(self, file: IO[str] | IO[bytes]) -> None:
         self._file = file
 
     def arm(self, seconds: float) -> None:
         """See EndsProcess.arm."""
-        with Backstop.setting:
+        with Backstop.lock:
             faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)
 
-    def disarm(self) -> None:
-        """See EndsProcess.disarm."""
+    @staticmethod
+    def disarm() -> None:
+        """See EndsProcess.disarm; it stops the process's timer, whoever started it."""
         faulthandler.cancel_dump_traceback_later()
 
 
 class Watchdog:
-    """Calls `on_expired(work)` for work that is past its deadline, once for each time that it stands still.
+    """Calls `on_expired(work)` when work passes its deadline, and again only after the work has made progress.
 
-    A context manager, which begins and ends the thread; without that nobody looks but who calls `look`.
+    The context manager runs the thread that checks. Outside it, deadlines are checked only when `look` is called.
     """
 
     def __init__(
@@ -119,9 +119,9 @@ class Watchdog:
         self._backstop = backstop
         self._clock = clock
         self._not_counted_s = 0.0
-        self._lock = threading.Lock()  # of the works, and of the backstop, which is armed by what they are
+        self._lock = threading.Lock()  # guards the works and the backstop, whose time depends on them
         self._works: list[Work] = []
-        self._look_every_s = look_every_s  # or more often, where a floor is short
+        self._look_every_s = look_every_s  # or more often, if a `floor_s` is short
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="watchdog", daemon=True)
 
@@ -137,16 +137,17 @@ class Watchdog:
 
     @contextmanager
     def watching(self, what: str, floor_s: float, usual_s: float = 0.0, notice: Action | None = None) -> Iterator[Work]:
-        """Watch the work that is done within this context.
+        """Watch the work that is done in this context.
 
-        It has `floor_s` seconds from the beginning, ten times `usual_s` if that is more (what such work takes), and
-        `floor_s` from each time that it moves. With a `notice`, that is called in the place of `on_expired`, and the
-        backstop doesn't end the process: for work that may wait as long as it likes, but should say so.
+        Its deadline is `floor_s` seconds after the beginning, or ten times `usual_s` if that is later (`usual_s` is how
+        long such work usually takes), and at least `floor_s` after each progress. `notice` is called instead of
+        `on_expired`, and then the backstop doesn't end the process: for work that may wait without limit, but should
+        say so.
         """
         work = Work(what, floor_s, usual_s, self._time, notice)
         with self._lock:
             self._works.append(work)
-            self._look_every_s = min(self._look_every_s, floor_s / _LOOKS_PER_FLOOR)
+            self._look_every_s = min(self._look_every_s, floor_s / _CHECKS_PER_FLOOR)
             self._arm()
         try:
             yield work
@@ -156,7 +157,7 @@ class Watchdog:
                 self._arm()
 
     def look(self, not_counted_s: float = 0.0) -> None:
-        """Look once whether a deadline is over; the last so many seconds don't count, as the process was stopped."""
+        """Check the deadlines once; `not_counted_s` is for how long the process was stopped since the last check."""
         self._look(self._clock(), not_counted_s)
 
     def _look(self, now: float, not_counted_s: float) -> None:
@@ -182,12 +183,12 @@ class Watchdog:
         return self._clock() - self._not_counted_s
 
     def _arm(self) -> None:
-        """Set the backstop to a time when the thread has looked for long, if it can."""
+        """Set the backstop to a time after which the thread, if it can run, has surely checked the deadlines."""
         if self._backstop is None:
             return
         works = [work for work in self._works if work.notice is None]
         now = self._time()
-        # A deadline that is over, and wasn't noticed yet, may be one that moves on when the thread looks.
+        # A deadline that is over but not noticed yet may still move on: after Ctrl-Z the next check adds that time.
         left = [max(work.deadline - now, 0.0) + work.floor_s for work in works if not work.expired]
         left += [_ACTING_S for work in works if work.expired]
         if left:
@@ -196,15 +197,8 @@ class Watchdog:
             self._backstop.disarm()
 
 
-def stop_until_continued() -> None:
-    """Do what Ctrl-Z does, but without the backstop, whose time would go on; whoever looks next sets it again."""
-    with Backstop.setting:
-        faulthandler.cancel_dump_traceback_later()
-        signal.raise_signal(signal.SIGSTOP)
-
-
 def all_threads() -> str:
-    """What every thread is doing, as tracebacks under the threads' names."""
+    """The traceback of every thread, under the thread's name."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     parts = []
     for ident, frame in sys._current_frames().items():
@@ -214,7 +208,7 @@ def all_threads() -> str:
 
 
 def patience_s(environment: Mapping[str, str] = os.environ) -> float:
-    """For how many seconds work may stand still before it is taken to hang; SaescopeError if what is set is none."""
+    """For how many seconds work may make no progress until it counts as hanging; SaescopeError for a bad setting."""
     given = environment.get(PATIENCE_VARIABLE, "")
     if not given:
         return PATIENCE_S
@@ -224,6 +218,6 @@ def patience_s(environment: Mapping[str, str] = os.environ) -> float:
         seconds = 0.0
     if not 0 < seconds < threading.TIMEOUT_MAX:
         raise SaescopeError(
-            f"{PATIENCE_VARIABLE} is {given!r}, which is no number of seconds: set it to one, or unset it"
+            f"{PATIENCE_VARIABLE} is {given!r}, but it must be a number of seconds above 0: correct it, or unset it"
         )
     return seconds

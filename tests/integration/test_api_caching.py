@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from services.api.app import create_app
+from services.api.http import caching
 from services.api.http.endpoints import ENDPOINTS
 from services.api.http.server import listening_socket
 from sparse_autoencoder.runs.store import DirectoryStore
@@ -145,6 +146,17 @@ def test_what_was_answered_is_answered_again_without_the_runs_files(api: Api) ->
     api.store.delete(f"{ENDED}/prompts/000000.parquet")
     assert api.ask(ROW) == whole
     assert api.ask(ROW.replace("/2?", "/4?")).status == 503
+
+
+def test_an_answer_that_is_larger_than_the_cache_is_given_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caching, "_KEPT_BYTES", 1)
+    store = DirectoryStore(tmp_path)
+    going = write(store, ENDED)
+    going.finish()
+    with serving(create_app(store)) as url:
+        api = Api(store, going, url)
+        assert api.ask(ROW) == api.ask(ROW)
+        assert api.ask(ROW).status == 200
 
 
 def test_a_deleted_run_is_not_answered_from_memory(api: Api) -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from sparse_autoencoder import cli
-from sparse_autoencoder.data.skipped_rows import Record
+from sparse_autoencoder.data.records import Record
 from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline import single_process
@@ -278,7 +278,7 @@ def test_a_patience_that_is_none_is_refused_before_anything_is_written(
     world: World, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAESCOPE_PATIENCE_S", "for ever")
-    assert refused(world, store).startswith("SAESCOPE_PATIENCE_S is 'for ever', which is no number of seconds")
+    assert refused(world, store).startswith("SAESCOPE_PATIENCE_S is 'for ever', but it must be a number of seconds")
     assert list(store.root.iterdir()) == []
 
 

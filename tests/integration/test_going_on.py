@@ -199,7 +199,7 @@ def test_standard_input_must_come_again_as_it_was(world: World, tmp_path: Path) 
     assert "saescope: standard input has changed since it was read: it no longer begins with the 60" in refused.stderr
     again = python(*flags, rows=rows)
     assert again.returncode == 0, again.stderr
-    assert f"saescope: run {run_id} reads standard input: what it was begun with must come again" in again.stderr
+    assert f"saescope: run {run_id} reads standard input: it needs the same input again" in again.stderr
     whole = run(world.options(), DirectoryStore(tmp_path / "whole")).run_id
     assert files_of(tmp_path / "runs" / run_id) == files_of(tmp_path / "whole" / whole)
 

@@ -99,7 +99,7 @@ def test_models_stay_what_they_were_when_their_files_are_written_over(
     ):
         path.write_bytes(others.read_bytes())
     after = encode_chunk(models.encoder(metadata), chunk, tokens.policy)
-    assert (after.part.to_bytes(), after.prompts) == (before.part.to_bytes(), before.prompts)
+    assert (after.partial.to_bytes(), after.prompts) == (before.partial.to_bytes(), before.prompts)
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system doesn't list what is mapped")

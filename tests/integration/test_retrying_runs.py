@@ -24,7 +24,7 @@ from services.common.run_workspace import Workspace, now
 from sparse_autoencoder.pipeline.chunk_result import ChunkResult
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import PACKAGES, versions
 from sparse_autoencoder.runs.publishing import publish
 from sparse_autoencoder.runs.state import RunState
@@ -43,7 +43,7 @@ class Workers(LiveWriter):
 
     def _merge(self, chunk: int, result: ChunkResult) -> None:
         super()._merge(chunk, result)
-        self.partials[chunk] = Part(result.part).to_bytes()
+        self.partials[chunk] = Partial(result.partial).to_bytes()
 
     @property
     def space(self) -> Workspace:
@@ -230,7 +230,7 @@ def test_where_nothing_has_failed_there_is_nothing_to_try_again(client: TestClie
     ("change", "sentence"),
     [
         ({"versions": {}}, "its software has changed: "),
-        ({"processor": {}}, "it was begun by a version of saescope that did not record what its models hold"),
+        ({"processor": {}}, "it was begun by a version of saescope that did not record the hashes of its models"),
         ({"options": RunOptions(source="gone.csv")}, "source can't be 'gone.csv', there is nothing of that name in "),
     ],
 )

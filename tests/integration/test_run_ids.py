@@ -34,7 +34,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
 AT_ONCE = 6
 ID = r"\d{8}-\d{6}_run-\d{3}"
-NEVER_BEGAN = rf"^run {ID} never began: .*; start a new run then$"
+NEVER_BEGAN = rf"^run {ID} never began: .*; in that case start a new run$"
 # sends itself a signal when it opens the language model's weights; its id is taken by then
 RUNNER = """
 import os, sys

@@ -58,12 +58,12 @@ class Raising(ModelComputer):
         self._errors = errors
 
     def encode(
-        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+        self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> Contribution:
         error = self._errors(chunk)
         if error is not None:
             raise error
-        return super().encode(plan, chunk, data, limits, moved)
+        return super().encode(plan, chunk, data, cutoffs, moved)
 
 
 @contextmanager

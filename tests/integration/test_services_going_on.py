@@ -286,4 +286,4 @@ def test_a_run_that_an_earlier_version_planned_says_why_it_can_not_go_on(service
     change_plan(space, subject={name: value for name, value in plan.subject.items() if name != "files"}, processor={})
     for _attempt in range(services.world.limits.chunk_attempts):
         services.encoder().encode(space, 1)
-    assert "begun by a version of saescope that did not record what its models hold" in failure(space)
+    assert "begun by a version of saescope that did not record the hashes of its models" in failure(space)

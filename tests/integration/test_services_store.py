@@ -14,9 +14,9 @@ from services.common.redis.run_notes import Problems
 from services.common.tasks.celery_app import create_app
 from services.common.tasks.messages import Message
 from services.common.tasks.queue import CeleryQueue
-from sparse_autoencoder.runs.example_limits import Basis, Limits
-from sparse_autoencoder.runs.partial import Part
-from sparse_autoencoder.summaries.summary import LastKeys
+from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs, MergedChunks
+from sparse_autoencoder.runs.partial_format import Partial
+from sparse_autoencoder.summaries.summary import CutoffKeys
 from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
 from tests.support.small_disk import small_disk
@@ -132,7 +132,7 @@ def test_a_chunk_leaves_out_examples_that_those_before_it_exclude(cluster: Clust
     cluster.run_only(INGEST, ENCODER)
     space = cluster.new_run(tiny_options())
     cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
-    whole = [Part.from_bytes(space.partial(chunk)) for chunk in range(CHUNKS)]
+    whole = [Partial.from_bytes(space.partial(chunk)) for chunk in range(CHUNKS)]
     for chunk in range(6, CHUNKS):
         space.delete_partial(chunk)
     cluster.run_only(INGEST, AGGREGATOR)
@@ -143,36 +143,36 @@ def test_a_chunk_leaves_out_examples_that_those_before_it_exclude(cluster: Clust
         queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk))
     cluster.wait(lambda: set(range(6, CHUNKS)) <= set(space.partials()), "the other half is encoded")
     for chunk in range(6, CHUNKS):
-        again = Part.from_bytes(space.partial(chunk))
-        assert again.basis == Basis(next_chunk=6)
-        assert 0 < len(again.part.summary.top) < len(whole[chunk].part.summary.top)
-        assert 0 < len(again.part.summary.random) < len(whole[chunk].part.summary.random)
+        again = Partial.from_bytes(space.partial(chunk))
+        assert again.cut_after == MergedChunks(next_chunk=6)
+        assert 0 < len(again.state.summary.top) < len(whole[chunk].state.summary.top)
+        assert 0 < len(again.state.summary.random) < len(whole[chunk].state.summary.random)
     cluster.run_only(INGEST, AGGREGATOR)
     assert cluster.finish(space) == expected_files()
 
 
-def test_limits_that_are_damaged_limit_nothing(cluster: Cluster) -> None:
+def test_damaged_cutoffs_cut_nothing(cluster: Cluster) -> None:
     _ingest, encoder = cluster.run_only(INGEST, ENCODER)
     space = cluster.new_run(tiny_options())
-    space.put_limits(b"something else")
+    space.put_cutoffs(b"something else")
     cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
-    assert len(encoder.said("limits can't be read", run=space.folder.run_id)) == CHUNKS
+    assert len(encoder.said("cutoffs can't be read", run=space.folder.run_id)) == CHUNKS
     cluster.run_only(INGEST, ENCODER, AGGREGATOR)
     assert cluster.finish(space) == expected_files()
 
 
-def test_a_chunk_that_was_cut_by_limits_of_others_than_are_merged_is_computed_again(cluster: Cluster) -> None:
+def test_a_chunk_that_was_cut_by_cutoffs_of_others_than_are_merged_is_computed_again(cluster: Cluster) -> None:
     cluster.run_only(INGEST, ENCODER)
     space = cluster.new_run(tiny_options())
     cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
-    first, second = (Part.from_bytes(space.partial(chunk)) for chunk in (0, 1))
+    first, second = (Partial.from_bytes(space.partial(chunk)) for chunk in (0, 1))
     # As if an aggregator that is gone had merged other chunks, whose examples nothing reaches.
-    unreachable = np.zeros(first.part.summary.spec.n_features, np.uint32)
-    limits = Limits(Basis(next_chunk=1), LastKeys(unreachable, unreachable))
-    cut = second.within(limits)
-    assert len(cut.part.summary.top) == 0
-    space.put_limits(limits.to_bytes())
-    space.put_partial(1, replace(cut, basis=Basis(next_chunk=2)).to_bytes())
+    unreachable = np.zeros(first.state.summary.spec.n_features, np.uint32)
+    cutoffs = ExampleCutoffs(MergedChunks(next_chunk=1), CutoffKeys(unreachable, unreachable))
+    cut = second.cut_by(cutoffs)
+    assert len(cut.state.summary.top) == 0
+    space.put_cutoffs(cutoffs.to_bytes())
+    space.put_partial(1, replace(cut, cut_after=MergedChunks(next_chunk=2)).to_bytes())
     cluster.run_only(INGEST, ENCODER, AGGREGATOR)
     assert cluster.finish(space) == expected_files()
 

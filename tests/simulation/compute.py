@@ -2,7 +2,7 @@
 
 A chunk's rows, its prompts file and what it contributes name run and chunk; a state is the list of what was merged, and
 the published files repeat that list. Each chunk has one example, a number, of which a state keeps the few smallest;
-encoders leave out what the limits of some earlier state say can't be among them. `published` says what the files must
+encoders leave out what the cutoffs of some earlier state say can't be among them. `published` says what the files must
 be, and shares no code with the rest.
 """
 
@@ -29,7 +29,7 @@ from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.state import FailedChunk
 from tests.simulation import examples
-from tests.simulation.examples import Examples, FakeLimits, example_of, to_basis, to_examples, to_text
+from tests.simulation.examples import Examples, FakeCutoffs, example_of, to_examples, to_merged_chunks, to_text
 from tests.simulation.faults import STALL_S, Script
 from tests.simulation.network import Network
 
@@ -64,7 +64,7 @@ class Compute:
     scripts: dict[str, Script]
     happened: Happened = field(default_factory=Happened)
     given_up: Callable[[str, int, str], None] = lambda run_id, chunk, error: None
-    _limits_seen: dict[str, list[FakeLimits]] = field(default_factory=dict)
+    _cutoffs_seen: dict[str, list[FakeCutoffs]] = field(default_factory=dict)
 
     def take_time(self, run_id: str, seconds: float) -> None:
         """Let up to so many seconds pass, with leases renewed."""
@@ -82,12 +82,12 @@ class Compute:
             self.network.note("partial stored damaged")
             self.happened.partials_damaged[run_id] += 1
             return data[:-3]
-        if name == "limits" and drawn < self.scripts[run_id].stale_limits:
-            limits = FakeLimits.from_bytes(data)
-            next_chunk, failed = limits.basis.split(":")
+        if name == "cutoffs" and drawn < self.scripts[run_id].stale_cutoffs:
+            cutoffs = FakeCutoffs.from_bytes(data)
+            next_chunk, failed = cutoffs.merged_chunks.split(":")
             if failed:
-                self.network.note("limits of an aggregator that knows of no failures")
-                return FakeLimits(f"{next_chunk}:", limits.key).to_bytes()
+                self.network.note("cutoffs of an aggregator that knows of no failures")
+                return FakeCutoffs(f"{next_chunk}:", cutoffs.key).to_bytes()
         if name.startswith("chunks/") and drawn < self.scripts[run_id].damage_rows:
             self.network.note("rows stored damaged")
             self.happened.rows_damaged.add(run_id)
@@ -161,7 +161,7 @@ class Compute:
         self.take_time(plan.run_id, 1)
 
     def encode(
-        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+        self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> Contribution:
         """See Computer.encode."""
         run_id = plan.run_id
@@ -188,15 +188,15 @@ class Compute:
             self.network.note("encoding raises")
             raise random_error(self.network.scheduler.random)
         self._maybe_unavailable()
-        example, basis = str(example_of(run_id, chunk)), "0:"
-        limited = self._some_limits(run_id, limits())
-        if limited is not None and to_basis(limited.basis).next_chunk <= chunk:
-            self.network.note("limits of earlier chunks known")
-            basis = limited.basis
-            if not limited.reached_by(int(example)):
+        example, merged_chunks = str(example_of(run_id, chunk)), "0:"
+        known = self._some_cutoffs(run_id, cutoffs())
+        if known is not None and to_merged_chunks(known.merged_chunks).next_chunk <= chunk:
+            self.network.note("cutoffs of earlier chunks known")
+            merged_chunks = known.merged_chunks
+            if not known.reached_by(int(example)):
                 self.network.note("example left out")
                 example = "-"
-        partial = f"{run_id} {chunk} {example} {basis} {mark} encoded"
+        partial = f"{run_id} {chunk} {example} {merged_chunks} {mark} encoded"
         return Contribution(partial.encode(), f"prompts of {run_id} {chunk}\n".encode())
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
@@ -233,8 +233,8 @@ class Compute:
             raise SaescopeError(f"{partial!r} is damaged")
         if words[:2] != [state.run_id, str(state.next_chunk)]:
             raise ValueError(f"{partial!r} does not come next in {state}")
-        if not to_basis(words[3]).is_in(state.next_chunk, state.failed):
-            self.network.note("partial cut by limits of other chunks")
+        if not to_merged_chunks(words[3]).are_in(state.next_chunk, state.failed):
+            self.network.note("partial cut by cutoffs of other chunks")
             raise SaescopeError(f"{partial!r} was cut by chunks that are not in {state}")
         self.take_time(state.run_id, 0.2)
         if self.happened.merge_breaks[state.run_id] < self.scripts[state.run_id].merging_breaks:
@@ -269,13 +269,13 @@ class Compute:
             }
         )
 
-    def _some_limits(self, run_id: str, data: bytes | None) -> FakeLimits | None:
-        """The limits of this or of any earlier state that this run has had; None when there are none."""
-        seen = self._limits_seen.setdefault(run_id, [])
+    def _some_cutoffs(self, run_id: str, data: bytes | None) -> FakeCutoffs | None:
+        """The cutoffs of this or of any earlier state that this run has had; None when there are none."""
+        seen = self._cutoffs_seen.setdefault(run_id, [])
         if data is None:
             seen.clear()
             return None
-        seen.append(FakeLimits.from_bytes(data))
+        seen.append(FakeCutoffs.from_bytes(data))
         return self.network.scheduler.random.choice(seen)
 
     def _mark_of_rows(self, run_id: str, chunk: int, data: bytes) -> str:
@@ -384,10 +384,10 @@ class FakeState:
         """See State.to_bytes."""
         return seal("state", "\n".join([self.run_id, self.rows_hash, to_text(self.examples), *self.merged]).encode())
 
-    def limits(self) -> bytes:
-        """See State.limits."""
-        basis = f"{self.next_chunk}:{','.join(map(str, self.failed))}"
-        return FakeLimits(basis, examples.last_key(self.examples)).to_bytes()
+    def cutoffs(self) -> bytes:
+        """See State.cutoffs."""
+        merged_chunks = f"{self.next_chunk}:{','.join(map(str, self.failed))}"
+        return FakeCutoffs(merged_chunks, examples.last_key(self.examples)).to_bytes()
 
 
 def tokens(changed: str | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Examples in small: a number for each chunk, of which a state keeps the few smallest, and the limits of later ones."""
+"""Examples in small: a number for each chunk, of which a state keeps the few smallest; and cutoffs for later chunks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zlib import crc32
 
-from sparse_autoencoder.runs.example_limits import Basis
+from sparse_autoencoder.runs.example_cutoffs import MergedChunks
 
 KEPT = 2  # examples in a state
 NUMBERS = 24  # an example is less
@@ -36,22 +36,22 @@ def to_examples(text: str) -> Examples:
     return tuple((int(example), int(chunk)) for example, chunk in pairs)
 
 
-def to_basis(text: str) -> Basis:
-    """Whose examples limits stand for, "<next chunk>:<failed chunks>", with the library's own rule."""
+def to_merged_chunks(text: str) -> MergedChunks:
+    """The chunks that were merged when cutoffs were computed, from "<next chunk>:<failed chunks>"."""
     next_chunk, failed = text.split(":")
-    return Basis(next_chunk=int(next_chunk), failed=tuple(int(chunk) for chunk in failed.split(",") if chunk))
+    return MergedChunks(next_chunk=int(next_chunk), failed=tuple(int(chunk) for chunk in failed.split(",") if chunk))
 
 
 def last_key(examples: Examples) -> int:
-    """What limits the examples of later chunks: as in the library, only the higher part of a number."""
+    """The cutoff for examples of later chunks: as in the library, only the higher part of a number."""
     return examples[-1][0] // TIES if len(examples) == KEPT else NUMBERS
 
 
 @dataclass(frozen=True)
-class FakeLimits:
+class FakeCutoffs:
     """What examples must reach."""
 
-    basis: str  # see to_basis
+    merged_chunks: str  # see to_merged_chunks
     key: int
 
     def reached_by(self, example: int) -> bool:
@@ -59,11 +59,11 @@ class FakeLimits:
         return example // TIES <= self.key
 
     def to_bytes(self) -> bytes:
-        """The limits as they are stored."""
-        return f"{self.basis} {self.key}".encode()
+        """The cutoffs as they are stored."""
+        return f"{self.merged_chunks} {self.key}".encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> FakeLimits:
+    def from_bytes(cls, data: bytes) -> FakeCutoffs:
         """The inverse of `to_bytes`."""
-        basis, key = data.decode().split(" ")
-        return cls(basis, int(key))
+        merged_chunks, key = data.decode().split(" ")
+        return cls(merged_chunks, int(key))

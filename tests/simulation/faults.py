@@ -58,7 +58,7 @@ class Script:
     tries_again: bool  # whether the user has failed chunks tried again
     damage: float  # probability that a partial is stored damaged
     damage_rows: float  # probability that a chunk's rows are
-    stale_limits: float  # probability that limits are replaced by those of an aggregator that knows of no failures
+    stale_cutoffs: float  # probability that cutoffs are replaced by those of an aggregator that knows of no failures
     damage_states: float  # probability that a state is, but of each run only one
     slow: float  # how many times slower than usual everything is computed
     stalls: float  # probability that computing something takes very long, with the lease renewed
@@ -151,7 +151,7 @@ def _draw_script(random: Random, name: str) -> Script:
         tries_again=rarely(0.5),
         damage=random.choice((0.1, 0.3, 1.0)) if rarely(0.1) else 0.0,
         damage_rows=0.2 if rarely(0.03) else 0.0,
-        stale_limits=random.choice((0.0, 1.0)),
+        stale_cutoffs=random.choice((0.0, 1.0)),
         damage_states=random.choice((0.2, 1.0)) if rarely(0.2) else 0.0,
         slow=random.choice((0.1, 1.0, 1.0, 5.0)),
         stalls=0.2 if rarely(0.25) else 0.0,

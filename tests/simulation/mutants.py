@@ -24,7 +24,7 @@ from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.saved_states import remove_old_states
 from tests.simulation import examples
 from tests.simulation.compute import Compute, FakeState
-from tests.simulation.examples import FakeLimits
+from tests.simulation.examples import FakeCutoffs
 from tests.simulation.memory_redis import MemoryRedis, PlayedAttempts, PlayedLeases
 from tests.simulation.world import VirtualDeadlines
 
@@ -142,8 +142,8 @@ def a_cancelled_run_is_published(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(aggregator.Aggregator, "_finish", publish_anyway)
 
 
-def limits_outlive_a_damaged_partial(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Workspace, "delete_limits", lambda self: None)
+def cutoffs_outlive_a_damaged_partial(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Workspace, "delete_cutoffs", lambda self: None)
 
 
 def what_was_begun_on_another_processor_goes_on_here(patch: pytest.MonkeyPatch) -> None:
@@ -258,10 +258,10 @@ def the_watch_does_not_look_at_messages(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_example_as_strong_as_the_last_is_left_out(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(FakeLimits, "reached_by", lambda self, example: example // examples.TIES < self.key)
+    patch.setattr(FakeCutoffs, "reached_by", lambda self, example: example // examples.TIES < self.key)
 
 
-def a_list_that_is_not_full_limits(patch: pytest.MonkeyPatch) -> None:
+def a_list_that_is_not_full_has_a_cutoff(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(examples, "last_key", lambda kept: kept[-1][0] // examples.TIES if kept else examples.NUMBERS)
 
 
@@ -283,7 +283,7 @@ MUTANTS: dict[str, Mutant] = {
         a_chunk_is_given_up_without_asking_the_others,
         a_record_of_failure_is_written_over_a_result,
         a_cancelled_run_is_published,
-        limits_outlive_a_damaged_partial,
+        cutoffs_outlive_a_damaged_partial,
         what_was_begun_on_another_processor_goes_on_here,
         the_last_plan_counts,
         the_wait_for_another_processor_never_ends,
@@ -302,6 +302,6 @@ MUTANTS: dict[str, Mutant] = {
         the_watch_forgets_sources,
         the_watch_does_not_look_at_messages,
         an_example_as_strong_as_the_last_is_left_out,
-        a_list_that_is_not_full_limits,
+        a_list_that_is_not_full_has_a_cutoff,
     )
 }

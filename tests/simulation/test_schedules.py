@@ -7,7 +7,7 @@ the process crashes (before or after the call took effect), is frozen for longer
 reordered; Redis is wiped, Redis or the store are down, the disk is full; processes are told to stop; sources and
 tokenizers are replaced, or can't be read; models can't be loaded; reading, encoding and merging raise whatever there
 is, hang, or kill their worker; an encoder fails at everything, or has another kind of processor; partials, states and
-rows are damaged, limits are a stale aggregator's; users cancel, resume, delete, and have failed chunks tried again.
+rows are damaged, cutoffs are a stale aggregator's; users cancel, resume, delete, and have failed chunks tried again.
 After a minute of virtual time nothing goes wrong any more but what is wrong for good.
 
 What is checked at every change of the store, and at the end, is listed in docs/architecture.md.
@@ -104,8 +104,8 @@ LEAST: dict[str, int] = {
     "ingest taken over": 2_000,
     "ingest told to stop": 100,
     "land late": 4_000,
-    "limits of an aggregator that knows of no failures": 20,
-    "limits of earlier chunks known": 4_000,
+    "cutoffs of an aggregator that knows of no failures": 20,
+    "cutoffs of earlier chunks known": 4_000,
     "merging breaks": 100,
     "message delayed": 2_000,
     "message delivered again though done": 500,
@@ -114,7 +114,7 @@ LEAST: dict[str, int] = {
     "message of a dead worker delivered again": 1_000,
     "models can't be loaded": 500,
     "other rows found": 20,
-    "partial cut by limits of other chunks": 4,
+    "partial cut by cutoffs of other chunks": 4,
     "partial stored damaged": 100,
     "partials written without the lease": 100,
     "plan.json written without the lease": 60,

@@ -23,14 +23,14 @@ class FailingComputer(ModelComputer):
     """Computes as it should, or fails."""
 
     def encode(
-        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+        self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> Contribution:
         """See ModelComputer.encode."""
         if _asked("hang"):
             threading.Event().wait()
         if _asked("cuda"):
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
-        return super().encode(plan, chunk, data, limits, moved)
+        return super().encode(plan, chunk, data, cutoffs, moved)
 
 
 def _asked(name: str) -> bool:

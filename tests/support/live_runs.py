@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.data.records import SkippedRow
 from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
 from sparse_autoencoder.reading.published_run import PublishedRun
 from sparse_autoencoder.runs.feature_ranking import Selection
@@ -106,7 +106,7 @@ class LiveWriter:
     def _merge(self, chunk: int, result: ChunkResult) -> None:
         if result.prompts is not None:
             self.folder.store.put(self.folder.prompts(chunk), result.prompts)
-        self.state = self.state.merge(result.part)
+        self.state = self.state.merge(result.partial)
 
     def _chunk(self, n_rows: int) -> Chunk:
         """Rows with gaps between their ids; every seventh id is skipped."""

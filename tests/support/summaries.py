@@ -43,7 +43,7 @@ def to_windows(windows: list[OracleWindow]) -> Windows:
     rows = np.array([window.row_id for window in windows], np.int64)
     flat = windows_of(rows, np.array(tokens, np.int32), starts.astype(np.int64), whole)
     numbers = np.array([window.number for window in windows], np.int32)
-    return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, flat.texts)
+    return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, flat.token_hashes)
 
 
 def to_activations(windows: list[OracleWindow], first_counted: int) -> SparseActivations:

@@ -11,8 +11,10 @@ import hashlib
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +25,6 @@ from services.api.http.parameters import Asked
 from services.api.http.routing import Handler
 from sparse_autoencoder.reading.run_library import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.utils.recent import Recent
 
 RunAnswer = Callable[..., Mapping[str, object]]  # of what was asked, and of the runs that it is about
 _KEPT_BYTES = 16 << 20
@@ -44,7 +45,7 @@ class RunAnswers:
     def __init__(self, library: RunLibrary) -> None:
         self._library = library
         self._lock = threading.Lock()
-        self._answers: Recent[Hashable, _Kept] = Recent(_KEPT_BYTES, lambda kept: len(kept.body) + _OVERHEAD_BYTES)
+        self._answers: LRUCache[Hashable, _Kept] = LRUCache(_KEPT_BYTES, getsizeof=_num_bytes)
 
     def handlers(self, answers: Mapping[Endpoint, RunAnswer]) -> dict[Endpoint, Handler]:
         """Handlers of endpoints out of what they answer about the runs that their parameters name."""
@@ -67,14 +68,18 @@ class RunAnswers:
         if kept is None:
             body = bytes(json_answer(answer(asked, *runs)).body)
             kept = _Kept(body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"')
-            with self._lock:
-                self._answers.keep(key, kept)
+            with self._lock, suppress(ValueError):  # an answer larger than the whole cache isn't kept
+                self._answers[key] = kept
         return _response(asked.request, kept)
 
     def _runs(self, endpoint: Endpoint, asked: Asked) -> list[RunView]:
         if RUN in endpoint.parameters:
             return [self._library.asked(asked[RUN])]
         return [self._library.open(asked[RUN_A]), self._library.open(asked[RUN_B])]
+
+
+def _num_bytes(kept: _Kept) -> int:
+    return len(kept.body) + _OVERHEAD_BYTES
 
 
 def _response(request: Request, kept: _Kept) -> Response:

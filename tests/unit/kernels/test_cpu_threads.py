@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from sparse_autoencoder.kernels.cpu_threads import at_once, side_by_side
+from sparse_autoencoder.kernels.cpu_threads import at_once, parallel_map
 
 PATIENCE_S = 60  # for what should come at once
 SHORT_S = 0.2  # for what should not come
@@ -33,19 +33,19 @@ def test_all_cores_are_shared_out_equally(cores: int, number: int) -> None:
 @pytest.mark.parametrize("cores", [1, 2, 4])
 def test_results_come_in_the_order_of_the_items(cores: int) -> None:
     torch.set_num_threads(cores)
-    assert side_by_side(lambda item: item * item, range(20)) == [item * item for item in range(20)]
+    assert parallel_map(lambda item: item * item, range(20)) == [item * item for item in range(20)]
 
 
 def test_two_items_are_computed_at_once() -> None:
     torch.set_num_threads(2)
     both = threading.Barrier(2)
-    assert sorted(side_by_side(lambda _item: both.wait(PATIENCE_S), range(2))) == [0, 1]
+    assert sorted(parallel_map(lambda _item: both.wait(PATIENCE_S), range(2))) == [0, 1]
 
 
 @pytest.mark.parametrize("cores", [1, 2, 4, 6])
 def test_each_has_its_share_of_the_cores_and_the_caller_keeps_all(cores: int) -> None:
     torch.set_num_threads(cores)
-    assert side_by_side(lambda _item: torch.get_num_threads(), range(8)) == [cores // at_once(cores)] * 8
+    assert parallel_map(lambda _item: torch.get_num_threads(), range(8)) == [cores // at_once(cores)] * 8
     assert torch.get_num_threads() == cores
 
 
@@ -57,7 +57,7 @@ def test_an_error_is_raised_and_the_caller_keeps_all_cores(cores: int) -> None:
 
     torch.set_num_threads(cores)
     with pytest.raises(FailureError):
-        side_by_side(fail_at_third, range(20))
+        parallel_map(fail_at_third, range(20))
     assert torch.get_num_threads() == cores
 
 
@@ -73,7 +73,7 @@ def test_of_several_errors_the_first_item_s_is_raised_whichever_came_first() -> 
         raise FailureError(item)
 
     with pytest.raises(FailureError, match=r"^0$"):
-        side_by_side(fail, range(20))
+        parallel_map(fail, range(20))
 
 
 def test_nothing_is_begun_after_an_error_though_an_earlier_item_is_still_computed() -> None:
@@ -93,5 +93,5 @@ def test_nothing_is_begun_after_an_error_though_an_earlier_item_is_still_compute
             went_on.set()
 
     with pytest.raises(FailureError):
-        side_by_side(fail_at_second, range(20))
+        parallel_map(fail_at_second, range(20))
     assert begun == [0, 1]

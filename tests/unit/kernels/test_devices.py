@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.devices import check_device
-from sparse_autoencoder.pipeline.encoder import room_on
+from sparse_autoencoder.pipeline.encoder import memory_budget_on
 from sparse_autoencoder.pipeline.loading import load_models
 from sparse_autoencoder.runs.options import RunOptions
 from tests.support.devices import on_each_device
@@ -67,5 +67,5 @@ def test_it_is_refused_before_anything_is_looked_for() -> None:
 
 @on_each_device
 def test_one_block_at_a_time_is_summarised_on_a_gpu_as_each_takes_the_memory_of_the_next(device: str) -> None:
-    assert room_on(torch.device(device)).workers == {"cpu": 2, "cuda": 1}[device]
-    assert room_on(torch.device("xpu")).workers == 1
+    assert memory_budget_on(torch.device(device)).workers == {"cpu": 2, "cuda": 1}[device]
+    assert memory_budget_on(torch.device("xpu")).workers == 1

@@ -165,7 +165,7 @@ def test_a_cpu_has_no_tf32_and_that_is_said_before_anything_is_looked_for() -> N
     with pytest.raises(SaescopeError) as refused:
         load_models(options)
     assert str(refused.value) == (
-        "--precision tf32 needs a GPU with TensorFloat-32, which the device 'cpu' hasn't got: "
+        "--precision tf32 needs a GPU with TensorFloat-32, which the device 'cpu' lacks: "
         "take float32, or bfloat16, which is faster"
     )
 
@@ -181,7 +181,7 @@ def test_a_gpu_is_asked_whether_it_has_tf32(has_tf32: bool, monkeypatch: pytest.
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device", nullcontext)
     monkeypatch.setattr(torch.cuda, "is_tf32_supported", lambda: has_tf32)
-    with nullcontext() if has_tf32 else pytest.raises(SaescopeError, match="the device 'cuda:1' hasn't got"):
+    with nullcontext() if has_tf32 else pytest.raises(SaescopeError, match="the device 'cuda:1' lacks"):
         check_precision("tf32", "cuda:1")
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.kernels import screened_top_k, tiled_product
-from sparse_autoencoder.kernels.screened_top_k import Screened, can_screen
+from sparse_autoencoder.kernels.screened_top_k import ScreenedLinear, can_screen
 
 K = 4
 pytestmark = pytest.mark.skipif(
@@ -55,13 +55,13 @@ CASES = ("random", "close together", "equal", "one large column", "large bias", 
 def test_the_largest_of_float32_are_found(name: str, columns_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiled_product, "TILE_COLUMNS", columns_at_once)
     x, weight, bias = case(name)
-    assert_largest(x, weight, bias, Screened(weight, bias).top_k(x, K))
+    assert_largest(x, weight, bias, ScreenedLinear(weight, bias).top_k(x, K))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_row_that_is_in_no_doubt_has_its_largest_among_the_candidates(name: str) -> None:
     x, weight, bias = case(name)
-    values, columns, in_doubt = Screened(weight, bias)._screened(x, K)
+    values, columns, in_doubt = ScreenedLinear(weight, bias)._screened(x, K)
     sure = torch.ones(len(x), dtype=torch.bool)
     sure[in_doubt] = False
     if sure.any():
@@ -72,8 +72,8 @@ def test_a_row_that_is_in_no_doubt_has_its_largest_among_the_candidates(name: st
 def test_rows_in_doubt_don_t_change_the_others() -> None:
     x, weight, bias = case("random")
     x[100] = 0
-    alone = Screened(weight, bias).top_k(x[:100], K)
-    among = Screened(weight, bias).top_k(x, K)
+    alone = ScreenedLinear(weight, bias).top_k(x[:100], K)
+    among = ScreenedLinear(weight, bias).top_k(x, K)
     torch.testing.assert_close(among[0][:100], alone[0], atol=0, rtol=0)
 
 
@@ -81,8 +81,8 @@ def test_rows_in_doubt_don_t_change_the_others() -> None:
 def test_what_is_no_number_or_too_large_comes_out_as_without_screening(bad: float) -> None:
     x, weight, bias = case("random")
     x[7, 3] = bad
-    values, _columns = Screened(weight, bias).top_k(x, K)
-    exact, _columns = tiled_product.Wide(weight, bias).top_k(x, K)
+    values, _columns = ScreenedLinear(weight, bias).top_k(x, K)
+    exact, _columns = tiled_product.TiledLinear(weight, bias).top_k(x, K)
     torch.testing.assert_close(values[7], exact[7], equal_nan=True)
     assert not values[7].isfinite().all()
 
@@ -90,7 +90,7 @@ def test_what_is_no_number_or_too_large_comes_out_as_without_screening(bad: floa
 def test_all_of_it_is_the_plain_multiplication() -> None:
     x, weight, bias = case("random")
     torch.testing.assert_close(
-        Screened(weight, bias).apply(x), tiled_product.Wide(weight, bias).apply(x), atol=0, rtol=0
+        ScreenedLinear(weight, bias).apply(x), tiled_product.TiledLinear(weight, bias).apply(x), atol=0, rtol=0
     )
 
 

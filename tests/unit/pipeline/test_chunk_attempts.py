@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.data.records import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, EndOfProcessError, Settled
 from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
@@ -67,7 +67,7 @@ class Process:
 def told(settled: Settled) -> list[str]:
     """Which chunks are to be merged, and why they failed if they did."""
     return [
-        f"{chunk.index}" + "".join(f" failed: {failed.error}" for failed in result.part.failed_chunks)
+        f"{chunk.index}" + "".join(f" failed: {failed.error}" for failed in result.partial.failed_chunks)
         for chunk, result in settled
     ]
 

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.data.records import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.reading import rows_files
 from sparse_autoencoder.reading.live_run import load_live
-from sparse_autoencoder.reading.rows_files import PromptsFiles
+from sparse_autoencoder.reading.rows_files import RowsFiles
 from sparse_autoencoder.reading.run_rows import RowPage, RunRows, containing
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.reading.vocabulary import Vocabulary
@@ -72,7 +73,7 @@ def rows_of(store: DirectoryStore, texts: list[str | None], chunk_size: int = 4)
             [SkippedRow(row_id, "no text") for row_id, text in part if text is None],
         )
         store.put(folder.prompts(index), to_parquet(chunk, [], metadata.policy, 2))
-    files = PromptsFiles(folder, chunk_size)
+    files = RowsFiles(folder, chunk_size)
     return RunRows(folder, metadata, files, Vocabulary(folder), range(len(chunks)))
 
 
@@ -168,6 +169,14 @@ def test_a_list_reads_the_chunks_it_shows_and_no_others(tmp_path: Path) -> None:
     rows = rows_of(store, ["a"] * 400, chunk_size=20)
     assert ids_of(rows.page(385, 20)) == list(range(385, 400))
     assert {call for call in store.calls if call.endswith(".parquet")} == {"get 000019.parquet"}
+
+
+def test_a_row_group_that_is_larger_than_the_cache_is_listed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_files, "_TOKEN_BYTES", 1)
+    rows = rows_of(DirectoryStore(tmp_path), ["a"] * 30)
+    assert ids_of(rows.page(0, 30)) == ids_of(rows.page(0, 30)) == list(range(30))
 
 
 def test_long_texts_are_cut_in_lists_by_characters(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.summary_merging import MergedState, SummaryMerging
-from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.data.records import SkippedRow
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
 from sparse_autoencoder.runs.checksums import FORMAT, seal, unseal
-from sparse_autoencoder.runs.example_limits import Limits
-from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
+from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_to_parquet
 from sparse_autoencoder.runs.state import FailedChunk, RunState
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec
@@ -66,10 +66,10 @@ PART = RunState(summarise(windows(60, 2), SPEC), next_chunk=CHUNK + 1, num_recor
 KINDS = {
     "state": Kind(STATE.to_bytes(), SummaryMerging().load),
     "partial": Kind(
-        Part(PART).within(Limits.of(STATE)).to_bytes(),
+        Partial(PART).cut_by(ExampleCutoffs.of(STATE)).to_bytes(),
         lambda data: SummaryMerging().merge(MergedState(STATE), data),
     ),
-    "limits": Kind(Limits.of(STATE).to_bytes(), lambda data: Limits.from_bytes(data, SPEC.n_features)),
+    "cutoffs": Kind(ExampleCutoffs.of(STATE).to_bytes(), lambda data: ExampleCutoffs.from_bytes(data, SPEC.n_features)),
     "rows": Kind(chunk_to_parquet(chunk_of_rows()), lambda data: chunk_from_parquet(data, CHUNK)),
 }
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -123,7 +123,7 @@ def test_whatever_happens_to_a_file_is_known_as_damage(kind: str, damage: Callab
             KINDS[kind].read(data)
 
 
-@pytest.mark.parametrize("kind", ["state", "limits"])
+@pytest.mark.parametrize("kind", ["state", "cutoffs"])
 def test_no_single_bit_can_be_changed(kind: str) -> None:
     data = KINDS[kind].data
     step = max(1, len(data) * 8 // 4000)
@@ -151,7 +151,7 @@ def test_rows_of_another_chunk_are_no_rows_of_this_one() -> None:
 def test_a_partial_of_another_chunk_is_damage(next_chunk: int) -> None:
     other = RunState(PART.summary, next_chunk=next_chunk)
     with pytest.raises(DamagedError, match=f"chunk {CHUNK} is to be merged next, not {next_chunk - 1}"):
-        SummaryMerging().merge(MergedState(STATE), Part(other).to_bytes())
+        SummaryMerging().merge(MergedState(STATE), Partial(other).to_bytes())
 
 
 # Files that are as they were written, and mean nothing.

@@ -92,7 +92,7 @@ def test_another_kind_of_processor_is_named_beside_the_first() -> None:
 
 @pytest.mark.parametrize("lacking", [{"subject": {"name": "gpt2"}}, {"processor": {}}])
 def test_a_run_of_an_earlier_version_says_why_it_can_not_go_on(lacking: dict[str, Any]) -> None:
-    with pytest.raises(MixtureError, match="begun by a version of saescope that did not record what its models hold"):
+    with pytest.raises(MixtureError, match="a version of saescope that did not record the hashes of its models"):
         check_same(metadata(**lacking), metadata())
 
 

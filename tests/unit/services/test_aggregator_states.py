@@ -24,7 +24,7 @@ from services.common.tasks.messages import Message, Task
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, chained
 from sparse_autoencoder.pipeline.chunk_result import ChunkResult
 from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.partial import Part
+from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import PUBLISHING, versions
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import LiveWriter
@@ -102,11 +102,11 @@ class Alone:
 class Encoded(LiveWriter):
     """Writes what ingest and encoders leave of a run of random rows."""
 
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Partial] = field(default_factory=list)
 
     def _merge(self, chunk: int, result: ChunkResult) -> None:
         super()._merge(chunk, result)
-        self.parts.append(Part(result.part))
+        self.parts.append(Partial(result.partial))
 
 
 @dataclass
@@ -159,7 +159,7 @@ def make_run(root: Path) -> Run:
     space.create_request(RunRequest(options=RunOptions(), created_at="2030-01-01T00:00:00+00:00"))
     encoded.folder.write_plan(encoded.metadata.model_copy(update={"versions": versions(PUBLISHING)}))
     store.delete(encoded.folder.metadata)
-    rows_hash = reduce(chained, (part.part.rows_hash for part in encoded.parts), NOTHING_READ)
+    rows_hash = reduce(chained, (part.state.rows_hash for part in encoded.parts), NOTHING_READ)
     space.write_ingested(Ingested(num_chunks=CHUNKS, num_records=12 * CHUNKS, rows_hash=rows_hash))
     alone = Alone()
     limits = Limits(max_waiting_chunks=2, save_every_s=0.0)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sparse_autoencoder.summaries import summary_bytes
+from sparse_autoencoder.summaries import serialization
 from sparse_autoencoder.summaries.example_order import Order, SmallestDraw, StrongestFirst
 from sparse_autoencoder.summaries.examples import Examples
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec
@@ -35,7 +35,7 @@ class Item:
     window: int
     position: int
     token: int
-    text: int
+    token_hash: int
     draw: int
     acts: tuple[tuple[int, float], ...]
 
@@ -66,8 +66,8 @@ def strongest(items: list[Item]) -> list[Item]:
         texts: set[int] = set()
         own = [item for item in items if item.feature == feature]
         for item in sorted(own, key=lambda item: (-item.value, item.place)):
-            if item.text not in texts and len(texts) < PER_FEATURE:
-                texts.add(item.text)
+            if item.token_hash not in texts and len(texts) < PER_FEATURE:
+                texts.add(item.token_hash)
                 chosen.append(item)
     return chosen
 
@@ -92,7 +92,7 @@ def to_examples(items: list[Item]) -> Examples:
         window=column("window", np.int32),
         position=column("position", np.int32),
         token=column("token", np.int32),
-        text=column("text", np.uint64),
+        token_hash=column("token_hash", np.uint64),
         draw=column("draw", np.uint64),
         act_starts=np.cumsum([0, *(len(item.acts) for item in items)]),
         act_position=np.array([position for position, _value in acts], np.int32),
@@ -101,7 +101,7 @@ def to_examples(items: list[Item]) -> Examples:
 
 
 def to_items(examples: Examples) -> list[Item]:
-    names = ("feature", "value", "row_id", "window", "position", "token", "text", "draw")
+    names = ("feature", "value", "row_id", "window", "position", "token", "token_hash", "draw")
     columns = zip(*(getattr(examples, name).tolist() for name in names), strict=True)
     acts = list(zip(examples.act_position.tolist(), examples.act_value.tolist(), strict=True))
     bounds = pairwise(examples.act_starts.tolist())
@@ -132,11 +132,11 @@ def test_parts_without_what_any_earlier_lists_leave_out_merge_to_the_same_lists(
 ) -> None:
     random = np.random.default_rng(seed)
     items = random_items(random)
-    merged, last_keys = [Examples.empty()], []
+    merged, cutoff_keys = [Examples.empty()], []
     bounds = np.linspace(0, len(items), n_parts + 1).astype(int).tolist()
     for begin, end in pairwise(bounds):
-        last_keys.append(order.last_keys(merged[-1], 40, PER_FEATURE))
-        part = order.reaching(to_examples(oracle(items[begin:end])), last_keys[random.integers(len(last_keys))])
+        cutoff_keys.append(order.cutoff_keys(merged[-1], 40, PER_FEATURE))
+        part = order.reaching(to_examples(oracle(items[begin:end])), cutoff_keys[random.integers(len(cutoff_keys))])
         merged.append(order.merge(merged[-1], part, PER_FEATURE))
     for end, lists in zip(bounds, merged, strict=True):
         assert to_items(lists) == oracle(items[:end])
@@ -162,8 +162,8 @@ def test_a_runs_bytes_are_the_same_whether_parts_and_states_were_stored_or_not(
             kept = kept.merge(summary)
             stored = stored.merge(through_bytes(summary) if store_part else summary)
             stored = through_bytes(stored) if store_state else stored
-    assert summary_bytes.to_bytes(stored) == summary_bytes.to_bytes(kept)
+    assert serialization.to_bytes(stored) == serialization.to_bytes(kept)
 
 
 def through_bytes(summary: Summary) -> Summary:
-    return summary_bytes.from_bytes(summary_bytes.to_bytes(summary))[0]
+    return serialization.from_bytes(serialization.to_bytes(summary))[0]

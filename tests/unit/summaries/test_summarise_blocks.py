@@ -18,7 +18,7 @@ from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.blocks import Activations, RowFeatures
 from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
-from sparse_autoencoder.summaries.summarise_blocks import NoRoomError, Room, summarise_blocks
+from sparse_autoencoder.summaries.summarise_blocks import MemoryBudget, NoMemoryError, summarise_blocks
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
 from sparse_autoencoder.tokens.windows import Windows
@@ -60,9 +60,9 @@ everywhere = pytest.mark.parametrize(
 
 
 def summarised(
-    block: Windows, activations: Activations, spec: SummarySpec = SPEC, room: Room | None = None
+    block: Windows, activations: Activations, spec: SummarySpec = SPEC, memory: MemoryBudget | None = None
 ) -> tuple[Summary, list[RowFeatures]]:
-    return summarise_blocks([(block, activations)], spec, first_counted=1, per_row=PER_ROW, room=room)
+    return summarise_blocks([(block, activations)], spec, first_counted=1, per_row=PER_ROW, memory=memory)
 
 
 def strongest(rows: list[RowFeatures]) -> list[tuple[int, float, int, int, int]]:
@@ -86,11 +86,11 @@ def test_however_small_the_parts_of_a_block_are_its_summary_is_the_same_bits(
 ) -> None:
     block, activations = to_windows(windows), to_activations(windows, 1)
     expected, expected_rows = summarised(block, activations)
-    room = Room(activations=at_once, workers=workers, least=1)
-    summary, rows = summarised(block, moved(activations), room=room)
+    memory = MemoryBudget(activations=at_once, workers=workers, least=1)
+    summary, rows = summarised(block, moved(activations), memory=memory)
     assert_same_bits(summary, expected)
     assert strongest(rows) == strongest(expected_rows)
-    assert room.activations == at_once
+    assert memory.activations == at_once
 
 
 @everywhere
@@ -103,7 +103,7 @@ def test_sums_that_round_are_rounded_once_however_a_block_is_cut(moved: Moved) -
     block, activations = to_windows(windows), to_activations(windows, 1)
     expected, _rows = summarised(block, activations)
     for at_once in (1, 7, 100, 1000):
-        found, _rows = summarised(block, moved(activations), room=Room(activations=at_once, least=1))
+        found, _rows = summarised(block, moved(activations), memory=MemoryBudget(activations=at_once, least=1))
         assert_same_bits(found, expected)
 
 
@@ -114,7 +114,7 @@ def test_what_is_not_finite_is_the_same_error_however_a_block_is_cut(moved: Move
     activations = to_activations(windows, 1)
     activations.value[len(activations) // 2] = bad
     with pytest.raises(SaescopeError, match="not finite in the rows 41 to 45"):
-        summarised(to_windows(windows), moved(activations), room=Room(activations=1, least=1))
+        summarised(to_windows(windows), moved(activations), memory=MemoryBudget(activations=1, least=1))
 
 
 class SmallDevice(TorchFunctionMode):
@@ -138,20 +138,20 @@ def test_a_device_without_memory_for_a_block_is_given_parts_of_it(device: str) -
     block, activations = block.run(0, 500), activations.between(0, int(block.starts[500]))
     spec = SummarySpec(n_features, examples_per_feature=20, seed=1)
     expected, _rows = summarised(block, activations, spec)
-    room = Room(workers=0)  # the mode is this thread's
+    memory = MemoryBudget(workers=0)  # the mode is this thread's
     with SmallDevice(most=90_000) as small:
-        found, rows = summarised(block, on_device(device)(activations), spec, room)
+        found, rows = summarised(block, on_device(device)(activations), spec, memory)
     assert_same_bits(found, expected)
     assert small.refused == [256_000, 128_000]
-    assert room.activations == 64_000  # which is remembered: further blocks are cut at once
+    assert memory.activations == 64_000  # which is remembered: further blocks are cut at once
     assert len(rows) == 4
 
 
 def test_without_memory_for_a_small_part_it_is_given_up() -> None:
     block, activations = make_block(np.random.default_rng(0), 0, n_features := 512)
     spec = SummarySpec(n_features, examples_per_feature=20, seed=1)
-    with SmallDevice(most=1000), pytest.raises(NoRoomError) as given_up:
-        summarised(block, on_device("cpu")(activations), spec, Room(workers=0))
+    with SmallDevice(most=1000), pytest.raises(NoMemoryError) as given_up:
+        summarised(block, on_device("cpu")(activations), spec, MemoryBudget(workers=0))
     assert str(given_up.value) == (
         "there is no memory to summarise 4,096 activations at once: CUDA out of memory. Tried to allocate 20.00 GiB."
     )
@@ -166,7 +166,7 @@ def test_an_error_that_is_not_about_memory_is_not_taken_for_it() -> None:
 
     block, activations = make_block(np.random.default_rng(0), 0, 512)
     with Broken(), pytest.raises(RuntimeError, match="illegal memory access"):
-        summarised(block, on_device("cpu")(activations), SummarySpec(512, 20, 1), Room(workers=0))
+        summarised(block, on_device("cpu")(activations), SummarySpec(512, 20, 1), MemoryBudget(workers=0))
 
 
 # A process that may take less memory than summarising a block at once needs. It prints how much it then did at once.
@@ -174,19 +174,19 @@ SMALL_PROCESS = """
 import resource
 import numpy as np
 from benchmarks.summaries.summary_speed import make_block
-from sparse_autoencoder.summaries.summarise_blocks import Room, summarise_blocks
+from sparse_autoencoder.summaries.summarise_blocks import MemoryBudget, summarise_blocks
 from sparse_autoencoder.summaries.summary import SummarySpec
 from tests.support.same_bits import assert_same_bits
 
 spec = SummarySpec(512, examples_per_feature=20, seed=1)
 made = make_block(np.random.default_rng(0), 0, spec.n_features)
-expected, _rows = summarise_blocks([made], spec, first_counted=0, per_row=1, room=Room(workers=0))
+expected, _rows = summarise_blocks([made], spec, first_counted=0, per_row=1, memory=MemoryBudget(workers=0))
 in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (in_use + (80 << 20), resource.RLIM_INFINITY))
-room = Room(workers=0)
-found, _rows = summarise_blocks([made], spec, first_counted=0, per_row=1, room=room)
+memory = MemoryBudget(workers=0)
+found, _rows = summarise_blocks([made], spec, first_counted=0, per_row=1, memory=memory)
 assert_same_bits(found, expected)
-print(room.activations)
+print(memory.activations)
 """
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.summaries import example_order, numpy_blocks, summary_bytes
+from sparse_autoencoder.summaries import example_order, numpy_blocks, serialization
 from sparse_autoencoder.summaries.examples import Examples
 from sparse_autoencoder.summaries.numpy_blocks import BlockSummariser, SparseActivations
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec
@@ -90,13 +90,13 @@ def test_draws_that_differ_in_their_lower_half_alone_are_ordered_by_it(
 @given(datasets())
 def test_a_summary_survives_being_stored(windows: list[OracleWindow]) -> None:
     summary = summarise(windows, SPEC)
-    stored, extra = summary_bytes.from_bytes(summary_bytes.to_bytes(summary, {"next": np.array([3])}))
+    stored, extra = serialization.from_bytes(serialization.to_bytes(summary, {"next": np.array([3])}))
     assert_same(stored, summary)
     assert extra["next"].tolist() == [3]
 
 
 def test_an_empty_summary_survives_being_stored() -> None:
-    stored, _extra = summary_bytes.from_bytes(summary_bytes.to_bytes(Summary.empty(SPEC)))
+    stored, _extra = serialization.from_bytes(serialization.to_bytes(Summary.empty(SPEC)))
     assert_same(stored, Summary.empty(SPEC))
 
 

@@ -16,8 +16,8 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
+from sparse_autoencoder.data.records import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import hash_of_records
-from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.tokens import chunks as chunks_module
 from sparse_autoencoder.tokens.chunks import Chunk, read_chunks, tokenise
@@ -90,9 +90,9 @@ def test_windows_hold_at_most_max_tokens_and_begin_with_bos(rows: list[list[int]
 def test_texts_are_equal_exactly_where_tokens_are(rows: list[list[int]], policy: TokenPolicy) -> None:
     cut = cut_windows(chunk_of(rows, policy), policy)
     tokens = [tuple(window) for _row, _number, window in as_lists(cut)]
-    by_text = dict(zip(cut.texts.tolist(), tokens, strict=True))
+    by_text = dict(zip(cut.token_hashes.tolist(), tokens, strict=True))
     assert len(by_text) == len(set(tokens))
-    assert [by_text[text] for text in cut.texts.tolist()] == tokens
+    assert [by_text[text] for text in cut.token_hashes.tolist()] == tokens
 
 
 @given(rows_of_tokens, policies, st.integers(1, 20))
@@ -100,7 +100,7 @@ def test_blocks_are_a_partition_in_order(rows: list[list[int]], policy: TokenPol
     cut = cut_windows(chunk_of(rows, policy), policy)
     blocks = list(cut.blocks(max_tokens))
     assert [window for block in blocks for window in as_lists(block)] == as_lists(cut)
-    assert [text for block in blocks for text in block.texts.tolist()] == cut.texts.tolist()
+    assert [text for block in blocks for text in block.token_hashes.tolist()] == cut.token_hashes.tolist()
     assert all(len(block) == 1 or len(block.tokens) <= max_tokens for block in blocks)
     # and none could have taken the next one's first window too
     for block, following in pairwise(blocks):

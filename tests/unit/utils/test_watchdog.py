@@ -229,5 +229,5 @@ def test_how_long_work_may_stand_still_is_a_variable(given: dict[str, str], seco
 
 @pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "inf", "1e300"])
 def test_a_patience_that_is_no_number_of_seconds_is_refused_with_the_variable_s_name(given: str) -> None:
-    with pytest.raises(SaescopeError, match=f"SAESCOPE_PATIENCE_S is '{given}', which is no number of seconds"):
+    with pytest.raises(SaescopeError, match=f"SAESCOPE_PATIENCE_S is '{given}', but it must be a number of seconds"):
         patience_s({"SAESCOPE_PATIENCE_S": given})

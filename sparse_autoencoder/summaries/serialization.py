@@ -1,8 +1,8 @@
-"""A summary as bytes: small enough that neither a queue's worker nor a store notices it.
+"""Serialises a summary to bytes, as small as possible.
 
-What can be worked out again is left out (an example's draw, its activation), windows are listed once, and each array
-takes the narrowest integers that hold it; then everything is compressed. Safetensors hold the arrays: loading them runs
-no code. The bytes are a function of the summary alone. Who changes what they say counts sealed.FORMAT on.
+Values that can be computed again are left out (an example's draw, its activation), each window is stored once, and
+integers are stored in the narrowest type. The arrays are in safetensors, whose loading runs no code, and compressed.
+The bytes depend on the summary alone. If you change the format, increase checksums.FORMAT.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sparse_autoencoder.utils.arrays import bits_for, group_starts, stable_argso
 Arrays = dict[str, NDArray[Any]]
 
 _CODEC = "zstd"
-_LARGEST_RATIO = 1 << 17  # no zstd block of a few bytes stands for more
+_LARGEST_RATIO = 1 << 17  # zstd can't compress better than this
 _PER_FEATURE = ("count", "sum1", "sum2", "sum3", "sum4", "maximum")
 
 
 def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
-    """The summary, and `extra` arrays under names of the caller's, as bytes."""
+    """The summary as bytes, with `extra` arrays under names that the caller chooses."""
     from safetensors.numpy import save
 
     spec = summary.spec
@@ -62,9 +62,9 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
 
 
 def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
-    """The inverse of `to_bytes`, for bytes that a checksum has shown to be whole (checksums.py).
+    """The inverse of `to_bytes`. Check the bytes' checksum first (checksums.py).
 
-    Others give what the libraries below raise for them, or a wrong summary.
+    Damaged bytes may give any exception, or a wrong summary.
     """
     arrays = stored_arrays(data)
     n_features, per_feature, seed, num_tokens = arrays["header"].tolist()
@@ -88,19 +88,19 @@ def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
 
 
 def stored_arrays(data: bytes) -> Arrays:
-    """The arrays that the bytes of a summary hold, by name; raises what the libraries below raise for other bytes."""
+    """The arrays in a summary's bytes, by name; damaged bytes may give any exception."""
     from safetensors.numpy import load
 
     length = int.from_bytes(data[:8], "little")
-    if length > _LARGEST_RATIO * len(data):  # before so much memory is asked for
-        raise ValueError(f"{len(data)} bytes can't be {length} that were compressed")
+    if length > _LARGEST_RATIO * len(data):  # checked before the memory is allocated
+        raise ValueError(f"{len(data)} bytes can't decompress to {length}")
     raw = pa.decompress(data[8:], length, codec=_CODEC, asbytes=True)
     arrays: Arrays = load(raw)
     return arrays
 
 
 def _windows(examples: Examples) -> tuple[NDArray[np.int64], Arrays]:
-    """Which of the distinct windows each example shows, and these windows."""
+    """Each example's index into the distinct windows, and the arrays of these windows."""
     row_bits = bits_for(int(examples.row_id.max(initial=0)))
     window_bits = bits_for(int(examples.window.max(initial=0)))
     order = stable_argsort((examples.row_id, row_bits), (examples.window, window_bits))
@@ -111,7 +111,7 @@ def _windows(examples: Examples) -> tuple[NDArray[np.int64], Arrays]:
     return window_of, {
         "window.row_id": examples.row_id[first],
         "window.number": examples.window[first],
-        "window.text": examples.text[first],
+        "window.text": examples.token_hash[first],  # an older name; another one would change the format
     }
 
 
@@ -132,7 +132,7 @@ def _examples(name: str, arrays: Arrays, seed: int) -> Examples:
         window=number,
         position=position,
         token=arrays[f"{name}.token"].astype(np.int32),
-        text=arrays["window.text"][window],
+        token_hash=arrays["window.text"][window],
         draw=activation_draws(draws, feature.astype(np.uint64)),
         act_starts=starts_of(act_count),
         act_position=act_position,
@@ -141,7 +141,7 @@ def _examples(name: str, arrays: Arrays, seed: int) -> Examples:
 
 
 def _narrow(array: NDArray[Any]) -> NDArray[Any]:
-    """Integers >= 0 in the narrowest type that holds them; others as they are."""
+    """Non-negative integers in the narrowest type that holds them; other arrays unchanged."""
     if array.dtype.kind not in "iu" or not len(array):
         return array
     return array.astype(np.min_scalar_type(int(array.max()))) if int(array.min()) >= 0 else array

@@ -1,7 +1,4 @@
-"""What a record of a dataset becomes: a row with text, or a skipped row with a reason.
-
-This file decides which text is usable. It knows nothing of files, formats or columns.
-"""
+"""The records of a dataset: a row with text, or a skipped row with the reason; and which text is usable."""
 
 from __future__ import annotations
 
@@ -9,14 +6,14 @@ import re
 from dataclasses import dataclass
 
 MAX_ROW_CHARS = 2**20
-"""Longest record that is read, in characters; a longer one is skipped, so that memory doesn't follow it."""
+"""The longest usable record, in characters. Longer ones are skipped, so that memory stays bounded."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record with text: `row_id` is its index in the dataset, `text` is stripped of surrounding white space."""
+    """A record with usable text; `row_id` is its index in the dataset, `text` has no surrounding white space."""
 
     row_id: int
     text: str
@@ -34,9 +31,9 @@ Record = Row | SkippedRow
 
 
 def record_of(row_id: int, text: str) -> Record:
-    """The row that a text makes, or the reason why it can't be one.
+    """The row with this text, or a skipped row if the text isn't usable.
 
-    A byte that wasn't UTF-8 is expected as a lone surrogate, as Python's `surrogateescape` decodes it.
+    A byte that was not UTF-8 must come as a lone surrogate, as Python's `surrogateescape` decodes it.
     """
     text = text.strip()
     if not text:

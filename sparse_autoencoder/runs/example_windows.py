@@ -1,4 +1,4 @@
-"""The windows that a run's examples show: their tokens, their rows, and how often each text occurs."""
+"""Collects the windows of a run's examples from its prompts files: tokens, rows, and how often each text occurs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from sparse_autoencoder.summaries.summary import Summary
 from sparse_autoencoder.utils.arrays import Ints, ranges, starts_of
 
 SNIPPET_CHARS = 200
-_WINDOW_BITS = 22  # of the window number in a packed key: a row is at most 2^20 characters, of 4 bytes (tokens) each
+_WINDOW_BITS = (
+    22  # for the window number in a packed key: a row has at most 2^20 characters of at most 4 bytes (tokens)
+)
 
 
-class ExampleTexts:
-    """The windows that examples refer to: their tokens, their rows, and how often each text occurs."""
+class ExampleWindows:
+    """The windows that examples refer to. Call `add` for all prompts files, then `finish`, then read the results.
+
+    A slot is the index of one of these windows.
+    """
 
     def __init__(self, summary: Summary, metadata: RunMetadata) -> None:
         keys = [_window_key(examples.row_id, examples.window) for examples in (summary.top, summary.random)]
         self._policy = metadata.policy
         self._wanted = np.unique(np.concatenate(keys))
-        self._texts = np.unique(np.concatenate([summary.top.text, summary.random.text]))
-        self._counts = np.zeros(len(self._texts), np.int64)
+        self._token_hashes = np.unique(np.concatenate([summary.top.token_hash, summary.random.token_hash]))
+        self._counts = np.zeros(len(self._token_hashes), np.int64)
         self._prompt_index = np.zeros(len(self._wanted), np.int64)
         self._lengths = np.zeros(len(self._wanted), np.int64)
         self._tokens: list[NDArray[np.int32]] = []
@@ -32,12 +37,12 @@ class ExampleTexts:
         self._rows_seen = 0
 
     def add(self, rows: Rows) -> None:
-        """Take what is needed of the next prompts file; files come in row order."""
+        """Collect what is needed from the next prompts file; files must come in the order of rows."""
         windows = rows.windows
-        at = np.searchsorted(self._texts, windows.texts)
-        known = at < len(self._texts)
-        known[known] = self._texts[at[known]] == windows.texts[known]
-        self._counts += np.bincount(at[known], minlength=len(self._texts))
+        at = np.searchsorted(self._token_hashes, windows.token_hashes)
+        known = at < len(self._token_hashes)
+        known[known] = self._token_hashes[at[known]] == windows.token_hashes[known]
+        self._counts += np.bincount(at[known], minlength=len(self._token_hashes))
         keys = _window_key(windows.row_ids, windows.numbers)
         found = np.flatnonzero(np.isin(keys, self._wanted, assume_unique=True))
         slots = np.searchsorted(self._wanted, keys[found])
@@ -49,7 +54,7 @@ class ExampleTexts:
         self._rows_seen += len(rows.row_ids)
 
     def finish(self) -> None:
-        """Check that every example's window was seen."""
+        """Call this after the last file; SaescopeError if an example's window was in none of them."""
         if (self._lengths == 0).any():
             row_id = int(self._wanted[self._lengths == 0][0]) >> _WINDOW_BITS
             raise SaescopeError(f"the prompts files lack row {row_id}, which an example shows: run it again")
@@ -57,27 +62,27 @@ class ExampleTexts:
         self._starts = starts_of(self._lengths)
 
     def slots(self, examples: Examples) -> Ints:
-        """Which of the windows each example shows."""
+        """Each example's slot."""
         return np.searchsorted(self._wanted, _window_key(examples.row_id, examples.window))
 
     def spans(self, slots: Ints) -> tuple[Ints, Ints]:
-        """Where windows' tokens begin in `tokens`, and how many there are."""
+        """Where the windows' tokens begin in `tokens`, and their numbers of tokens."""
         return self._starts[slots], self._lengths[slots]
 
     def counts(self, examples: Examples) -> Ints:
-        """How often each example's text occurs in the dataset."""
-        return self._counts[np.searchsorted(self._texts, examples.text)]
+        """How many windows of the dataset have the same tokens as each example's window."""
+        return self._counts[np.searchsorted(self._token_hashes, examples.token_hash)]
 
     def prompt_index(self, slots: Ints) -> Ints:
-        """The lines in prompts.jsonl of windows' rows."""
+        """The windows' rows, as line numbers in prompts.jsonl."""
         return self._prompt_index[slots]
 
     def snippet(self, slot: int) -> str:
-        """The beginning of a window's row."""
+        """The first characters of a window's row."""
         return self._snippets[slot]
 
     def window_offsets(self, examples: Examples) -> NDArray[np.int32]:
-        """Each example's window's first own token, counted in its row."""
+        """The offset in its row of each example window's first token (BOS not counted)."""
         return (examples.window * self._policy.row_tokens_per_window).astype(np.int32)
 
 
