@@ -86,7 +86,7 @@ class Soak:
 
     def sent_again(self) -> int:
         """How many messages the watch sent again."""
-        return len(self.aggregator.said("sent again"))
+        return len(self.aggregator.said("task_requeued"))
 
 
 def again(service: Service) -> None:

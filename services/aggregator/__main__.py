@@ -47,13 +47,13 @@ def work(settings: Settings) -> int:
 def _report(run_id: str, merged: Merged) -> None:
     """Say, to people and to Prometheus, what was merged."""
     for problem in merged.damaged:
-        log("state damaged", logging.WARNING, run=run_id, problem=problem, going_on_from_chunk=merged.next_chunk)
+        log("state_damaged", logging.WARNING, run=run_id, problem=problem, going_on_from_chunk=merged.next_chunk)
     first = merged.next_chunk - len(merged.chunk_seconds)
     for chunk, seconds in enumerate(merged.chunk_seconds, first):
         prometheus_metrics.CHUNK_SECONDS.labels("merge").observe(seconds)
-        log("chunk merged", run=run_id, chunk=chunk, seconds=round(seconds, 3))
+        log("chunk_merged", run=run_id, chunk=chunk, seconds=round(seconds, 3))
     if merged.finished:
-        log("run finished", run=run_id, seconds=round(merged.seconds, 3), save_seconds=round(merged.save_seconds, 3))
+        log("run_finished", run=run_id, seconds=round(merged.seconds, 3), save_seconds=round(merged.save_seconds, 3))
 
 
 def watch(settings: Settings, stopping: threading.Event) -> None:
@@ -71,17 +71,17 @@ def watch(settings: Settings, stopping: threading.Event) -> None:
             for queue in QUEUES:
                 prometheus_metrics.QUEUE_DEPTH.labels(queue).set(queues.depth(queue))
         except SaescopeError as error:
-            log("can't watch", logging.WARNING, problem=str(error))
+            log("reconcile_failed", logging.WARNING, problem=str(error))
             continue
         for problem in sent.problems:
-            log("can't watch", logging.WARNING, problem=problem)
+            log("reconcile_failed", logging.WARNING, problem=problem)
         for message in sent.messages:
             lost = message in sent.lost
             if message.task == "encode":
                 prometheus_metrics.RETRIES.inc()
             if lost:
                 prometheus_metrics.LEASE_LOSSES.inc()
-            log("sent again", **about(message), worker_lost=lost)
+            log("task_requeued", **about(message), worker_lost=lost)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def _serve(settings: Settings, host: str, port: int) -> int:
         wait_for_servers(settings)
         listening = listening_socket(host, port)
     except SaescopeError as error:
-        log("can't start", logging.ERROR, problem=str(error))
+        log("start_failed", logging.ERROR, problem=str(error))
         return GAVE_UP
     world = real_world(settings)
     backend = Backend(world, Problems(settings.redis_url), settings.data_folder, settings.api_token)
@@ -59,10 +59,10 @@ def _start_first_run(settings: Settings, control: Control) -> None:
     try:
         run_id = start_first_run(settings.first_run, control)
     except SaescopeError as error:
-        log("no first run", logging.ERROR, problem=f"SAESCOPE_FIRST_RUN: {error}")
+        log("first_run_failed", logging.ERROR, problem=f"SAESCOPE_FIRST_RUN: {error}")
         return
     if run_id is not None:
-        log("first run", run=run_id)
+        log("first_run_started", run=run_id)
 
 
 def _leave(number: int, frame: object) -> None:

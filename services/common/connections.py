@@ -93,7 +93,7 @@ def wait_for_servers(settings: Settings) -> None:
         left_s = max(0.0, begin + settings.start_timeout_s - time.monotonic())
         for problem in problems.values():
             if problem not in said:
-                log("waiting", logging.WARNING, problem=problem, at_most_s=round(left_s, 1))
+                log("waiting_for_servers", logging.WARNING, problem=problem, at_most_s=round(left_s, 1))
         if not left_s:
             raise SaescopeError(
                 f"gave up after {settings.start_timeout_s:g} s (SAESCOPE_START_TIMEOUT_S): "

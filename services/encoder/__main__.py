@@ -45,7 +45,7 @@ def _report(message: Message, contribution: Contribution) -> None:
     """Say, to people and to Prometheus, what became of a chunk."""
     if contribution.error is not None:
         prometheus_metrics.FAILED_CHUNKS.inc()
-        log("chunk failed", run=message.run_id, chunk=message.chunk, problem=contribution.error)
+        log("chunk_failed", run=message.run_id, chunk=message.chunk, problem=contribution.error)
         return
     seconds = dict(contribution.seconds or {})
     total = sum(seconds.values())
@@ -56,7 +56,7 @@ def _report(message: Message, contribution: Contribution) -> None:
     for stage, stage_seconds in seconds.items():
         prometheus_metrics.CHUNK_SECONDS.labels(stage).observe(stage_seconds)
     log(
-        "chunk encoded",
+        "chunk_encoded",
         run=message.run_id,
         chunk=message.chunk,
         rows=contribution.num_rows,

@@ -170,7 +170,7 @@ def _within(limits: bytes | None, part: Part, plan: RunMetadata) -> Part:
     try:
         return part.within(Limits.from_bytes(limits, plan.num_features))
     except SaescopeError as error:  # the whole part is right as well; the next state brings new limits
-        log("limits can't be read", logging.WARNING, run=plan.run_id, problem=str(error))
+        log("cutoffs_unreadable", logging.WARNING, run=plan.run_id, problem=str(error))
         return part
 
 

@@ -28,7 +28,7 @@ def work(settings: Settings) -> int:
         ingested = ingest(message.run_id, world, lambda options: open_dataset(options, settings.data_folder), ours)
         if ingested is not None:
             something_worked()
-            log("source read", run=message.run_id, chunks=ingested.num_chunks, records=ingested.num_records)
+            log("source_read", run=message.run_id, chunks=ingested.num_chunks, records=ingested.num_records)
 
     noted = noting(handle, world.notes)
     return run_worker("ingest", ["ingest"], {"ingest": noted}, settings, at_once=AT_ONCE, stopping=stopping)

@@ -59,4 +59,4 @@ def fresh_starts() -> int:
 def something_worked() -> None:
     """Begin to count anew."""
     if os.environ.pop(_STARTS, None) is not None:
-        log("works again", logging.INFO)
+        log("process_recovered", logging.INFO)

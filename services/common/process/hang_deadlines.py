@@ -48,7 +48,7 @@ class ProcessDeadlines:
 
     def _hung(self, work: Work) -> None:
         log(
-            "hung",
+            "work_hung",
             logging.ERROR,
             what=work.what,
             seconds=round(work.seconds),

@@ -38,7 +38,7 @@ def trying(world: World, service: Service, stopping: Callable[[], bool]) -> Tryi
         prometheus_metrics.FAILED_ATTEMPTS.labels(service).inc()
         failure = reported.failure
         log(
-            "attempt failed",
+            "attempt_failed",
             logging.ERROR,
             error=failure.error,
             run=reported.run_id,

@@ -6,14 +6,16 @@ nor of when something should be sent again.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import redis
 from kombu.exceptions import KombuError
+from kombu.serialization import prepare_accept_content
+from kombu.transport.virtual import Base64
+from kombu.transport.virtual import Message as VirtualMessage
+from kombu.utils.json import loads
 
 from services.common.interfaces import UnavailableError
 from services.common.redis.redis_client import redis_client
@@ -24,6 +26,7 @@ from sparse_autoencoder.errors import SaescopeError
 if TYPE_CHECKING:
     from celery import Celery
 
+_JSON_ONLY = prepare_accept_content(["json"])
 TAKEN_KEPT_S = 60  # longer than the one who shows it is away for a restart
 
 
@@ -86,17 +89,26 @@ def taken_key(queue: str) -> str:
 
 
 def _message(entry: bytes) -> Message | None:
-    """The message in an entry of a Redis list, None if there is none in it.
+    """The message in an entry of a Redis list; None if there is none in it.
 
-    An entry is kombu's JSON envelope, whose body is base64 of JSON of Celery's [args, kwargs, options], "version 2" in
+    kombu decodes the entry. Its body is Celery's [args, kwargs, options], protocol version 2 of
     https://docs.celeryq.dev/en/stable/internals/protocol.html.
     """
     try:
-        args, _, _ = json.loads(base64.b64decode(json.loads(entry)["body"]))
+        args, _, _ = VirtualMessage(loads(entry.decode()), channel=_Decoder, accept=_JSON_ONLY).decode()
         (content,) = args
         return parse_message(content)
-    except (SaescopeError, ValueError, TypeError, LookupError):
+    except (SaescopeError, KombuError, ValueError, TypeError, LookupError, AttributeError):
         return None
+
+
+class _Decoder:
+    """The part of a kombu channel that decoding a message needs; a whole one would connect to Redis."""
+
+    @staticmethod
+    def decode_body(body: str, encoding: str | None = None) -> bytes | str:
+        """The body as it was before it was put into JSON."""
+        return Base64().decode(body) if encoding == "base64" else body
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from services.common.logs import about, configure_logs, log
 from services.common.process.fresh_process import FreshStart, come_back_fresh, fresh_starts, pause_before_work_s
 from services.common.process.hang_deadlines import DEADLINES
 from services.common.process.health_endpoint import serve_health
+from services.common.process.stop_signals import NO_MORE_TASKS, end_at_once
 from services.common.redis.worker_presence import this_worker
 from services.common.settings import Settings
 from services.common.tasks.celery_app import create_app, task_name
@@ -54,17 +54,16 @@ def run_worker(
     """
     configure_logs(name)
     fresh = fresh or FreshStart()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)  # as process 1 of a container it would otherwise not hear them
+    end_at_once()
     if pause_s := pause_before_work_s():
-        log("waiting", reason="this process came back fresh", seconds=pause_s, times_in_a_row=fresh_starts())
+        log("restart_delayed", reason="this process came back fresh", seconds=pause_s, times_in_a_row=fresh_starts())
         time.sleep(pause_s)
     try:
         wait_for_servers(settings)
         if settings.metrics_port:
             serve_health(settings.metrics_port, lambda: DEADLINES.overdue)
     except SaescopeError as error:
-        log("can't start", logging.ERROR, problem=str(error))
+        log("start_failed", logging.ERROR, problem=str(error))
         return GAVE_UP
     app = create_app(settings)
     for task, handler in handlers.items():
@@ -72,12 +71,12 @@ def run_worker(
     for work in beside:
         threading.Thread(target=_run_beside, args=(work,), daemon=True).start()
 
-    from services.common.tasks.celery_consumer import serve  # Celery's worker is slow to import
+    from services.common.tasks.celery_worker import serve  # Celery's worker is slow to import
 
     with real_workers(settings).present(name, this_worker()):
-        status = serve(app, name, queues, at_once, stopping or threading.Event())
+        status = serve(app, f"{name}@{this_worker()}", queues, at_once, stopping or threading.Event())
     if fresh.why is not None and not (stopping and stopping.is_set()):
-        log("starting fresh", logging.WARNING, reason=fresh.why)
+        log("process_restarting", logging.WARNING, reason=fresh.why)
         come_back_fresh()
     log("stopped", status=status)
     return status
@@ -94,16 +93,16 @@ def handle(task: Task, handler: Handler, content: object) -> None:
             raise SaescopeError(f"a message of the task {message.task} arrived as one of {task}: {message}")
     except SaescopeError as error:
         prometheus_metrics.BAD_MESSAGES.inc()
-        log("bad message", logging.ERROR, problem=str(error))
+        log("malformed_message", logging.ERROR, problem=str(error))
         return
     try:
         done = attempt(lambda: handler(message), passing=(UnavailableError,))
     except UnavailableError as error:
         prometheus_metrics.UNAVAILABLE.inc()
-        log("unavailable", logging.WARNING, **about(message), problem=str(error))
+        log("server_unavailable", logging.WARNING, **about(message), problem=str(error))
         return
     if isinstance(done, Failure):  # whatever it is must end neither the process nor other runs
-        log("task failed", logging.ERROR, error=done.error, **about(message), problem=done.reason)
+        log("task_failed", logging.ERROR, error=done.error, **about(message), problem=done.reason)
 
 
 def _unless_ending(handler: Handler, fresh: FreshStart) -> Handler:
@@ -115,16 +114,10 @@ def _unless_ending(handler: Handler, fresh: FreshStart) -> Handler:
                 handler(message)
             finally:
                 if fresh.why is not None:
-                    _stop_soon()
+                    NO_MORE_TASKS.set()
         # else the watch sends it again
 
     return handle
-
-
-def _stop_soon() -> None:
-    from services.common.tasks.celery_consumer import stop_soon  # Celery's worker is slow to import
-
-    stop_soon()
 
 
 def _register(app: Celery, task: Task, handler: Handler) -> None:
@@ -140,9 +133,5 @@ def _run_beside(work: Callable[[], None]) -> None:
     except BaseException as error:
         if not is_failure(error):
             raise
-        log("process failed", logging.ERROR, error=error, problem=reason(error))
+        log("background_work_failed", logging.ERROR, error=error, problem=reason(error))
         os._exit(1)  # half a service would look like a whole one; what the task was doing is recovered elsewhere
-
-
-def _leave(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
