@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
-from services.common.interfaces import Hold, Service, StoppingError, Tried, UnavailableError, World
+from services.common.interfaces import AttemptRecord, Dependencies, Hold, Service, StoppingError, UnavailableError
 from services.common.run_workspace import Workspace
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.utils.failures import Failure, attempt
@@ -32,7 +32,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Reported:
+class FailedAttempt:
     """A failed attempt, for the log."""
 
     run_id: str
@@ -41,16 +41,16 @@ class Reported:
 
 
 @dataclass(frozen=True)
-class Trying:
+class AttemptRule:
     """A worker's attempts at what a run needs."""
 
-    world: World
+    deps: Dependencies
     service: Service
     worker: str
-    report: Callable[[Reported], None]
+    report: Callable[[FailedAttempt], None]
     stopping: Callable[[], bool]
 
-    def once(
+    def attempt(
         self, run_id: str, what: str, work: Callable[[Progress], T], floor_s: float, usual_s: float = 0.0
     ) -> T | Failure:
         """Try something once: its result, or the failure, which is counted and reported.
@@ -58,10 +58,10 @@ class Trying:
         If `work` doesn't say in time that it has moved (see Deadlines.watch), the attempt has failed and this process
         ends. StoppingError and UnavailableError are raised on and don't count.
         """
-        attempts = self.world.attempts
+        attempts = self.deps.attempts
         try:
             tried = attempts.begin(run_id, what, self.worker)
-            with self.world.deadlines.watch(
+            with self.deps.deadlines.watch(
                 f"{what} of run {run_id}", floor_s, usual_s, lambda: self._hung(run_id, what)
             ) as moved:
                 progress = Progress(lambda: self._moved(moved), _Advance(self, run_id, what, tried.total > 1))
@@ -71,8 +71,8 @@ class Trying:
                 attempts.take_back(run_id, what, self.worker)
             raise
         if isinstance(result, Failure):
-            self.report(Reported(run_id, what, result))
-            attempts.failed(run_id, what, result.reason, self.world.clock.now())
+            self.report(FailedAttempt(run_id, what, result))
+            attempts.failed(run_id, what, result.reason, self.deps.clock.now())
         else:
             self.forget(run_id, what)
         return result
@@ -80,16 +80,18 @@ class Trying:
     def forget(self, run_id: str, what: str) -> None:
         """Drop the attempts at something, because it has worked or moved on."""
         with suppress(UnavailableError):  # a result isn't lost because Redis is away
-            self.world.attempts.forget(run_id, what)
+            self.deps.attempts.forget(run_id, what)
 
-    def over(self, run_id: str, what: str) -> Tried | None:
+    def given_up(self, run_id: str, what: str) -> AttemptRecord | None:
         """The attempts that were made, if there is no sense in another one; else None."""
-        tried = self.world.attempts.tried(run_id, what)
-        if tried.total < self.world.limits.chunk_attempts:  # saves asking for the workers
+        tried = self.deps.attempts.tried(run_id, what)
+        if tried.total < self.deps.limits.chunk_attempts:  # saves asking for the workers
             return None
-        return tried if tried.exhausted(self.world.limits.chunk_attempts, self.able(run_id)) else None
+        return tried if tried.exhausted(self.deps.limits.chunk_attempts, self.able_workers(run_id)) else None
 
-    def settle(self, space: Workspace, hold: Hold, what: str, failure: Failure | None, doing: str) -> bool:
+    def fail_run_if_given_up(
+        self, space: Workspace, hold: Hold, what: str, failure: Failure | None, doing: str
+    ) -> bool:
         """Fail a run whose work on it failed for good, also when that was found out before; whether that is so.
 
         A SaescopeError is told to whoever is to act, and there is no sense in another attempt. The run is left alone if
@@ -97,7 +99,7 @@ class Trying:
         """
         reason = failure.reason if failure and isinstance(failure.error, SaescopeError) else None
         if reason is None:
-            tried = self.over(space.folder.run_id, what)
+            tried = self.given_up(space.folder.run_id, what)
             if tried is None:
                 return False
             reason = failure.reason if failure else why_given_up(tried, doing)
@@ -105,20 +107,20 @@ class Trying:
             space.stop("failed", reason)
         return True
 
-    def leaves_to_others(self, run_id: str, *whats: str, at_most_s: float = inf) -> bool:
+    def defers_to_others(self, run_id: str, *whats: str, at_most_s: float = inf) -> bool:
         """Whether this worker has tried one of these things while others, who are alive and able, have tried none.
 
         With `at_most_s`, only for so many seconds after the last failure: they may be busy for long.
         """
-        made = [self.world.attempts.tried(run_id, what) for what in whats]
+        made = [self.deps.attempts.tried(run_id, what) for what in whats]
         by = {worker for tried in made for worker in tried.by_worker}
-        if self.worker not in by or self.world.clock.now() > max(tried.failed_at for tried in made) + at_most_s:
+        if self.worker not in by or self.deps.clock.now() > max(tried.failed_at for tried in made) + at_most_s:
             return False
-        return bool(self.able(run_id) - by)
+        return bool(self.able_workers(run_id) - by)
 
-    def able(self, run_id: str) -> set[str]:
+    def able_workers(self, run_id: str) -> set[str]:
         """The workers that can try what a run needs; this one is."""
-        return self.world.fit_workers(self.service, run_id) | {self.worker}
+        return self.deps.fit_workers(self.service, run_id) | {self.worker}
 
     def _moved(self, moved: Moved) -> None:
         if self.stopping():
@@ -128,26 +130,26 @@ class Trying:
     def _hung(self, run_id: str, what: str) -> None:
         with suppress(UnavailableError):  # then it counts as lost
             reason = "it hung: nothing moved any more, so the worker was ended"
-            self.world.attempts.failed(run_id, what, reason, self.world.clock.now())
+            self.deps.attempts.failed(run_id, what, reason, self.deps.clock.now())
 
 
 @dataclass
 class _Advance:
     """Forgets earlier attempts at something when it advances, once."""
 
-    trying: Trying
+    rule: AttemptRule
     run_id: str
     what: str
     others_count: bool
 
     def __call__(self) -> None:
         if self.others_count:
-            self.trying.world.attempts.forget(self.run_id, self.what)
-            self.trying.world.attempts.begin(self.run_id, self.what, self.trying.worker)
+            self.rule.deps.attempts.forget(self.run_id, self.what)
+            self.rule.deps.attempts.begin(self.run_id, self.what, self.rule.worker)
             self.others_count = False
 
 
-def why_given_up(tried: Tried, doing: str) -> str:
+def why_given_up(tried: AttemptRecord, doing: str) -> str:
     """Why something has failed for good, in a sentence; `doing` says what was done to it."""
     lost = f"the worker was lost {_times(tried.lost)} while {doing}: is there enough memory?" if tried.lost else ""
     return "; ".join(reason for reason in (tried.reason, lost) if reason)

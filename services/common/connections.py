@@ -1,4 +1,4 @@
-"""The real world around the services' work, as the settings name it, and waiting until it answers.
+"""The real deps around the services' work, as the settings name it, and waiting until it answers.
 
 This file knows nothing of the work.
 """
@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 import redis
 
-from services.common.interfaces import Limits, UnavailableError, World
+from services.common.interfaces import Dependencies, Limits, UnavailableError
 from services.common.logs import log
 from services.common.object_store import ObjectStore
 from services.common.process.hang_deadlines import DEADLINES
 from services.common.redis.attempts import RedisAttempts
 from services.common.redis.leases import RedisLeases
 from services.common.redis.redis_client import redis_client
-from services.common.redis.run_notes import Problems
+from services.common.redis.run_notes import RunNotes
 from services.common.redis.worker_presence import RedisWorkers
 from services.common.settings import Settings
 from services.common.tasks.celery_app import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, create_app
@@ -41,15 +41,15 @@ class SystemClock:
         time.sleep(seconds)
 
 
-def real_world(settings: Settings) -> World:
+def real_dependencies(settings: Settings) -> Dependencies:
     """Store, queue, leases and clock that the settings name; nothing is asked of the servers yet."""
-    return World(
+    return Dependencies(
         store=ObjectStore.from_settings(settings),
         queue=CeleryQueue(create_app(settings)),
         leases=RedisLeases.at(settings.redis_url, settings.lease_s),
         attempts=RedisAttempts(_redis(settings)),
-        workers=real_workers(settings),
-        notes=Problems(settings.redis_url),
+        workers=workers_in_redis(settings),
+        notes=RunNotes(settings.redis_url),
         deadlines=DEADLINES,
         clock=SystemClock(),
         limits=Limits(
@@ -62,7 +62,7 @@ def real_world(settings: Settings) -> World:
     )
 
 
-def real_workers(settings: Settings) -> RedisWorkers:
+def workers_in_redis(settings: Settings) -> RedisWorkers:
     """The workers that are registered in the settings' Redis."""
     return RedisWorkers(_redis(settings))
 

@@ -1,8 +1,8 @@
-"""What the services' work needs of the world: a store, a queue, leases, a clock. Each has a real and a simulated one.
+"""What the services' work needs of the deps: a store, a queue, leases, a clock. Each has a real and a simulated one.
 
 Work functions get these handed in and use nothing else that can fail, wait or tell time; so whole schedules of crashes
 and losses can be played through in memory. One that can't be reached raises UnavailableError: then whether what was
-asked has been done isn't known, and the work is left for the watch to have it done again. This file knows no
+asked has been done isn't known, and the work is left for the reconcile loop to have it done again. This file knows no
 implementation.
 """
 
@@ -59,7 +59,7 @@ class Leases(Protocol):
 
 
 @dataclass(frozen=True)
-class Tried:
+class AttemptRecord:
     """The attempts at one thing that led to no result: how many each worker has begun, and how many failed."""
 
     by_worker: Mapping[str, int]
@@ -92,7 +92,7 @@ class Attempts(Protocol):
     An attempt is counted before it begins, so that one from which no worker comes back counts as well.
     """
 
-    def begin(self, run_id: str, what: str, worker: str) -> Tried:
+    def begin(self, run_id: str, what: str, worker: str) -> AttemptRecord:
         """Count an attempt that begins; all attempts, with this one."""
 
     def failed(self, run_id: str, what: str, reason: str, at: float) -> None:
@@ -101,7 +101,7 @@ class Attempts(Protocol):
     def take_back(self, run_id: str, what: str, worker: str) -> None:
         """Uncount an attempt that ended through nobody's failure."""
 
-    def tried(self, run_id: str, what: str) -> Tried:
+    def tried(self, run_id: str, what: str) -> AttemptRecord:
         """The attempts so far."""
 
     def forget(self, run_id: str, what: str | None = None) -> None:
@@ -171,7 +171,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class World:
+class Dependencies:
     """Everything around a piece of work."""
 
     store: Store

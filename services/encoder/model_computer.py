@@ -16,7 +16,7 @@ from services.common.allowed_sources import allowed
 from services.common.attempt_rule import Moved
 from services.common.logs import log
 from services.common.run_records import ReadingProgress
-from services.encoder.encode_chunks import Contribution
+from services.encoder.encode_chunks import ChunkOutput
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.devices import check_device
 from sparse_autoencoder.kernels.precision import check_precision
@@ -102,7 +102,7 @@ class ModelComputer:
 
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
-    ) -> Contribution:
+    ) -> ChunkOutput:
         """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
         begin = time.monotonic()
         encoder = self._encoder_for(plan)
@@ -112,18 +112,18 @@ class ModelComputer:
         encoder.moved = moved
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
-        contribution = _contribution(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)
+        output = _output(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)
         packed = time.monotonic()
         return replace(
-            contribution,
+            output,
             seconds={"load": loaded - begin, "encode": encoded - loaded, "pack": packed - encoded},
         )
 
-    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
+    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
         """See Computer.failed."""
         rows = chunk_from_parquet(data, chunk)
         part = Part(failed_chunk(rows, error, plan.spec).part)
-        return replace(_contribution(part, None, rows.n_records), error=error)
+        return replace(_output(part, None, rows.n_records), error=error)
 
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
         check_recorded(plan)
@@ -174,5 +174,5 @@ def _within(limits: bytes | None, part: Part, plan: RunMetadata) -> Part:
         return part
 
 
-def _contribution(part: Part, prompts: bytes | None, num_rows: int) -> Contribution:
-    return Contribution(part.to_bytes(), prompts, num_rows=num_rows, num_tokens=part.part.summary.num_tokens)
+def _output(part: Part, prompts: bytes | None, num_rows: int) -> ChunkOutput:
+    return ChunkOutput(part.to_bytes(), prompts, num_rows=num_rows, num_tokens=part.part.summary.num_tokens)

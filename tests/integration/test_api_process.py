@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from services.common.connections import real_world
+from services.common.connections import real_dependencies
 from services.common.logs import Event
 from services.common.object_store import ObjectStore
 from services.common.run_workspace import Workspace
@@ -103,7 +103,7 @@ def test_it_makes_the_bucket_starts_the_first_run_once_and_serves(servers: Serve
         assert [one["id"] for one in process.get("/api/runs")["runs"]] == [entry["id"]]
         assert process.said("first_run_started") == []
     settings = servers.settings().model_copy(update={"s3_bucket": "first"})
-    assert waiting(real_world(settings)) == [entry["id"]]
+    assert waiting(real_dependencies(settings)) == [entry["id"]]
 
 
 @pytest.mark.parametrize(

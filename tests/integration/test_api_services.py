@@ -9,8 +9,8 @@ import pytest
 
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
-from services.common.connections import real_world
-from services.common.redis.run_notes import Problems
+from services.common.connections import real_dependencies
+from services.common.redis.run_notes import RunNotes
 from services.common.run_workspace import Workspace
 from tests.support.api import serving
 from tests.support.commands import environment, one_sentence, saescope
@@ -27,8 +27,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def url(cluster: Cluster) -> Iterator[str]:
-    backend = Backend(real_world(cluster.settings), Problems(cluster.settings.redis_url), cluster.data)
-    with serving(create_app(backend.world.store, backend=backend)) as url:
+    backend = Backend(real_dependencies(cluster.settings), RunNotes(cluster.settings.redis_url), cluster.data)
+    with serving(create_app(backend.deps.store, backend=backend)) as url:
         yield url
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common.lease_names import encode_lease
 from services.common.redis.leases import RedisLeases
+from services.common.work_names import encode_lease
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.state import FailedChunk
 from sparse_autoencoder.runs.store import DirectoryStore

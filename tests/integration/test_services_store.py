@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.redis.run_notes import Problems
+from services.common.redis.run_notes import RunNotes
 from services.common.tasks.celery_app import create_app
 from services.common.tasks.messages import Message
 from services.common.tasks.queue import CeleryQueue
@@ -105,7 +105,7 @@ def test_a_store_whose_disk_is_full_is_a_clear_error_and_the_run_goes_on_when_th
         (problem, *_) = [line["problem"] for line in services[-1].said("server_unavailable")]
         assert problem.startswith(f"the bucket runs at {proxy.endpoint} refused a request for {space.folder.run_id}/")
         assert problem.endswith("the S3 server's log says why: is its disk full?")
-        assert Problems(cluster.redis.url).read(space.folder.run_id) is not None
+        assert RunNotes(cluster.redis.url).read(space.folder.run_id) is not None
         assert not space.finished()
         assert space.stopped() is None
         (disk / "filler").unlink()
@@ -139,7 +139,7 @@ def test_a_chunk_leaves_out_examples_that_those_before_it_exclude(cluster: Clust
     cluster.wait(lambda: space.cursor() == 6, "half of the chunks are merged and saved")
     cluster.run_only(ENCODER)
     queue = CeleryQueue(create_app(cluster.settings))
-    for chunk in range(6, CHUNKS):  # the watch may have been ended before it did
+    for chunk in range(6, CHUNKS):  # the reconcile loop may have been ended before it did
         queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk))
     cluster.wait(lambda: set(range(6, CHUNKS)) <= set(space.partials()), "the other half is encoded")
     for chunk in range(6, CHUNKS):

@@ -18,7 +18,7 @@ import pytest
 import redis
 from celery import Celery
 
-from services.common.connections import real_world, wait_for_servers
+from services.common.connections import real_dependencies, wait_for_servers
 from services.common.logs import Event
 from services.common.settings import read_settings
 from services.common.tasks.celery_app import task_name
@@ -43,7 +43,7 @@ def test_every_message_is_done_once_and_nothing_of_it_stays_in_redis(
     queue.send(Message(task="ingest", run_id="run-1"))
     start("encode", "ingest")
     start("encode")
-    # Between its taking and its noting as taken a message is in neither key; so the work is waited for as well.
+    # Between its taking and its with_run_notes as taken a message is in neither key; so the work is waited for as well.
     wait_until(lambda: len(done(tmp_path)) > MESSAGES and not messages_in_redis(client))
     assert sorted(done(tmp_path)) == sorted([*(f"run-1 {number}" for number in range(MESSAGES)), "run-1 None"])
 
@@ -292,7 +292,7 @@ def test_every_line_of_the_log_is_json_and_says_who_when_and_what(
 
 def test_the_real_world_is_made_of_what_the_settings_name(server: RedisServer, s3: S3Server) -> None:
     settings = read_settings(environment_of(server, s3, SAESCOPE_CHUNK_ATTEMPTS="7", SAESCOPE_LEASE_S="30"))
-    world = real_world(settings)
+    world = real_dependencies(settings)
     wait_for_servers(settings)
     world.queue.send(chunk("run-1"))
     world.store.put("run-1/a", b"content")

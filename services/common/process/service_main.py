@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 
 from services.common import prometheus_metrics
-from services.common.attempt_rule import Reported, Trying
-from services.common.interfaces import Notes, Service, UnavailableError, World
+from services.common.attempt_rule import AttemptRule, FailedAttempt
+from services.common.interfaces import Dependencies, Notes, Service, UnavailableError
 from services.common.logs import log
 from services.common.redis.worker_presence import this_worker
 from services.common.settings import Settings, read_settings
@@ -20,7 +20,7 @@ from services.common.tasks.worker import GAVE_UP, Handler
 from sparse_autoencoder.errors import SaescopeError
 
 
-def with_settings(main: Callable[[Settings], int]) -> int:
+def run_with_settings(main: Callable[[Settings], int]) -> int:
     """Run a service with the environment's settings; each that is wrong is a sentence on stderr, and status 2."""
     try:
         settings = read_settings()
@@ -31,10 +31,10 @@ def with_settings(main: Callable[[Settings], int]) -> int:
     return main(settings)
 
 
-def trying(world: World, service: Service, stopping: Callable[[], bool]) -> Trying:
+def attempt_rule(deps: Dependencies, service: Service, stopping: Callable[[], bool]) -> AttemptRule:
     """A worker's attempts at things; each that fails is logged with its traceback."""
 
-    def report(reported: Reported) -> None:
+    def report(reported: FailedAttempt) -> None:
         prometheus_metrics.FAILED_ATTEMPTS.labels(service).inc()
         failure = reported.failure
         log(
@@ -46,10 +46,10 @@ def trying(world: World, service: Service, stopping: Callable[[], bool]) -> Tryi
             problem=failure.reason,
         )
 
-    return Trying(world, service, this_worker(), report, stopping)
+    return AttemptRule(deps, service, this_worker(), report, stopping)
 
 
-def noting(handler: Handler, notes: Notes) -> Handler:
+def with_run_notes(handler: Handler, notes: Notes) -> Handler:
     """A handler that leaves a note for whoever looks at the run when store, queue or leases are unavailable."""
 
     def handle(message: Message) -> None:

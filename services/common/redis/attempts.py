@@ -13,7 +13,7 @@ from typing import cast
 
 import redis
 
-from services.common.interfaces import Tried, UnavailableError
+from services.common.interfaces import AttemptRecord, UnavailableError
 
 ATTEMPTS_PREFIX = "saescope:attempts:"
 KEPT_S = 7 * 24 * 3600  # after the last attempt; so those of forgotten runs don't fill Redis
@@ -42,7 +42,7 @@ class RedisAttempts:
         self._redis = client
         self._take_back = client.register_script(TAKE_BACK)
 
-    def begin(self, run_id: str, what: str, worker: str) -> Tried:
+    def begin(self, run_id: str, what: str, worker: str) -> AttemptRecord:
         """See Attempts.begin."""
         with _sentences():
             key = ATTEMPTS_PREFIX + run_id
@@ -62,7 +62,7 @@ class RedisAttempts:
         with _sentences():
             self._take_back(keys=[ATTEMPTS_PREFIX + run_id], args=[f"{what} {worker}"])
 
-    def tried(self, run_id: str, what: str) -> Tried:
+    def tried(self, run_id: str, what: str) -> AttemptRecord:
         """See Attempts.tried."""
         with _sentences():
             return self._tried(ATTEMPTS_PREFIX + run_id, what)
@@ -78,14 +78,14 @@ class RedisAttempts:
             if of_it := [field for field in fields if field.startswith(f"{what} ")]:
                 self._redis.hdel(key, *of_it)
 
-    def _tried(self, key: str, what: str) -> Tried:
+    def _tried(self, key: str, what: str) -> AttemptRecord:
         fields = cast("dict[str, str]", self._redis.hgetall(key))
         of_it = {
             field.removeprefix(f"{what} "): value for field, value in fields.items() if field.startswith(f"{what} ")
         }
         failures, last = int(of_it.pop(_FAILURES, 0)), json.loads(of_it.pop(_LAST, "{}"))
         by_worker = {worker: int(count) for worker, count in of_it.items()}
-        return Tried(by_worker, failures, last.get("reason"), last.get("at", 0.0))
+        return AttemptRecord(by_worker, failures, last.get("reason"), last.get("at", 0.0))
 
 
 @contextmanager

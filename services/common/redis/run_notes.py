@@ -18,7 +18,7 @@ _TIMEOUT_S = 2.0
 _MOST_CHARS = 1000
 
 
-class Problems:
+class RunNotes:
     """The notes in the Redis at `redis_url`, for several threads."""
 
     def __init__(self, redis_url: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from services.common import prometheus_metrics
-from services.common.connections import real_workers, wait_for_servers
+from services.common.connections import wait_for_servers, workers_in_redis
 from services.common.interfaces import Service, UnavailableError
 from services.common.logs import about, configure_logs, log
 from services.common.process.fresh_process import FreshStart, come_back_fresh, fresh_starts, pause_before_work_s
@@ -73,7 +73,7 @@ def run_worker(
 
     from services.common.tasks.celery_worker import serve  # Celery's worker is slow to import
 
-    with real_workers(settings).present(name, this_worker()):
+    with workers_in_redis(settings).present(name, this_worker()):
         status = serve(app, f"{name}@{this_worker()}", queues, at_once, stopping or threading.Event())
     if fresh.why is not None and not (stopping and stopping.is_set()):
         log("process_restarting", logging.WARNING, reason=fresh.why)
@@ -85,7 +85,7 @@ def run_worker(
 def handle(task: Task, handler: Handler, content: object) -> None:
     """Do one task, whose message is in `content`; whatever happens is logged, and nothing raised.
 
-    What failed isn't tried again here: the watch sends again what is missing.
+    What failed isn't tried again here: the reconcile loop requeues what is missing.
     """
     try:
         message = parse_message(content)
@@ -115,7 +115,7 @@ def _unless_ending(handler: Handler, fresh: FreshStart) -> Handler:
             finally:
                 if fresh.why is not None:
                     NO_MORE_TASKS.set()
-        # else the watch sends it again
+        # else the reconcile loop requeues it
 
     return handle
 
