@@ -1,8 +1,7 @@
-"""One rule for work that fails, in all services: what is an attempt, and when there is no sense in another one.
+"""The one rule of all services for work that fails: what counts as an attempt, and when work has failed for good.
 
-Whatever work raises is a failed attempt, but for what is nobody's failure: a server that is away, or being told to
-stop. After so many attempts, on different workers where there are several, it has failed for good. This file knows
-nothing of what is tried.
+Whatever work raises is a failed attempt, with two exceptions: a server is away, or the worker was told to stop. Work
+has failed for good after `chunk_attempts` attempts, by different workers where there are several.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from sparse_autoencoder.utils.failures import Failure, attempt
 
 T = TypeVar("T")
 Moved = Callable[[], None]
-OTHERS_FIRST_S = 30.0  # for so long after a failure others have the first try at what takes a worker's whole time
+OTHERS_FIRST_S = 30.0  # for so long after its failure a worker leaves reading and merging a run to others
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What an attempt says of itself while it is made."""
+    """What work calls while it is attempted."""
 
-    moved: Moved  # the work has gone on; StoppingError if this process was told to stop
-    advanced: Callable[[], None]  # some of the result is there, so that earlier attempts don't count any more
+    moved: Moved  # it made progress, so it doesn't hang; raises StoppingError if this process was told to stop
+    advanced: Callable[[], None]  # a part of its result is saved, so earlier attempts don't count any more
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class FailedAttempt:
 
 @dataclass(frozen=True)
 class AttemptRule:
-    """A worker's attempts at what a run needs."""
+    """A worker's attempts at the pieces of work of runs; `what` is a piece of work as work_names.py names it."""
 
     deps: Dependencies
     service: Service
@@ -53,10 +52,10 @@ class AttemptRule:
     def attempt(
         self, run_id: str, what: str, work: Callable[[Progress], T], floor_s: float, usual_s: float = 0.0
     ) -> T | Failure:
-        """Try something once: its result, or the failure, which is counted and reported.
+        """Make one attempt: returns the result of `work`, or the failure, which is counted and reported.
 
-        If `work` doesn't say in time that it has moved (see Deadlines.watch), the attempt has failed and this process
-        ends. StoppingError and UnavailableError are raised on and don't count.
+        If `work` hangs (see Deadlines.watch), the attempt has failed and this process restarts. StoppingError and
+        UnavailableError are raised on, and the attempt doesn't count.
         """
         attempts = self.deps.attempts
         try:
@@ -78,24 +77,26 @@ class AttemptRule:
         return result
 
     def forget(self, run_id: str, what: str) -> None:
-        """Drop the attempts at something, because it has worked or moved on."""
+        """Forget the attempts at something, because it succeeded."""
         with suppress(UnavailableError):  # a result isn't lost because Redis is away
             self.deps.attempts.forget(run_id, what)
 
     def given_up(self, run_id: str, what: str) -> AttemptRecord | None:
-        """The attempts that were made, if there is no sense in another one; else None."""
+        """The attempts that were made, if the work has failed for good; else None."""
         tried = self.deps.attempts.tried(run_id, what)
-        if tried.total < self.deps.limits.chunk_attempts:  # saves asking for the workers
+        if tried.total < self.deps.limits.chunk_attempts:  # spares a request for the workers
             return None
         return tried if tried.exhausted(self.deps.limits.chunk_attempts, self.able_workers(run_id)) else None
 
     def fail_run_if_given_up(
         self, space: Workspace, hold: Hold, what: str, failure: Failure | None, doing: str
     ) -> bool:
-        """Fail a run whose work on it failed for good, also when that was found out before; whether that is so.
+        """Fail a run if the work `what` has failed for good; returns whether it has.
 
-        A SaescopeError is told to whoever is to act, and there is no sense in another attempt. The run is left alone if
-        somebody else is at it by now, or it is finished or stopped: the failure may come of that.
+        `failure` is of the attempt that was just made, None before one. A SaescopeError is for good at once: another
+        attempt would end the same way, and its sentence says what to do. `doing` says what workers were doing, for the
+        reason if they died. The run isn't failed if the lease is lost, or if the run is finished or stopped: the
+        failure may come of that.
         """
         reason = failure.reason if failure and isinstance(failure.error, SaescopeError) else None
         if reason is None:
@@ -108,9 +109,9 @@ class AttemptRule:
         return True
 
     def defers_to_others(self, run_id: str, *whats: str, at_most_s: float = inf) -> bool:
-        """Whether this worker has tried one of these things while others, who are alive and able, have tried none.
+        """Whether this worker has tried one of these pieces of work, and other able workers have tried none of them.
 
-        With `at_most_s`, only for so many seconds after the last failure: they may be busy for long.
+        With `at_most_s`, only for so many seconds after the last failure, as the others may be busy for long.
         """
         made = [self.deps.attempts.tried(run_id, what) for what in whats]
         by = {worker for tried in made for worker in tried.by_worker}
@@ -119,7 +120,7 @@ class AttemptRule:
         return bool(self.able_workers(run_id) - by)
 
     def able_workers(self, run_id: str) -> set[str]:
-        """The workers that can try what a run needs; this one is."""
+        """The workers that are alive and can work on a run, and this one."""
         return self.deps.fit_workers(self.service, run_id) | {self.worker}
 
     def _moved(self, moved: Moved) -> None:
@@ -128,14 +129,14 @@ class AttemptRule:
         moved()
 
     def _hung(self, run_id: str, what: str) -> None:
-        with suppress(UnavailableError):  # then it counts as lost
-            reason = "it hung: nothing moved any more, so the worker was ended"
+        with suppress(UnavailableError):  # then it counts as an attempt whose worker died
+            reason = "it hung: it made no progress any more, so the worker was restarted"
             self.deps.attempts.failed(run_id, what, reason, self.deps.clock.now())
 
 
 @dataclass
 class _Advance:
-    """Forgets earlier attempts at something when it advances, once."""
+    """Forgets earlier attempts the first time that an attempt advances."""
 
     rule: AttemptRule
     run_id: str
@@ -150,7 +151,7 @@ class _Advance:
 
 
 def why_given_up(tried: AttemptRecord, doing: str) -> str:
-    """Why something has failed for good, in a sentence; `doing` says what was done to it."""
+    """Why work has failed for good, as a sentence; `doing` says what the workers that died were doing."""
     lost = f"the worker was lost {_times(tried.lost)} while {doing}: is there enough memory?" if tried.lost else ""
     return "; ".join(reason for reason in (tried.reason, lost) if reason)
 

@@ -1,7 +1,6 @@
-"""The port Queue on Celery's lists in Redis.
+"""The interface Queue on Celery's queues, which are lists in Redis.
 
-Sending goes through Celery; what waits is read from the lists without taking it. This file knows nothing of workers,
-nor of when something should be sent again.
+Messages are sent through Celery; which ones wait is read from the lists, without taking any.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ if TYPE_CHECKING:
     from celery import Celery
 
 _JSON_ONLY = prepare_accept_content(["json"])
-TAKEN_KEPT_S = 60  # longer than the one who shows it is away for a restart
+TAKEN_KEPT_S = 60  # longer than a restart of the aggregator, which writes it
 
 
 class QueueUnavailableError(UnavailableError):
-    """Redis did not answer, or would not do what was asked; whether a message was queued isn't known."""
+    """Redis did not answer, or refused; whether a message was queued is unknown."""
 
 
 class CeleryQueue:
-    """The port Queue (services/common/interfaces.py), usable from several threads.
+    """The interface Queue (services/common/interfaces.py), usable from several threads.
 
-    Every call raises QueueUnavailableError if Redis can't be used, doesn't accept a connection for CONNECT_TIMEOUT_S or
-    is silent for SOCKET_TIMEOUT_S. Nothing is repeated here, as one who sends can as well do so later.
+    Every call raises QueueUnavailableError if Redis refuses, accepts no connection for CONNECT_TIMEOUT_S or doesn't
+    answer for SOCKET_TIMEOUT_S. Nothing is tried again here.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -53,26 +52,26 @@ class CeleryQueue:
                 args=(message.model_dump(),),
                 queue=message.task,
                 ignore_result=True,
-                add_to_parent=False,  # else a task keeps something of every message that it sent
+                add_to_parent=False,  # else a task keeps a record of every message that it sent
                 retry=False,
             )
 
     def waiting(self, task: Task) -> set[Message]:
-        """See Queue.waiting; entries that aren't messages of this version are left out."""
+        """See Queue.waiting; entries that are no messages of this version are left out."""
         with _sentences(task):
             entries = cast("list[bytes]", self._redis.lrange(task, 0, -1))
         messages = {_message(entry) for entry in entries}
         return {message for message in messages if message is not None and message.task == task}
 
     def depth(self, queue: str) -> int:
-        """How many entries wait in a queue, of whatever kind."""
+        """How many entries wait in a queue, malformed ones included."""
         with _sentences(queue):
             return self._redis.llen(queue)
 
     def show_taken(self, queue: str, names: set[str]) -> None:
-        """Show autoscalers what is being worked on of a queue: as a set in Redis that is gone after TAKEN_KEPT_S.
+        """Show autoscalers (KEDA) what workers are at, as a set of names in Redis that expires after TAKEN_KEPT_S.
 
-        What waits they see themselves, in the queue's list; a name is taken when it has left that.
+        Messages that wait they count themselves, by the length of the queue's list.
         """
         key = taken_key(queue)
         with _sentences(queue), self._redis.pipeline(transaction=True) as pipe:
@@ -84,7 +83,7 @@ class CeleryQueue:
 
 
 def taken_key(queue: str) -> str:
-    """The set in Redis that says what is being worked on of a queue."""
+    """The key of the set in Redis that show_taken writes."""
     return f"saescope:taken:{queue}"
 
 

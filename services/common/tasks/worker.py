@@ -1,6 +1,6 @@
-"""The life of a worker process: logs, waiting for the servers, metrics, running tasks, ending.
+"""The life of a worker process: configure logs, wait for the servers, serve metrics, run tasks, end or come back fresh.
 
-What goes wrong in a task ends that task, never the process. This file knows nothing of what the tasks do.
+An error in a task ends that task, never the process.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def run_worker(
     stopping: threading.Event | None = None,
     fresh: FreshStart | None = None,
 ) -> int:
-    """Be the worker `name` until a signal; the exit status: 0 after that, GAVE_UP if it can't start, else 1.
+    """Run the worker `name` until it is told to stop; the exit status: 0 then, GAVE_UP if it can't start, else 1.
 
-    `handlers` do the tasks that wait in `queues`, `at_once` of them at a time, in threads; one may fail in any way.
-    `beside` are run in threads of their own from when the servers answer; their failing ends the process. `stopping` is
-    set at the first SIGTERM or SIGINT, which lets the running tasks finish; long ones had better look at it. If a
-    handler asks for a `fresh` start, the process comes back as a new one after the running tasks.
+    `handlers` do the tasks that wait in `queues`, `at_once` at a time, in threads; a handler may raise anything.
+    `beside` run in threads of their own once the servers answer; if one raises, the process ends. `stopping` is set at
+    the first SIGTERM or SIGINT, so that long tasks can end early. If a handler asks for a `fresh` start, the process
+    restarts itself after the running tasks.
     """
     configure_logs(name)
     fresh = fresh or FreshStart()
@@ -83,9 +83,9 @@ def run_worker(
 
 
 def handle(task: Task, handler: Handler, content: object) -> None:
-    """Do one task, whose message is in `content`; whatever happens is logged, and nothing raised.
+    """Do one task, with the message in `content`; whatever goes wrong is logged, and nothing is raised.
 
-    What failed isn't tried again here: the reconcile loop requeues what is missing.
+    Nothing is tried again here: the reconcile loop requeues what is missing.
     """
     try:
         message = parse_message(content)
@@ -101,12 +101,12 @@ def handle(task: Task, handler: Handler, content: object) -> None:
         prometheus_metrics.UNAVAILABLE.inc()
         log("server_unavailable", logging.WARNING, **about(message), problem=str(error))
         return
-    if isinstance(done, Failure):  # whatever it is must end neither the process nor other runs
+    if isinstance(done, Failure):  # it must end neither the process nor the work on other runs
         log("task_failed", logging.ERROR, error=done.error, **about(message), problem=done.reason)
 
 
 def _unless_ending(handler: Handler, fresh: FreshStart) -> Handler:
-    """A handler that does nothing once the process is to come back fresh, and sees to it that it then ends."""
+    """The handler, which stops the worker once a fresh start is asked for; then it does nothing any more."""
 
     def handle(message: Message) -> None:
         if fresh.why is None:
@@ -121,7 +121,7 @@ def _unless_ending(handler: Handler, fresh: FreshStart) -> Handler:
 
 
 def _register(app: Celery, task: Task, handler: Handler) -> None:
-    def run(*args: object, **kwargs: object) -> None:  # Celery passes on whatever a message says
+    def run(*args: object, **kwargs: object) -> None:  # Celery passes on any arguments that a message has
         handle(task, handler, args[0] if len(args) == 1 and not kwargs else [*args, kwargs])
 
     app.task(run, name=task_name(task))
@@ -134,4 +134,4 @@ def _run_beside(work: Callable[[], None]) -> None:
         if not is_failure(error):
             raise
         log("background_work_failed", logging.ERROR, error=error, problem=reason(error))
-        os._exit(1)  # half a service would look like a whole one; what the task was doing is recovered elsewhere
+        os._exit(1)  # else the process would look healthy; the running tasks are recovered like a killed worker's
