@@ -1,7 +1,4 @@
-"""The real deps around the services' work, as the settings name it, and waiting until it answers.
-
-This file knows nothing of the work.
-"""
+"""The real Dependencies, made from the settings, and waiting at the start until Redis and the store answer."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ _POLL_S = 0.5
 
 
 class SystemClock:
-    """The port Clock: the machine's time."""
+    """The interface Clock on the machine's time."""
 
     def now(self) -> float:
         """See Clock.now."""
@@ -42,7 +39,7 @@ class SystemClock:
 
 
 def real_dependencies(settings: Settings) -> Dependencies:
-    """Store, queue, leases and clock that the settings name; nothing is asked of the servers yet."""
+    """The dependencies that the settings name; nothing connects yet."""
     return Dependencies(
         store=ObjectStore.from_settings(settings),
         queue=CeleryQueue(create_app(settings)),
@@ -63,7 +60,7 @@ def real_dependencies(settings: Settings) -> Dependencies:
 
 
 def workers_in_redis(settings: Settings) -> RedisWorkers:
-    """The workers that are registered in the settings' Redis."""
+    """The workers whose heartbeats are in the settings' Redis."""
     return RedisWorkers(_redis(settings))
 
 
@@ -77,10 +74,10 @@ def _redis(settings: Settings) -> redis.Redis:
 
 
 def wait_for_servers(settings: Settings) -> None:
-    """Return when Redis and the store answer and the bucket is there, which is made if there is none.
+    """Wait until Redis and the store answer; creates the bucket if there is none.
 
-    Logs one line per problem. SaescopeError, with the problems that are left, if there are some after
-    `start_timeout_s`; a request that is under way by then may add some 30 seconds.
+    Each problem is logged once. SaescopeError names the problems that are left after `start_timeout_s`; a request that
+    is under way by then may add some 30 seconds.
     """
     begin = time.monotonic()
     store = ObjectStore.from_settings(settings)
@@ -113,7 +110,7 @@ def _problem(check: Callable[[], None]) -> str | None:
 
 
 def _check_redis(url: str) -> None:
-    """UnavailableError unless Redis answers, and to this user."""
+    """Raise UnavailableError unless Redis accepts this user and answers."""
     parts = urlsplit(url)
     place = f"Redis at {parts.hostname}:{parts.port or 6379}"  # the whole URL may hold a password
     try:

@@ -1,7 +1,4 @@
-"""What the `__main__` of every worker service does alike: settings, and tasks whose troubles are noted for people.
-
-This file knows nothing of what the tasks do.
-"""
+"""What the `__main__` of every worker service shares: reading settings, logging failed attempts, notes on runs."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from sparse_autoencoder.errors import SaescopeError
 
 
 def run_with_settings(main: Callable[[Settings], int]) -> int:
-    """Run a service with the environment's settings; each that is wrong is a sentence on stderr, and status 2."""
+    """Run `main` with the environment's settings; status 2 and a sentence on stderr for each setting that is wrong."""
     try:
         settings = read_settings()
     except SaescopeError as error:
@@ -32,17 +29,17 @@ def run_with_settings(main: Callable[[Settings], int]) -> int:
 
 
 def attempt_rule(deps: Dependencies, service: Service, stopping: Callable[[], bool]) -> AttemptRule:
-    """A worker's attempts at things; each that fails is logged with its traceback."""
+    """The attempt rule of this process; each failed attempt is counted, and logged with its traceback."""
 
-    def report(reported: FailedAttempt) -> None:
+    def report(failed: FailedAttempt) -> None:
         prometheus_metrics.FAILED_ATTEMPTS.labels(service).inc()
-        failure = reported.failure
+        failure = failed.failure
         log(
             "attempt_failed",
             logging.ERROR,
             error=failure.error,
-            run=reported.run_id,
-            what=reported.what,
+            run=failed.run_id,
+            what=failed.what,
             problem=failure.reason,
         )
 
@@ -50,7 +47,7 @@ def attempt_rule(deps: Dependencies, service: Service, stopping: Callable[[], bo
 
 
 def with_run_notes(handler: Handler, notes: Notes) -> Handler:
-    """A handler that leaves a note for whoever looks at the run when store, queue or leases are unavailable."""
+    """The handler, which also shows on the run's page when the store or Redis can't be used."""
 
     def handle(message: Message) -> None:
         try:

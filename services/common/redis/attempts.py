@@ -1,7 +1,6 @@
-"""The port Attempts in Redis: for each run a hash of how often which worker has tried what, without a result so far.
+"""The interface Attempts in Redis: one hash for each run, with a counter for each piece of work and worker.
 
-Redis may be wiped at any moment: then there are more attempts than were asked for, and nothing else is wrong. This file
-knows nothing of what is tried.
+Redis may be wiped at any moment: then work gets more attempts than `chunk_attempts`, and nothing else goes wrong.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ import redis
 from services.common.interfaces import AttemptRecord, UnavailableError
 
 ATTEMPTS_PREFIX = "saescope:attempts:"
-KEPT_S = 7 * 24 * 3600  # after the last attempt; so those of forgotten runs don't fill Redis
-# Fields of the hash are "<what> <worker>", and these two, which no worker is called, for each thing.
+KEPT_S = 7 * 24 * 3600  # after a run's last attempt, so that abandoned runs don't fill Redis
+# The hash's fields are "<what> <worker>", and for each piece of work these two in a worker's place.
 _FAILURES, _LAST = "!failures", "!last"
 _MOST_CHARS = 1000
 
@@ -29,13 +28,13 @@ end
 
 
 class AttemptsUnavailableError(UnavailableError):
-    """Redis did not answer, or would not do what was asked; whether an attempt was counted isn't known."""
+    """Redis did not answer, or refused; whether an attempt was counted is unknown."""
 
 
 class RedisAttempts:
-    """The port Attempts (services/common/interfaces.py), for several threads; a worker's name has no blanks.
+    """The interface Attempts (services/common/interfaces.py), for several threads; workers' names have no blanks.
 
-    Every call raises AttemptsUnavailableError if Redis can't be used or is silent for the client's time-out.
+    Every call raises AttemptsUnavailableError if Redis refuses, or doesn't answer within the client's time-out.
     """
 
     def __init__(self, client: redis.Redis) -> None:
