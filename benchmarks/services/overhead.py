@@ -79,7 +79,7 @@ def in_services(services: Cluster, options: RunOptions, run_id: str) -> tuple[fl
     (aggregator,) = (service for service in services.running if service.name == AGGREGATOR)
     looks = 0
     # Its log says when it is done. Asking the S3 server, on the same two cores, as often would cost a tenth of a core.
-    while not aggregator.said("run finished", run=run_id):
+    while not aggregator.said("run_finished", run=run_id):
         looks += 1
         if looks % STOPPED_EVERY == 0 and (stopped := space.stopped()) is not None:
             raise SystemExit(f"the run failed: {stopped.error}")

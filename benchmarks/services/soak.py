@@ -84,9 +84,9 @@ class Soak:
                 self.ended[f"{service.name} (status {service.process.returncode})"] += 1
                 service.start()
 
-    def sent_again(self) -> int:
-        """How many messages the watch sent again."""
-        return len(self.aggregator.said("sent again"))
+    def requeued(self) -> int:
+        """How many messages the reconcile loop requeued."""
+        return len(self.aggregator.said("task_requeued"))
 
 
 def again(service: Service) -> None:
@@ -185,9 +185,7 @@ def main() -> int:
                 return 1
             finally:
                 print("; ".join(f"{fault} {times} times" for fault, times in sorted(soak.faults.items())))
-                print(
-                    f"sent again by the watch: {soak.sent_again()}; ended by themselves: {dict(soak.ended) or 'none'}"
-                )
+                print(f"requeued: {soak.requeued()}; ended by themselves: {dict(soak.ended) or 'none'}")
     print(f"{len(seconds)} runs, all complete and the same as in one process")
     return 0
 

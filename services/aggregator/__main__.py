@@ -1,4 +1,4 @@
-"""`python -m services.aggregator`: the worker that merges and publishes, and the watch beside it."""
+"""`python -m services.aggregator`: the worker that merges and publishes, and the reconcile loop beside it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 import threading
 
 from services.aggregator.merge_and_publish import Aggregator, Merged
-from services.aggregator.reconcile_loop import Watch
+from services.aggregator.reconcile_loop import ReconcileLoop
 from services.aggregator.summary_merging import SummaryMerging
-from services.common import lease_names, prometheus_metrics
-from services.common.connections import real_world
+from services.common import prometheus_metrics, work_names
+from services.common.connections import real_dependencies
 from services.common.logs import about, log
 from services.common.process.fresh_process import something_worked
-from services.common.process.service_main import noting, trying, with_settings
+from services.common.process.service_main import attempt_rule, run_with_settings, with_run_notes
 from services.common.settings import Settings
 from services.common.tasks.celery_app import QUEUES, create_app
 from services.common.tasks.messages import Message
@@ -25,8 +25,8 @@ from sparse_autoencoder.errors import SaescopeError
 def work(settings: Settings) -> int:
     """Be the worker until a signal."""
     stopping = threading.Event()
-    world = real_world(settings)
-    aggregator = Aggregator(world, SummaryMerging(), trying(world, "aggregator", stopping.is_set))
+    deps = real_dependencies(settings)
+    aggregator = Aggregator(deps, SummaryMerging(), attempt_rule(deps, "aggregator", stopping.is_set))
 
     def handle(message: Message) -> None:
         merged = aggregator.aggregate(message.run_id)
@@ -37,9 +37,9 @@ def work(settings: Settings) -> int:
     return run_worker(
         "aggregator",
         ["aggregate"],
-        {"aggregate": noting(handle, world.notes)},
+        {"aggregate": with_run_notes(handle, deps.notes)},
         settings,
-        beside=[lambda: watch(settings, stopping)],
+        beside=[lambda: reconcile(settings, stopping)],
         stopping=stopping,
     )
 
@@ -47,42 +47,42 @@ def work(settings: Settings) -> int:
 def _report(run_id: str, merged: Merged) -> None:
     """Say, to people and to Prometheus, what was merged."""
     for problem in merged.damaged:
-        log("state damaged", logging.WARNING, run=run_id, problem=problem, going_on_from_chunk=merged.next_chunk)
+        log("state_damaged", logging.WARNING, run=run_id, problem=problem, going_on_from_chunk=merged.next_chunk)
     first = merged.next_chunk - len(merged.chunk_seconds)
     for chunk, seconds in enumerate(merged.chunk_seconds, first):
         prometheus_metrics.CHUNK_SECONDS.labels("merge").observe(seconds)
-        log("chunk merged", run=run_id, chunk=chunk, seconds=round(seconds, 3))
+        log("chunk_merged", run=run_id, chunk=chunk, seconds=round(seconds, 3))
     if merged.finished:
-        log("run finished", run=run_id, seconds=round(merged.seconds, 3), save_seconds=round(merged.save_seconds, 3))
+        log("run_finished", run=run_id, seconds=round(merged.seconds, 3), save_seconds=round(merged.save_seconds, 3))
 
 
-def watch(settings: Settings, stopping: threading.Event) -> None:
-    """Look after all runs every `reap_every_s` until the process stops; trouble is logged, and the next look comes.
+def reconcile(settings: Settings, stopping: threading.Event) -> None:
+    """Run the reconcile loop every `reap_every_s` seconds until the process stops; what goes wrong in a pass is logged.
 
-    What is being encoded is shown to autoscalers at each look.
+    Each pass also shows autoscalers what is being encoded, and Prometheus how long the queues are.
     """
-    world = real_world(settings)
-    watching = Watch(world)
+    deps = real_dependencies(settings)
+    loop = ReconcileLoop(deps)
     queues = CeleryQueue(create_app(settings))  # the port Queue tells no depths, as only this process needs them
     while not stopping.wait(settings.reap_every_s):
         try:
-            queues.show_taken("encode", world.leases.held(lease_names.ENCODE_LEASES))
-            sent = watching.look()
+            queues.show_taken("encode", deps.leases.held(work_names.ENCODE_LEASES))
+            requeued = loop.run_once()
             for queue in QUEUES:
                 prometheus_metrics.QUEUE_DEPTH.labels(queue).set(queues.depth(queue))
         except SaescopeError as error:
-            log("can't watch", logging.WARNING, problem=str(error))
+            log("reconcile_failed", logging.WARNING, problem=str(error))
             continue
-        for problem in sent.problems:
-            log("can't watch", logging.WARNING, problem=problem)
-        for message in sent.messages:
-            lost = message in sent.lost
+        for problem in requeued.problems:
+            log("reconcile_failed", logging.WARNING, problem=problem)
+        for message in requeued.messages:
+            lost = message in requeued.lost
             if message.task == "encode":
                 prometheus_metrics.RETRIES.inc()
             if lost:
                 prometheus_metrics.LEASE_LOSSES.inc()
-            log("sent again", **about(message), worker_lost=lost)
+            log("task_requeued", **about(message), worker_lost=lost)
 
 
 if __name__ == "__main__":
-    sys.exit(with_settings(work))
+    sys.exit(run_with_settings(work))

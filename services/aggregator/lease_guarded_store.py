@@ -14,7 +14,7 @@ from sparse_autoencoder.runs.store import Store
 
 
 @dataclass(frozen=True)
-class StoreWhileHeld:
+class LeaseGuardedStore:
     """A Store: another one, to which nothing is written once the lease is lost."""
 
     store: Store

@@ -14,10 +14,10 @@ from typing import Generic, Protocol, TypeVar
 
 from cachetools import LRUCache
 
-from services.aggregator.lease_guarded_store import StoreWhileHeld
-from services.common import lease_names
-from services.common.attempt_rule import OTHERS_FIRST_S, Moved, Progress, Trying
-from services.common.interfaces import Hold, StoppingError, UnavailableError, World
+from services.aggregator.lease_guarded_store import LeaseGuardedStore
+from services.common import work_names
+from services.common.attempt_rule import OTHERS_FIRST_S, AttemptRule, Moved, Progress
+from services.common.interfaces import Dependencies, Hold, StoppingError, UnavailableError
 from services.common.run_records import Ingested, MergeProgress
 from services.common.run_workspace import Workspace, now
 from services.common.tasks.messages import Message
@@ -109,49 +109,49 @@ class _Kept(Generic[S]):
 class Aggregator(Generic[S]):
     """Merges runs, one message at a time."""
 
-    def __init__(self, world: World, merging: Merging[S], trying: Trying) -> None:
-        self._world = world
+    def __init__(self, deps: Dependencies, merging: Merging[S], rule: AttemptRule) -> None:
+        self._deps = deps
         self._merging = merging
-        self._trying = trying
+        self._rule = rule
         self._kept: LRUCache[str, _Kept[S]] = LRUCache(STATES_KEPT)
 
     def aggregate(self, run_id: str) -> Merged | None:
         """Merge what is there to be merged, if nobody else does; None if there was nothing to do."""
-        space = Workspace(self._world.store, run_id)
+        space = Workspace(self._deps.store, run_id)
         merged = None
-        if self._trying.leaves_to_others(run_id, lease_names.AGGREGATE, at_most_s=OTHERS_FIRST_S):
-            return None  # the watch sends it again, to whoever takes it first
-        with self._world.leases.hold(lease_names.aggregate_lease(run_id)) as hold:
+        if self._rule.defers_to_others(run_id, work_names.AGGREGATE, at_most_s=OTHERS_FIRST_S):
+            return None  # the reconcile loop requeues it, to whoever takes it first
+        with self._deps.leases.hold(work_names.aggregate_lease(run_id)) as hold:
             if hold is None:
                 return None
             if not space.active():
                 self._kept.pop(run_id, None)
                 return None
-            if self._trying.settle(space, hold, lease_names.AGGREGATE, None, _DOING):
+            if self._rule.fail_run_if_given_up(space, hold, work_names.AGGREGATE, None, _DOING):
                 return None
             merged = self._try(space, hold)
         # A chunk that came between the last look and the release found the lease held.
         if merged is not None and not merged.finished and space.has_partial(merged.next_chunk):
-            self._world.queue.send(Message(task="aggregate", run_id=run_id))
+            self._deps.queue.send(Message(task="aggregate", run_id=run_id))
         return merged
 
     def _try(self, space: Workspace, hold: Hold) -> Merged | None:
         """One attempt; None if it failed, or there was nothing to do."""
         run_id = space.folder.run_id
         try:
-            result = self._trying.once(
+            result = self._rule.attempt(
                 run_id,
-                lease_names.AGGREGATE,
+                work_names.AGGREGATE,
                 lambda progress: self._merge_and_publish(space, hold, progress),
-                self._world.limits.patience_s,
+                self._deps.limits.patience_s,
             )
         except StoppingError:
-            with suppress(UnavailableError):  # then the watch does
-                self._world.queue.send(Message(task="aggregate", run_id=run_id))
+            with suppress(UnavailableError):  # then the reconcile loop does
+                self._deps.queue.send(Message(task="aggregate", run_id=run_id))
             return None
         if isinstance(result, Failure):
             self._kept.pop(run_id, None)  # what is saved is what counts
-            self._trying.settle(space, hold, lease_names.AGGREGATE, result, _DOING)
+            self._rule.fail_run_if_given_up(space, hold, work_names.AGGREGATE, result, _DOING)
             return None
         return result
 
@@ -160,16 +160,16 @@ class Aggregator(Generic[S]):
             plan = space.folder.read_metadata()
         except NotFoundError:  # no chunk was encoded yet
             return None
-        begin = self._world.clock.now()
+        begin = self._deps.clock.now()
         self._merging.check(plan)
         kept = self._load(space, plan)
         chunk_seconds: list[float] = []
         while len(chunk_seconds) < MERGES_PER_MESSAGE and not hold.lost:
-            merging_since = self._world.clock.now()
+            merging_since = self._deps.clock.now()
             progress.moved()
             if not self._merge_next(space, kept):
                 break
-            chunk_seconds.append(self._world.clock.now() - merging_since)
+            chunk_seconds.append(self._deps.clock.now() - merging_since)
             if not hold.lost and self._due(kept):
                 self._save(space, kept)
                 progress.advanced()
@@ -184,7 +184,7 @@ class Aggregator(Generic[S]):
             if ingested is not None and kept.state.next_chunk == ingested.num_chunks:
                 _check_rows(ingested, kept.state)
                 finished = self._finish(space, hold, plan, kept, progress.moved)
-        seconds = self._world.clock.now() - begin
+        seconds = self._deps.clock.now() - begin
         damaged, kept.damaged = kept.damaged, ()
         return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished, damaged)
 
@@ -210,7 +210,7 @@ class Aggregator(Generic[S]):
             _check_can_go_on(space, saved or 0, damaged)
             remove_states(space.folder, after=saved or 0)
             space.forget_kept(after=saved or 0)
-        return _Kept(state, plan.retries, saved, self._world.clock.now(), damaged=tuple(damaged))
+        return _Kept(state, plan.retries, saved, self._deps.clock.now(), damaged=tuple(damaged))
 
     def _read(self, space: Workspace, cursor: int) -> S:
         key = space.folder.state(cursor)
@@ -242,11 +242,11 @@ class Aggregator(Generic[S]):
             # And not by the same cutoffs: they may be those of an aggregator for which other chunks had failed.
             space.delete_cutoffs()
             space.delete_partial(chunk)
-            self._world.attempts.forget(run_id, lease_names.encoding(chunk))
-            damaged = self._world.attempts.begin(run_id, lease_names.merging(chunk), self._trying.worker)
-            if damaged.total >= self._world.limits.chunk_attempts:
+            self._deps.attempts.forget(run_id, work_names.encoding(chunk))
+            damaged = self._deps.attempts.begin(run_id, work_names.merging(chunk), self._rule.worker)
+            if damaged.total >= self._deps.limits.chunk_attempts:
                 raise
-            self._world.queue.send(Message(task="encode", run_id=run_id, chunk=chunk))
+            self._deps.queue.send(Message(task="encode", run_id=run_id, chunk=chunk))
             return False
         if merged.failed and not kept.state.failed:  # from here the run goes on when failed chunks are tried again
             space.keep_before_failures(chunk, kept.state.to_bytes())
@@ -259,20 +259,20 @@ class Aggregator(Generic[S]):
             return False
         if kept.saved is None:  # soon, so that there is something to look at
             return True
-        if kept.state.next_chunk - kept.saved >= max(1, self._world.limits.max_waiting_chunks // ROOM_SHARE):
+        if kept.state.next_chunk - kept.saved >= max(1, self._deps.limits.max_waiting_chunks // ROOM_SHARE):
             return True
-        pause = max(self._world.limits.save_every_s, SAVING_SHARE * kept.save_seconds)
-        return self._world.clock.now() - kept.saved_at >= pause
+        pause = max(self._deps.limits.save_every_s, SAVING_SHARE * kept.save_seconds)
+        return self._deps.clock.now() - kept.saved_at >= pause
 
     def _save(self, space: Workspace, kept: _Kept[S]) -> None:
         """Save the state, and only then remove what it and the one before it hold."""
-        begin = self._world.clock.now()
+        begin = self._deps.clock.now()
         cursor = kept.state.next_chunk
-        self._world.store.put(space.folder.state(cursor), kept.state.to_bytes())
+        self._deps.store.put(space.folder.state(cursor), kept.state.to_bytes())
         space.put_cutoffs(kept.state.cutoffs())
         kept.saved = cursor
         space.remove_merged(remove_old_states(space.folder))
-        kept.saved_at = self._world.clock.now()
+        kept.saved_at = self._deps.clock.now()
         kept.save_seconds = kept.saved_at - begin
 
     def _finish(self, space: Workspace, hold: Hold, plan: RunMetadata, kept: _Kept[S], moved: Moved) -> bool:
@@ -280,14 +280,14 @@ class Aggregator(Generic[S]):
         run_id = space.folder.run_id
         if kept.saved != kept.state.next_chunk:  # publishing may take long, and merging is not to be lost by it
             self._save(space, kept)
-        folder = RunFolder(StoreWhileHeld(self._world.store, hold, moved), run_id)
+        folder = RunFolder(LeaseGuardedStore(self._deps.store, hold, moved), run_id)
         metadata = self._merging.publish(folder, plan, kept.state)
         if hold.lost or not space.active():
             return False
         space.folder.write_metadata(metadata)
         space.sweep(metadata)
         self._kept.pop(run_id, None)
-        self._world.attempts.forget(run_id)
+        self._deps.attempts.forget(run_id)
         return True
 
 

@@ -13,10 +13,10 @@ from services.api.http.server import listening_socket, serve_app
 from services.api.runs.first_run import start_first_run
 from services.api.runs.run_changes import Control
 from services.api.runs.run_entries import Backend
-from services.common.connections import real_world, wait_for_servers
+from services.common.connections import real_dependencies, wait_for_servers
 from services.common.logs import configure_logs, log
-from services.common.process.service_main import with_settings
-from services.common.redis.run_notes import Problems
+from services.common.process.service_main import run_with_settings
+from services.common.redis.run_notes import RunNotes
 from services.common.settings import Settings
 from services.common.tasks.worker import GAVE_UP
 from sparse_autoencoder.cli import EXIT_INTERRUPTED, at_least
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _leave)  # as process 1 of a container it would otherwise not hear it
     try:
-        return with_settings(lambda settings: _serve(settings, args.host, args.port))
+        return run_with_settings(lambda settings: _serve(settings, args.host, args.port))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
@@ -42,11 +42,11 @@ def _serve(settings: Settings, host: str, port: int) -> int:
         wait_for_servers(settings)
         listening = listening_socket(host, port)
     except SaescopeError as error:
-        log("can't start", logging.ERROR, problem=str(error))
+        log("start_failed", logging.ERROR, problem=str(error))
         return GAVE_UP
-    world = real_world(settings)
-    backend = Backend(world, Problems(settings.redis_url), settings.data_folder, settings.api_token)
-    app = create_app(world.store, backend=backend)
+    deps = real_dependencies(settings)
+    backend = Backend(deps, RunNotes(settings.redis_url), settings.data_folder, settings.api_token)
+    app = create_app(deps.store, backend=backend)
     _start_first_run(settings, app.state.control)
     with listening:
         log("ready", host=host, port=listening.getsockname()[1])
@@ -59,10 +59,10 @@ def _start_first_run(settings: Settings, control: Control) -> None:
     try:
         run_id = start_first_run(settings.first_run, control)
     except SaescopeError as error:
-        log("no first run", logging.ERROR, problem=f"SAESCOPE_FIRST_RUN: {error}")
+        log("first_run_failed", logging.ERROR, problem=f"SAESCOPE_FIRST_RUN: {error}")
         return
     if run_id is not None:
-        log("first run", run=run_id)
+        log("first_run_started", run=run_id)
 
 
 def _leave(number: int, frame: object) -> None:

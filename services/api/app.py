@@ -29,7 +29,7 @@ from services.api.http.response_types import Health, Ready
 from services.api.http.routing import routes
 from services.api.http.viewer_files import ViewerFiles
 from services.api.runs.run_endpoints import RunsApi
-from services.api.runs.run_entries import Backend, RunBoard
+from services.api.runs.run_entries import Backend, RunEntries
 from sparse_autoencoder.reading.run_library import RunLibrary
 from sparse_autoencoder.runs.store import NotFoundError, Store
 
@@ -42,15 +42,15 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
     first, as it waits for them to end.
     """
     library = RunLibrary(store)
-    board = RunBoard(store, library, backend)
-    events = RunEvents(board.one)
+    entries = RunEntries(store, library, backend)
+    events = RunEvents(entries.one)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         events.close()
 
-    runs = RunsApi(board, events, backend)
+    runs = RunsApi(entries, events, backend)
     # A router of its own: what it doesn't have is a 404 and what it can't do a 405, and never the viewer's page.
     api = Router(
         [
@@ -93,7 +93,7 @@ class _Readiness:
         with suppress(NotFoundError):  # which is an answer
             self._store.size("readyz")
         if self._backend is not None:
-            self._backend.world.leases.held("readyz")
+            self._backend.deps.leases.held("readyz")
         return {"status": "ready"}
 
 

@@ -1,7 +1,4 @@
-"""The real world around the services' work, as the settings name it, and waiting until it answers.
-
-This file knows nothing of the work.
-"""
+"""The real Dependencies, made from the settings, and waiting at the start until Redis and the store answer."""
 
 from __future__ import annotations
 
@@ -12,14 +9,14 @@ from urllib.parse import urlsplit
 
 import redis
 
-from services.common.interfaces import Limits, UnavailableError, World
+from services.common.interfaces import Dependencies, Limits, UnavailableError
 from services.common.logs import log
 from services.common.object_store import ObjectStore
 from services.common.process.hang_deadlines import DEADLINES
 from services.common.redis.attempts import RedisAttempts
 from services.common.redis.leases import RedisLeases
 from services.common.redis.redis_client import redis_client
-from services.common.redis.run_notes import Problems
+from services.common.redis.run_notes import RunNotes
 from services.common.redis.worker_presence import RedisWorkers
 from services.common.settings import Settings
 from services.common.tasks.celery_app import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, create_app
@@ -30,7 +27,7 @@ _POLL_S = 0.5
 
 
 class SystemClock:
-    """The port Clock: the machine's time."""
+    """The interface Clock on the machine's time."""
 
     def now(self) -> float:
         """See Clock.now."""
@@ -41,15 +38,15 @@ class SystemClock:
         time.sleep(seconds)
 
 
-def real_world(settings: Settings) -> World:
-    """Store, queue, leases and clock that the settings name; nothing is asked of the servers yet."""
-    return World(
+def real_dependencies(settings: Settings) -> Dependencies:
+    """The dependencies that the settings name; nothing connects yet."""
+    return Dependencies(
         store=ObjectStore.from_settings(settings),
         queue=CeleryQueue(create_app(settings)),
         leases=RedisLeases.at(settings.redis_url, settings.lease_s),
         attempts=RedisAttempts(_redis(settings)),
-        workers=real_workers(settings),
-        notes=Problems(settings.redis_url),
+        workers=workers_in_redis(settings),
+        notes=RunNotes(settings.redis_url),
         deadlines=DEADLINES,
         clock=SystemClock(),
         limits=Limits(
@@ -62,8 +59,8 @@ def real_world(settings: Settings) -> World:
     )
 
 
-def real_workers(settings: Settings) -> RedisWorkers:
-    """The workers that are registered in the settings' Redis."""
+def workers_in_redis(settings: Settings) -> RedisWorkers:
+    """The workers whose heartbeats are in the settings' Redis."""
     return RedisWorkers(_redis(settings))
 
 
@@ -77,10 +74,10 @@ def _redis(settings: Settings) -> redis.Redis:
 
 
 def wait_for_servers(settings: Settings) -> None:
-    """Return when Redis and the store answer and the bucket is there, which is made if there is none.
+    """Wait until Redis and the store answer; creates the bucket if there is none.
 
-    Logs one line per problem. SaescopeError, with the problems that are left, if there are some after
-    `start_timeout_s`; a request that is under way by then may add some 30 seconds.
+    Each problem is logged once. SaescopeError names the problems that are left after `start_timeout_s`; a request that
+    is under way by then may add some 30 seconds.
     """
     begin = time.monotonic()
     store = ObjectStore.from_settings(settings)
@@ -93,7 +90,7 @@ def wait_for_servers(settings: Settings) -> None:
         left_s = max(0.0, begin + settings.start_timeout_s - time.monotonic())
         for problem in problems.values():
             if problem not in said:
-                log("waiting", logging.WARNING, problem=problem, at_most_s=round(left_s, 1))
+                log("waiting_for_servers", logging.WARNING, problem=problem, at_most_s=round(left_s, 1))
         if not left_s:
             raise SaescopeError(
                 f"gave up after {settings.start_timeout_s:g} s (SAESCOPE_START_TIMEOUT_S): "
@@ -113,7 +110,7 @@ def _problem(check: Callable[[], None]) -> str | None:
 
 
 def _check_redis(url: str) -> None:
-    """UnavailableError unless Redis answers, and to this user."""
+    """Raise UnavailableError unless Redis accepts this user and answers."""
     parts = urlsplit(url)
     place = f"Redis at {parts.hostname}:{parts.port or 6379}"  # the whole URL may hold a password
     try:

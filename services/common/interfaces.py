@@ -1,9 +1,9 @@
-"""What the services' work needs of the world: a store, a queue, leases, a clock. Each has a real and a simulated one.
+"""The interfaces between the services' work and what is around it: store, queue, leases, clock and others.
 
-Work functions get these handed in and use nothing else that can fail, wait or tell time; so whole schedules of crashes
-and losses can be played through in memory. One that can't be reached raises UnavailableError: then whether what was
-asked has been done isn't known, and the work is left for the watch to have it done again. This file knows no
-implementation.
+Each has a real implementation, and a simulated one in tests/simulation. Work gets them as Dependencies and uses nothing
+else that can fail, wait or tell the time, so that whole schedules of crashes and losses can be simulated in memory. A
+call that fails raises UnavailableError; whether it had an effect is then unknown, and the work is left to the reconcile
+loop, which requeues it.
 """
 
 from __future__ import annotations
@@ -18,150 +18,150 @@ from services.common.tasks.messages import Message, Task
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.store import Store
 
-HOPELESS = 4  # so many times the attempts that are enough otherwise
+HOPELESS = 4  # after this many times the usual attempts something has failed, even if others could still try it
 Service = Literal["ingest", "encoder", "aggregator"]
 
 
 class UnavailableError(SaescopeError):
-    """Store, queue or leases did not answer, or would not do what was asked; nobody's mistake, and it may pass."""
+    """A server did not answer, or refused. Nobody's mistake; trying again later may work."""
 
 
 class StoppingError(Exception):
-    """This process was told to end: what it is doing is given back, and that is no failure."""
+    """This process was told to stop. The work is given back, and the attempt doesn't count as failed."""
 
 
 class Queue(Protocol):
-    """Tasks that wait for a worker. Delivery is at least once, in any order."""
+    """Messages that wait for a worker. Delivery is at least once, in any order."""
 
     def send(self, message: Message) -> None:
         """Queue a message."""
 
     def waiting(self, task: Task) -> set[Message]:
-        """The messages of a task that wait, without those that a worker has taken."""
+        """The messages of a task that wait; those that a worker has taken are not among them."""
 
 
 class Hold(Protocol):
-    """A lease that is held and being renewed."""
+    """A lease that this process holds and renews."""
 
     @property
     def lost(self) -> bool:
-        """Whether somebody else may have the lease by now; once so, always."""
+        """Whether another worker may hold the lease by now; it stays true once it is."""
 
 
 class Leases(Protocol):
-    """Names that one worker at a time holds, for as long as it keeps renewing."""
+    """Locks by name that expire unless their holder renews them."""
 
     def hold(self, name: str) -> AbstractContextManager[Hold | None]:
-        """Hold a name in the block; None if somebody else holds it."""
+        """Hold the lease `name` for the block, renewed in the background; None if another worker holds it."""
 
     def held(self, prefix: str) -> set[str]:
-        """The names that begin with `prefix` and are held by anybody."""
+        """The names of all leases that are held and begin with `prefix`."""
 
 
 @dataclass(frozen=True)
-class Tried:
-    """The attempts at one thing that led to no result: how many each worker has begun, and how many failed."""
+class AttemptRecord:
+    """The attempts at one piece of work since it last succeeded or advanced."""
 
-    by_worker: Mapping[str, int]
-    failures: int = 0  # attempts that ended with an error; the others were lost with their process
+    by_worker: Mapping[str, int]  # how many each worker has begun
+    failures: int = 0  # how many ended with an error; the others run, or were lost with their process
     reason: str | None = None  # of the last failure
-    failed_at: float = 0.0  # when that was
+    failed_at: float = 0.0  # when that was, in seconds since 1970
 
     @property
     def total(self) -> int:
-        """Attempts that were begun."""
+        """How many attempts were begun."""
         return sum(self.by_worker.values())
 
     @property
     def lost(self) -> int:
-        """Attempts from which no worker came back."""
+        """How many attempts ended without a word, because their process died."""
         return max(0, self.total - self.failures)
 
     def exhausted(self, limit: int, workers: set[str]) -> bool:
-        """Whether it has failed for good: after `limit` attempts, on different workers where there are several.
+        """Whether the work has failed for good: after `limit` attempts, by `limit` workers or by all of `workers`.
 
-        `workers` are those that are alive and could try it. That they have no time for it may not last for ever.
+        `workers` are alive and able to try it. If they never get to it, HOPELESS times `limit` attempts are enough.
         """
         enough_workers = len(self.by_worker) >= limit or workers <= self.by_worker.keys()
         return self.total >= limit and (enough_workers or self.total >= HOPELESS * limit)
 
 
 class Attempts(Protocol):
-    """Which workers have tried what of a run, without a result so far.
+    """Counts the attempts at the pieces of work (`what`, see work_names.py) of each run.
 
-    An attempt is counted before it begins, so that one from which no worker comes back counts as well.
+    An attempt is counted before it begins, so that one that kills its worker counts too.
     """
 
-    def begin(self, run_id: str, what: str, worker: str) -> Tried:
-        """Count an attempt that begins; all attempts, with this one."""
+    def begin(self, run_id: str, what: str, worker: str) -> AttemptRecord:
+        """Count an attempt that begins; returns all attempts, this one included."""
 
     def failed(self, run_id: str, what: str, reason: str, at: float) -> None:
-        """Say that an attempt that was begun has failed, why, and when."""
+        """Record that an attempt failed, why, and when."""
 
     def take_back(self, run_id: str, what: str, worker: str) -> None:
-        """Uncount an attempt that ended through nobody's failure."""
+        """Uncount an attempt that ended for no fault of the work: a server was away, or the worker was stopped."""
 
-    def tried(self, run_id: str, what: str) -> Tried:
+    def tried(self, run_id: str, what: str) -> AttemptRecord:
         """The attempts so far."""
 
     def forget(self, run_id: str, what: str | None = None) -> None:
-        """Drop the attempts at one thing, or all of a run."""
+        """Drop the attempts at one piece of work, or at everything of a run."""
 
 
 @dataclass(frozen=True)
 class Unfit:
-    """Why a worker can't work on a run."""
+    """Why a worker can't work on a run, as a sentence."""
 
     why: str
-    other_kind: bool  # for good, because its processor or its versions are other ones
+    other_kind: bool  # it never can, because its processor or its versions differ from the run's
 
 
 class Workers(Protocol):
-    """The worker processes that are alive, by names that stay the same when a process comes back fresh."""
+    """The worker processes that are alive. A process that comes back fresh keeps its name."""
 
     def alive(self, service: Service) -> set[str]:
-        """The workers of a service that have been heard of in the last seconds."""
+        """The workers of a service that sent a heartbeat lately."""
 
     def say_unfit(self, run_id: str, worker: str, unfit: Unfit) -> None:
-        """Say for the next minute that a worker can't work on a run."""
+        """Record that a worker can't work on a run; forgotten after a minute."""
 
     def unfit(self, run_id: str) -> Mapping[str, Unfit]:
-        """The workers that lately said they can't work on a run."""
+        """The workers that can't work on a run, with the reasons."""
 
 
 class Notes(Protocol):
-    """Sentences about runs for people. They decide nothing, and losing one is fine."""
+    """Sentences on a run's page that say what it waits for. No decision depends on them, and they may get lost."""
 
     def note(self, run_id: str, sentence: str) -> None:
-        """Say for the next seconds what is to be known of a run."""
+        """Show a sentence on a run's page; forgotten after some seconds."""
 
 
 class Deadlines(Protocol):
-    """Ends this process when its work hangs; it comes back fresh."""
+    """Restarts this process when its work hangs."""
 
     def watch(
         self, what: str, floor_s: float, usual_s: float, expired: Callable[[], None]
     ) -> AbstractContextManager[Callable[[], None]]:
-        """Watch the work in the block; the function that it gets is to be called whenever the work has moved on.
+        """Watch the work in the block, which must call the function that it gets whenever it has made progress.
 
-        Work hangs that hasn't moved for `floor_s` seconds, nor for a multiple of the `usual_s` seconds that such work
-        takes. Then `expired` is called, and the process ends.
+        Work hangs when it has made no progress for `floor_s` seconds, nor for a multiple of the `usual_s` seconds that
+        such work takes. Then `expired` is called, and the process restarts.
         """
 
 
 class Clock(Protocol):
-    """Time."""
+    """Tells the time, and waits."""
 
     def now(self) -> float:
         """Seconds since 1970."""
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait so many seconds."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The settings that the work goes by; see Settings for their meanings."""
+    """The settings that bound the work; see Settings for their meanings."""
 
     max_waiting_chunks: int = Settings.model_fields["max_waiting_chunks"].default
     chunk_attempts: int = Settings.model_fields["chunk_attempts"].default
@@ -171,8 +171,8 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class World:
-    """Everything around a piece of work."""
+class Dependencies:
+    """What the services' work depends on, as it is handed in."""
 
     store: Store
     queue: Queue

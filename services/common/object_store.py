@@ -178,7 +178,8 @@ class ObjectStore:
             self._conditions_tried = True
             with suppress(UnavailableError):
                 if self._put_if_none(key, data).status != 412:
-                    log("S3 server ignores If-None-Match: run one API process at a time", logging.WARNING)
+                    problem = "the S3 server ignores If-None-Match: run one API process at a time"
+                    log("conditional_writes_ignored", logging.WARNING, problem=problem)
         return True
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:

@@ -1,7 +1,6 @@
-"""What the services measure, for Prometheus: every metric is defined here, in prometheus_client's own registry.
+"""All Prometheus metrics of the services, in prometheus_client's default registry.
 
-A process shows what it measured itself; sums over processes are Prometheus's work. This file knows nothing of when
-something is counted.
+Each process exports what it counted itself; Prometheus adds up processes.
 """
 
 from __future__ import annotations

@@ -1,75 +1,75 @@
-"""Asking for runs, cancelling, resuming, deleting and trying again: what that means in the store and in the queue.
+"""Request, cancel, resume, retry and delete runs: what that means in the store and in the queue.
 
-The store decides; a message that can't be sent now is sent by the watch later. Whether an action makes sense for a
-run is judged by its files at that moment. This file knows nothing of HTTP.
+The store decides what becomes of a run; a message that can't be sent now is sent by the reconcile loop later. Whether a
+run can be changed so is decided by its files at that moment.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from services.common.interfaces import UnavailableError, World
+from services.common.interfaces import Dependencies, UnavailableError
 from services.common.run_records import RunRequest
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
 
 
 class RunControl:
-    """What can be done with runs."""
+    """Changes runs; every call raises UnavailableError if the store can't be reached."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
 
     def ask_for(self, run_id: str, request: RunRequest) -> bool:
-        """Ask for a run, if nobody has asked for one of that name; whether it was asked for."""
+        """Request a run; False if its id is taken."""
         if not self.workspace(run_id).create_request(request):
             return False
         self._send(run_id)
         return True
 
     def cancel(self, run_id: str) -> None:
-        """Have everybody leave a run alone, if somebody works on it."""
+        """Stop the work on a run, if it is active."""
         space = self.workspace(run_id)
         if space.active():
             space.stop("cancelled")
 
     def resume(self, run_id: str) -> None:
-        """Have a run that was cancelled or failed go on.
+        """Let a run that was cancelled or failed go on, with no attempts counted.
 
-        UnavailableError if Redis is away, as attempts that were counted there would be held against the run.
+        UnavailableError also if Redis is away, because the attempts that failed are counted there.
         """
         space = self.workspace(run_id)
         if space.finished():
             return
-        self._world.attempts.forget(run_id)
+        self._deps.attempts.forget(run_id)
         space.go_on()
         self._send(run_id)
 
     def try_again(self, run_id: str) -> None:
-        """Have the failed chunks of a finished run tried again; NotFoundError if it isn't finished.
+        """Retry the failed chunks of a finished run; NotFoundError if it isn't finished.
 
         It goes on from the state before the first failed chunk, which was kept: what came after is computed again.
-        UnavailableError if Redis is away, as for `resume`.
+        UnavailableError also if Redis is away, as for `resume`.
         """
-        self._world.attempts.forget(run_id)
+        self._deps.attempts.forget(run_id)
         self.workspace(run_id).try_again()
         self._send(run_id)
 
     def delete(self, run_id: str) -> None:
-        """Remove a run, whoever works on it.
+        """Delete a run, also while workers are at it.
 
-        The word that it is deleted comes first, so that nobody shows or continues what is left. It stays, also with a
-        finished run, for the watch to remove what workers that wake up late still write; and then the word itself.
+        The record that it is deleted is written first, so that nobody shows or continues what is left. It stays until
+        the reconcile loop has removed what late workers still wrote, and then removes the record too.
         """
         space = self.workspace(run_id)
         space.stop("deleted")
-        self._world.store.delete(space.folder.metadata)
+        self._deps.store.delete(space.folder.metadata)
         space.delete_everything()
 
     def workspace(self, run_id: str) -> Workspace:
         """A run's folder."""
-        return Workspace(self._world.store, run_id)
+        return Workspace(self._deps.store, run_id)
 
     def _send(self, run_id: str) -> None:
-        with suppress(UnavailableError):  # the watch sends it when Redis is back
-            self._world.queue.send(Message(task="ingest", run_id=run_id))
+        with suppress(UnavailableError):  # the reconcile loop sends it when Redis is back
+            self._deps.queue.send(Message(task="ingest", run_id=run_id))

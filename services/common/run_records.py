@@ -1,4 +1,4 @@
-"""What the small files in a run's folder say while services work on it. This file reads and writes nothing."""
+"""The contents of the small JSON files in a run's folder while services work on it; Workspace reads and writes them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class RunRequest(BaseModel):
 
     options: RunOptions
     created_at: str
-    token: str = ""  # differs from every other request's, so that who asked for a run's name knows if it got it
+    token: str = ""  # unique, so that an API process whose answer got lost can tell its own request from another's
     retry_from: int | None = None  # the chunk from which failed ones are tried again; None until somebody asks for it
 
 
 class Retry(BaseModel):
-    """That failed chunks are to be tried again: what was asked for at first, and what the finished run said."""
+    """A request to retry the failed chunks of a finished run: its first request, and its metadata before the retry."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,7 +34,7 @@ class Retry(BaseModel):
 
 
 class Stopped(BaseModel):
-    """Why nobody works on a run; a run that is to be deleted stays so."""
+    """Why nobody works on a run. `deleted` is never taken back."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,7 +44,7 @@ class Stopped(BaseModel):
 
 
 class ReadingProgress(BaseModel):
-    """How far the source has been read, as far as is known; written before the chunk that it counts last."""
+    """How far the source has been read; written just before the last chunk that it counts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,7 +57,7 @@ class ReadingProgress(BaseModel):
 
 
 class Ingested(BaseModel):
-    """The source was read to its end (or as far as the options ask): there are no more chunks than these."""
+    """The source was read to its end, or as far as the options ask: there are no more chunks than these."""
 
     model_config = ConfigDict(frozen=True)
 

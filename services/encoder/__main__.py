@@ -7,14 +7,14 @@ import sys
 import threading
 
 from services.common import prometheus_metrics
-from services.common.connections import real_world
+from services.common.connections import real_dependencies
 from services.common.logs import log
 from services.common.process.fresh_process import FreshStart, something_worked
-from services.common.process.service_main import noting, trying, with_settings
+from services.common.process.service_main import attempt_rule, run_with_settings, with_run_notes
 from services.common.settings import Settings
 from services.common.tasks.messages import Message
 from services.common.tasks.worker import run_worker
-from services.encoder.encode_chunks import ChunkEncoder, Computer, Contribution
+from services.encoder.encode_chunks import ChunkEncoder, ChunkOutput, Computer
 from services.encoder.process_per_gpu import run_on_each, visible_gpus
 
 
@@ -22,45 +22,45 @@ def work(settings: Settings, computer: Computer | None = None) -> int:
     """Be the worker until a signal; `computer` is what computes, by default this process's models."""
     from services.encoder.model_computer import ModelComputer
 
-    world, stopping, fresh = real_world(settings), threading.Event(), FreshStart()
+    deps, stopping, fresh = real_dependencies(settings), threading.Event(), FreshStart()
     computer = computer or ModelComputer(settings.data_folder)
-    encoder = ChunkEncoder(world, computer, trying(world, "encoder", stopping.is_set))
+    encoder = ChunkEncoder(deps, computer, attempt_rule(deps, "encoder", stopping.is_set))
 
     def handle(message: Message) -> None:
         encoded = encoder.work(message)
         if encoded is None:
             return
-        if encoded.contribution is not None:
-            _report(encoded.message, encoded.contribution)
+        if encoded.output is not None:
+            _report(encoded.message, encoded.output)
         if encoded.start_fresh is not None:
             fresh.ask(encoded.start_fresh)
-        elif encoded.contribution is not None:
+        elif encoded.output is not None:
             something_worked()
 
-    noted = noting(handle, world.notes)
+    noted = with_run_notes(handle, deps.notes)
     return run_worker("encoder", ["encode"], {"encode": noted}, settings, stopping=stopping, fresh=fresh)
 
 
-def _report(message: Message, contribution: Contribution) -> None:
+def _report(message: Message, output: ChunkOutput) -> None:
     """Say, to people and to Prometheus, what became of a chunk."""
-    if contribution.error is not None:
+    if output.error is not None:
         prometheus_metrics.FAILED_CHUNKS.inc()
-        log("chunk failed", run=message.run_id, chunk=message.chunk, problem=contribution.error)
+        log("chunk_failed", run=message.run_id, chunk=message.chunk, problem=output.error)
         return
-    seconds = dict(contribution.seconds or {})
+    seconds = dict(output.seconds or {})
     total = sum(seconds.values())
-    tokens_per_s = contribution.num_tokens / total if total else 0.0
-    prometheus_metrics.ROWS.inc(contribution.num_rows)
-    prometheus_metrics.TOKENS.inc(contribution.num_tokens)
+    tokens_per_s = output.num_tokens / total if total else 0.0
+    prometheus_metrics.ROWS.inc(output.num_rows)
+    prometheus_metrics.TOKENS.inc(output.num_tokens)
     prometheus_metrics.TOKENS_PER_S.set(tokens_per_s)
     for stage, stage_seconds in seconds.items():
         prometheus_metrics.CHUNK_SECONDS.labels(stage).observe(stage_seconds)
     log(
-        "chunk encoded",
+        "chunk_encoded",
         run=message.run_id,
         chunk=message.chunk,
-        rows=contribution.num_rows,
-        tokens=contribution.num_tokens,
+        rows=output.num_rows,
+        tokens=output.num_tokens,
         tokens_per_s=round(tokens_per_s),
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
     )
@@ -72,7 +72,7 @@ def main() -> int:
     # several on the same cores (docs/lab-notes.md has the figures). Read when torch is imported, which is later.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     gpus = visible_gpus()
-    return run_on_each(gpus) if len(gpus) > 1 else with_settings(work)
+    return run_on_each(gpus) if len(gpus) > 1 else run_with_settings(work)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from services.common import lease_names
-from services.common.attempt_rule import Moved, Trying, why_given_up
-from services.common.interfaces import Hold, StoppingError, UnavailableError, Unfit, World
+from services.common import work_names
+from services.common.attempt_rule import AttemptRule, Moved, why_given_up
+from services.common.interfaces import Dependencies, Hold, StoppingError, UnavailableError, Unfit
 from services.common.run_records import ReadingProgress
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
@@ -32,7 +32,7 @@ PASS_ON_S = 0.5  # before a message is looked at again that this worker can do n
 
 
 @dataclass(frozen=True)
-class Contribution:
+class ChunkOutput:
     """What becomes of a chunk, as it goes into the store."""
 
     partial: bytes
@@ -60,14 +60,14 @@ class Computer(Protocol):
 
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
-    ) -> Contribution:
+    ) -> ChunkOutput:
         """Encode a chunk.
 
         `cutoffs` reads the newest example cutoffs, or None; it is called as late as possible.
         `moved` is called after each batch; what it raises is raised on.
         """
 
-    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
+    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
         """The record that a chunk is missing."""
 
 
@@ -76,17 +76,17 @@ class Encoded:
     """What came of a message."""
 
     message: Message  # of the chunk that was worked on, which may be another than the one that was taken
-    contribution: Contribution | None = None  # what was written, if it was
+    output: ChunkOutput | None = None  # what was written, if it was
     start_fresh: str | None = None  # why this process had better end and come back, if it had
 
 
 class ChunkEncoder:
     """An encoder process's work, one message at a time."""
 
-    def __init__(self, world: World, computer: Computer, trying: Trying) -> None:
-        self._world = world
+    def __init__(self, deps: Dependencies, computer: Computer, rule: AttemptRule) -> None:
+        self._deps = deps
         self._computer = computer
-        self._trying = trying
+        self._rule = rule
         self._turns = Turns()
         self._unfit: dict[str, str] = {}  # runs for which this process is of another kind, and why
         self._loaded: set[str] = set()  # runs whose models could be loaded here
@@ -109,43 +109,43 @@ class ChunkEncoder:
                 return encoded
             passed_over.add(chosen)
         if not given_back and message not in passed_over and self._send_back(message):
-            self._world.clock.sleep(PASS_ON_S)  # others are to do it, or those that are able
+            self._deps.clock.sleep(PASS_ON_S)  # others are to do it, or those that are able
         return None
 
     # -- which chunk -----------------------------------------------------------------------------------------------
 
     def _choose(self, message: Message, passed_over: set[Message]) -> Message | None:
         """The waiting chunk that this worker should encode now; None if it can do none of them."""
-        held = self._world.leases.held(lease_names.ENCODE_LEASES)
+        held = self._deps.leases.held(work_names.ENCODE_LEASES)
         waiting = {
             one
-            for one in self._world.queue.waiting("encode") | {message}
-            if one not in passed_over and lease_names.encode_lease(one.run_id, one.chunk or 0) not in held
+            for one in self._deps.queue.waiting("encode") | {message}
+            if one not in passed_over and work_names.encode_lease(one.run_id, one.chunk or 0) not in held
         }
         for run_id in self._turns.order(one.run_id for one in waiting):
             if run_id in self._unfit:
                 self._say_unfit(run_id, Unfit(self._unfit[run_id], other_kind=True))
                 continue
             for chunk in sorted(one.chunk or 0 for one in waiting if one.run_id == run_id):
-                if not self._leaves_to_others(run_id, chunk):
+                if not self._defers_to_others(run_id, chunk):
                     return Message(task="encode", run_id=run_id, chunk=chunk)
         return None
 
-    def _leaves_to_others(self, run_id: str, chunk: int) -> bool:
+    def _defers_to_others(self, run_id: str, chunk: int) -> bool:
         """Whether this worker has failed at a chunk, or to load the models for it, that others should try first."""
-        whats = [lease_names.encoding(chunk), *([] if run_id in self._loaded else [lease_names.loading(chunk)])]
-        return self._trying.leaves_to_others(run_id, *whats)
+        whats = [work_names.encoding(chunk), *([] if run_id in self._loaded else [work_names.loading(chunk)])]
+        return self._rule.defers_to_others(run_id, *whats)
 
     def _again(self, message: Message) -> None:
         """Have a chunk tried again: by the message that waits for it, if it isn't the one that was taken."""
-        if message not in self._world.queue.waiting("encode"):
-            self._world.queue.send(message)
+        if message not in self._deps.queue.waiting("encode"):
+            self._deps.queue.send(message)
 
     def _send_back(self, message: Message) -> bool:
         """Let a message wait on that was taken, if there is still something to be done about it; whether there is."""
-        lease = lease_names.encode_lease(message.run_id, message.chunk or 0)
-        space = Workspace(self._world.store, message.run_id)
-        if self._world.leases.held(lease) or not space.active() or space.has_partial(message.chunk or 0):
+        lease = work_names.encode_lease(message.run_id, message.chunk or 0)
+        space = Workspace(self._deps.store, message.run_id)
+        if self._deps.leases.held(lease) or not space.active() or space.has_partial(message.chunk or 0):
             return False
         self._again(message)
         return True
@@ -155,8 +155,8 @@ class ChunkEncoder:
     def _encode(self, message: Message) -> Encoded | None:
         """Encode a chunk, if that is still to be done and nobody else does it; else None."""
         run_id, chunk = message.run_id, message.chunk or 0
-        space = Workspace(self._world.store, run_id)
-        with self._world.leases.hold(lease_names.encode_lease(run_id, chunk)) as hold:
+        space = Workspace(self._deps.store, run_id)
+        with self._deps.leases.hold(work_names.encode_lease(run_id, chunk)) as hold:
             if hold is None or not space.active():
                 return None
             encoded = None
@@ -169,19 +169,19 @@ class ChunkEncoder:
                 try:
                     encoded = self._try(space, message, data, hold)
                 except StoppingError:
-                    with suppress(UnavailableError):  # then the watch does
+                    with suppress(UnavailableError):  # then the reconcile loop does
                         self._again(message)
                     return Encoded(message)
                 except UnavailableError as error:  # maybe only here, and then others are to do it
                     with suppress(UnavailableError):
                         self._say_unfit(run_id, Unfit(str(error), other_kind=False))
                     raise
-                if encoded.contribution is None:
+                if encoded.output is None:
                     return encoded
         aggregate = Message(task="aggregate", run_id=run_id)
         # Of a chunk that was encoded before, the word may have got lost.
-        if encoded is not None or aggregate not in self._world.queue.waiting("aggregate"):
-            self._world.queue.send(aggregate)
+        if encoded is not None or aggregate not in self._deps.queue.waiting("aggregate"):
+            self._deps.queue.send(aggregate)
         return encoded
 
     def _try(self, space: Workspace, message: Message, data: bytes, hold: Hold) -> Encoded:
@@ -200,43 +200,43 @@ class ChunkEncoder:
             if isinstance(loaded, Encoded):
                 return loaded
             self._loaded.add(run_id)
-        what = lease_names.encoding(chunk)
-        if (tried := self._trying.over(run_id, what)) is not None:  # those who tried it did not come back
+        what = work_names.encoding(chunk)
+        if (tried := self._rule.given_up(run_id, what)) is not None:  # those who tried it did not come back
             return self._missing(space, message, plan, data, hold, why_given_up(tried, "it encoded this chunk"))
-        begin = self._world.clock.now()
-        result = self._trying.once(
+        begin = self._deps.clock.now()
+        result = self._rule.attempt(
             run_id,
             what,
             lambda progress: self._compute(space, chunk, plan, data, hold, progress.moved),
-            self._world.limits.patience_s,
+            self._deps.limits.patience_s,
             self._slowest_s.get(run_id, 0.0),
         )
         if not isinstance(result, Failure):
             self._failed = None
-            self._slowest_s[run_id] = max(self._slowest_s.get(run_id, 0.0), self._world.clock.now() - begin)
+            self._slowest_s[run_id] = max(self._slowest_s.get(run_id, 0.0), self._deps.clock.now() - begin)
             return Encoded(message, result)
-        if (tried := self._trying.over(run_id, what)) is not None:
+        if (tried := self._rule.given_up(run_id, what)) is not None:
             encoded = self._missing(space, message, plan, data, hold, result.reason)
-            return Encoded(message, encoded.contribution, self._why_fresh(result, run_id, what, again=False))
+            return Encoded(message, encoded.output, self._why_fresh(result, run_id, what, again=False))
         self._again(message)
         return Encoded(message, None, self._why_fresh(result, run_id, what, again=True))
 
     def _compute(
         self, space: Workspace, chunk: int, plan: RunMetadata, data: bytes, hold: Hold, moved: Moved
-    ) -> Contribution | None:
+    ) -> ChunkOutput | None:
         """Encode a chunk and write what it contributes; None if that is of no use any more."""
         moved()
-        contribution = self._computer.encode(plan, chunk, data, space.cutoffs, moved)
-        return self._write(space, chunk, contribution, hold)
+        output = self._computer.encode(plan, chunk, data, space.cutoffs, moved)
+        return self._write(space, chunk, output, hold)
 
-    def _write(self, space: Workspace, chunk: int, contribution: Contribution, hold: Hold) -> Contribution | None:
-        if not _of_use(contribution, space, chunk, hold):
+    def _write(self, space: Workspace, chunk: int, output: ChunkOutput, hold: Hold) -> ChunkOutput | None:
+        if not _of_use(output, space, chunk, hold):
             return None
         # In this order: who sees the partial may count on the prompts file.
-        if contribution.prompts is not None:
-            space.put_prompts(chunk, contribution.prompts)
-        space.put_partial(chunk, contribution.partial)
-        return contribution
+        if output.prompts is not None:
+            space.put_prompts(chunk, output.prompts)
+        space.put_partial(chunk, output.partial)
+        return output
 
     def _missing(
         self, space: Workspace, message: Message, plan: RunMetadata, data: bytes, hold: Hold, reason: str
@@ -260,18 +260,18 @@ class ChunkEncoder:
 
     def _load(self, space: Workspace, message: Message, load: Callable[[], Loaded]) -> Loaded | Encoded:
         """One attempt at loading a run's models; if there is none or it fails, what comes of the message."""
-        run_id, what = space.folder.run_id, lease_names.loading(message.chunk or 0)
+        run_id, what = space.folder.run_id, work_names.loading(message.chunk or 0)
         failure: Failure | None = None
-        if self._trying.over(run_id, what) is None:
-            floor_s = PATIENCE_LOADING * self._world.limits.patience_s
-            loaded = self._trying.once(run_id, what, lambda _progress: load(), floor_s)
+        if self._rule.given_up(run_id, what) is None:
+            floor_s = PATIENCE_LOADING * self._deps.limits.patience_s
+            loaded = self._rule.attempt(run_id, what, lambda _progress: load(), floor_s)
             if not isinstance(loaded, Failure):
                 return loaded
             failure = loaded
             self._say_unfit(run_id, Unfit(failure.reason, other_kind=False))
         if not space.active():  # its files went away under our hands
             return Encoded(message)
-        if (tried := self._trying.over(run_id, what)) is not None:
+        if (tried := self._rule.given_up(run_id, what)) is not None:
             space.stop("failed", failure.reason if failure else why_given_up(tried, "it loaded the models"))
             return Encoded(message)
         self._again(message)
@@ -307,16 +307,16 @@ class ChunkEncoder:
             return "after this error nothing that this process computes can be trusted"
         if before is not None and before != (run_id, what):
             return "two different chunks failed one after the other"
-        if again and self._trying.able(run_id) == {self._trying.worker}:
+        if again and self._rule.able_workers(run_id) == {self._rule.worker}:
             return "the next attempt is this worker's too, as no other is alive"
         return None
 
     def _say_unfit(self, run_id: str, unfit: Unfit) -> None:
-        self._world.workers.say_unfit(run_id, self._trying.worker, unfit)
+        self._deps.workers.say_unfit(run_id, self._rule.worker, unfit)
 
 
-def _of_use(contribution: Contribution, space: Workspace, chunk: int, hold: Hold) -> bool:
-    """Whether a contribution is to be written: computing it may have taken long."""
-    if contribution.error is not None and (hold.lost or space.has_partial(chunk)):
+def _of_use(output: ChunkOutput, space: Workspace, chunk: int, hold: Hold) -> bool:
+    """Whether a output is to be written: computing it may have taken long."""
+    if output.error is not None and (hold.lost or space.has_partial(chunk)):
         return False  # another attempt goes on, or was better
     return space.wanted()

@@ -18,7 +18,7 @@ from services.common.allowed_sources import allowed
 from services.common.attempt_rule import Moved
 from services.common.logs import log
 from services.common.run_records import ReadingProgress
-from services.encoder.encode_chunks import Contribution
+from services.encoder.encode_chunks import ChunkOutput
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.devices import check_device
 from sparse_autoencoder.kernels.precision import check_precision
@@ -103,7 +103,7 @@ class ModelComputer:
 
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
-    ) -> Contribution:
+    ) -> ChunkOutput:
         """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
         begin = time.monotonic()
         encoder = self._encoder_for(plan)
@@ -113,18 +113,18 @@ class ModelComputer:
         encoder.moved = moved
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
-        contribution = _contribution(_cut(Partial(result.partial), cutoffs(), plan), result.prompts, rows.n_records)
+        output = _output(_cut(Partial(result.partial), cutoffs(), plan), result.prompts, rows.n_records)
         packed = time.monotonic()
         return replace(
-            contribution,
+            output,
             seconds={"load": loaded - begin, "encode": encoded - loaded, "pack": packed - encoded},
         )
 
-    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
+    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
         """See Computer.failed."""
         rows = chunk_from_parquet(data, chunk)
         partial = Partial(failed_chunk(rows, error, plan.spec).partial)
-        return replace(_contribution(partial, None, rows.n_records), error=error)
+        return replace(_output(partial, None, rows.n_records), error=error)
 
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
         check_recorded(plan)
@@ -172,9 +172,9 @@ def _cut(partial: Partial, cutoffs: bytes | None, plan: RunMetadata) -> Partial:
     try:
         return partial.cut_by(ExampleCutoffs.from_bytes(cutoffs, plan.num_features))
     except SaescopeError as error:  # the whole partial is right as well; the next state brings new cutoffs
-        log("cutoffs can't be read", logging.WARNING, run=plan.run_id, problem=str(error))
+        log("cutoffs_unreadable", logging.WARNING, run=plan.run_id, problem=str(error))
         return partial
 
 
-def _contribution(partial: Partial, prompts: bytes | None, num_rows: int) -> Contribution:
-    return Contribution(partial.to_bytes(), prompts, num_rows=num_rows, num_tokens=partial.state.summary.num_tokens)
+def _output(partial: Partial, prompts: bytes | None, num_rows: int) -> ChunkOutput:
+    return ChunkOutput(partial.to_bytes(), prompts, num_rows=num_rows, num_tokens=partial.state.summary.num_tokens)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 
-from services.common.connections import real_world
+from services.common.connections import real_dependencies
 from services.common.logs import log
 from services.common.process.fresh_process import something_worked
-from services.common.process.service_main import noting, trying, with_settings
+from services.common.process.service_main import attempt_rule, run_with_settings, with_run_notes
 from services.common.settings import Settings
 from services.common.tasks.messages import Message
 from services.common.tasks.worker import run_worker
@@ -20,17 +20,17 @@ AT_ONCE = 8  # sources that are read at once: one whose chunks wait for encoders
 
 def work(settings: Settings) -> int:
     """Be the worker until a signal."""
-    world, stopping = real_world(settings), threading.Event()
+    deps, stopping = real_dependencies(settings), threading.Event()
 
-    ours = trying(world, "ingest", stopping.is_set)
+    rule = attempt_rule(deps, "ingest", stopping.is_set)
 
     def handle(message: Message) -> None:
-        ingested = ingest(message.run_id, world, lambda options: open_dataset(options, settings.data_folder), ours)
+        ingested = ingest(message.run_id, deps, lambda options: open_dataset(options, settings.data_folder), rule)
         if ingested is not None:
             something_worked()
-            log("source read", run=message.run_id, chunks=ingested.num_chunks, records=ingested.num_records)
+            log("source_read", run=message.run_id, chunks=ingested.num_chunks, records=ingested.num_records)
 
-    noted = noting(handle, world.notes)
+    noted = with_run_notes(handle, deps.notes)
     return run_worker("ingest", ["ingest"], {"ingest": noted}, settings, at_once=AT_ONCE, stopping=stopping)
 
 
@@ -40,7 +40,7 @@ def main() -> int:
         from services.cli import main as command
 
         return command(["submit", *sys.argv[1:]])
-    return with_settings(work)
+    return run_with_settings(work)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.common import lease_names
-from services.common.attempt_rule import OTHERS_FIRST_S, Moved, Progress, Trying
-from services.common.interfaces import Hold, StoppingError, UnavailableError, World
+from services.common import work_names
+from services.common.attempt_rule import OTHERS_FIRST_S, AttemptRule, Moved, Progress
+from services.common.interfaces import Dependencies, Hold, StoppingError, UnavailableError
 from services.common.run_records import Ingested, ReadingProgress
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
@@ -68,48 +68,50 @@ OpenDataset = Callable[[RunOptions], AbstractContextManager[Dataset]]
 PATIENCE_OPENING = 6  # sources may have to be downloaded, which may take so many times as long as other work
 
 
-def ingest(run_id: str, world: World, open_dataset: OpenDataset, trying: Trying) -> Ingested | None:
+def ingest(run_id: str, deps: Dependencies, open_dataset: OpenDataset, rule: AttemptRule) -> Ingested | None:
     """Read a run's source to its end, if nobody else does; None if there was nothing to do, or it was interrupted.
 
     A source that can't be read makes the run fail, with the reason; so does whatever else goes wrong again and again.
     When this process is told to stop, the rest is left for another.
     """
-    space = Workspace(world.store, run_id)
-    if trying.leaves_to_others(run_id, lease_names.INGEST, at_most_s=OTHERS_FIRST_S):
-        return None  # the watch sends it again, to whoever takes it first
-    with world.leases.hold(lease_names.ingest_lease(run_id)) as hold:
+    space = Workspace(deps.store, run_id)
+    if rule.defers_to_others(run_id, work_names.INGEST, at_most_s=OTHERS_FIRST_S):
+        return None  # the reconcile loop requeues it, to whoever takes it first
+    with deps.leases.hold(work_names.ingest_lease(run_id)) as hold:
         if hold is None or not space.active() or space.ingested() is not None:
             return None
-        if trying.settle(space, hold, lease_names.INGEST, None, "it read the source"):
+        if rule.fail_run_if_given_up(space, hold, work_names.INGEST, None, "it read the source"):
             return None
-        ingested = _try(space, world, open_dataset, trying, hold)
+        ingested = _try(space, deps, open_dataset, rule, hold)
     if ingested is not None:
-        world.queue.send(Message(task="aggregate", run_id=run_id))
+        deps.queue.send(Message(task="aggregate", run_id=run_id))
     return ingested
 
 
-def _try(space: Workspace, world: World, open_dataset: OpenDataset, trying: Trying, hold: Hold) -> Ingested | None:
+def _try(
+    space: Workspace, deps: Dependencies, open_dataset: OpenDataset, rule: AttemptRule, hold: Hold
+) -> Ingested | None:
     """One attempt; None if it failed, or somebody else is to go on, or nobody."""
     run_id = space.folder.run_id
 
     def read(progress: Progress) -> Ingested | None:
         with open_dataset(space.request().options) as dataset:
             progress.moved()
-            return _read(space, world, hold, dataset, progress)
+            return _read(space, deps, hold, dataset, progress)
 
     try:
-        result = trying.once(run_id, lease_names.INGEST, read, PATIENCE_OPENING * world.limits.patience_s)
+        result = rule.attempt(run_id, work_names.INGEST, read, PATIENCE_OPENING * deps.limits.patience_s)
     except StoppingError:
-        with suppress(UnavailableError):  # then the watch does
-            world.queue.send(Message(task="ingest", run_id=run_id))
+        with suppress(UnavailableError):  # then the reconcile loop does
+            deps.queue.send(Message(task="ingest", run_id=run_id))
         return None
     if isinstance(result, Failure):
-        trying.settle(space, hold, lease_names.INGEST, result, "it read the source")
+        rule.fail_run_if_given_up(space, hold, work_names.INGEST, result, "it read the source")
         return None
     return result
 
 
-def _read(space: Workspace, world: World, hold: Hold, dataset: Dataset, progress: Progress) -> Ingested | None:
+def _read(space: Workspace, deps: Dependencies, hold: Hold, dataset: Dataset, progress: Progress) -> Ingested | None:
     """Write what is missing; None if somebody else is to go on, or nobody."""
     before = space.reading()
     if before is not None:
@@ -131,12 +133,12 @@ def _read(space: Workspace, world: World, hold: Hold, dataset: Dataset, progress
     if before is None:
         space.write_reading(reading())  # whoever encodes the first chunk needs to know the source
     for chunk in dataset.chunks(next_chunk, progress.moved, _read_before(before)):
-        if not _wait_for_room(space, world, hold, progress.moved):
+        if not _wait_for_room(space, deps, hold, progress.moved):
             return None
         next_chunk = chunk.index + 1
         space.write_reading(reading())  # before the chunk is there: so its hash covers all chunks that are
         space.put_chunk(chunk.index, chunk.data)
-        world.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk.index))
+        deps.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk.index))
         progress.advanced()
     if hold.lost:
         return None
@@ -151,14 +153,14 @@ def _next_chunk(space: Workspace) -> int:
     return max(space.cursor(), *(chunk + 1 for chunk in written), 0)
 
 
-def _wait_for_room(space: Workspace, world: World, hold: Hold, moved: Moved) -> bool:
+def _wait_for_room(space: Workspace, deps: Dependencies, hold: Hold, moved: Moved) -> bool:
     """Wait until few enough chunks wait to be merged; False if this isn't ours to do any more."""
     while not hold.lost and space.active():
         moved()
         cursor = space.cursor()  # merged chunks stay for a while
-        if sum(chunk >= cursor for chunk in space.chunks()) < world.limits.max_waiting_chunks:
+        if sum(chunk >= cursor for chunk in space.chunks()) < deps.limits.max_waiting_chunks:
             return True
-        world.clock.sleep(HOLD_BACK_S)
+        deps.clock.sleep(HOLD_BACK_S)
     return False
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from services.common.connections import real_world
+from services.common.connections import real_dependencies
+from services.common.logs import Event
 from services.common.object_store import ObjectStore
 from services.common.run_workspace import Workspace
 from sparse_autoencoder.runs.folder import run_ids
@@ -47,7 +48,7 @@ class Process:
         """The lines of its log."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
-    def said(self, event: str) -> list[dict[str, Any]]:
+    def said(self, event: Event) -> list[dict[str, Any]]:
         assert self.process.poll() is None, self.log.read_text()
         return [line for line in self.events() if line["event"] == event]
 
@@ -97,12 +98,12 @@ def test_it_makes_the_bucket_starts_the_first_run_once_and_serves(servers: Serve
             "a title",
         )
         assert process.get("/readyz") == {"status": "ready"}
-        assert [line["run"] for line in process.said("first run")] == [entry["id"]]
+        assert [line["run"] for line in process.said("first_run_started")] == [entry["id"]]
     with api(tmp_path, environment) as process:
         assert [one["id"] for one in process.get("/api/runs")["runs"]] == [entry["id"]]
-        assert process.said("first run") == []
+        assert process.said("first_run_started") == []
     settings = servers.settings().model_copy(update={"s3_bucket": "first"})
-    assert waiting(real_world(settings)) == [entry["id"]]
+    assert waiting(real_dependencies(settings)) == [entry["id"]]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_mistake_in_the_first_run_is_said_and_keeps_nothing_from_being_served(
     servers: Servers, tmp_path: Path, number: int, flags: str, sentence: str
 ) -> None:
     with api(tmp_path, bucket(servers, f"mistake-{number}", tmp_path, SAESCOPE_FIRST_RUN=flags)) as process:
-        (line,) = process.said("no first run")
+        (line,) = process.said("first_run_failed")
         assert line["problem"].startswith(f"SAESCOPE_FIRST_RUN: {sentence}")
         assert process.get("/api/runs") == {"runs": []}
 

@@ -27,7 +27,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     (root / "data" / "rows.csv").write_text("title\nx\n")
     with redis_server(root / "redis") as redis, s3_server(root / "s3") as s3:
         backend = Servers(redis, s3).backend("", root / "data")
-        with TestClient(create_app(backend.world.store, backend=backend)) as client:
+        with TestClient(create_app(backend.deps.store, backend=backend)) as client:
             yield client
 
 
@@ -133,7 +133,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     (root / "data").mkdir()
     (root / "data" / "rows.csv").write_text("title\nx\n")
     backend = backend_without_servers(DirectoryStore(root / "runs"), root / "data")
-    with TestClient(create_app(backend.world.store, backend=backend)) as client:
+    with TestClient(create_app(backend.deps.store, backend=backend)) as client:
         yield client
 
 

@@ -96,11 +96,11 @@ def apis(servers: Servers, finished: Path, tmp_path_factory: pytest.TempPathFact
     away = backend_without_servers(_AwayStore(data), data)
     with (
         TestClient(create_app(folder)) as on_folder,
-        TestClient(create_app(plain.world.store, backend=plain)) as on_services,
-        TestClient(create_app(guarded.world.store, backend=guarded)) as on_guarded,
-        TestClient(create_app(away.world.store, backend=away)) as on_away,
+        TestClient(create_app(plain.deps.store, backend=plain)) as on_services,
+        TestClient(create_app(guarded.deps.store, backend=guarded)) as on_guarded,
+        TestClient(create_app(away.deps.store, backend=away)) as on_away,
     ):
-        yield Apis(on_folder, on_services, on_guarded, on_away, plain.world.store, finished)
+        yield Apis(on_folder, on_services, on_guarded, on_away, plain.deps.store, finished)
 
 
 @pytest.fixture(scope="module")

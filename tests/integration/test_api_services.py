@@ -9,8 +9,8 @@ import pytest
 
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
-from services.common.connections import real_world
-from services.common.redis.run_notes import Problems
+from services.common.connections import real_dependencies
+from services.common.redis.run_notes import RunNotes
 from services.common.run_workspace import Workspace
 from tests.support.api import serving
 from tests.support.commands import environment, one_sentence, saescope
@@ -27,8 +27,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def url(cluster: Cluster) -> Iterator[str]:
-    backend = Backend(real_world(cluster.settings), Problems(cluster.settings.redis_url), cluster.data)
-    with serving(create_app(backend.world.store, backend=backend)) as url:
+    backend = Backend(real_dependencies(cluster.settings), RunNotes(cluster.settings.redis_url), cluster.data)
+    with serving(create_app(backend.deps.store, backend=backend)) as url:
         yield url
 
 
@@ -67,7 +67,7 @@ def test_failed_chunks_that_are_tried_again_end_in_the_bytes_of_a_run_that_never
     space = Workspace(cluster.store, run_id)
     assert cluster.finish(space) != expected_files()
     assert [chunk.chunk for chunk in space.folder.read_metadata().failed_chunks] == [3]
-    num_encoded = len(encoder.said("chunk encoded", run=run_id))
+    num_encoded = len(encoder.said("chunk_encoded", run=run_id))
     retry = ["submit", "--url", url, "--retry-failed", run_id]
     done = saescope(*retry, cwd=tmp_path, env=environment(tmp_path))
     assert done.returncode == 0, done.stderr + cluster.logs()
@@ -76,5 +76,5 @@ def test_failed_chunks_that_are_tried_again_end_in_the_bytes_of_a_run_that_never
     assert "features fired" in summary
     assert cluster.finish(space) == expected_files()
     assert space.folder.read_metadata().status == "complete"
-    again = [line["chunk"] for line in encoder.said("chunk encoded", run=run_id)[num_encoded:]]
+    again = [line["chunk"] for line in encoder.said("chunk_encoded", run=run_id)[num_encoded:]]
     assert sorted(again) == list(range(3, 12))

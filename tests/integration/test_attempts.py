@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from services.common.interfaces import Attempts, Tried, Unfit, Workers
+from services.common.interfaces import AttemptRecord, Attempts, Unfit, Workers
 from services.common.redis.attempts import ATTEMPTS_PREFIX, AttemptsUnavailableError, RedisAttempts
 from services.common.redis.redis_client import redis_client
 from services.common.redis.worker_presence import RedisWorkers, WorkersUnavailableError
@@ -34,10 +34,10 @@ def workers(strings: redis.Redis) -> RedisWorkers:
 
 
 def test_attempts_are_counted_by_worker_and_thing(attempts: Attempts) -> None:
-    assert attempts.begin("run-1", "encode/000001", "a/1") == Tried({"a/1": 1})
-    assert attempts.begin("run-1", "encode/000001", "a/1") == Tried({"a/1": 2})
-    assert attempts.begin("run-1", "encode/000001", "b/1") == Tried({"a/1": 2, "b/1": 1})
-    assert attempts.tried("run-1", "encode/000002") == attempts.tried("run-2", "encode/000001") == Tried({})
+    assert attempts.begin("run-1", "encode/000001", "a/1") == AttemptRecord({"a/1": 1})
+    assert attempts.begin("run-1", "encode/000001", "a/1") == AttemptRecord({"a/1": 2})
+    assert attempts.begin("run-1", "encode/000001", "b/1") == AttemptRecord({"a/1": 2, "b/1": 1})
+    assert attempts.tried("run-1", "encode/000002") == attempts.tried("run-2", "encode/000001") == AttemptRecord({})
 
 
 def test_failures_are_told_with_the_last_reason_and_the_others_are_lost(attempts: Attempts) -> None:
@@ -46,7 +46,7 @@ def test_failures_are_told_with_the_last_reason_and_the_others_are_lost(attempts
     attempts.failed("run-1", "ingest", "first", 10.0)
     attempts.failed("run-1", "ingest", REASON, 20.0)
     tried = attempts.tried("run-1", "ingest")
-    assert tried == Tried({"a": 1, "b": 1, "c": 1}, 2, REASON, 20.0)
+    assert tried == AttemptRecord({"a": 1, "b": 1, "c": 1}, 2, REASON, 20.0)
     assert (tried.total, tried.lost) == (3, 1)
 
 
@@ -54,11 +54,11 @@ def test_what_is_taken_back_was_none_and_what_was_never_counted_is_not_owed(atte
     attempts.begin("run-1", "ingest", "a")
     attempts.begin("run-1", "ingest", "a")
     attempts.take_back("run-1", "ingest", "a")
-    assert attempts.tried("run-1", "ingest") == Tried({"a": 1})
+    assert attempts.tried("run-1", "ingest") == AttemptRecord({"a": 1})
     attempts.take_back("run-1", "ingest", "a")
     attempts.take_back("run-1", "ingest", "a")
-    assert attempts.tried("run-1", "ingest") == Tried({})
-    assert attempts.begin("run-1", "ingest", "a") == Tried({"a": 1})
+    assert attempts.tried("run-1", "ingest") == AttemptRecord({})
+    assert attempts.begin("run-1", "ingest", "a") == AttemptRecord({"a": 1})
 
 
 def test_one_thing_is_forgotten_or_a_whole_run(attempts: Attempts) -> None:
@@ -66,10 +66,10 @@ def test_one_thing_is_forgotten_or_a_whole_run(attempts: Attempts) -> None:
         attempts.begin(run, what, "a")
         attempts.failed(run, what, REASON, 1.0)
     attempts.forget("run-1", "encode/00000")
-    assert attempts.tried("run-1", "encode/00000") == Tried({})
+    assert attempts.tried("run-1", "encode/00000") == AttemptRecord({})
     assert attempts.tried("run-1", "encode/000001").total == 1
     attempts.forget("run-1")
-    assert attempts.tried("run-1", "encode/000001") == attempts.tried("run-1", "ingest") == Tried({})
+    assert attempts.tried("run-1", "encode/000001") == attempts.tried("run-1", "ingest") == AttemptRecord({})
     assert attempts.tried("run-10", "ingest").total == 1
 
 
@@ -94,7 +94,7 @@ def test_attempts_of_forgotten_runs_do_not_stay_for_ever(attempts: Attempts, str
 def test_something_has_failed_for_good_after_attempts_of_different_workers_where_there_are_several(
     by_worker: dict[str, int], able: set[str], over: bool
 ) -> None:
-    assert Tried(by_worker).exhausted(3, able) is over
+    assert AttemptRecord(by_worker).exhausted(3, able) is over
 
 
 def test_a_worker_is_alive_while_it_says_so(workers: RedisWorkers) -> None:

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
-from services.common import lease_names
+from services.common import work_names
 from services.common.run_records import Ingested, MergeProgress, ReadingProgress
 from services.common.run_workspace import Workspace
 from tests.support.api import Servers, make_finished, metadata_of, running, waiting
@@ -50,7 +50,7 @@ class Api:
     def start(self, **options: Any) -> Workspace:
         """A new run's folder."""
         run_id = self.post("/api/runs", {"source": "rows.csv"} | options, 201)["id"]
-        return Workspace(self.backend.world.store, run_id)
+        return Workspace(self.backend.deps.store, run_id)
 
     def delete(self, run_id: str) -> int:
         return self.client.request("DELETE", f"/api/runs/{run_id}", headers=JSON).status_code
@@ -58,7 +58,7 @@ class Api:
     def keys(self, space: Workspace) -> list[str]:
         """The run's files."""
         prefix = space.folder.key("")
-        return [key.removeprefix(prefix) for key in self.backend.world.store.list(prefix)]
+        return [key.removeprefix(prefix) for key in self.backend.deps.store.list(prefix)]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def data(tmp_path: Path) -> Path:
 def api(servers: Servers, data: Path) -> Iterator[Api]:
     servers.redis.flush()
     backend = servers.backend(f"test-{next(_numbers)}/", data)
-    with TestClient(create_app(backend.world.store, backend=backend)) as client:
+    with TestClient(create_app(backend.deps.store, backend=backend)) as client:
         yield Api(client, backend)
 
 
@@ -90,9 +90,9 @@ def begin(space: Workspace, finished: Path, records: int = 40, **changes: Any) -
 def test_a_run_that_is_started_is_in_the_store_in_the_queue_and_in_the_list(api: Api, servers: Servers) -> None:
     answer = api.post("/api/runs", {"source": "rows.csv", "max_rows": 7, "bos": "none"}, 201)
     assert (list(answer), answer["status"]) == (["id", "status"], "queued")
-    request = Workspace(api.backend.world.store, answer["id"]).request()
+    request = Workspace(api.backend.deps.store, answer["id"]).request()
     assert request.options.model_dump(exclude_defaults=True) == {"source": "rows.csv", "max_rows": 7, "bos": "none"}
-    assert waiting(api.backend.world) == [answer["id"]]
+    assert waiting(api.backend.deps) == [answer["id"]]
     with running(servers, "ingest", "encoder", "aggregator"):
         (entry,) = api.get("/api/runs")["runs"]
         assert entry == api.get(f"/api/runs/{answer['id']}")
@@ -116,7 +116,7 @@ def test_a_run_that_is_started_is_in_the_store_in_the_queue_and_in_the_list(api:
 
 def test_without_any_option_a_run_has_the_defaults_of_the_command(api: Api) -> None:
     run_id = api.post("/api/runs", {}, 201)["id"]
-    assert Workspace(api.backend.world.store, run_id).request().options.model_dump(exclude_defaults=True) == {}
+    assert Workspace(api.backend.deps.store, run_id).request().options.model_dump(exclude_defaults=True) == {}
 
 
 def test_runs_that_are_started_at_once_have_names_of_their_own(api: Api) -> None:
@@ -142,11 +142,11 @@ def test_a_run_is_taken_while_redis_is_away_and_says_so(api: Api, servers: Serve
 def test_a_running_run_says_how_far_it_is_and_who_works_on_it(api: Api, finished: Path) -> None:
     space = api.start(max_rows=1000)
     begin(space, finished)
-    leases, run_id = api.backend.world.leases, space.folder.run_id
+    leases, run_id = api.backend.deps.leases, space.folder.run_id
     api.backend.problems.note(run_id, "the store was full")
-    mine = [lease_names.encode_lease(run_id, 2), lease_names.encode_lease(run_id, 3), lease_names.ingest_lease(run_id)]
+    mine = [work_names.encode_lease(run_id, 2), work_names.encode_lease(run_id, 3), work_names.ingest_lease(run_id)]
     with ExitStack() as held:
-        for name in (*mine, lease_names.encode_lease("other", 0)):
+        for name in (*mine, work_names.encode_lease("other", 0)):
             held.enter_context(leases.hold(name))
         entry = api.get(f"/api/runs/{run_id}")
     assert (entry["status"], entry["source"], entry["num_features"]) == ("running", "headlines.txt", 256)
@@ -178,7 +178,7 @@ def test_speed_and_time_left_follow_from_what_was_seen(api: Api, finished: Path)
 def test_a_run_that_is_finished_says_everything(api: Api, finished: Path) -> None:
     space = api.start()
     begin(space, finished)
-    make_finished(api.backend.world.store, finished, space.folder.run_id)
+    make_finished(api.backend.deps.store, finished, space.folder.run_id)
     (entry,) = api.get("/api/runs")["runs"]
     metadata = json.loads((finished / "metadata.json").read_text())
     assert (entry["status"], entry["progress"]) == ("complete", None)
@@ -204,14 +204,14 @@ def test_a_cancelled_run_is_left_alone_until_it_is_resumed(api: Api, finished: P
 
 def test_resuming_sends_the_message_again_and_forgets_what_was_counted(api: Api, servers: Servers) -> None:
     space = api.start()
-    run_id, attempts = space.folder.run_id, api.backend.world.attempts
-    attempts.begin(run_id, lease_names.encoding(0), "a")
+    run_id, attempts = space.folder.run_id, api.backend.deps.attempts
+    attempts.begin(run_id, work_names.encoding(0), "a")
     space.stop("failed", "there is no model x")
     entry = api.get(f"/api/runs/{run_id}")
     assert (entry["status"], entry["error"], entry["can"]["resume"]) == ("failed", "there is no model x", True)
     api.post(f"/api/runs/{run_id}/resume")
-    assert attempts.tried(run_id, lease_names.encoding(0)).total == 0
-    assert waiting(api.backend.world) == [run_id]
+    assert attempts.tried(run_id, work_names.encoding(0)).total == 0
+    assert waiting(api.backend.deps) == [run_id]
 
 
 def test_a_run_is_not_resumed_while_redis_is_away(api: Api, servers: Servers) -> None:
@@ -236,17 +236,17 @@ def test_what_cannot_be_done_in_a_run_s_state_is_409_with_a_sentence(api: Api, f
     assert refusal("resume") == f"run {run_id} is queued, so there is nothing to resume"
     space.stop("cancelled")
     assert refusal("cancel") == f"run {run_id} is cancelled, so there is nothing to cancel"
-    make_finished(api.backend.world.store, finished, run_id)
+    make_finished(api.backend.deps.store, finished, run_id)
     assert refusal("cancel") == f"run {run_id} is complete, so there is nothing to cancel"
     assert refusal("resume") == f"run {run_id} is complete, so there is nothing to resume"
 
 
-def test_of_a_finished_run_that_is_deleted_only_that_word_is_left_for_the_watch_to_remove(
+def test_of_a_finished_run_that_is_deleted_only_that_word_is_left_for_the_reconcile_loop_to_remove(
     api: Api, finished: Path
 ) -> None:
     space, other = api.start(), api.start()
     for one in (space, other):
-        make_finished(api.backend.world.store, finished, one.folder.run_id)
+        make_finished(api.backend.deps.store, finished, one.folder.run_id)
     run_id = space.folder.run_id
     assert len(api.get("/api/runs")["runs"]) == 2
     api.get(f"/api/features?run={run_id}")
@@ -319,7 +319,7 @@ def test_a_problem_is_forgotten_by_itself(api: Api, servers: Servers) -> None:
 def guarded(servers: Servers, data: Path) -> Iterator[TestClient]:
     """A client of an API whose token it isn't given."""
     backend = servers.backend(f"test-{next(_numbers)}/", data, token="s3cret")
-    with TestClient(create_app(backend.world.store, backend=backend)) as client:
+    with TestClient(create_app(backend.deps.store, backend=backend)) as client:
         yield client
 
 

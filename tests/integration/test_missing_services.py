@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
-from services.common import lease_names
+from services.common import work_names
 from services.common.interfaces import Service
 from services.common.redis.worker_presence import RedisWorkers
 from services.common.run_control import RunControl
@@ -36,12 +36,12 @@ def backend(servers: Servers, tmp_path: Path) -> Backend:
 
 @pytest.fixture
 def client(backend: Backend) -> Iterator[TestClient]:
-    with TestClient(create_app(backend.world.store, backend=backend)) as client:
+    with TestClient(create_app(backend.deps.store, backend=backend)) as client:
         yield client
 
 
 def ask_for_run(backend: Backend, number: int = 1) -> Workspace:
-    control = RunControl(backend.world)
+    control = RunControl(backend.deps)
     run_id = f"20260101-000000_run-{number:03d}"
     assert control.ask_for(run_id, RunRequest(options=RunOptions(), created_at=now()))
     return control.workspace(run_id)
@@ -93,8 +93,8 @@ def test_runs_are_shown_without_any_worker(client: TestClient) -> None:
 
 def test_a_service_that_holds_a_lease_is_running(client: TestClient, backend: Backend) -> None:
     ask_for_run(backend)
-    leases = backend.world.leases
-    with leases.hold(lease_names.ingest_lease("other")), leases.hold(lease_names.encode_lease("other", 0)):
+    leases = backend.deps.leases
+    with leases.hold(work_names.ingest_lease("other")), leases.hold(work_names.encode_lease("other", 0)):
         assert problems(client) == [NO_AGGREGATOR]
 
 
@@ -112,9 +112,9 @@ def test_a_list_of_runs_costs_no_more_questions_about_workers_than_one_run(backe
             asked[service] += 1
             return set()
 
-    world = replace(backend.world, workers=Counting(redis.Redis()))
+    world = replace(backend.deps, workers=Counting(redis.Redis()))
     for number in range(3):
         ask_for_run(backend, number)
-    with TestClient(create_app(world.store, backend=replace(backend, world=world))) as client:
+    with TestClient(create_app(world.store, backend=replace(backend, deps=world))) as client:
         assert problems(client) != []
     assert asked == {"ingest": 1, "encoder": 1, "aggregator": 1}

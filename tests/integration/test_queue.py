@@ -65,7 +65,9 @@ def test_everything_that_threads_send_at_once_arrives(queue: CeleryQueue) -> Non
 
 
 def envelope(body: object) -> bytes:
-    return json.dumps({"body": base64.b64encode(json.dumps(body).encode()).decode()}).encode()
+    content = {"body": base64.b64encode(json.dumps(body).encode()).decode(), "headers": {}}
+    kind = {"content-type": "application/json", "content-encoding": "utf-8"}
+    return json.dumps(content | kind | {"properties": {"body_encoding": "base64", "delivery_tag": "1"}}).encode()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from services.aggregator.merge_and_publish import Aggregator
 from services.aggregator.summary_merging import SummaryMerging
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
-from services.common import lease_names
-from services.common.process.service_main import trying
+from services.common import work_names
+from services.common.process.service_main import attempt_rule
 from services.common.run_control import RunControl
 from services.common.run_records import Ingested, MergeProgress, RunRequest
 from services.common.run_workspace import Workspace, now
@@ -69,14 +69,14 @@ class Workers(LiveWriter):
 def workers_of(backend: Backend) -> Workers:
     """The workers of a run that was asked for, of which there is nothing yet."""
     run_id = f"20300101-000000_run-{next(_numbers):03d}"
-    workers = Workers.start(backend.world.store, run_id)
+    workers = Workers.start(backend.deps.store, run_id)
     workers.partials = {}
     recorded = {"versions": versions(PACKAGES), "processor": {"fingerprint": "0"}}
     subject = {"name": "gpt2", "files": {"config.json": "0", "tokenizer.json": "0"}}
     options = workers.metadata.options.model_copy(update={"source": "rows.csv"})
     workers.metadata = workers.metadata.model_copy(update={"options": options, "subject": subject, **recorded})
     workers.folder.write_plan(workers.metadata)
-    backend.world.store.delete(workers.folder.metadata)  # services write it at the end
+    backend.deps.store.delete(workers.folder.metadata)  # services write it at the end
     assert workers.space.create_request(RunRequest(options=workers.metadata.options, created_at=CREATED))
     return workers
 
@@ -129,7 +129,7 @@ def backend(servers: Servers, tmp_path: Path) -> Backend:
 @pytest.fixture
 def client(backend: Backend) -> Iterator[TestClient]:
     """A client of an API of these services."""
-    with TestClient(create_app(backend.world.store, backend=backend)) as client:
+    with TestClient(create_app(backend.deps.store, backend=backend)) as client:
         yield client
 
 
@@ -171,16 +171,16 @@ def test_a_run_that_is_tried_again_says_so_in_the_answer_the_entry_and_the_list(
 ) -> None:
     run = failed_run(backend)
     assert [entry["status"] for entry in get(client, "/api/runs")["runs"]] == ["completed_with_errors"]
-    attempts = backend.world.attempts
-    attempts.begin(run.run_id, lease_names.encoding(2), "a")
+    attempts = backend.deps.attempts
+    attempts.begin(run.run_id, work_names.encoding(2), "a")
     entry = retry(client, run)
     assert get(client, run.path) == entry
     assert get(client, "/api/runs")["runs"] == [entry]
     assert (entry["status"], entry["retry_from"], entry["finished_at"]) == ("running", 2, None)
     assert entry["can"] == {"cancel": True, "resume": False, "retry": False, "delete": True}
     assert [chunk["chunk"] for chunk in entry["failed_chunks"]] == [2]
-    assert attempts.tried(run.run_id, lease_names.encoding(2)).total == 0
-    assert waiting(backend.world) == [run.run_id]
+    assert attempts.tried(run.run_id, work_names.encoding(2)).total == 0
+    assert waiting(backend.deps) == [run.run_id]
 
 
 def test_its_progress_begins_with_what_was_kept_and_its_speed_with_what_comes_then(
@@ -272,7 +272,7 @@ def test_answers_about_the_run_are_those_of_its_state_and_then_of_its_new_files_
 ) -> None:
     run = failed_run(backend)
     path = f"/api/features?run={run.run_id}"
-    with TestClient(create_app(backend.world.store, backend=backend)) as other:
+    with TestClient(create_app(backend.deps.store, backend=backend)) as other:
         before = client.get(path)
         assert other.get(path).headers["ETag"] == before.headers["ETag"]
         get(other, "/api/runs")
@@ -326,11 +326,13 @@ def test_what_was_not_cleaned_up_after_the_run_was_finished_is_not_gone_on_with(
 
 
 def test_an_aggregator_that_did_not_finish_the_run_itself_does_not_go_on_with_its_old_state(backend: Backend) -> None:
-    world = backend.world
+    world = backend.deps
     control = RunControl(world)
     workers = workers_of(backend)
     space, run_id = workers.space, workers.folder.run_id
-    one, other = (Aggregator(world, SummaryMerging(), trying(world, "aggregator", lambda: False)) for _ in range(2))
+    one, other = (
+        Aggregator(world, SummaryMerging(), attempt_rule(world, "aggregator", lambda: False)) for _ in range(2)
+    )
 
     def merge(aggregator: Aggregator[Any], *chunks: int) -> None:
         for chunk in chunks:

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from services.api.app import create_app
 from services.api.runs.run_changes import Control
-from services.api.runs.run_entries import RunBoard
+from services.api.runs.run_entries import RunEntries
 from services.common.run_workspace import Workspace
 from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
@@ -182,7 +182,7 @@ def test_the_api_lists_no_run_that_never_began_and_says_so_when_asked_for_it(
 def controls(store: Store, data: Path, how_many: int) -> list[Control]:
     """What so many API processes on one store start runs with."""
     backend = backend_without_servers(store, data)
-    return [Control(backend, RunBoard(store, RunLibrary(store), backend)) for _ in range(how_many)]
+    return [Control(backend, RunEntries(store, RunLibrary(store), backend)) for _ in range(how_many)]
 
 
 def started_at_once(api_processes: list[Control]) -> list[str]:
@@ -224,6 +224,6 @@ def test_api_processes_on_one_store_give_ids_of_their_own(tmp_path: Path) -> Non
 
 def test_api_processes_on_one_bucket_give_ids_of_their_own(servers: Servers, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("title\nx\n")
-    stores = [servers.backend("ids/", tmp_path).world.store for _ in range(3)]
+    stores = [servers.backend("ids/", tmp_path).deps.store for _ in range(3)]
     processes = [controls(store, tmp_path, 1)[0] for store in stores]
     assert_each_has_its_own(stores[0], started_at_once(processes))

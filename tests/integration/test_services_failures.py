@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from services.aggregator.merge_and_publish import Aggregator
-from services.aggregator.reconcile_loop import Watch
+from services.aggregator.reconcile_loop import ReconcileLoop
 from services.aggregator.summary_merging import MergedState, SummaryMerging
-from services.common import lease_names
+from services.common import work_names
 from services.common.attempt_rule import Moved
 from services.common.interfaces import UnavailableError, Unfit
 from services.common.redis.worker_presence import RedisWorkers
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
-from services.encoder.encode_chunks import Contribution
+from services.encoder.encode_chunks import ChunkOutput
 from services.encoder.model_computer import ModelComputer
 from services.ingest.read_source import Dataset, ingest
 from sparse_autoencoder.runs.metadata import RunMetadata
@@ -59,7 +59,7 @@ class Raising(ModelComputer):
 
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
-    ) -> Contribution:
+    ) -> ChunkOutput:
         error = self._errors(chunk)
         if error is not None:
             raise error
@@ -128,7 +128,7 @@ def test_that_the_store_is_away_is_no_attempt(services: Inline) -> None:
     for _ in range(5):
         with pytest.raises(UnavailableError):
             encoder.encode(space, 0)
-    assert services.world.attempts.tried(space.folder.run_id, lease_names.encoding(0)).total == 0
+    assert services.world.attempts.tried(space.folder.run_id, work_names.encoding(0)).total == 0
     services.encoder("another").encode(space, *ALL)
     assert finished(services, space).status == "complete"
 
@@ -143,7 +143,7 @@ def test_an_encoder_that_is_told_to_stop_gives_its_chunk_back_at_once(services: 
         assert Message(task="encode", run_id=space.folder.run_id, chunk=0) in services.world.queue.waiting("encode")
         assert services.world.leases.held("encode/") == set()
     assert services.reported == []
-    assert services.world.attempts.tried(space.folder.run_id, lease_names.encoding(0)).total == 0
+    assert services.world.attempts.tried(space.folder.run_id, work_names.encoding(0)).total == 0
 
 
 # -- who makes the next ------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_reading_that_breaks_again_and_again_fails_the_run_with_the_reason(servi
     space = services.submit(tiny_options())
     for attempt in range(3):
         assert space.active(), attempt
-        ingest(space.folder.run_id, services.world, breaking, services.trying("ingest"))
+        ingest(space.folder.run_id, services.world, breaking, services.attempt_rule("ingest"))
     stopped = space.stopped()
     assert stopped is not None
     assert (stopped.status, stopped.error) == ("failed", "IndexError: a mistake in the reader")
@@ -236,7 +236,7 @@ def test_attempts_before_some_progress_are_not_held_against_reading(services: In
     space = services.submit(tiny_options())
     for round_ in range(3):
         for _ in range(2):
-            ingest(space.folder.run_id, services.world, breaking, services.trying("ingest"))
+            ingest(space.folder.run_id, services.world, breaking, services.attempt_rule("ingest"))
         services.ingest(space, until=round_ + 1)
     assert space.active()
     assert len(space.chunks()) >= 3
@@ -256,7 +256,9 @@ def test_merging_that_breaks_again_and_again_fails_the_run_with_the_reason(servi
     services.encoder().encode(space, *ALL)
     for attempt in range(3):
         assert space.active(), attempt
-        Aggregator(services.world, BreakingMerging(), services.trying("aggregator")).aggregate(space.folder.run_id)
+        Aggregator(services.world, BreakingMerging(), services.attempt_rule("aggregator")).aggregate(
+            space.folder.run_id
+        )
     stopped = space.stopped()
     assert stopped is not None
     assert (stopped.status, stopped.error) == ("failed", "MemoryError")
@@ -291,7 +293,7 @@ def test_a_run_fails_for_which_there_are_only_encoders_of_other_kinds(services: 
     services.encoder("other").encode(space, 1)
     limits = replace(services.world.limits, other_kind_s=0.0)
     with alive(services, "other"):
-        Watch(replace(services.world, limits=limits)).look()
+        ReconcileLoop(replace(services.world, limits=limits)).run_once()
     stopped = space.stopped()
     assert stopped is not None
     assert stopped.status == "failed"
@@ -301,9 +303,9 @@ def test_a_run_fails_for_which_there_are_only_encoders_of_other_kinds(services: 
 def test_a_run_waits_while_an_encoder_of_its_kind_or_none_at_all_is_alive(services: Inline) -> None:
     space = begun(services)
     limits = replace(services.world.limits, other_kind_s=0.0)
-    watch = Watch(replace(services.world, limits=limits))
-    watch.look()
+    loop = ReconcileLoop(replace(services.world, limits=limits))
+    loop.run_once()
     services.world.workers.say_unfit(space.folder.run_id, "other", Unfit("another kind", other_kind=True))
     with alive(services, "other", "sound"):
-        watch.look()
+        loop.run_once()
     assert space.active()

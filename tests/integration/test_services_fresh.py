@@ -21,7 +21,7 @@ def test_work_that_hangs_is_ended_and_done_by_a_fresh_process(cluster: Cluster) 
     space = cluster.new_run(tiny_options())
     assert cluster.finish(space) == expected_files()
     assert space.folder.read_metadata().failed_chunks == []
-    hung, *_ = failing.said("hung")
+    hung, *_ = failing.said("work_hung")
     assert hung["what"] == f"encode/000000 of run {space.folder.run_id}"
     assert "failing_encoder.py" in hung["threads"]
     first, second, *_ = failing.said("ready")
@@ -34,9 +34,9 @@ def test_after_an_error_of_cuda_a_process_comes_back_fresh(cluster: Cluster) -> 
     space = cluster.new_run(tiny_options())
     assert cluster.finish(space) == expected_files()
     assert space.folder.read_metadata().failed_chunks == []
-    (failed,) = failing.said("attempt failed")
+    (failed,) = failing.said("attempt_failed")
     assert failed["problem"] == "RuntimeError: CUDA error: an illegal memory access was encountered"
     assert "in encode" in failed["traceback"]
-    (fresh,) = failing.said("starting fresh")
+    (fresh,) = failing.said("process_restarting")
     assert fresh["reason"] == "after this error nothing that this process computes can be trusted"
     assert len(failing.said("ready")) == 2

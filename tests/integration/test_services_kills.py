@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common.lease_names import encode_lease
 from services.common.redis.leases import RedisLeases
+from services.common.work_names import encode_lease
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.state import FailedChunk
 from sparse_autoencoder.runs.store import DirectoryStore
@@ -35,7 +35,7 @@ LATER_STATE = r"/state/(?!000001)\d+"  # the first is saved after one chunk
 
 def chunks_of(service: Service, run_id: str) -> list[int]:
     """The chunks that an encoder encoded, in order."""
-    return [line["chunk"] for line in service.said("chunk encoded", run=run_id)]
+    return [line["chunk"] for line in service.said("chunk_encoded", run=run_id)]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from typing import cast
 import pytest
 import redis
 
-from services.common.lease_names import encode_lease
 from services.common.redis.leases import RedisLeases
 from services.common.run_workspace import Workspace
 from services.common.tasks.celery_app import create_app, task_name
 from services.common.tasks.messages import Message
 from services.common.tasks.queue import CeleryQueue
+from services.common.work_names import encode_lease
 from tests.support.proxy import S3Proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_options
 
@@ -48,7 +48,7 @@ def test_chunks_are_encoded_in_order_whatever_the_order_of_messages(cluster: Clu
         pipe.execute()
     _, _, encoder = cluster.run_only(INGEST, AGGREGATOR, ENCODER)
     assert cluster.finish(space) == expected_files()
-    encoded = encoder.said("chunk encoded", run=space.folder.run_id)
+    encoded = encoder.said("chunk_encoded", run=space.folder.run_id)
     assert [line["chunk"] for line in encoded] == list(range(CHUNKS))
 
 
@@ -61,7 +61,7 @@ def test_results_that_come_early_wait_for_the_first_chunks(cluster: Cluster) -> 
     _, _, encoder = cluster.run_only(INGEST, AGGREGATOR, ENCODER)
     cluster.wait(lambda: len(space.partials()) == CHUNKS - 2, "all but the first two are encoded")
     leases.release(encode_lease(space.folder.run_id, 1), "somebody slow")
-    cluster.wait(lambda: bool(encoder.said("chunk encoded", chunk=1)), "the second is encoded")
+    cluster.wait(lambda: bool(encoder.said("chunk_encoded", chunk=1)), "the second is encoded")
     leases.release(encode_lease(space.folder.run_id, 0), "somebody slow")
     assert cluster.finish(space) == expected_files()
 
@@ -75,7 +75,7 @@ def test_a_message_of_an_unknown_version_is_logged_and_disturbs_nothing(cluster:
     space = cluster.new_run(tiny_options())
     assert cluster.finish(space) == expected_files()
     for service in services:
-        (line,) = service.said("bad message")
+        (line,) = service.said("malformed_message")
         assert line["problem"] == (
             "a message of version 2 arrived, and this service knows version 1: run the same release of all services"
         )
@@ -104,7 +104,9 @@ def test_redis_in_trouble_in_mid_run(cluster: Cluster, proxy: S3Proxy, calamity:
             cluster.redis.kill()
             if calamity != "restarted":
                 hold.over.set()
-                cluster.wait(lambda: bool(services[-1].said("unavailable")), "the encoder can't say that it is done")
+                cluster.wait(
+                    lambda: bool(services[-1].said("server_unavailable")), "the encoder can't say that it is done"
+                )
             cluster.redis.start()
     assert cluster.finish(space) == expected_files()
     assert all(service.running for service in services)
@@ -161,5 +163,5 @@ def test_a_message_about_a_run_that_is_not_there_is_dropped(cluster: Cluster) ->
     ):
         queue.send(message)
     assert cluster.finish(cluster.new_run(tiny_options())) == expected_files()
-    assert all(service.running and not service.said("task failed") for service in services)
+    assert all(service.running and not service.said("task_failed") for service in services)
     assert "never" not in cluster.store.folders()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.redis.run_notes import Problems
+from services.common.redis.run_notes import RunNotes
 from services.common.tasks.celery_app import create_app
 from services.common.tasks.messages import Message
 from services.common.tasks.queue import CeleryQueue
@@ -36,8 +36,8 @@ def test_a_store_that_is_killed_in_mid_run_and_back_after_20_s(cluster: Cluster,
         cluster.s3.process.kill()
     back_at = time.monotonic() + DOWN_S
     cluster.wait(lambda: time.monotonic() >= back_at, "it was down for a while")
-    assert encoder.said("unavailable")
-    assert aggregator.said("can't watch")
+    assert encoder.said("server_unavailable")
+    assert aggregator.said("reconcile_failed")
     cluster.s3.process.start()
     assert cluster.finish(space) == expected_files()
     assert all(service.running for service in (ingest, encoder, aggregator))
@@ -69,7 +69,7 @@ def test_a_store_that_fails_every_tenth_call_sometimes_for_longer_than_it_is_rep
         space = cluster.new_run(tiny_options())
         assert cluster.finish(space) == expected_files()
         assert trouble.troubles > 8
-        if any(service.said("unavailable") or service.said("can't watch") for service in services):
+        if any(service.said("server_unavailable") or service.said("reconcile_failed") for service in services):
             break
     else:
         pytest.fail("no service ever saw a request fail for longer than it is repeated")
@@ -101,11 +101,11 @@ def test_a_store_whose_disk_is_full_is_a_clear_error_and_the_run_goes_on_when_th
             space = cluster.new_run(tiny_options())
             hold.wait()
             fill(disk / "filler")
-        cluster.wait(lambda: bool(services[-1].said("unavailable")), "the encoder can't write")
-        (problem, *_) = [line["problem"] for line in services[-1].said("unavailable")]
+        cluster.wait(lambda: bool(services[-1].said("server_unavailable")), "the encoder can't write")
+        (problem, *_) = [line["problem"] for line in services[-1].said("server_unavailable")]
         assert problem.startswith(f"the bucket runs at {proxy.endpoint} refused a request for {space.folder.run_id}/")
         assert problem.endswith("the S3 server's log says why: is its disk full?")
-        assert Problems(cluster.redis.url).read(space.folder.run_id) is not None
+        assert RunNotes(cluster.redis.url).read(space.folder.run_id) is not None
         assert not space.finished()
         assert space.stopped() is None
         (disk / "filler").unlink()
@@ -139,7 +139,7 @@ def test_a_chunk_leaves_out_examples_that_those_before_it_exclude(cluster: Clust
     cluster.wait(lambda: space.cursor() == 6, "half of the chunks are merged and saved")
     cluster.run_only(ENCODER)
     queue = CeleryQueue(create_app(cluster.settings))
-    for chunk in range(6, CHUNKS):  # the watch may have been ended before it did
+    for chunk in range(6, CHUNKS):  # the reconcile loop may have been ended before it did
         queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk))
     cluster.wait(lambda: set(range(6, CHUNKS)) <= set(space.partials()), "the other half is encoded")
     for chunk in range(6, CHUNKS):
@@ -156,7 +156,7 @@ def test_damaged_cutoffs_cut_nothing(cluster: Cluster) -> None:
     space = cluster.new_run(tiny_options())
     space.put_cutoffs(b"something else")
     cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
-    assert len(encoder.said("cutoffs can't be read", run=space.folder.run_id)) == CHUNKS
+    assert len(encoder.said("cutoffs_unreadable", run=space.folder.run_id)) == CHUNKS
     cluster.run_only(INGEST, ENCODER, AGGREGATOR)
     assert cluster.finish(space) == expected_files()
 

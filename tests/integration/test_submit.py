@@ -36,7 +36,7 @@ def backend(servers: Servers, tmp_path: Path) -> Backend:
 
 @pytest.fixture
 def url(backend: Backend) -> Iterator[str]:
-    with serving(create_app(backend.world.store, backend=backend)) as url:
+    with serving(create_app(backend.deps.store, backend=backend)) as url:
         yield url
 
 
@@ -97,13 +97,13 @@ def test_a_run_is_followed_to_its_end_and_told_as_saescope_run_does(
     backend: Backend, url: str, finished: Path, tmp_path: Path
 ) -> None:
     with submitting(tmp_path, "--url", url, "--source", "rows.csv", "--max-rows", "60") as (process, run_id):
-        space = Workspace(backend.world.store, run_id)
+        space = Workspace(backend.deps.store, run_id)
         assert space.request().options.max_rows == 60
         progress(space, 41)
         shown = until_shown(process, "2 chunks failed")
         assert "41.0/60.0" in shown
         assert "0 at work" in shown
-        make_finished(backend.world.store, finished, run_id)
+        make_finished(backend.deps.store, finished, run_id)
         out, _err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     metadata = json.loads((finished / "metadata.json").read_text())
@@ -117,7 +117,7 @@ def test_what_is_missing_is_told_at_the_end(backend: Backend, url: str, finished
         chunk = {"chunk": 3, "first_row": 30, "last_row": 39, "num_rows": 10, "error": "out of memory"}
         metadata = metadata_of(finished, run_id, status="completed_with_errors", skipped_rows={"no text": 1200})
         metadata = metadata.model_validate(metadata.model_dump() | {"failed_chunks": [chunk]})
-        Workspace(backend.world.store, run_id).folder.write_metadata(metadata)
+        Workspace(backend.deps.store, run_id).folder.write_metadata(metadata)
         out, _err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert out.splitlines()[1:] == [
@@ -138,7 +138,7 @@ def test_failed_chunks_are_tried_again_with_a_word_on_what_is_computed_again(
     backend: Backend, url: str, finished: Path, tmp_path: Path, kept: bool, sentence: str
 ) -> None:
     run_id = submit(tmp_path, "--url", url, "--source", "rows.csv", "--no-follow").stdout.strip()
-    space = Workspace(backend.world.store, run_id)
+    space = Workspace(backend.deps.store, run_id)
     chunk = FailedChunk(chunk=3, first_row=30, last_row=39, num_rows=10, error="out of memory")
     changes = {"status": "completed_with_errors", "failed_chunks": [chunk], "options": RunOptions(source="rows.csv")}
     metadata = metadata_of(finished, run_id, **changes)
@@ -150,7 +150,7 @@ def test_failed_chunks_are_tried_again_with_a_word_on_what_is_computed_again(
         assert process.stdout is not None
         assert (printed, process.stdout.readline()) == (run_id, f"{sentence}\n")
         until_shown(process, "0 at work")
-        make_finished(backend.world.store, finished, run_id, retries=1)
+        make_finished(backend.deps.store, finished, run_id, retries=1)
         out, _err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert out.startswith("60 rows, ")
@@ -159,7 +159,7 @@ def test_failed_chunks_are_tried_again_with_a_word_on_what_is_computed_again(
 
 def test_a_run_that_fails_is_one_sentence_and_status_2(backend: Backend, url: str, tmp_path: Path) -> None:
     with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
-        Workspace(backend.world.store, run_id).stop("failed", "rows.csv has no rows")
+        Workspace(backend.deps.store, run_id).stop("failed", "rows.csv has no rows")
         out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (2, "")
     assert one_sentence(err) == f"run {run_id} is failed: rows.csv has no rows"
@@ -172,7 +172,7 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_cancel_it(backend: Backend,
         _out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert one_sentence(err) == f"run {run_id} goes on; cancel it: saescope submit --cancel {run_id}"
-    assert Workspace(backend.world.store, run_id).active()
+    assert Workspace(backend.deps.store, run_id).active()
 
 
 def test_a_server_that_goes_away_and_comes_back_is_found_again(
@@ -181,13 +181,13 @@ def test_a_server_that_goes_away_and_comes_back_is_found_again(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as up:
-        up.enter_context(serving(create_app(backend.world.store, backend=backend), port))
+        up.enter_context(serving(create_app(backend.deps.store, backend=backend), port))
         with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
             until_shown(process, "0 at work")
             up.close()
             until_shown(process, "trying again: ")
-            make_finished(backend.world.store, finished, run_id)
-            with serving(create_app(backend.world.store, backend=backend), port):
+            make_finished(backend.deps.store, finished, run_id)
+            with serving(create_app(backend.deps.store, backend=backend), port):
                 out, _err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert out.startswith("60 rows, ")
@@ -196,17 +196,17 @@ def test_a_server_that_goes_away_and_comes_back_is_found_again(
 def test_without_following_the_run_s_name_is_all_there_is(backend: Backend, url: str, tmp_path: Path) -> None:
     done = submit(tmp_path, "--url", url, "--source", "rows.csv", "--no-follow")
     assert (done.returncode, done.stderr) == (0, "")
-    assert waiting(backend.world) == [done.stdout.strip()]
+    assert waiting(backend.deps) == [done.stdout.strip()]
 
 
 def test_the_url_may_come_from_the_environment(backend: Backend, url: str, tmp_path: Path) -> None:
     done = submit(tmp_path, "--source", "rows.csv", "--no-follow", SAESCOPE_API_URL=url)
-    assert waiting(backend.world) == [done.stdout.strip()]
+    assert waiting(backend.deps) == [done.stdout.strip()]
 
 
 def test_a_run_is_cancelled_and_resumed_by_its_name(backend: Backend, url: str, tmp_path: Path) -> None:
     run_id = submit(tmp_path, "--url", url, "--source", "rows.csv", "--no-follow").stdout.strip()
-    space = Workspace(backend.world.store, run_id)
+    space = Workspace(backend.deps.store, run_id)
     done = submit(tmp_path, "--url", url, "--cancel", run_id)
     assert done.stdout == f"cancelled {run_id}; go on with it: saescope submit --resume {run_id}\n"
     assert not space.active()
@@ -275,7 +275,7 @@ def test_another_server_at_the_address_is_one_sentence(tmp_path: Path) -> None:
 def test_the_token_comes_from_a_flag_or_the_environment_and_is_never_shown(servers: Servers, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("title\nx\n")
     backend = servers.backend(f"{tmp_path.name}/", tmp_path, TOKEN)
-    with serving(create_app(backend.world.store, backend=backend)) as url:
+    with serving(create_app(backend.deps.store, backend=backend)) as url:
         rest = ["--url", url, "--source", "rows.csv", "--no-follow"]
         assert "this needs the API's token" in refusal(tmp_path, *rest)
         assert "this needs the API's token" in refusal(tmp_path, *rest, "--token", "wrong")

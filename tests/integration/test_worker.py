@@ -18,7 +18,8 @@ import pytest
 import redis
 from celery import Celery
 
-from services.common.connections import real_world, wait_for_servers
+from services.common.connections import real_dependencies, wait_for_servers
+from services.common.logs import Event
 from services.common.settings import read_settings
 from services.common.tasks.celery_app import task_name
 from services.common.tasks.messages import Message
@@ -42,7 +43,7 @@ def test_every_message_is_done_once_and_nothing_of_it_stays_in_redis(
     queue.send(Message(task="ingest", run_id="run-1"))
     start("encode", "ingest")
     start("encode")
-    # Between its taking and its noting as taken a message is in neither key; so the work is waited for as well.
+    # Between its taking and its with_run_notes as taken a message is in neither key; so the work is waited for as well.
     wait_until(lambda: len(done(tmp_path)) > MESSAGES and not messages_in_redis(client))
     assert sorted(done(tmp_path)) == sorted([*(f"run-1 {number}" for number in range(MESSAGES)), "run-1 None"])
 
@@ -80,8 +81,8 @@ def test_a_worker_does_as_many_tasks_at_once_as_it_is_told_and_takes_no_more(
 @pytest.mark.parametrize(
     ("run_id", "event", "level", "problem"),
     [
-        ("unavailable", "unavailable", "warning", "the store is away"),
-        ("broken", "task failed", "error", "ZeroDivisionError: a mistake"),
+        ("unavailable", "server_unavailable", "warning", "the store is away"),
+        ("broken", "task_failed", "error", "ZeroDivisionError: a mistake"),
     ],
 )
 def test_a_task_that_fails_is_logged_and_acknowledged(
@@ -90,7 +91,7 @@ def test_a_task_that_fails_is_logged_and_acknowledged(
     client: redis.Redis,
     tmp_path: Path,
     run_id: str,
-    event: str,
+    event: Event,
     level: str,
     problem: str,
 ) -> None:
@@ -101,7 +102,7 @@ def test_a_task_that_fails_is_logged_and_acknowledged(
     (line,) = worker.said(event)
     expected = {"level": level, "task": "encode", "run": run_id, "chunk": 7, "problem": problem}
     assert {name: line[name] for name in expected} == expected
-    assert ("ZeroDivisionError: a mistake" in line.get("traceback", "")) == (event == "task failed")
+    assert ("ZeroDivisionError: a mistake" in line.get("traceback", "")) == (event == "task_failed")
     wait_until(lambda: not messages_in_redis(client))
 
 
@@ -118,11 +119,12 @@ def entry(content: bytes) -> Send:
     return lambda app, client: client.lpush("aggregate", content)
 
 
-def celery_envelope(body: bytes, content_type: str) -> bytes:
+def celery_envelope(body: bytes, content_type: str, **headers: object) -> bytes:
     delivery = {"body_encoding": "base64", "delivery_tag": "1", "delivery_info": {"exchange": "", "routing_key": ""}}
-    headers = {"task": task_name("aggregate"), "id": "1"}
+    all_headers = {"task": task_name("aggregate"), "id": "1"} | headers
+    given = {name: value for name, value in all_headers.items() if value is not None}
     content = {"body": base64.b64encode(body).decode(), "content-type": content_type, "content-encoding": "utf-8"}
-    return json.dumps(content | {"headers": headers, "properties": delivery}).encode()
+    return json.dumps(content | {"headers": given, "properties": delivery}).encode()
 
 
 GOOD = Message(task="aggregate", run_id="run-1").model_dump()
@@ -141,7 +143,9 @@ NONSENSE: dict[str, tuple[Send, str]] = {
     "no envelope": (entry(b"{}"), "an entry of a queue is no message: KeyError"),
     "no text": (entry(b"\xff\xfe"), "an entry of a queue is no message: "),
     "a pickle": (entry(celery_envelope(b"cos\nsystem\n.", "application/x-python-serialize")), "can't be understood"),
-    "no base64": (entry(celery_envelope(b"{", "application/json")), "can't be decoded"),
+    "a body that is no JSON": (entry(celery_envelope(b"{", "application/json")), "can't be understood: DecodeError"),
+    "a body that is no call": (entry(celery_envelope(b"5", "application/json")), "can't be understood: TypeError"),
+    "no id": (entry(celery_envelope(b"[[], {}, {}]", "application/json", task="else", id=None)), "can't be understood"),
 }
 
 
@@ -163,16 +167,29 @@ def test_nonsense_is_logged_counted_and_dropped(
 ) -> None:
     worker, folder, port = steady
     send, problem = NONSENSE[kind]
-    before = len(worker.said("bad message"))
+    before = len(worker.said("malformed_message"))
     send(app, client)
     run_id = uuid.uuid4().hex
     queue.send(Message(task="aggregate", run_id=run_id))
     wait_until(lambda: f"{run_id} None" in done(folder))
-    (line,) = worker.said("bad message")[before:]
+    (line,) = worker.said("malformed_message")[before:]
     assert line["level"] == "error"
     assert re.search(problem, line["problem"])
     assert f"saescope_bad_messages_total {before + 1}.0" in metrics_at(port)
     wait_until(lambda: not messages_in_redis(client))
+
+
+def test_celery_s_tools_find_a_worker_and_what_it_works_on(
+    start: Start, app: Celery, queue: CeleryQueue, tmp_path: Path
+) -> None:
+    worker = start()
+    name = f"encoder@{socket.gethostname()}/{worker.process.pid}"
+    queue.send(chunk("slow", 3))
+    wait_until((tmp_path / "begun").exists)
+    inspect = app.control.inspect([name], timeout=PATIENCE_S, limit=1)
+    assert inspect.ping() == {name: {"ok": "pong"}}
+    ((task,),) = inspect.active().values()
+    assert (task["name"], task["args"]) == (task_name("encode"), [chunk("slow", 3).model_dump()])
 
 
 # Losses
@@ -208,13 +225,13 @@ def test_an_outage_of_redis_is_logged_once_with_its_end(
     worker = start()
     server.kill()
     try:
-        worker.wait_for("redis lost")
+        worker.wait_for("redis_disconnected")
     finally:
         server.start()
-    assert worker.wait_for("redis back")["attempts"] > 1
+    assert worker.wait_for("redis_reconnected")["attempts"] > 1
     queue.send(chunk("run-1"))
     wait_until(lambda: done(tmp_path) == ["run-1 0"])
-    assert len(worker.said("redis lost")) == 1
+    assert len(worker.said("redis_disconnected")) == 1
 
 
 @pytest.mark.parametrize("calamity", ["restart", "flush"])
@@ -257,13 +274,13 @@ def test_every_line_of_the_log_is_json_and_says_who_when_and_what(
 ) -> None:
     worker = start()
     queue.send(chunk("broken"))
-    worker.wait_for("task failed")
+    worker.wait_for("task_failed")
     server.kill()  # Celery has something to say
     try:
-        worker.wait_for("redis lost")
+        worker.wait_for("redis_disconnected")
     finally:
         server.start()
-    worker.wait_for("redis back")
+    worker.wait_for("redis_reconnected")
     worker.end()
     for line in worker.lines():
         assert list(line)[:6] == ["time", "level", "service", "host", "pid", "event"]
@@ -275,7 +292,7 @@ def test_every_line_of_the_log_is_json_and_says_who_when_and_what(
 
 def test_the_real_world_is_made_of_what_the_settings_name(server: RedisServer, s3: S3Server) -> None:
     settings = read_settings(environment_of(server, s3, SAESCOPE_CHUNK_ATTEMPTS="7", SAESCOPE_LEASE_S="30"))
-    world = real_world(settings)
+    world = real_dependencies(settings)
     wait_for_servers(settings)
     world.queue.send(chunk("run-1"))
     world.store.put("run-1/a", b"content")

@@ -31,7 +31,7 @@ def test_servers_that_are_not_there_are_waited_for_then_given_up_with_a_sentence
     others = {f"SAESCOPE_{name}": urls[name] for name in missing}
     worker = start(ready=False, SAESCOPE_START_TIMEOUT_S="1", **others)
     assert worker.process.wait(PATIENCE_S) == 2
-    waiting, (end,) = worker.said("waiting"), worker.said("can't start")
+    waiting, (end,) = worker.said("waiting_for_servers"), worker.said("start_failed")
     assert end["problem"].startswith("gave up after 1 s (SAESCOPE_START_TIMEOUT_S): ")
     for name, line in zip(missing, waiting, strict=True):
         assert (line["level"], line["at_most_s"] <= 1) == ("warning", True)
@@ -47,7 +47,7 @@ def test_a_server_that_comes_up_in_time_is_enough(
     server.kill()
     try:
         worker = start(ready=False)
-        worker.wait_for("waiting")
+        worker.wait_for("waiting_for_servers")
     finally:
         server.start()
     worker.wait_for("ready")
@@ -66,7 +66,7 @@ def test_a_wrong_password_of_redis_is_told_apart(
         assert worker.process.wait(PATIENCE_S) == 2
     finally:
         client.config_set("requirepass", "")
-    (end,) = worker.said("can't start")
+    (end,) = worker.said("start_failed")
     assert "refuses this user; check user and password in SAESCOPE_REDIS_URL" in end["problem"]
     assert "hidden" not in worker.text()
 
@@ -75,7 +75,7 @@ def test_a_wrong_password_of_redis_is_told_apart(
 def test_wrong_credentials_of_the_store_are_told_apart(start: Start, variable: str) -> None:
     worker = start(ready=False, SAESCOPE_START_TIMEOUT_S="0.1", **{variable: "wrong-hidden"})
     assert worker.process.wait(PATIENCE_S) == 2
-    (end,) = worker.said("can't start")
+    (end,) = worker.said("start_failed")
     assert "refused a request" in end["problem"]
     assert "check the access key and the secret key" in end["problem"]
     assert "hidden" not in worker.text()
@@ -112,7 +112,7 @@ def test_a_store_without_credentials_is_named_with_where_they_may_be(start: Star
     no_role = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/", "HOME": str(tmp_path)}
     worker = start(ready=False, **missing, **no_role)
     assert worker.process.wait(PATIENCE_S) == 2
-    (end,) = worker.said("can't start")
+    (end,) = worker.said("start_failed")
     assert "there are no credentials for the S3 server: none in the environment" in end["problem"]
 
 
@@ -123,7 +123,7 @@ def test_a_port_for_metrics_that_is_taken_is_a_sentence(start: Start) -> None:
         port = taken.getsockname()[1]
         worker = start(ready=False, SAESCOPE_METRICS_PORT=str(port))
         assert worker.process.wait(PATIENCE_S) == 2
-    (end,) = worker.said("can't start")
+    (end,) = worker.said("start_failed")
     assert end["problem"].startswith(f"can't serve metrics on port {port} (Address already in use): set SAESCOPE_")
 
 
@@ -169,7 +169,7 @@ def test_a_worker_that_waits_for_redis_ends_too(start: Start, server: RedisServe
     worker = start()
     server.kill()
     try:
-        worker.wait_for("redis lost")
+        worker.wait_for("redis_disconnected")
         assert worker.end() == 0
     finally:
         server.start()
@@ -177,12 +177,12 @@ def test_a_worker_that_waits_for_redis_ends_too(start: Start, server: RedisServe
 
 def test_a_worker_that_waits_for_servers_at_the_start_ends_too(start: Start) -> None:
     worker = start(ready=False, SAESCOPE_REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
-    worker.wait_for("waiting")
+    worker.wait_for("waiting_for_servers")
     assert worker.end() == 128 + signal.SIGTERM
 
 
 def test_work_beside_that_fails_ends_the_process(start: Start) -> None:
     worker = start(ready=False, BESIDE="broken")
     assert worker.process.wait(PATIENCE_S) == 1
-    (line,) = worker.said("process failed")
+    (line,) = worker.said("background_work_failed")
     assert "ZeroDivisionError: a mistake beside" in line["traceback"]

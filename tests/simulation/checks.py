@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.common import lease_names
+from services.common import work_names
 from services.common.interfaces import HOPELESS
 from tests.simulation.compute import OTHER_ROWS, ROWS, Compute, published
 from tests.simulation.faults import ALWAYS, Plan, Script
@@ -156,7 +156,7 @@ class Checks:
 
     def given_up(self, run_id: str, chunk: int, error: str) -> None:
         """A chunk is to be marked failed: after enough attempts, by all who could try it where there are several."""
-        if why := self._too_early_at(run_id, lease_names.encoding(chunk)):
+        if why := self._too_early_at(run_id, work_names.encoding(chunk)):
             self._too_early[f"{run_id}/partials/{chunk:06d}"] = f"{why}: {error}"
 
     def _too_early_at(self, run_id: str, what: str) -> str | None:
@@ -166,7 +166,7 @@ class Checks:
             return f"after {len(attempts)} attempts"
         if len(attempts) >= HOPELESS * self.plan.chunk_attempts:
             return None
-        service = {lease_names.INGEST: "ingest", lease_names.AGGREGATE: "aggregator"}.get(what, "encoder")
+        service = {work_names.INGEST: "ingest", work_names.AGGREGATE: "aggregator"}.get(what, "encoder")
         tried, now = {attempt.worker for attempt in attempts}, self.network.scheduler.now
         unfit = self.workers.unfit(run_id)
         able = {
@@ -249,7 +249,7 @@ class Checks:
 
     def _check_partial(self, key: str, run_id: str, data: bytes) -> None:
         if data.endswith(b"encoded"):
-            self._attempts.pop((run_id, lease_names.encoding(int(key[-6:]))), None)
+            self._attempts.pop((run_id, work_names.encoding(int(key[-6:]))), None)
         elif data.endswith(b"failed") and int(key[-6:]) >= self._furthest[run_id] and key in self._too_early:
             self.violation(f"{key} is given up, {self._too_early[key]}")
 
@@ -276,9 +276,9 @@ class Checks:
         reasons = (
             happened.source_failures[run_id] or happened.read_breaks[run_id] >= limit,
             happened.merge_breaks[run_id] >= limit,
-            any(self._too_early_at(run_id, lease_names.loading(chunk)) is None for chunk in range(script.num_chunks)),
-            self._too_early_at(run_id, lease_names.INGEST) is None,
-            self._too_early_at(run_id, lease_names.AGGREGATE) is None,
+            any(self._too_early_at(run_id, work_names.loading(chunk)) is None for chunk in range(script.num_chunks)),
+            self._too_early_at(run_id, work_names.INGEST) is None,
+            self._too_early_at(run_id, work_names.AGGREGATE) is None,
             self.only_others(run_id),
             happened.partials_damaged[run_id] >= limit,
             run_id in happened.nothing_to_publish,

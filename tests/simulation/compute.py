@@ -19,7 +19,7 @@ from random import Random
 from services.common.attempt_rule import Moved
 from services.common.interfaces import UnavailableError
 from services.common.run_records import MergeProgress, ReadingProgress
-from services.encoder.encode_chunks import Contribution
+from services.encoder.encode_chunks import ChunkOutput
 from services.ingest.read_source import DatasetChunk
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.errors import DamagedError, SaescopeError
@@ -162,7 +162,7 @@ class Compute:
 
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
-    ) -> Contribution:
+    ) -> ChunkOutput:
         """See Computer.encode."""
         run_id = plan.run_id
         mark = self._mark_of_rows(run_id, chunk, data)
@@ -197,16 +197,16 @@ class Compute:
                 self.network.note("example left out")
                 example = "-"
         partial = f"{run_id} {chunk} {example} {merged_chunks} {mark} encoded"
-        return Contribution(partial.encode(), f"prompts of {run_id} {chunk}\n".encode())
+        return ChunkOutput(partial.encode(), f"prompts of {run_id} {chunk}\n".encode())
 
-    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> Contribution:
+    def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
         """See Computer.failed."""
         mark = self._mark_of_rows(plan.run_id, chunk, data)
         self._maybe_unavailable(50)  # what happens rarely
         self.network.note("chunk given up")
         self.happened.given_up.add((plan.run_id, chunk))
         self.given_up(plan.run_id, chunk, error)
-        return Contribution(f"{plan.run_id} {chunk} - 0: {mark} failed".encode(), None, error=error)
+        return ChunkOutput(f"{plan.run_id} {chunk} - 0: {mark} failed".encode(), None, error=error)
 
     def check(self, plan: RunMetadata) -> None:
         """See Merging.check."""

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 REAP_EVERY_S = 3.0
 FAULTS_END_S = 60.0  # after that nothing goes wrong any more
 STALL_S = 120.0
-MAX_FREEZE_S = 40.0  # less than the watch waits before it believes that nobody is at a run any more
+MAX_FREEZE_S = 40.0  # less than the reconcile loop waits before it believes that nobody is at a run any more
 Kind = TypeVar("Kind")
 NUM_RUNS = 15 * (1, 1, 2) + (8,)
 PATIENCE_S = 150.0  # more than a stall takes

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import redis
 
-from services.common.interfaces import Tried, UnavailableError
+from services.common.interfaces import AttemptRecord, UnavailableError
 from services.common.process.background_threads import Pause
 from services.common.redis.attempts import TAKE_BACK, RedisAttempts
 from services.common.redis.leases import LEASE_PREFIX, RELEASE, RENEW, Hold, RedisLeases
@@ -249,7 +249,7 @@ class PlayedAttempts(RedisAttempts):
         self.begun: Callable[[str, str, str], None] = lambda run_id, what, worker: None
         self.not_taken_back: Callable[[str, str], None] = lambda run_id, what: None
 
-    def begin(self, run_id: str, what: str, worker: str) -> Tried:
+    def begin(self, run_id: str, what: str, worker: str) -> AttemptRecord:
         """See RedisAttempts.begin."""
         self.begun(run_id, what, worker)
         try:

@@ -9,9 +9,9 @@ import pytest
 
 from services.aggregator import merge_and_publish as aggregator
 from services.aggregator import reconcile_loop
-from services.common import lease_names
-from services.common.attempt_rule import Moved, Trying
-from services.common.interfaces import Hold, Tried
+from services.common import work_names
+from services.common.attempt_rule import AttemptRule, Moved
+from services.common.interfaces import AttemptRecord, Hold
 from services.common.run_control import RunControl
 from services.common.run_records import Stopped, StopReason
 from services.common.run_workspace import Workspace, now
@@ -60,7 +60,7 @@ def a_damaged_state_is_the_end_of_its_run(patch: pytest.MonkeyPatch) -> None:
 
 def a_state_that_another_aggregator_removed_fails_the_run(patch: pytest.MonkeyPatch) -> None:
     def read(self: Aggregator, space: Workspace, cursor: int) -> FakeState:
-        return self._merging.load(self._world.store.get(space.folder.state(cursor)))
+        return self._merging.load(self._deps.store.get(space.folder.state(cursor)))
 
     patch.setattr(aggregator.Aggregator, "_read", read)
 
@@ -100,19 +100,19 @@ def the_partial_is_written_before_the_prompts(patch: pytest.MonkeyPatch) -> None
 
 
 def what_was_computed_is_written_unasked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(encoder, "_of_use", lambda contribution, space, chunk, hold: True)
+    patch.setattr(encoder, "_of_use", lambda output, space, chunk, hold: True)
 
 
 def chunks_share_their_attempts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(lease_names, "encoding", lambda chunk: "encode/any")
+    patch.setattr(work_names, "encoding", lambda chunk: "encode/any")
 
 
 def a_success_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Trying, "forget", lambda self, run_id, what: None)
+    patch.setattr(AttemptRule, "forget", lambda self, run_id, what: None)
 
 
 def attempts_are_not_counted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Trying, "over", lambda self, run_id, what: None)
+    patch.setattr(AttemptRule, "given_up", lambda self, run_id, what: None)
 
 
 def an_outage_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
@@ -120,11 +120,11 @@ def an_outage_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_chunk_is_given_up_without_asking_the_others(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Tried, "exhausted", lambda self, limit, workers: self.total >= limit)
+    patch.setattr(AttemptRecord, "exhausted", lambda self, limit, workers: self.total >= limit)
 
 
 def a_record_of_failure_is_written_over_a_result(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(encoder, "_of_use", lambda contribution, space, chunk, hold: space.wanted())
+    patch.setattr(encoder, "_of_use", lambda output, space, chunk, hold: space.wanted())
 
 
 def a_cancelled_run_is_published(patch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def a_cancelled_run_is_published(patch: pytest.MonkeyPatch) -> None:
     def publish_anyway(
         self: Aggregator, space: Workspace, hold: Hold, plan: RunMetadata, kept: Kept, moved: Moved
     ) -> bool:
-        return finish(self, Deaf(self._world.store, space.folder.run_id), hold, plan, kept, moved)
+        return finish(self, Deaf(self._deps.store, space.folder.run_id), hold, plan, kept, moved)
 
     patch.setattr(aggregator.Aggregator, "_finish", publish_anyway)
 
@@ -159,16 +159,16 @@ def the_last_plan_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_wait_for_another_processor_never_ends(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reconcile_loop.Watch, "_say_who_is_missing", lambda self, space, done: None)
+    patch.setattr(reconcile_loop.ReconcileLoop, "_note_missing_workers", lambda self, space, in_progress: None)
 
 
 def a_worker_that_is_told_to_stop_keeps_its_chunk_counted(patch: pytest.MonkeyPatch) -> None:
-    def moved(self: Trying, moved: Moved) -> None:
+    def moved(self: AttemptRule, moved: Moved) -> None:
         if self.stopping():
             raise RuntimeError("told to stop")
         moved()
 
-    patch.setattr(Trying, "_moved", moved)
+    patch.setattr(AttemptRule, "_moved", moved)
 
 
 def what_hangs_is_left_alone(patch: pytest.MonkeyPatch) -> None:
@@ -218,7 +218,7 @@ def a_deletion_comes_after_the_files(patch: pytest.MonkeyPatch) -> None:
     def delete(self: RunControl, run_id: str) -> None:
         space = self.workspace(run_id)
         space.delete_everything()
-        self._world.store.delete(space.folder.metadata)
+        self._deps.store.delete(space.folder.metadata)
         space.stop("deleted")
 
     patch.setattr(RunControl, "delete", delete)
@@ -239,22 +239,22 @@ def a_failure_undoes_a_deletion(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Workspace, "stop", stop)
 
 
-def the_watch_does_not_wait_for_who_is_still_at_work(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reconcile_loop.Done, "at_work", lambda self, run_id: False)
+def the_reconcile_loop_does_not_wait_for_who_is_still_at_work(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reconcile_loop.InProgress, "has_worker", lambda self, run_id: False)
 
 
-def the_watch_forgets_sources(patch: pytest.MonkeyPatch) -> None:
-    send_again = reconcile_loop.Watch._send_again
+def the_reconcile_loop_forgets_sources(patch: pytest.MonkeyPatch) -> None:
+    requeue = reconcile_loop.ReconcileLoop._requeue
 
-    def send_some(self: reconcile_loop.Watch, message: Message, sent: reconcile_loop.Sent) -> None:
+    def requeue_some(self: reconcile_loop.ReconcileLoop, message: Message, requeued: reconcile_loop.Requeued) -> None:
         if message.task != "ingest":
-            send_again(self, message, sent)
+            requeue(self, message, requeued)
 
-    patch.setattr(reconcile_loop.Watch, "_send_again", send_some)
+    patch.setattr(reconcile_loop.ReconcileLoop, "_requeue", requeue_some)
 
 
-def the_watch_does_not_look_at_messages(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reconcile_loop.Done, "about", lambda self, message, lease: lease in self.held)
+def the_reconcile_loop_does_not_look_at_messages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reconcile_loop.InProgress, "covers", lambda self, message, lease: lease in self.held)
 
 
 def an_example_as_strong_as_the_last_is_left_out(patch: pytest.MonkeyPatch) -> None:
@@ -298,9 +298,9 @@ MUTANTS: dict[str, Mutant] = {
         ingest_never_holds_back,
         rows_that_were_encoded_need_not_be_the_sources,
         a_failure_undoes_a_deletion,
-        the_watch_does_not_wait_for_who_is_still_at_work,
-        the_watch_forgets_sources,
-        the_watch_does_not_look_at_messages,
+        the_reconcile_loop_does_not_wait_for_who_is_still_at_work,
+        the_reconcile_loop_forgets_sources,
+        the_reconcile_loop_does_not_look_at_messages,
         an_example_as_strong_as_the_last_is_left_out,
         a_list_that_is_not_full_has_a_cutoff,
     )

@@ -14,9 +14,9 @@ from random import Random
 from typing import TypeVar
 
 from services.aggregator.merge_and_publish import Aggregator
-from services.aggregator.reconcile_loop import LATE_S, Watch
-from services.common.attempt_rule import Reported, Trying
-from services.common.interfaces import Limits, Service, UnavailableError, World
+from services.aggregator.reconcile_loop import LATE_S, ReconcileLoop
+from services.common.attempt_rule import AttemptRule, FailedAttempt
+from services.common.interfaces import Dependencies, Limits, Service, UnavailableError
 from services.common.run_control import RunControl
 from services.common.run_records import RunRequest
 from services.common.run_workspace import Workspace
@@ -77,7 +77,7 @@ class _Schedule:
         self.attempts = PlayedAttempts(self.redis)
         self.workers = LiveWorkers(self.scheduler)
         plan = self.plan
-        self.world = World(
+        self.world = Dependencies(
             self.store,
             self.queue,
             self.leases,
@@ -116,7 +116,7 @@ class _Schedule:
         for number in range(plan.num_encoders):
             self._start(f"encoder-{number}", self._encoder)
         for number in range(plan.num_aggregators):
-            self._start(f"aggregator-{number}", self._aggregator, self._watch)
+            self._start(f"aggregator-{number}", self._aggregator, self._reconcile)
         for script in plan.scripts:
             scheduler.spawn(Process(f"user of {script.name}", may_crash=False), partial(self._user, script))
         for begin, kind, seconds in plan.episodes:
@@ -124,7 +124,7 @@ class _Schedule:
         scheduler.run(FAULTS_END_S)
         while (self._acting or not self.checks.settled()) and scheduler.now < GIVE_UP_S and not self.checks.violations:
             scheduler.run(scheduler.now + 5)
-        # What was frozen wakes up, what is late comes, and the watch sweeps for the last time.
+        # What was frozen wakes up, what is late comes, and the reconcile loop sweeps for the last time.
         stalls = any(script.stalls for script in plan.scripts)
         scheduler.run(scheduler.now + LATE_S + 30 + (2 * STALL_S + LATE_S if stalls else 0))
         self.checks.final()
@@ -154,7 +154,7 @@ class _Schedule:
         for body in bodies:
             self.scheduler.spawn(process, body)
 
-    def _trying(self, service: Service) -> Trying:
+    def _attempt_rule(self, service: Service) -> AttemptRule:
         """A process's attempts; sometimes it is told to stop."""
         process = self.scheduler.running.process
 
@@ -166,18 +166,18 @@ class _Schedule:
                 self.checks.excused()
             return process.told_to_stop
 
-        def report(reported: Reported) -> None:
+        def report(reported: FailedAttempt) -> None:
             self.network.note("failed attempt")
             self.checks.failed(reported.run_id, reported.what)
 
-        return Trying(self.world, service, process.name, report, stopping)
+        return AttemptRule(self.world, service, process.name, report, stopping)
 
     def _ingest(self) -> None:
-        trying = self._trying("ingest")
-        self._work("ingest", lambda message: ingest(message.run_id, self.world, self.compute.open_dataset, trying))
+        rule = self._attempt_rule("ingest")
+        self._work("ingest", lambda message: ingest(message.run_id, self.world, self.compute.open_dataset, rule))
 
     def _encoder(self) -> None:
-        encoder = ChunkEncoder(self.world, self.compute, self._trying("encoder"))
+        encoder = ChunkEncoder(self.world, self.compute, self._attempt_rule("encoder"))
 
         def encode(message: Message) -> None:
             encoded = encoder.work(message)
@@ -188,23 +188,23 @@ class _Schedule:
         self._work("encode", encode)
 
     def _aggregator(self) -> None:
-        aggregator: Aggregator[FakeState] = Aggregator(self.world, self.compute, self._trying("aggregator"))
+        aggregator: Aggregator[FakeState] = Aggregator(self.world, self.compute, self._attempt_rule("aggregator"))
         self._work("aggregate", lambda message: aggregator.aggregate(message.run_id))
 
-    def _watch(self) -> None:
-        watch = Watch(self.world)
+    def _reconcile(self) -> None:
+        loop = ReconcileLoop(self.world)
         while True:
             self.scheduler.sleep(REAP_EVERY_S)
             begin = self.scheduler.now
             try:
-                sent = watch.look()
+                sent = loop.run_once()
             except UnavailableError:
                 continue
             for problem in sent.problems:
                 if begin > FAULTS_END_S and "there is no run" not in problem:  # it was deleted under our eyes
-                    self.checks.violation(f"the watch has a problem: {problem}")
+                    self.checks.violation(f"the reconcile loop has a problem: {problem}")
             for message in sent.messages:
-                self.network.note(f"{message.task} sent again by the watch")
+                self.network.note(f"{message.task} requeued by the reconcile loop")
 
     def _work(self, task: Task, work: Callable[[Message], object]) -> None:
         while True:

@@ -19,10 +19,10 @@ from starlette.applications import Starlette
 
 from services.api.http.server import ApiServer, listening_socket
 from services.api.runs.run_entries import Backend
-from services.common.connections import real_workers, real_world
-from services.common.interfaces import Service, UnavailableError, World
+from services.common.connections import real_dependencies, workers_in_redis
+from services.common.interfaces import Dependencies, Service, UnavailableError
 from services.common.object_store import ObjectStore
-from services.common.redis.run_notes import Problems
+from services.common.redis.run_notes import RunNotes
 from services.common.run_workspace import Workspace, now
 from services.common.settings import Settings, read_settings
 from services.common.tasks.messages import Message, Task
@@ -55,8 +55,8 @@ class Servers:
         settings = self.settings()
         store = ObjectStore.from_settings(settings, prefix)
         store.create_bucket()
-        world = replace(real_world(settings), store=store)
-        return Backend(world, Problems(settings.redis_url), data_folder, token)
+        world = replace(real_dependencies(settings), store=store)
+        return Backend(world, RunNotes(settings.redis_url), data_folder, token)
 
 
 class _NoQueue:
@@ -70,8 +70,8 @@ class _NoQueue:
 def backend_without_servers(store: Store, data_folder: Path) -> Backend:
     """Services on a store that may be a directory, whose Redis is away: nothing waits for it."""
     settings = Settings(redis_url="redis://127.0.0.1:1/0", s3_access_key="nobody", s3_secret_key="nothing")
-    world = replace(real_world(settings), store=store, queue=_NoQueue())
-    return Backend(world, Problems(settings.redis_url), data_folder)
+    world = replace(real_dependencies(settings), store=store, queue=_NoQueue())
+    return Backend(world, RunNotes(settings.redis_url), data_folder)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def served_by(server: uvicorn.Server, port: int = 0) -> Iterator[str]:
 @contextmanager
 def running(servers: Servers, *services: Service) -> Iterator[None]:
     """Have a worker of each of these services say that it is alive."""
-    workers = real_workers(servers.settings())
+    workers = workers_in_redis(servers.settings())
     with ExitStack() as present:
         for service in services:
             present.enter_context(workers.present(service, "host/1"))
@@ -154,6 +154,6 @@ def metadata_of(run: Path, run_id: str, **changes: Any) -> RunMetadata:
     return metadata.model_copy(update={"run_id": run_id, "finished_at": now(), **changes})
 
 
-def waiting(world: World) -> list[str]:
+def waiting(world: Dependencies) -> list[str]:
     """The runs for which an ingest message waits."""
     return sorted(message.run_id for message in world.queue.waiting("ingest"))

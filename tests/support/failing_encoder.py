@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.common.attempt_rule import Moved
-from services.common.process.service_main import with_settings
+from services.common.process.service_main import run_with_settings
 from services.common.settings import Settings
 from services.encoder.__main__ import work
-from services.encoder.encode_chunks import Contribution
+from services.encoder.encode_chunks import ChunkOutput
 from services.encoder.model_computer import ModelComputer
 from sparse_autoencoder.runs.metadata import RunMetadata
 
@@ -24,7 +24,7 @@ class FailingComputer(ModelComputer):
 
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
-    ) -> Contribution:
+    ) -> ChunkOutput:
         """See ModelComputer.encode."""
         if _asked("hang"):
             threading.Event().wait()
@@ -47,4 +47,4 @@ def main(settings: Settings) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(with_settings(main))
+    sys.exit(run_with_settings(main))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from services.aggregator.merge_and_publish import Aggregator
 from services.aggregator.summary_merging import MergedState, SummaryMerging
-from services.common.attempt_rule import Reported, Trying
-from services.common.connections import real_world
-from services.common.interfaces import Service, World
+from services.common.attempt_rule import AttemptRule, FailedAttempt
+from services.common.connections import real_dependencies
+from services.common.interfaces import Dependencies, Service
 from services.common.run_records import RunRequest
 from services.common.run_workspace import Workspace, now
 from services.common.settings import Settings
@@ -33,9 +33,9 @@ class Inline:
 
     def __init__(self, redis_url: str, store: Store, data: Path) -> None:
         settings = Settings(redis_url=redis_url, s3_access_key="user", s3_secret_key="password")
-        self.world: World = replace(real_world(settings), store=store)
+        self.world: Dependencies = replace(real_dependencies(settings), store=store)
         self.data = data
-        self.reported: list[Reported] = []
+        self.reported: list[FailedAttempt] = []
         self._runs = 0
 
     def submit(self, options: RunOptions) -> Workspace:
@@ -48,8 +48,8 @@ class Inline:
     def ingest(self, space: Workspace, until: int | None = None) -> None:
         """Read a run's source in a new process, which is told to end when so many chunks are there."""
         stopping = (lambda: False) if until is None else (lambda: len(space.chunks()) >= until)
-        trying = self.trying("ingest", stopping)
-        ingest(space.folder.run_id, self.world, lambda options: open_dataset(options, self.data), trying)
+        rule = self.attempt_rule("ingest", stopping)
+        ingest(space.folder.run_id, self.world, lambda options: open_dataset(options, self.data), rule)
 
     def encoder(self, name: str = "this-one", computer: Computer | None = None) -> InlineEncoder:
         """A new encoder process."""
@@ -57,13 +57,15 @@ class Inline:
 
     def aggregate(self, space: Workspace) -> RunMetadata | None:
         """Merge in a new process what is there; the run's metadata if it is finished."""
-        aggregator: Aggregator[MergedState] = Aggregator(self.world, SummaryMerging(), self.trying("aggregator"))
+        aggregator: Aggregator[MergedState] = Aggregator(self.world, SummaryMerging(), self.attempt_rule("aggregator"))
         aggregator.aggregate(space.folder.run_id)
         return space.folder.read_metadata() if space.finished() else None
 
-    def trying(self, service: Service, stopping: Callable[[], bool] = lambda: False, name: str = "this-one") -> Trying:
+    def attempt_rule(
+        self, service: Service, stopping: Callable[[], bool] = lambda: False, name: str = "this-one"
+    ) -> AttemptRule:
         """The attempts of a worker; those that fail are in `reported`."""
-        return Trying(self.world, service, name, self.reported.append, stopping)
+        return AttemptRule(self.world, service, name, self.reported.append, stopping)
 
 
 class InlineEncoder:
@@ -72,8 +74,8 @@ class InlineEncoder:
     def __init__(self, services: Inline, name: str, computer: Computer | None) -> None:
         self.computer = computer or ModelComputer(services.data)
         self.stopping = False
-        trying = services.trying("encoder", lambda: self.stopping, name)
-        self._encoder = ChunkEncoder(services.world, self.computer, trying)
+        rule = services.attempt_rule("encoder", lambda: self.stopping, name)
+        self._encoder = ChunkEncoder(services.world, self.computer, rule)
 
     def encode(self, space: Workspace, *chunks: int) -> list[Encoded | None]:
         """Have a message for each of these chunks, whatever comes of it."""

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from services.common.logs import Event
 from services.common.object_store import ObjectStore
 from services.common.run_records import RunRequest
 from services.common.run_workspace import Workspace
@@ -93,7 +94,7 @@ class Service:
         """Whether it was neither ended nor ended by itself."""
         return self.process.poll() is None
 
-    def said(self, event: str, **fields: object) -> list[dict[str, Any]]:
+    def said(self, event: Event, **fields: object) -> list[dict[str, Any]]:
         """The lines of its log with this event and these fields, in order."""
         lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}")]
         wanted = {"event": event} | fields

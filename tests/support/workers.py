@@ -22,6 +22,7 @@ import redis
 from celery import Celery
 
 from services.common.interfaces import UnavailableError
+from services.common.logs import Event
 from services.common.redis.worker_presence import WORKER_PREFIX
 from services.common.settings import Settings, read_settings
 from services.common.tasks.celery_app import create_app
@@ -29,7 +30,12 @@ from services.common.tasks.messages import Message
 from services.common.tasks.worker import run_worker
 from tests.support.waiting import PATIENCE_S, wait_until
 
-_KEPT_BY_CELERY = {b"_kombu.binding.celery", b"_kombu.binding_permanent.celery"}
+_KEPT_BY_CELERY = {
+    b"_kombu.binding.celery",
+    b"_kombu.binding_permanent.celery",
+    b"_kombu.binding.celery.pidbox",
+    b"_kombu.binding_deadlines",
+}
 _POLL_S = 0.01
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -64,11 +70,11 @@ class WorkerProcess:
         whole = self._log.read_text().rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
 
-    def said(self, event: str) -> list[dict[str, Any]]:
+    def said(self, event: Event) -> list[dict[str, Any]]:
         """The lines of an event."""
         return [line for line in self.lines() if line["event"] == event]
 
-    def wait_for(self, event: str) -> dict[str, Any]:
+    def wait_for(self, event: Event) -> dict[str, Any]:
         """The first line of an event, when it is there; AssertionError, with its log, if it doesn't come."""
         deadline = time.monotonic() + PATIENCE_S
         while not (found := self.said(event)):

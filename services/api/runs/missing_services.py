@@ -1,6 +1,7 @@
-"""Which services a run needs that aren't running: said by whoever looks at it, as nobody else may be there to say it.
+"""Which services a run needs that aren't running, as a sentence for the run's page.
 
-The watch notes what runs wait for, but it is beside the aggregator: without that nobody watches. This file asks nobody.
+The reconcile loop notes what a run waits for. But it runs in the aggregator's process, so without an aggregator nobody
+would say that one is missing.
 """
 
 from __future__ import annotations

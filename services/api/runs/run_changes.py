@@ -1,7 +1,7 @@
-"""Starting, cancelling, resuming and deleting runs: what that means in the store and in the queue.
+"""Start, cancel, resume, retry and delete runs for the API, which checks first whether the run's status allows it.
 
-The store decides; a message that can't be sent now is sent by the watch later. Several processes may start runs in a
-store. This file knows nothing of HTTP.
+The store decides what becomes of a run; a message that can't be sent now is sent by the reconcile loop later. Several
+API processes may change the runs of one store.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import uuid4
 
 from services.api.http.response_types import Run
-from services.api.runs.run_entries import Backend, RunBoard
+from services.api.runs.run_entries import Backend, RunEntries
 from services.common.allowed_sources import NotAllowedError, allowed
 from services.common.run_control import RunControl
 from services.common.run_records import RunRequest
@@ -25,35 +25,35 @@ from sparse_autoencoder.runs.run_ids import take_run_id
 
 
 class ConflictError(SaescopeError):
-    """What was asked can't be done with a run in its state."""
+    """The run's status doesn't allow what was asked."""
 
 
 class Control:
-    """What can be done with the runs of a store."""
+    """Changes the runs of a store; use it from any thread."""
 
-    def __init__(self, backend: Backend, board: RunBoard) -> None:
+    def __init__(self, backend: Backend, entries: RunEntries) -> None:
         self._backend = backend
-        self._board = board
-        self._runs = RunControl(backend.world)
-        self._naming = threading.Lock()  # in turns is quicker than all at once, and no S3 server gets that wrong
-        self._retrying = threading.Lock()  # who asks a second time is told that the run is going
+        self._entries = entries
+        self._runs = RunControl(backend.deps)
+        self._naming = threading.Lock()  # one after the other is quicker than racing for the same id
+        self._retrying = threading.Lock()  # so that a second request finds the run going, and gets a ConflictError
 
     def has_runs(self) -> bool:
         """Whether there is any run, of whatever status."""
-        return bool(run_ids(self._backend.world.store))
+        return bool(run_ids(self._backend.deps.store))
 
     def start(self, options: RunOptions) -> str:
         """Ask for a run; its id. NotAllowedError if the services don't read what the options name."""
         allowed(options, self._backend.data_folder)  # as given they mean the same to every service
         request = RunRequest(options=options, created_at=now(), token=uuid4().hex)
         with self._naming:
-            return take_run_id(self._backend.world.store, lambda name: self._runs.ask_for(name, request))
+            return take_run_id(self._backend.deps.store, lambda name: self._runs.ask_for(name, request))
 
     def cancel(self, run_id: str) -> Run:
         """Have everybody leave a run alone; its entry. ConflictError if nobody works on it."""
         self._check(run_id, "cancel")
         self._runs.cancel(run_id)
-        return self._board.one(run_id)
+        return self._entries.one(run_id)
 
     def resume(self, run_id: str) -> Run:
         """Have a run that was cancelled or failed go on; its entry. ConflictError if it is another run.
@@ -62,7 +62,7 @@ class Control:
         """
         self._check(run_id, "resume")
         self._runs.resume(run_id)
-        return self._board.one(run_id)
+        return self._entries.one(run_id)
 
     def retry(self, run_id: str) -> Run:
         """Have the failed chunks of a finished run tried again; its entry.
@@ -73,13 +73,13 @@ class Control:
             self._check(run_id, "retry")
             self._prepare_retry(self._runs.workspace(run_id).folder)
             self._runs.try_again(run_id)
-            self._board.forget(run_id)
-        return self._board.one(run_id)
+            self._entries.forget(run_id)
+        return self._entries.one(run_id)
 
     def delete(self, run_id: str) -> None:
         """Remove a run, whoever works on it; NotFoundError if there is none."""
-        self._board.files.one(run_id)
-        self._board.forget(run_id)
+        self._entries.files.one(run_id)
+        self._entries.forget(run_id)
         self._runs.delete(run_id)
 
     def _prepare_retry(self, folder: RunFolder) -> None:
@@ -100,7 +100,7 @@ class Control:
             forget_kept(folder)
 
     def _check(self, run_id: str, action: Literal["cancel", "resume", "retry"]) -> None:
-        entry = self._board.one(run_id)
+        entry = self._entries.one(run_id)
         if not entry["can"][action]:
             status = entry["status"].replace("_", " ")
             raise ConflictError(f"run {run_id} is {status}, so there is nothing to {action}")

@@ -31,20 +31,20 @@ from services.api.http.requests import check_may_write, read_options
 from services.api.http.response_types import Options, Run, RunList, Started
 from services.api.http.routing import Answer, Handler, routes
 from services.api.runs.run_changes import Control
-from services.api.runs.run_entries import Backend, RunBoard
+from services.api.runs.run_entries import Backend, RunEntries
 from services.api.runs.run_options import data_files, options
 
 _READ_ONLY = "no services are behind this API, so runs can only be looked at; `saescope run` does runs in this folder"
 
 
 class RunsApi:
-    """The endpoints, on a board of runs."""
+    """The endpoints, on a entries of runs."""
 
-    def __init__(self, board: RunBoard, stream: RunEvents, backend: Backend | None) -> None:
-        self._board = board
+    def __init__(self, entries: RunEntries, stream: RunEvents, backend: Backend | None) -> None:
+        self._entries = entries
         self._stream = stream
         self._backend = backend
-        self.control = None if backend is None else Control(backend, board)
+        self.control = None if backend is None else Control(backend, entries)
 
     def routes(self) -> list[Route]:
         """All endpoints below /api."""
@@ -71,7 +71,7 @@ class RunsApi:
 
     def all(self, _asked: Asked) -> RunList:
         """See RUNS."""
-        return {"runs": self._board.all()}
+        return {"runs": self._entries.all()}
 
     async def start(self, asked: Asked) -> Response:
         """See START."""
@@ -82,7 +82,7 @@ class RunsApi:
 
     def one(self, asked: Asked) -> Run:
         """See ONE_RUN."""
-        return self._board.one(asked[RUN_ID])
+        return self._entries.one(asked[RUN_ID])
 
     def delete(self, asked: Asked) -> None:
         """See DELETE."""
@@ -104,7 +104,7 @@ class RunsApi:
         """See EVENTS."""
         run_id = asked[RUN_ID]
         if asked.request.method == "HEAD":
-            await run_in_threadpool(self._board.one, run_id)
+            await run_in_threadpool(self._entries.one, run_id)
             return Response(headers=events.HEADERS, media_type=EVENTS.media_type)
         stream = await self._stream.open(run_id)
         return StreamingResponse(stream, headers=events.HEADERS, media_type=EVENTS.media_type)

@@ -19,20 +19,20 @@ from services.api.http.response_types import Can, Progress, Run
 from services.api.runs.missing_services import SERVICES, missing_services
 from services.api.runs.run_facts import RunFacts, RunFiles
 from services.api.runs.speed import Seen, Speed, Speeds, seconds_left, total_records
-from services.common import lease_names
-from services.common.interfaces import Service, UnavailableError, World
+from services.common import work_names
+from services.common.interfaces import Dependencies, Service, UnavailableError
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.run_library import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
 if TYPE_CHECKING:
-    from services.common.redis.run_notes import Problems
+    from services.common.redis.run_notes import RunNotes
 
 # What the leases of each service begin with, for all runs.
 _LEASES: dict[Service, str] = {
-    "ingest": lease_names.ingest_lease(""),
-    "encoder": lease_names.ENCODE_LEASES,
-    "aggregator": lease_names.aggregate_lease(""),
+    "ingest": work_names.ingest_lease(""),
+    "encoder": work_names.ENCODE_LEASES,
+    "aggregator": work_names.aggregate_lease(""),
 }
 
 
@@ -40,8 +40,8 @@ _LEASES: dict[Service, str] = {
 class Backend:
     """The services behind an API that starts runs."""
 
-    world: World
-    problems: Problems
+    deps: Dependencies
+    problems: RunNotes
     data_folder: Path
     token: str | None = None
 
@@ -55,7 +55,7 @@ class _Work:
     trouble: str | None = None
 
 
-class RunBoard:
+class RunEntries:
     """Entries of runs, for several threads; every call raises UnavailableError if the store can't be reached."""
 
     def __init__(
@@ -167,18 +167,18 @@ class RunBoard:
         """Who encodes chunks of which run, and which services are there at all."""
         if self._backend is None:
             return _Work(None)
-        world = self._backend.world
+        deps = self._backend.deps
         try:
-            held = world.leases.held("")
+            held = deps.leases.held("")
             running = frozenset(
                 service
                 for service in SERVICES
-                if any(name.startswith(_LEASES[service]) for name in held) or world.workers.alive(service)
+                if any(name.startswith(_LEASES[service]) for name in held) or deps.workers.alive(service)
             )
         except UnavailableError as error:
             return _Work(None, trouble=str(error))
         encoded = (
-            name.removeprefix(lease_names.ENCODE_LEASES) for name in held if name.startswith(lease_names.ENCODE_LEASES)
+            name.removeprefix(work_names.ENCODE_LEASES) for name in held if name.startswith(work_names.ENCODE_LEASES)
         )
         return _Work(Counter(name.partition("/")[0] for name in encoded), running)
 

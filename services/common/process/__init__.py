@@ -1,1 +1,1 @@
-"""A worker process: its settings, its health, its deadlines, and coming back as a fresh one."""
+"""A worker process: how it starts, stops at a signal, reports its health, notices hangs, and restarts itself."""

@@ -1,4 +1,4 @@
-"""Work that goes on beside a block of code, as the renewing of a lease does; in a thread, but in simulations."""
+"""Work in the background of a block of code, such as renewing a lease: in a thread, or simulated in tests."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-Pause = Callable[[float], bool]  # waits so many seconds, or until the block is over; whether it is over
+Pause = Callable[[float], bool]  # waits so many seconds, or until the block ends; returns whether it has ended
 
 
 class Background(Protocol):
-    """How work goes on beside a block, and the time that passes meanwhile."""
+    """Runs background work, and tells the time to it."""
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow."""
+        """Seconds of a clock that is never set back."""
 
     def beside(self, name: str, work: Callable[[Pause], None]) -> AbstractContextManager[None]:
-        """Do `work` while the block runs; it ends when `Pause` says so, and leaving the block waits for that."""
+        """Run `work` while the block runs. It must return when its Pause says so; leaving the block waits for that."""
 
 
 class Threads:
-    """A Background of real threads and real time."""
+    """The interface Background with real threads and real time."""
 
     def monotonic(self) -> float:
         """See Background.monotonic."""

@@ -1,7 +1,7 @@
-"""Ending this process and coming back as a new one, when what it computes can't be trusted any more, or it hangs.
+"""Restarting this process from within, when it hangs or what it computes can't be trusted any more.
 
-The process keeps its number and its arguments, so whoever started it needs to do nothing. From one fresh start to the
-next it waits longer, until something has worked.
+It keeps its process id and its arguments (exec), so whoever started it needs to do nothing. It waits longer before each
+restart in a row (backoff), until a task has worked.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import threading
 
 from services.common.logs import log
 
-# How often in a row; passed on to the new process. Not among the settings, which begin with SAESCOPE_.
+# Restarts in a row, passed on to the new process. Settings begin with SAESCOPE_; this is none.
 _STARTS = "_SAESCOPE_FRESH_STARTS"
 LONGEST_PAUSE_S = 30.0
 
 
 class FreshStart:
-    """Whether this process is to come back fresh as soon as what it does is done."""
+    """A request that this process restarts itself after the running tasks."""
 
     def __init__(self) -> None:
         self._why: str | None = None
@@ -27,17 +27,17 @@ class FreshStart:
 
     @property
     def why(self) -> str | None:
-        """Why it is; None if it isn't."""
+        """The reason for the restart; None if nobody asked for one."""
         return self._why
 
     def ask(self, why: str) -> None:
-        """Have the process come back fresh, after the running task; nothing new is begun."""
+        """Ask for a restart after the running tasks; no new ones are begun. The first reason counts."""
         with self._lock:
             self._why = self._why or why
 
 
 def come_back_fresh() -> None:
-    """Replace this process by a new one, at once; it doesn't return."""
+    """Replace this process by a new one at once; it never returns."""
     os.environ[_STARTS] = str(fresh_starts() + 1)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -45,18 +45,18 @@ def come_back_fresh() -> None:
 
 
 def pause_before_work_s() -> float:
-    """For how long a process that came back fresh had better wait before it begins: longer each time in a row."""
+    """How many seconds a restarted process waits before it begins: exponential backoff, 0 if it wasn't restarted."""
     starts = fresh_starts()
     return min(LONGEST_PAUSE_S, 2.0 ** (starts - 1)) if starts else 0.0
 
 
 def fresh_starts() -> int:
-    """How often in a row this process has come back fresh, with nothing that worked."""
+    """How many restarts in a row this process has made without a task that worked."""
     given = os.environ.get(_STARTS, "0")
     return int(given) if given.isdigit() else 0
 
 
 def something_worked() -> None:
-    """Begin to count anew."""
+    """Count restarts from 0 again."""
     if os.environ.pop(_STARTS, None) is not None:
-        log("works again", logging.INFO)
+        log("process_recovered", logging.INFO)

@@ -1,4 +1,4 @@
-"""The port Deadlines: a process whose work hangs says so, with what its threads are doing, and comes back fresh."""
+"""The interface Deadlines: a process whose work hangs logs what its threads are doing, and restarts itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparse_autoencoder.utils.watchdog import Backstop, Watchdog, Work, all_thre
 
 
 class ProcessDeadlines:
-    """The port Deadlines (services/common/interfaces.py) for a whole process; `end` never returns."""
+    """The interface Deadlines (services/common/interfaces.py) for a whole process; `end` must never return."""
 
     def __init__(self, end: Callable[[], object] = come_back_fresh) -> None:
         self._end = end
@@ -36,19 +36,19 @@ class ProcessDeadlines:
 
     @property
     def overdue(self) -> list[str]:
-        """What is being done and has not moved for too long."""
+        """The work that hangs: it has made no progress for too long."""
         return [work.what for work in list(self._expired) if work.expired]
 
     def _started(self) -> Watchdog:
         with self._lock:
-            if self._watchdog is None:  # a process that watches nothing needs no thread for it
+            if self._watchdog is None:  # the thread is started with the first work
                 self._watchdog = Watchdog(self._hung, backstop=Backstop(sys.stderr))
                 self._watchdog.__enter__()
             return self._watchdog
 
     def _hung(self, work: Work) -> None:
         log(
-            "hung",
+            "work_hung",
             logging.ERROR,
             what=work.what,
             seconds=round(work.seconds),

@@ -1,6 +1,6 @@
-"""A worker process over HTTP, for whoever watches over it: `/healthz` says whether its work moves, `/metrics` how much.
+"""A worker process over HTTP: `/healthz` for liveness probes, `/metrics` for Prometheus.
 
-Healthy means that what is being done has moved within its deadline, or that there is nothing to do. A process whose
+Healthy means that the running work has made progress within its deadline, or that there is none. A process whose
 interpreter hangs doesn't answer at all.
 """
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def serve_health(port: int, overdue: Callable[[], list[str]]) -> int:
-    """Answer on a port (0: any) of every interface, in threads; the port. SaescopeError if it can't be had.
+    """Serve on a port (0: any free one) of all network interfaces, in threads; returns the port.
 
-    `overdue` tells what is being done and has not moved for too long.
+    `overdue` lists the work that hangs. SaescopeError if the port can't be used.
     """
     metrics = make_wsgi_app()
 
@@ -53,4 +53,4 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-        """Say nothing: what is asked every few seconds isn't news."""
+        """Log nothing: a probe comes every few seconds."""

@@ -1,7 +1,4 @@
-"""What the `__main__` of every worker service does alike: settings, and tasks whose troubles are noted for people.
-
-This file knows nothing of what the tasks do.
-"""
+"""What the `__main__` of every worker service shares: reading settings, logging failed attempts, notes on runs."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ import sys
 from collections.abc import Callable
 
 from services.common import prometheus_metrics
-from services.common.attempt_rule import Reported, Trying
-from services.common.interfaces import Notes, Service, UnavailableError, World
+from services.common.attempt_rule import AttemptRule, FailedAttempt
+from services.common.interfaces import Dependencies, Notes, Service, UnavailableError
 from services.common.logs import log
 from services.common.redis.worker_presence import this_worker
 from services.common.settings import Settings, read_settings
@@ -20,8 +17,8 @@ from services.common.tasks.worker import GAVE_UP, Handler
 from sparse_autoencoder.errors import SaescopeError
 
 
-def with_settings(main: Callable[[Settings], int]) -> int:
-    """Run a service with the environment's settings; each that is wrong is a sentence on stderr, and status 2."""
+def run_with_settings(main: Callable[[Settings], int]) -> int:
+    """Run `main` with the environment's settings; status 2 and a sentence on stderr for each setting that is wrong."""
     try:
         settings = read_settings()
     except SaescopeError as error:
@@ -31,26 +28,26 @@ def with_settings(main: Callable[[Settings], int]) -> int:
     return main(settings)
 
 
-def trying(world: World, service: Service, stopping: Callable[[], bool]) -> Trying:
-    """A worker's attempts at things; each that fails is logged with its traceback."""
+def attempt_rule(deps: Dependencies, service: Service, stopping: Callable[[], bool]) -> AttemptRule:
+    """The attempt rule of this process; each failed attempt is counted, and logged with its traceback."""
 
-    def report(reported: Reported) -> None:
+    def report(failed: FailedAttempt) -> None:
         prometheus_metrics.FAILED_ATTEMPTS.labels(service).inc()
-        failure = reported.failure
+        failure = failed.failure
         log(
-            "attempt failed",
+            "attempt_failed",
             logging.ERROR,
             error=failure.error,
-            run=reported.run_id,
-            what=reported.what,
+            run=failed.run_id,
+            what=failed.what,
             problem=failure.reason,
         )
 
-    return Trying(world, service, this_worker(), report, stopping)
+    return AttemptRule(deps, service, this_worker(), report, stopping)
 
 
-def noting(handler: Handler, notes: Notes) -> Handler:
-    """A handler that leaves a note for whoever looks at the run when store, queue or leases are unavailable."""
+def with_run_notes(handler: Handler, notes: Notes) -> Handler:
+    """The handler, which also shows on the run's page when the store or Redis can't be used."""
 
     def handle(message: Message) -> None:
         try:

@@ -1,1 +1,1 @@
-"""What the services keep in Redis beside messages: leases, attempts, who is alive, notes. All of it may be lost."""
+"""What the services keep in Redis beside messages: leases, attempts, heartbeats, notes. All of it may get lost."""

@@ -1,7 +1,6 @@
-"""The port Attempts in Redis: for each run a hash of how often which worker has tried what, without a result so far.
+"""The interface Attempts in Redis: one hash for each run, with a counter for each piece of work and worker.
 
-Redis may be wiped at any moment: then there are more attempts than were asked for, and nothing else is wrong. This file
-knows nothing of what is tried.
+Redis may be wiped at any moment: then work gets more attempts than `chunk_attempts`, and nothing else goes wrong.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from typing import cast
 
 import redis
 
-from services.common.interfaces import Tried, UnavailableError
+from services.common.interfaces import AttemptRecord, UnavailableError
 
 ATTEMPTS_PREFIX = "saescope:attempts:"
-KEPT_S = 7 * 24 * 3600  # after the last attempt; so those of forgotten runs don't fill Redis
-# Fields of the hash are "<what> <worker>", and these two, which no worker is called, for each thing.
+KEPT_S = 7 * 24 * 3600  # after a run's last attempt, so that abandoned runs don't fill Redis
+# The hash's fields are "<what> <worker>", and for each piece of work these two in a worker's place.
 _FAILURES, _LAST = "!failures", "!last"
 _MOST_CHARS = 1000
 
@@ -29,20 +28,20 @@ end
 
 
 class AttemptsUnavailableError(UnavailableError):
-    """Redis did not answer, or would not do what was asked; whether an attempt was counted isn't known."""
+    """Redis did not answer, or refused; whether an attempt was counted is unknown."""
 
 
 class RedisAttempts:
-    """The port Attempts (services/common/interfaces.py), for several threads; a worker's name has no blanks.
+    """The interface Attempts (services/common/interfaces.py), for several threads; workers' names have no blanks.
 
-    Every call raises AttemptsUnavailableError if Redis can't be used or is silent for the client's time-out.
+    Every call raises AttemptsUnavailableError if Redis refuses, or doesn't answer within the client's time-out.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
         self._take_back = client.register_script(TAKE_BACK)
 
-    def begin(self, run_id: str, what: str, worker: str) -> Tried:
+    def begin(self, run_id: str, what: str, worker: str) -> AttemptRecord:
         """See Attempts.begin."""
         with _sentences():
             key = ATTEMPTS_PREFIX + run_id
@@ -62,7 +61,7 @@ class RedisAttempts:
         with _sentences():
             self._take_back(keys=[ATTEMPTS_PREFIX + run_id], args=[f"{what} {worker}"])
 
-    def tried(self, run_id: str, what: str) -> Tried:
+    def tried(self, run_id: str, what: str) -> AttemptRecord:
         """See Attempts.tried."""
         with _sentences():
             return self._tried(ATTEMPTS_PREFIX + run_id, what)
@@ -78,14 +77,14 @@ class RedisAttempts:
             if of_it := [field for field in fields if field.startswith(f"{what} ")]:
                 self._redis.hdel(key, *of_it)
 
-    def _tried(self, key: str, what: str) -> Tried:
+    def _tried(self, key: str, what: str) -> AttemptRecord:
         fields = cast("dict[str, str]", self._redis.hgetall(key))
         of_it = {
             field.removeprefix(f"{what} "): value for field, value in fields.items() if field.startswith(f"{what} ")
         }
         failures, last = int(of_it.pop(_FAILURES, 0)), json.loads(of_it.pop(_LAST, "{}"))
         by_worker = {worker: int(count) for worker, count in of_it.items()}
-        return Tried(by_worker, failures, last.get("reason"), last.get("at", 0.0))
+        return AttemptRecord(by_worker, failures, last.get("reason"), last.get("at", 0.0))
 
 
 @contextmanager

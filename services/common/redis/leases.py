@@ -1,9 +1,8 @@
-"""Leases in Redis: names that one worker at a time holds, for as long as it keeps renewing.
+"""Leases in Redis: locks that expire unless their holder renews them.
 
-A worker that is killed or cut off stops renewing, and its names are free again after `lease_s`. A lease makes double
-work rare; it can't make it impossible (a holder may be frozen and wake up late), so what is done under one must bear
-being done twice. Redis may be wiped at any moment: then renewing says that the lease is lost. This file knows nothing
-of what the names stand for.
+A worker that is killed or cut off stops renewing, and its leases expire after `lease_s`. A lease makes double work rare
+but not impossible, because a holder may be frozen and wake up late; so work done under a lease must be idempotent.
+Redis may be wiped at any moment: then the next renewal says that the lease is lost.
 """
 
 from __future__ import annotations
@@ -39,40 +38,40 @@ return 0
 
 
 class LeasesUnavailableError(UnavailableError):
-    """Redis did not answer, or would not do what was asked; whether a lease is held isn't known."""
+    """Redis did not answer, or refused; whether a lease is held is unknown."""
 
 
 class Hold:
-    """A lease while `RedisLeases.hold` renews it; `monotonic` tells the time in which `until` is given."""
+    """A lease while `RedisLeases.hold` renews it; `until` is a time of the clock `monotonic`."""
 
     def __init__(self, until: float, monotonic: Callable[[], float]) -> None:
-        self._until = until  # to which the last renewal that worked reaches
+        self._until = until  # when it expires, as of the last renewal that worked
         self._monotonic = monotonic
         self._lock = threading.Lock()
 
     @property
     def lost(self) -> bool:
-        """Whether somebody else may have the lease by now: what was begun under it is better left. Once so, always."""
+        """Whether another worker may hold the lease by now; it stays true once it is. Stop the work then."""
         with self._lock:
             return self._monotonic() >= self._until
 
     def extend(self, until: float) -> None:
-        """A renewal worked that reaches to the monotonic time `until`; too late if the lease is lost already."""
+        """Record a renewal until the monotonic time `until`; it comes too late if the lease is lost already."""
         with self._lock:
             if self._monotonic() < self._until:
                 self._until = until
 
     def lose(self) -> None:
-        """A renewal was refused."""
+        """Record that a renewal was refused."""
         with self._lock:
             self._until = 0.0
 
 
 class RedisLeases:
-    """The port Leases (services/common/interfaces.py); leases last `lease_s` seconds.
+    """The interface Leases (services/common/interfaces.py); leases last `lease_s` seconds.
 
-    Every call raises LeasesUnavailableError if Redis can't be used or is silent for the client's time-out. Commands
-    aren't repeated here, because one whose answer was lost may have been done: a lease taken so frees itself.
+    Every call raises LeasesUnavailableError if Redis refuses, or doesn't answer within the client's time-out. A command
+    is never sent twice, because the first may have had its effect; a lease that was taken so expires by itself.
     """
 
     def __init__(self, client: redis.Redis, lease_s: float, background: Background | None = None) -> None:
@@ -84,7 +83,7 @@ class RedisLeases:
 
     @classmethod
     def at(cls, url: str, lease_s: float) -> Self:
-        """Leases in the Redis at `url`, which may be silent for a quarter of `lease_s`."""
+        """Leases in the Redis at `url`, with a time-out of a quarter of `lease_s`."""
         timeout_s = lease_s / _RENEWALS_PER_LEASE
         return cls(redis_client(url, timeout_s=timeout_s, connect_timeout_s=timeout_s, decode_responses=True), lease_s)
 
@@ -93,32 +92,32 @@ class RedisLeases:
         self._redis.close()
 
     def acquire(self, name: str, owner: str) -> bool:
-        """Take a name that nobody holds, not even `owner` itself (one attempt at one thing); whether it worked."""
+        """Take a lease that nobody holds; returns whether that worked. Not reentrant: `owner` is of one `hold`."""
         with _sentences():
             return bool(self._redis.set(LEASE_PREFIX + name, owner, nx=True, px=self._lease_ms))
 
     def renew(self, name: str, owner: str) -> bool:
-        """Hold on to a name for `lease_s` from now on; False if it was lost meanwhile."""
+        """Extend a lease to `lease_s` from now on; False if it was lost meanwhile."""
         with _sentences():
             return bool(self._renew(keys=[LEASE_PREFIX + name], args=[owner, self._lease_ms]))
 
     def release(self, name: str, owner: str) -> None:
-        """Let go of a name, if it is still held by `owner`."""
+        """Release a lease, if `owner` still holds it."""
         with _sentences():
             self._release(keys=[LEASE_PREFIX + name], args=[owner])
 
     def held(self, prefix: str) -> set[str]:
-        """See Leases.held; a name that is taken or freed meanwhile may be in it or not."""
+        """See Leases.held; a lease that is taken or released meanwhile may be in it or not."""
         with _sentences():
             keys = keys_beginning(self._redis, LEASE_PREFIX + prefix)
             return {key.removeprefix(LEASE_PREFIX) for key in cast("list[str]", keys)}
 
     @contextmanager
     def hold(self, name: str) -> Iterator[Hold | None]:
-        """See Leases.hold; the lease is renewed in the background.
+        """See Leases.hold.
 
-        The Hold says when it is lost: taken away, or not renewed for `lease_s`, be it that Redis is away or that this
-        process was frozen. At the end of the block the lease is released; if Redis is away then, it expires.
+        The lease is lost when Redis has another owner for it, or when it wasn't renewed for `lease_s`, because Redis is
+        away or this process was frozen. It is released at the end of the block; if Redis is away then, it expires.
         """
         owner, until = uuid.uuid4().hex, self._background.monotonic() + self._lease_s
         if not self.acquire(name, owner):
@@ -133,7 +132,7 @@ class RedisLeases:
                 self.release(name, owner)
 
     def _keep(self, hold: Hold, pause: Pause, name: str, owner: str) -> None:
-        """Renew until the block is over or the lease is lost."""
+        """Renew until the block ends or the lease is lost."""
         while not pause(self._lease_s / _RENEWALS_PER_LEASE) and not hold.lost:
             until = self._background.monotonic() + self._lease_s
             with contextlib.suppress(LeasesUnavailableError):  # tried again until the time is up

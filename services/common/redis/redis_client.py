@@ -1,7 +1,4 @@
-"""How the services connect to Redis: for a stated time, and without trying again.
-
-This file knows nothing of what is kept there.
-"""
+"""Redis clients of the services: with time-outs, and without retries."""
 
 from __future__ import annotations
 
@@ -16,11 +13,11 @@ from redis.retry import Retry
 def redis_client(
     url: str, *, timeout_s: float, connect_timeout_s: float, decode_responses: bool = False
 ) -> redis.Redis:
-    """A client of the Redis at `url`, for several threads; nothing is asked of the server yet.
+    """A client of the Redis at `url`, for several threads; it doesn't connect yet.
 
-    Its calls raise redis.RedisError if no connection is accepted for `connect_timeout_s`, or the server is silent for
-    `timeout_s`. They are never repeated: one whose answer was lost may have been done, and only whoever calls knows
-    whether it may be done twice. Answers are bytes, or strings if they are decoded.
+    Its calls raise redis.RedisError if connecting takes longer than `connect_timeout_s`, or an answer longer than
+    `timeout_s`. They are never retried: a command whose answer was lost may have had its effect, and only the caller
+    knows whether it may be sent twice. Answers are bytes, or strings with `decode_responses`.
     """
     return redis.Redis.from_url(
         url,
@@ -32,6 +29,6 @@ def redis_client(
 
 
 def keys_beginning(client: redis.Redis, prefix: str) -> list[str] | list[bytes]:
-    """The keys that begin with `prefix`; one that is made or removed meanwhile may be among them or not."""
+    """The keys that begin with `prefix`; one that is written or removed meanwhile may be among them or not."""
     pattern = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in prefix) + "*"
     return list(cast("Iterator[str]", client.scan_iter(match=pattern, count=1000)))

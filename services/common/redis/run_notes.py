@@ -1,6 +1,6 @@
-"""Notes for people about runs in trouble: a sentence per run in Redis, which goes away when it isn't repeated.
+"""The interface Notes in Redis: for each run the sentence on its page that says what it waits for.
 
-The notes decide nothing, and losing one is fine.
+A note expires unless it is repeated. No decision depends on notes, and they may get lost.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _TIMEOUT_S = 2.0
 _MOST_CHARS = 1000
 
 
-class Problems:
+class RunNotes:
     """The notes in the Redis at `redis_url`, for several threads."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis = redis_client(redis_url, timeout_s=_TIMEOUT_S, connect_timeout_s=_TIMEOUT_S, decode_responses=True)
 
     def note(self, run_id: str, sentence: str) -> None:
-        """Say for the next KEPT_S seconds what is wrong with a run."""
-        with contextlib.suppress(redis.RedisError):  # whoever reads notes notices by itself that Redis is away
+        """See Notes.note; it expires after KEPT_S. Does nothing if Redis is away: readers notice that themselves."""
+        with contextlib.suppress(redis.RedisError):
             self._redis.set(PROBLEM_PREFIX + run_id, sentence[:_MOST_CHARS], ex=KEPT_S)
 
     def read(self, run_id: str) -> str | None:
-        """What was lately said to be wrong with a run; UnavailableError if Redis can't be asked."""
+        """The note about a run, if there is one; UnavailableError if Redis can't be used."""
         try:
             found = self._redis.get(PROBLEM_PREFIX + run_id)
         except redis.RedisError as error:

@@ -1,7 +1,4 @@
-"""The port Workers in Redis: each worker process says every few seconds that it is alive.
-
-What is said is forgotten when it isn't repeated. This file knows nothing of what workers do.
-"""
+"""The interface Workers in Redis: each worker process sends a heartbeat, a key that expires unless it is renewed."""
 
 from __future__ import annotations
 
@@ -21,19 +18,19 @@ from services.common.redis.redis_client import keys_beginning
 
 WORKER_PREFIX = "saescope:worker:"
 UNFIT_PREFIX = "saescope:unfit:"
-ALIVE_S = 15.0  # after the last word of it, a worker counts as dead
+ALIVE_S = 15.0  # without a heartbeat for so long, a worker counts as dead
 UNFIT_S = 60.0
-_WORDS_PER_LIFE = 4  # so that two may get lost
+_HEARTBEATS_PER_LIFE = 4  # so that two may get lost
 
 
 class WorkersUnavailableError(UnavailableError):
-    """Redis did not answer, or would not do what was asked."""
+    """Redis did not answer, or refused."""
 
 
 class RedisWorkers:
-    """The port Workers (services/common/interfaces.py), for several threads; a worker's name has no blanks.
+    """The interface Workers (services/common/interfaces.py), for several threads; workers' names have no blanks.
 
-    Every call raises WorkersUnavailableError if Redis can't be used or is silent for the client's time-out.
+    Every call raises WorkersUnavailableError if Redis refuses, or doesn't answer within the client's time-out.
     """
 
     def __init__(self, client: redis.Redis, background: Background | None = None) -> None:
@@ -63,14 +60,14 @@ class RedisWorkers:
 
     @contextmanager
     def present(self, service: Service, worker: str) -> Iterator[None]:
-        """Say while the block runs that a worker is alive."""
+        """Send heartbeats of a worker while the block runs."""
         key = f"{WORKER_PREFIX}{service} {worker}"
 
         def say(pause: Pause) -> None:
             while True:
-                with contextlib.suppress(redis.RedisError):  # said again soon
+                with contextlib.suppress(redis.RedisError):  # the next one comes soon
                     self._redis.set(key, "", px=round(ALIVE_S * 1000))
-                if pause(ALIVE_S / _WORDS_PER_LIFE):
+                if pause(ALIVE_S / _HEARTBEATS_PER_LIFE):
                     return
 
         with self._background.beside(f"{service} is alive", say):
@@ -80,7 +77,7 @@ class RedisWorkers:
 
 
 def this_worker() -> str:
-    """The name of this process as a worker: the same when it comes back fresh, as it keeps its number then."""
+    """This process's name as a worker: host, process id and GPU, all of which it keeps when it comes back fresh."""
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").replace(" ", "")
     return f"{socket.gethostname()}/{os.getpid()}" + (f"/gpu-{gpu}" if gpu else "")
 

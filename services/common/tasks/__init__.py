@@ -1,1 +1,4 @@
-"""Messages between services, on Celery's queues in Redis, and the life of a process that works on them."""
+"""Messages between services on Celery's queues in Redis, and the worker processes that do their tasks.
+
+It doesn't know what the tasks do, nor when one should be requeued.
+"""

@@ -1,8 +1,7 @@
-"""The Celery app: queues and tasks by name in Redis, and nothing else there.
+"""The Celery app: its settings, and the names of queues and tasks.
 
-Tasks are sent by name, so no service imports another. Redis holds the messages that wait and those that workers have
-taken; no results, events or remote control, so it stays as small as what waits. This file knows nothing of what tasks
-do.
+Tasks are sent by name, so no service imports another. Redis holds the messages that wait, those that workers have
+taken, and the workers' names for Celery's remote control. It holds no results and no events, so it stays small.
 """
 
 from __future__ import annotations
@@ -15,23 +14,24 @@ if TYPE_CHECKING:
     from celery import Celery
 
 QUEUES = ("ingest", "encode", "aggregate", "probe")
-# A message whose worker died comes back after this time. It is long because a task that takes longer would run twice;
-# lost work needn't wait for it, as the watch notices within seconds that its lease is gone and sends it again.
+# A message that was taken and not acknowledged is delivered again after this time. It is long because a task that takes
+# longer would run twice. Lost work doesn't wait for it: the reconcile loop notices within seconds that the worker's
+# lease is gone, and requeues the task.
 VISIBILITY_TIMEOUT_S = 24 * 3600
-SOCKET_TIMEOUT_S = 5.0  # how long a Redis that is silent is waited for
+SOCKET_TIMEOUT_S = 5.0  # for Redis to answer a command
 CONNECT_TIMEOUT_S = 2.0
 
 
 def task_name(task: str) -> str:
-    """What Celery calls a task."""
+    """The name of a task in Celery."""
     return f"saescope.{task}"
 
 
 def create_app(settings: Settings) -> Celery:
-    """An app on the settings' Redis; nothing is asked of the server yet."""
-    from celery import Celery  # 0.15 s, which what only reads these names needn't spend
+    """An app on the settings' Redis; it doesn't connect yet."""
+    from celery import Celery  # here because it takes 0.15 s, and many import only the names above
 
-    app = Celery("saescope", set_as_current=False)
+    app = Celery("saescope", set_as_current=False, amqp="services.common.tasks.broker_connection:Broker")
     app.conf.update(
         broker_url=_verified(settings.redis_url),
         broker_transport_options={
@@ -40,28 +40,27 @@ def create_app(settings: Settings) -> Celery:
             "socket_timeout": SOCKET_TIMEOUT_S,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
             "socket_keepalive": True,
-            "max_retries": 0,  # who sends is told at once
-            "health_check_interval": 5,  # a connection that was cut without a word is noticed in three times this
+            "max_retries": 0,  # sending fails at once; whoever sends decides when to try again
+            "health_check_interval": 5,  # a connection that was cut silently is noticed within three times this
         },
-        # That Redis is there at the start is waited for before Celery starts; from then on, for ever.
+        # At its start the process waits for Redis before it starts Celery (SAESCOPE_START_TIMEOUT_S); later for ever.
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_channel_error_retry=True,  # Redis being full, or read-only for a while, ends no worker
+        broker_channel_error_retry=True,  # a Redis that is full or read-only ends no worker
         task_queues={name: {} for name in QUEUES},
         task_create_missing_queues=False,
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
-        # A message is a worker's from its taking until the task's end, and a worker takes no more than it works
-        # on: the others stay in the queue, for other workers. A task that fails is acknowledged all the same.
+        # A message is acknowledged when its task has ended, also if it failed. A worker takes no more messages than it
+        # works on; the others stay in the queue for other workers.
         task_acks_late=True,
         worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,  # also right after a reconnection, when running tasks no longer count
-        # Loading torch in a forked process hangs, and a device has one context. With threads no pool process can be
-        # lost, so task_reject_on_worker_lost has no meaning.
+        worker_disable_prefetch=True,  # also right after a reconnection, when kombu doesn't count running tasks
+        # Threads, not forked processes: loading torch in a forked process hangs, and a GPU has one context.
         worker_pool="threads",
-        worker_consumer="services.common.tasks.celery_consumer:QuickConsumer",
-        worker_enable_remote_control=False,
+        # `celery -b $SAESCOPE_REDIS_URL inspect active` and the like; two connections and a PING every 5 s each.
+        worker_enable_remote_control=True,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -71,7 +70,7 @@ def create_app(settings: Settings) -> Celery:
 
 
 def _verified(url: str) -> str:
-    """The URL, with TLS asking for a certificate to be verified if it says nothing of that: kombu wouldn't."""
+    """The URL; if it is one of TLS without ssl_cert_reqs, with the certificate verified: kombu's default is not to."""
     if not url.startswith("rediss:") or "ssl_cert_reqs=" in url:
         return url
     return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"

@@ -1,7 +1,6 @@
-"""The messages between services: which run, which chunk, never data.
+"""The messages between services. They name a run and a chunk, and never carry data (claim check): that is in the store.
 
-One of an unknown version is refused with a sentence, so that mixed deployments are noticed. This file knows nothing
-of how messages travel.
+A message of an unknown version is refused with a sentence, so that a deployment of mixed releases is noticed.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ Task = Literal["ingest", "encode", "aggregate"]
 
 
 class Message(BaseModel):
-    """What a task is about: a run, and for `encode` the number of a chunk in it, from 0.
+    """A task to be done for a run; for `encode` also the number of the chunk, from 0.
 
-    `model_dump()` is its form in a queue, plain enough for JSON; `parse_message` is the way back.
+    In a queue it is the JSON of `model_dump()`; `parse_message` reads that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -37,7 +36,7 @@ class Message(BaseModel):
 
 
 def parse_message(content: object) -> Message:
-    """The message in a queue's entry; SaescopeError if it is none, or of a version that this service doesn't know."""
+    """The message in a task's argument; SaescopeError if there is none, or one of an unknown version."""
     if not isinstance(content, dict):
         raise SaescopeError(f"what arrived is no message but {str(content)[:100]!r}: who else uses this queue?")
     version = content.get("version")

@@ -1,19 +1,20 @@
-"""The port Queue on Celery's lists in Redis.
+"""The interface Queue on Celery's queues, which are lists in Redis.
 
-Sending goes through Celery; what waits is read from the lists without taking it. This file knows nothing of workers,
-nor of when something should be sent again.
+Messages are sent through Celery; which ones wait is read from the lists, without taking any.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import redis
 from kombu.exceptions import KombuError
+from kombu.serialization import prepare_accept_content
+from kombu.transport.virtual import Base64
+from kombu.transport.virtual import Message as VirtualMessage
+from kombu.utils.json import loads
 
 from services.common.interfaces import UnavailableError
 from services.common.redis.redis_client import redis_client
@@ -24,18 +25,19 @@ from sparse_autoencoder.errors import SaescopeError
 if TYPE_CHECKING:
     from celery import Celery
 
-TAKEN_KEPT_S = 60  # longer than the one who shows it is away for a restart
+_JSON_ONLY = prepare_accept_content(["json"])
+TAKEN_KEPT_S = 60  # longer than a restart of the aggregator, which writes it
 
 
 class QueueUnavailableError(UnavailableError):
-    """Redis did not answer, or would not do what was asked; whether a message was queued isn't known."""
+    """Redis did not answer, or refused; whether a message was queued is unknown."""
 
 
 class CeleryQueue:
-    """The port Queue (services/common/interfaces.py), usable from several threads.
+    """The interface Queue (services/common/interfaces.py), usable from several threads.
 
-    Every call raises QueueUnavailableError if Redis can't be used, doesn't accept a connection for CONNECT_TIMEOUT_S or
-    is silent for SOCKET_TIMEOUT_S. Nothing is repeated here, as one who sends can as well do so later.
+    Every call raises QueueUnavailableError if Redis refuses, accepts no connection for CONNECT_TIMEOUT_S or doesn't
+    answer for SOCKET_TIMEOUT_S. Nothing is tried again here.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -50,26 +52,26 @@ class CeleryQueue:
                 args=(message.model_dump(),),
                 queue=message.task,
                 ignore_result=True,
-                add_to_parent=False,  # else a task keeps something of every message that it sent
+                add_to_parent=False,  # else a task keeps a record of every message that it sent
                 retry=False,
             )
 
     def waiting(self, task: Task) -> set[Message]:
-        """See Queue.waiting; entries that aren't messages of this version are left out."""
+        """See Queue.waiting; entries that are no messages of this version are left out."""
         with _sentences(task):
             entries = cast("list[bytes]", self._redis.lrange(task, 0, -1))
         messages = {_message(entry) for entry in entries}
         return {message for message in messages if message is not None and message.task == task}
 
     def depth(self, queue: str) -> int:
-        """How many entries wait in a queue, of whatever kind."""
+        """How many entries wait in a queue, malformed ones included."""
         with _sentences(queue):
             return self._redis.llen(queue)
 
     def show_taken(self, queue: str, names: set[str]) -> None:
-        """Show autoscalers what is being worked on of a queue: as a set in Redis that is gone after TAKEN_KEPT_S.
+        """Show autoscalers (KEDA) what workers are at, as a set of names in Redis that expires after TAKEN_KEPT_S.
 
-        What waits they see themselves, in the queue's list; a name is taken when it has left that.
+        Messages that wait they count themselves, by the length of the queue's list.
         """
         key = taken_key(queue)
         with _sentences(queue), self._redis.pipeline(transaction=True) as pipe:
@@ -81,22 +83,31 @@ class CeleryQueue:
 
 
 def taken_key(queue: str) -> str:
-    """The set in Redis that says what is being worked on of a queue."""
+    """The key of the set in Redis that show_taken writes."""
     return f"saescope:taken:{queue}"
 
 
 def _message(entry: bytes) -> Message | None:
-    """The message in an entry of a Redis list, None if there is none in it.
+    """The message in an entry of a Redis list; None if there is none in it.
 
-    An entry is kombu's JSON envelope, whose body is base64 of JSON of Celery's [args, kwargs, options], "version 2" in
+    kombu decodes the entry. Its body is Celery's [args, kwargs, options], protocol version 2 of
     https://docs.celeryq.dev/en/stable/internals/protocol.html.
     """
     try:
-        args, _, _ = json.loads(base64.b64decode(json.loads(entry)["body"]))
+        args, _, _ = VirtualMessage(loads(entry.decode()), channel=_Decoder, accept=_JSON_ONLY).decode()
         (content,) = args
         return parse_message(content)
-    except (SaescopeError, ValueError, TypeError, LookupError):
+    except (SaescopeError, KombuError, ValueError, TypeError, LookupError, AttributeError):
         return None
+
+
+class _Decoder:
+    """The part of a kombu channel that decoding a message needs; a whole one would connect to Redis."""
+
+    @staticmethod
+    def decode_body(body: str, encoding: str | None = None) -> bytes | str:
+        """The body as it was before it was put into JSON."""
+        return Base64().decode(body) if encoding == "base64" else body
 
 
 @contextmanager

@@ -1,25 +1,25 @@
-"""The life of a worker process: logs, waiting for the servers, metrics, running tasks, ending.
+"""The life of a worker process: configure logs, wait for the servers, serve metrics, run tasks, end or come back fresh.
 
-What goes wrong in a task ends that task, never the process. This file knows nothing of what the tasks do.
+An error in a task ends that task, never the process.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from services.common import prometheus_metrics
-from services.common.connections import real_workers, wait_for_servers
+from services.common.connections import wait_for_servers, workers_in_redis
 from services.common.interfaces import Service, UnavailableError
 from services.common.logs import about, configure_logs, log
 from services.common.process.fresh_process import FreshStart, come_back_fresh, fresh_starts, pause_before_work_s
 from services.common.process.hang_deadlines import DEADLINES
 from services.common.process.health_endpoint import serve_health
+from services.common.process.stop_signals import NO_MORE_TASKS, end_at_once
 from services.common.redis.worker_presence import this_worker
 from services.common.settings import Settings
 from services.common.tasks.celery_app import create_app, task_name
@@ -45,26 +45,25 @@ def run_worker(
     stopping: threading.Event | None = None,
     fresh: FreshStart | None = None,
 ) -> int:
-    """Be the worker `name` until a signal; the exit status: 0 after that, GAVE_UP if it can't start, else 1.
+    """Run the worker `name` until it is told to stop; the exit status: 0 then, GAVE_UP if it can't start, else 1.
 
-    `handlers` do the tasks that wait in `queues`, `at_once` of them at a time, in threads; one may fail in any way.
-    `beside` are run in threads of their own from when the servers answer; their failing ends the process. `stopping` is
-    set at the first SIGTERM or SIGINT, which lets the running tasks finish; long ones had better look at it. If a
-    handler asks for a `fresh` start, the process comes back as a new one after the running tasks.
+    `handlers` do the tasks that wait in `queues`, `at_once` at a time, in threads; a handler may raise anything.
+    `beside` run in threads of their own once the servers answer; if one raises, the process ends. `stopping` is set at
+    the first SIGTERM or SIGINT, so that long tasks can end early. If a handler asks for a `fresh` start, the process
+    restarts itself after the running tasks.
     """
     configure_logs(name)
     fresh = fresh or FreshStart()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)  # as process 1 of a container it would otherwise not hear them
+    end_at_once()
     if pause_s := pause_before_work_s():
-        log("waiting", reason="this process came back fresh", seconds=pause_s, times_in_a_row=fresh_starts())
+        log("restart_delayed", reason="this process came back fresh", seconds=pause_s, times_in_a_row=fresh_starts())
         time.sleep(pause_s)
     try:
         wait_for_servers(settings)
         if settings.metrics_port:
             serve_health(settings.metrics_port, lambda: DEADLINES.overdue)
     except SaescopeError as error:
-        log("can't start", logging.ERROR, problem=str(error))
+        log("start_failed", logging.ERROR, problem=str(error))
         return GAVE_UP
     app = create_app(settings)
     for task, handler in handlers.items():
@@ -72,21 +71,21 @@ def run_worker(
     for work in beside:
         threading.Thread(target=_run_beside, args=(work,), daemon=True).start()
 
-    from services.common.tasks.celery_consumer import serve  # Celery's worker is slow to import
+    from services.common.tasks.celery_worker import serve  # Celery's worker is slow to import
 
-    with real_workers(settings).present(name, this_worker()):
-        status = serve(app, name, queues, at_once, stopping or threading.Event())
+    with workers_in_redis(settings).present(name, this_worker()):
+        status = serve(app, f"{name}@{this_worker()}", queues, at_once, stopping or threading.Event())
     if fresh.why is not None and not (stopping and stopping.is_set()):
-        log("starting fresh", logging.WARNING, reason=fresh.why)
+        log("process_restarting", logging.WARNING, reason=fresh.why)
         come_back_fresh()
     log("stopped", status=status)
     return status
 
 
 def handle(task: Task, handler: Handler, content: object) -> None:
-    """Do one task, whose message is in `content`; whatever happens is logged, and nothing raised.
+    """Do one task, with the message in `content`; whatever goes wrong is logged, and nothing is raised.
 
-    What failed isn't tried again here: the watch sends again what is missing.
+    Nothing is tried again here: the reconcile loop requeues what is missing.
     """
     try:
         message = parse_message(content)
@@ -94,20 +93,20 @@ def handle(task: Task, handler: Handler, content: object) -> None:
             raise SaescopeError(f"a message of the task {message.task} arrived as one of {task}: {message}")
     except SaescopeError as error:
         prometheus_metrics.BAD_MESSAGES.inc()
-        log("bad message", logging.ERROR, problem=str(error))
+        log("malformed_message", logging.ERROR, problem=str(error))
         return
     try:
         done = attempt(lambda: handler(message), passing=(UnavailableError,))
     except UnavailableError as error:
         prometheus_metrics.UNAVAILABLE.inc()
-        log("unavailable", logging.WARNING, **about(message), problem=str(error))
+        log("server_unavailable", logging.WARNING, **about(message), problem=str(error))
         return
-    if isinstance(done, Failure):  # whatever it is must end neither the process nor other runs
-        log("task failed", logging.ERROR, error=done.error, **about(message), problem=done.reason)
+    if isinstance(done, Failure):  # it must end neither the process nor the work on other runs
+        log("task_failed", logging.ERROR, error=done.error, **about(message), problem=done.reason)
 
 
 def _unless_ending(handler: Handler, fresh: FreshStart) -> Handler:
-    """A handler that does nothing once the process is to come back fresh, and sees to it that it then ends."""
+    """The handler, which stops the worker once a fresh start is asked for; then it does nothing any more."""
 
     def handle(message: Message) -> None:
         if fresh.why is None:
@@ -115,20 +114,14 @@ def _unless_ending(handler: Handler, fresh: FreshStart) -> Handler:
                 handler(message)
             finally:
                 if fresh.why is not None:
-                    _stop_soon()
-        # else the watch sends it again
+                    NO_MORE_TASKS.set()
+        # else the reconcile loop requeues it
 
     return handle
 
 
-def _stop_soon() -> None:
-    from services.common.tasks.celery_consumer import stop_soon  # Celery's worker is slow to import
-
-    stop_soon()
-
-
 def _register(app: Celery, task: Task, handler: Handler) -> None:
-    def run(*args: object, **kwargs: object) -> None:  # Celery passes on whatever a message says
+    def run(*args: object, **kwargs: object) -> None:  # Celery passes on any arguments that a message has
         handle(task, handler, args[0] if len(args) == 1 and not kwargs else [*args, kwargs])
 
     app.task(run, name=task_name(task))
@@ -140,9 +133,5 @@ def _run_beside(work: Callable[[], None]) -> None:
     except BaseException as error:
         if not is_failure(error):
             raise
-        log("process failed", logging.ERROR, error=error, problem=reason(error))
-        os._exit(1)  # half a service would look like a whole one; what the task was doing is recovered elsewhere
-
-
-def _leave(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
+        log("background_work_failed", logging.ERROR, error=error, problem=reason(error))
+        os._exit(1)  # else the process would look healthy; the running tasks are recovered like a killed worker's

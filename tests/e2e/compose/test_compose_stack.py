@@ -111,7 +111,7 @@ def test_with_three_encoders_the_bytes_are_the_same(on_one_machine: dict[str, by
     assert wait_for_run(run_id)["status"] == "complete"
     assert differing(published(run_id), on_one_machine) == ["metadata.json"]
     logs = compose("logs", "--no-color", "encoder", capture=True).stdout.decode()
-    worked = {line.split("|")[0].strip() for line in logs.splitlines() if "chunk encoded" in line and run_id in line}
+    worked = {line.split("|")[0].strip() for line in logs.splitlines() if "chunk_encoded" in line and run_id in line}
     assert len(worked) == ENCODERS
 
 

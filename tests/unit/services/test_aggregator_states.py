@@ -16,8 +16,8 @@ import pytest
 
 from services.aggregator.merge_and_publish import Aggregator, Merged
 from services.aggregator.summary_merging import MergedState, SummaryMerging
-from services.common.attempt_rule import Reported, Trying
-from services.common.interfaces import Hold, Limits, Service, Tried, Unfit, World
+from services.common.attempt_rule import AttemptRule, FailedAttempt
+from services.common.interfaces import AttemptRecord, Dependencies, Hold, Limits, Service, Unfit
 from services.common.run_records import Ingested, RunRequest
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message, Task
@@ -52,8 +52,8 @@ class Alone:
     def held(self, prefix: str) -> set[str]:
         return set()
 
-    def begin(self, run_id: str, what: str, worker: str) -> Tried:
-        return Tried({worker: 1})
+    def begin(self, run_id: str, what: str, worker: str) -> AttemptRecord:
+        return AttemptRecord({worker: 1})
 
     def failed(self, run_id: str, what: str, reason: str, at: float) -> None:
         pass
@@ -61,8 +61,8 @@ class Alone:
     def take_back(self, run_id: str, what: str, worker: str) -> None:
         pass
 
-    def tried(self, run_id: str, what: str) -> Tried:
-        return Tried({})
+    def tried(self, run_id: str, what: str) -> AttemptRecord:
+        return AttemptRecord({})
 
     def forget(self, run_id: str, what: str | None = None) -> None:
         pass
@@ -115,8 +115,8 @@ class Run:
 
     space: Workspace
     encoded: Encoded
-    world: World
-    reported: list[Reported] = field(default_factory=list)
+    world: Dependencies
+    reported: list[FailedAttempt] = field(default_factory=list)
 
     def encode(self, chunks: range) -> None:
         """Have these chunks wait to be merged."""
@@ -126,12 +126,12 @@ class Run:
 
     def aggregate(self) -> Merged | None:
         """What an aggregator that has just started does with a message."""
-        aggregator: Aggregator[MergedState] = Aggregator(self.world, SummaryMerging(), self.trying)
+        aggregator: Aggregator[MergedState] = Aggregator(self.world, SummaryMerging(), self.attempt_rule)
         return aggregator.aggregate(self.space.folder.run_id)
 
     @property
-    def trying(self) -> Trying:
-        return Trying(self.world, "aggregator", "this-one", self.reported.append, lambda: False)
+    def attempt_rule(self) -> AttemptRule:
+        return AttemptRule(self.world, "aggregator", "this-one", self.reported.append, lambda: False)
 
     def damage(self, *states: int) -> None:
         for state in states:
@@ -163,7 +163,7 @@ def make_run(root: Path) -> Run:
     space.write_ingested(Ingested(num_chunks=CHUNKS, num_records=12 * CHUNKS, rows_hash=rows_hash))
     alone = Alone()
     limits = Limits(max_waiting_chunks=2, save_every_s=0.0)
-    return Run(space, encoded, World(store, alone, alone, alone, alone, alone, alone, alone, limits))
+    return Run(space, encoded, Dependencies(store, alone, alone, alone, alone, alone, alone, alone, limits))
 
 
 @pytest.fixture

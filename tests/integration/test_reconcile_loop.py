@@ -1,4 +1,4 @@
-"""The watch beside the aggregator on real servers: what it tells Prometheus.
+"""The reconcile loop beside the aggregator on real servers: what it tells Prometheus.
 
 What it has done again is seen in test_services_kills.py and the simulation.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from services.aggregator.__main__ import watch
+from services.aggregator.__main__ import reconcile
 from services.common.object_store import ObjectStore
 from services.common.tasks.queue import CeleryQueue
 from tests.support.api import Servers
@@ -31,7 +31,7 @@ def test_the_depth_of_every_queue_is_a_metric(servers: Servers, queue: CeleryQue
     queue.send(chunk("run-1", 0))
     queue.send(chunk("run-1", 1))
     stopping = threading.Event()
-    watching = threading.Thread(target=watch, args=(settings, stopping))
+    watching = threading.Thread(target=reconcile, args=(settings, stopping))
     watching.start()
     try:
         wait_until(lambda: depths() == {"ingest": 0, "encode": 2, "aggregate": 0, "probe": 0})

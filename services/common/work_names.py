@@ -1,8 +1,8 @@
-"""The names of leases, and of what attempts are counted at."""
+"""The names of work: of the leases under which it is done, and of the pieces for which attempts are counted."""
 
 from __future__ import annotations
 
-ENCODE_LEASES = "encode/"  # what the leases of all runs' chunks begin with
+ENCODE_LEASES = "encode/"  # prefix of the leases of all runs' chunks
 
 
 def ingest_lease(run_id: str) -> str:
@@ -16,7 +16,7 @@ def encode_lease(run_id: str, chunk: int) -> str:
 
 
 def encode_leases(run_id: str) -> str:
-    """What the leases of a run's chunks begin with."""
+    """The prefix of the leases of a run's chunks."""
     return f"{ENCODE_LEASES}{run_id}/"
 
 
@@ -25,14 +25,14 @@ def aggregate_lease(run_id: str) -> str:
     return f"aggregate/{run_id}"
 
 
-# -- what is tried, as attempts at it are counted --------------------------------------------------------------------
+# -- pieces of work for which attempts are counted --------------------------------------------------------------------
 
-INGEST = "ingest"  # reading its source, since the last chunk that was written
-AGGREGATE = "aggregate"  # merging and publishing, since the last state that was saved
+INGEST = "ingest"  # reading a run's source; counted anew with each chunk that is written
+AGGREGATE = "aggregate"  # merging and publishing a run; counted anew with each state that is saved
 
 
 def loading(chunk: int) -> str:
-    """Loading a run's models for a chunk: only attempts for one chunk come one after the other."""
+    """Loading a run's models. By chunk, because attempts for different chunks may run at the same time."""
     return f"load/{chunk:06d}"
 
 
@@ -42,5 +42,5 @@ def encoding(chunk: int) -> str:
 
 
 def merging(chunk: int) -> str:
-    """Merging a chunk's partial, if that turned out to be damaged."""
+    """Merging a chunk; counted when its partial turned out to be damaged."""
     return f"merge/{chunk:06d}"
