@@ -1,0 +1,17 @@
+"""Parameters that several groups of endpoints take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from services.api.http.parameters import Integer, Text
+
+MAX_FEATURES = 10_000
+
+Order = Annotated[Literal["asc", "desc"], Field(description="Largest or smallest first.")]
+Offset = Annotated[int, Integer(), Field(description="How many to leave out at the beginning.")]
+Limit = Annotated[int, Integer(0, MAX_FEATURES), Field(description="How many, at most.")]
+
+SEARCHED_TEXT = Text(1, 1000)  # what finds a text that long has no use for more
