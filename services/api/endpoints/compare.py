@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from services.api.content.compare import check_comparable, comparison
 from services.api.endpoints.shared_parameters import Limit, Offset, Order
 from services.api.http.caching import TwoRuns
 from services.api.http.endpoints import Endpoints
-from services.api.http.parameters import Integer, check_range
+from services.api.http.parameters import AnyInteger, Count, check_range
 from services.api.response_types.compare import ComparedBy, Comparison
 from sparse_autoencoder.reading.run_view import RunView
 
@@ -20,18 +18,15 @@ endpoints = Endpoints()
 class CompareParameters(TwoRuns):
     """Two runs, and a stretch of the list of their features."""
 
-    sort: Annotated[
-        ComparedBy,
-        Field(
-            description="What orders the list; certain is the end of the interval that is nearer to 0, without its "
-            "sign."
-        ),
-    ] = "certain"
+    sort: ComparedBy = Field(
+        "certain",
+        description="What orders the list; certain is the end of the interval that is nearer to 0, without its sign.",
+    )
     order: Order = "desc"
     offset: Offset = 0
     limit: Limit = 50
-    min_count: Annotated[int, Integer(), Field(description="Active tokens in both runs together, at least.")] = 0
-    id: Annotated[int | None, Integer(None, None), Field(description="Only this feature.")] = None
+    min_count: Count = Field(0, description="Active tokens in both runs together, at least.")
+    id: AnyInteger | None = Field(None, description="Only this feature.")
 
 
 @endpoints.about_runs("/api/compare")

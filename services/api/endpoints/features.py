@@ -9,21 +9,18 @@ from pydantic import Field
 from services.api.content import payloads
 from services.api.content.feature_list import feature_list
 from services.api.content.feature_list import feature_rank as rank_in_list
-from services.api.endpoints.shared_parameters import SEARCHED_TEXT, Limit, Offset, Order
+from services.api.endpoints.shared_parameters import Limit, Offset, Order, SearchedText
 from services.api.http.answers import BadRequest
 from services.api.http.caching import OneRun
 from services.api.http.endpoints import Endpoints
-from services.api.http.parameters import Flag, Integer, Number, Text, check_range
+from services.api.http.parameters import AnyInteger, Count, Flag, check_range, number, whole
 from services.api.response_types.features import FeatureInfo, FeatureList, FeatureRank, FeatureTokens
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.feature_ranking import OTHER_SORTS, Selection
 
-MAX_EXAMPLES = 1000
-
+Density = Annotated[float, number(0, 1)]
 FeatureId = Annotated[
-    int,
-    Integer(None, None),
-    Field(description="The feature, from 0 to before the number of the run's features.", examples=[12]),
+    AnyInteger, Field(description="The feature, from 0 to before the number of the run's features.", examples=[12])
 ]
 
 endpoints = Endpoints()
@@ -32,34 +29,21 @@ endpoints = Endpoints()
 class Ranking(OneRun):
     """Which features are listed, and in which order."""
 
-    metric: Annotated[
-        str | None, Text(), Field(description="The metric; the first one of metrics_available if left out.")
-    ] = None
-    sort: Annotated[
-        str | None,
-        Text(),
-        Field(
-            description="What orders the list: a metric, feature_id or num_active_tokens; the metric if left out.",
-        ),
-    ] = None
+    metric: str | None = Field(None, description="The metric; the first one of metrics_available if left out.")
+    sort: str | None = Field(
+        None, description="What orders the list: a metric, feature_id or num_active_tokens; the metric if left out."
+    )
     order: Order = "desc"
-    min_density: Annotated[
-        float | None, Number(0, 1), Field(description="Active tokens per counted token, at least.")
-    ] = None
-    max_density: Annotated[
-        float | None, Number(0, 1), Field(description="Active tokens per counted token, at most.")
-    ] = None
-    min_count: Annotated[int | None, Integer(), Field(description="Active tokens, at least.")] = None
-    max_count: Annotated[int | None, Integer(), Field(description="Active tokens, at most.")] = None
-    token: Annotated[
-        str | None,
-        SEARCHED_TEXT,
-        Field(
-            description="Features with an example that is listed for a token whose text contains this, ignoring case; "
-            "spaces count."
-        ),
-    ] = None
-    dead: Annotated[bool, Flag(), Field(description="The features that never fired instead of those that did.")] = False
+    min_density: Density | None = Field(None, description="Active tokens per counted token, at least.")
+    max_density: Density | None = Field(None, description="Active tokens per counted token, at most.")
+    min_count: Count | None = Field(None, description="Active tokens, at least.")
+    max_count: Count | None = Field(None, description="Active tokens, at most.")
+    token: SearchedText | None = Field(
+        None,
+        description="Features with an example that is listed for a token whose text contains this, ignoring case; "
+        "spaces count.",
+    )
+    dead: Flag = Field(False, description="The features that never fired instead of those that did.")
 
 
 class ListParameters(Ranking):
@@ -67,9 +51,7 @@ class ListParameters(Ranking):
 
     offset: Offset = 0
     limit: Limit = 50
-    details: Annotated[
-        bool, Flag(), Field(description="Whether features come with their strongest tokens and their histogram.")
-    ] = False
+    details: Flag = Field(False, description="Whether features come with their strongest tokens and their histogram.")
 
 
 class RankParameters(Ranking):
@@ -82,7 +64,7 @@ class FeatureParameters(OneRun):
     """A feature and its examples."""
 
     id: FeatureId
-    top_k: Annotated[int, Integer(0, MAX_EXAMPLES), Field(description="How many examples of each sort, at most.")] = 10
+    top_k: Annotated[int, whole(0, 1000)] = Field(10, description="How many examples of each sort, at most.")
 
 
 @endpoints.about_runs("/api/features")

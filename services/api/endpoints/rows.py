@@ -7,14 +7,12 @@ from typing import Annotated
 from pydantic import Field
 
 from services.api.content.rows import one_row, some_rows
-from services.api.endpoints.shared_parameters import SEARCHED_TEXT
+from services.api.endpoints.shared_parameters import SearchedText
 from services.api.http.caching import OneRun
 from services.api.http.endpoints import Endpoints
-from services.api.http.parameters import Integer
+from services.api.http.parameters import Count, whole
 from services.api.response_types.rows import PromptInfo, PromptList
 from sparse_autoencoder.reading.run_view import RunView
-
-MAX_ROWS = 1000
 
 endpoints = Endpoints()
 
@@ -22,21 +20,17 @@ endpoints = Endpoints()
 class RowsParameters(OneRun):
     """Some rows."""
 
-    first: Annotated[
-        int,
-        Integer(),
-        Field(alias="from", description="The row to begin with; if there is none of this id, the next one."),
-    ] = 0
-    limit: Annotated[int, Integer(1, MAX_ROWS), Field(description="How many, at most.")] = 50
-    text: Annotated[str | None, SEARCHED_TEXT, Field(description="Rows whose text contains this, ignoring case.")] = (
-        None
+    first: Count = Field(
+        0, alias="from", description="The row to begin with; if there is none of this id, the next one."
     )
+    limit: Annotated[int, whole(1, 1000)] = Field(50, description="How many, at most.")
+    text: SearchedText | None = Field(None, description="Rows whose text contains this, ignoring case.")
 
 
 class RowParameters(OneRun):
     """One row."""
 
-    row_id: Annotated[int, Integer(), Field(description="The row.")]
+    row_id: Count = Field(description="The row.")
 
 
 @endpoints.about_runs("/api/prompts")

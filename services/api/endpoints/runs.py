@@ -5,8 +5,6 @@ Without services behind the API runs can only be looked at, and whatever would c
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from services.api.context import Api
 from services.api.http import events as event_stream
 from services.api.http.endpoints import Endpoints
-from services.api.http.parameters import Parameters, Text
+from services.api.http.parameters import Parameters
 from services.api.response_types.runs import Options, Run, RunList, Started
 from services.api.runs import run_options
 from sparse_autoencoder.runs.options import RunOptions
@@ -28,7 +26,7 @@ endpoints = Endpoints()
 class RunId(Parameters):
     """A run."""
 
-    id: Annotated[str, Text(), Field(description="The run's id.")]
+    id: str = Field(description="The run's id.")
 
 
 @endpoints.get("/api/options")

@@ -11,14 +11,13 @@ import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.http.answers import json_answer
-from services.api.http.parameters import Parameters, Text
+from services.api.http.parameters import Parameters
 from sparse_autoencoder.reading.run_library import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.utils.recent import Recent
@@ -31,20 +30,14 @@ _OVERHEAD_BYTES = 1 << 10  # of an answer that stays in memory, besides itself
 class OneRun(Parameters):
     """Parameters of an answer about a run."""
 
-    run: Annotated[
-        str | None,
-        Text(),
-        Field(description="The run's id; the newest run that has something to show if left out."),
-    ] = None
+    run: str | None = Field(None, description="The run's id; the newest run that has something to show if left out.")
 
 
 class TwoRuns(Parameters):
     """Parameters of an answer about two runs."""
 
-    a: Annotated[str, Text(), Field(description="The id of one run.", examples=["RUN"])]
-    b: Annotated[
-        str, Text(), Field(description="The id of the other run, with the same autoencoder.", examples=["RUN"])
-    ]
+    a: str = Field(description="The id of one run.", examples=["RUN"])
+    b: str = Field(description="The id of the other run, with the same autoencoder.", examples=["RUN"])
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,13 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
+class _ParameterGenerator(_Generator):
+    """Of parameters: null is that one is left out, which no request can say otherwise."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
 def _schemas(endpoints: tuple[Endpoint, ...]) -> tuple[_Schemas, Json]:
     """The schemas of all answers and bodies, and the named ones that they refer to."""
     wanted: list[tuple[Endpoint | None, JsonSchemaMode, TypeAdapter[Any]]] = [
@@ -92,7 +99,7 @@ def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
 
 
 def _parameters(endpoint: Endpoint) -> list[Json]:
-    model = endpoint.parameters.model_json_schema(schema_generator=_Generator)
+    model = endpoint.parameters.model_json_schema(schema_generator=_ParameterGenerator)
     parameters = []
     for name, schema in model["properties"].items():
         if schema.get("default", ...) is None:  # what is left out has no value to show

@@ -1,8 +1,8 @@
 """What a request may say in its path and its query: a pydantic model that checks it, and that openapi.json describes.
 
     class OneFeature(Parameters):
-        id: Annotated[int, Integer(), Field(description="The feature.", examples=[12])]
-        details: Annotated[bool, Flag(), Field(description="Whether it comes with its tokens.")] = False
+        id: AnyInteger = Field(description="The feature.", examples=[12])
+        details: Flag = Field(False, description="Whether it comes with its tokens.")
 
 A field whose name is in the endpoint's path is read from there, the others from the query. Required fields of the query
 need an example: the sentence about a missing one shows how to ask. Words of a list are a `Literal`.
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -40,73 +40,74 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-@dataclass(frozen=True)
-class Integer:
-    """A whole number in a range, both ends included; an end that is None is the endpoint's to check."""
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """What a parameter may be: `read` from its text, and described as this schema is in openapi.json."""
 
-    least: int | None = 0
-    most: int | None = LARGEST_INTEGER
+    read: Callable[[str], object]
+    schema: CoreSchema
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
-        return _read_by(self._read, core_schema.int_schema(ge=self.least, le=self.most))
+        return core_schema.no_info_before_validator_function(self.read, self.schema)
 
-    def _read(self, text: str) -> int:
-        if not _INTEGER.fullmatch(text):
-            raise _mistake(f"must be a whole number, not {text[:_SHOWN_CHARS]!r}")
-        value = int(text)
-        if self.least is not None and self.most is not None and not self.least <= value <= self.most:
-            raise _mistake(f"must be from {self.least} to {self.most}, not {value}")
+
+def whole(least: int = 0, most: int = LARGEST_INTEGER) -> Kind:
+    """A whole number in a range, both ends included."""
+
+    def read(text: str) -> int:
+        value = _integer(text)
+        if not least <= value <= most:
+            raise _mistake(f"must be from {least} to {most}, not {value}")
         return value
 
+    return Kind(read, core_schema.int_schema(ge=least, le=most))
 
-@dataclass(frozen=True)
-class Number:
+
+def number(least: float, most: float) -> Kind:
     """A number in a range, both ends included."""
 
-    least: float
-    most: float
-
-    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
-        return _read_by(self._read, core_schema.float_schema(ge=self.least, le=self.most))
-
-    def _read(self, text: str) -> float:
+    def read(text: str) -> float:
         if not _NUMBER.fullmatch(text):
             raise _mistake(f"must be a number, not {text[:_SHOWN_CHARS]!r}")
         value = float(text)
-        if not (math.isfinite(value) and self.least <= value <= self.most):
-            raise _mistake(f"must be from {self.least:g} to {self.most:g}, not {text[:_SHOWN_CHARS]}")
+        if not (math.isfinite(value) and least <= value <= most):
+            raise _mistake(f"must be from {least:g} to {most:g}, not {text[:_SHOWN_CHARS]}")
         return value
 
-
-@dataclass(frozen=True)
-class Text:
-    """A text; with `most`, its number of characters is in a range, both ends included."""
-
-    least: int = 0
-    most: int | None = None
-
-    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
-        if self.most is None:
-            return core_schema.str_schema()
-        return _read_by(self._read, core_schema.str_schema(min_length=self.least, max_length=self.most))
-
-    def _read(self, text: str) -> str:
-        if self.most is not None and not self.least <= len(text) <= self.most:
-            raise _mistake(f"must have from {self.least:,} to {self.most:,} characters, not {len(text):,}")
-        return text
+    return Kind(read, core_schema.float_schema(ge=least, le=most))
 
 
-@dataclass(frozen=True)
-class Flag:
-    """`true` or `false`."""
+def text(least: int, most: int) -> Kind:
+    """A text with a number of characters in a range, both ends included."""
 
-    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
-        return _read_by(self._read, core_schema.bool_schema())
+    def read(given: str) -> str:
+        if not least <= len(given) <= most:
+            raise _mistake(f"must have from {least:,} to {most:,} characters, not {len(given):,}")
+        return given
 
-    def _read(self, text: str) -> bool:
-        if text not in ("true", "false"):
-            raise _mistake(f"is true or false, not {text[:_SHOWN_CHARS]!r}")
-        return text == "true"
+    return Kind(read, core_schema.str_schema(min_length=least, max_length=most))
+
+
+def _mistake(sentence: str) -> PydanticCustomError:
+    """What is wrong with a value; the parameter's name is put before it."""
+    return PydanticCustomError("mistake", "{sentence}", {"sentence": sentence})
+
+
+def _integer(text: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise _mistake(f"must be a whole number, not {text[:_SHOWN_CHARS]!r}")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise _mistake(f"is true or false, not {text[:_SHOWN_CHARS]!r}")
+    return text == "true"
+
+
+AnyInteger = Annotated[int, Kind(_integer, core_schema.int_schema())]  # the endpoint checks its range
+Count = Annotated[int, whole()]
+Flag = Annotated[bool, Kind(_flag, core_schema.bool_schema())]
 
 
 def read_parameters(kind: type[P], request: Request) -> P:
@@ -131,16 +132,6 @@ def check_range(name: str, value: int, least: int, most: int) -> int:
     if not least <= value <= most:
         raise BadRequest(f"{name} must be from {least} to {most}, not {value}")
     return value
-
-
-def _read_by(read: Callable[[str], object], described_as: CoreSchema) -> CoreSchema:
-    """Values are read from text by `read`, and described as this schema describes them."""
-    return core_schema.no_info_before_validator_function(read, described_as)
-
-
-def _mistake(sentence: str) -> PydanticCustomError:
-    """What is wrong with a value; the parameter's name is put before it."""
-    return PydanticCustomError("mistake", "{sentence}", {"sentence": sentence})
 
 
 @cache
