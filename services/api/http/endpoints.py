@@ -21,8 +21,6 @@ from pydantic import BaseModel
 
 from services.api.http.parameters import Parameters
 
-READ = (400, 404, 503)
-
 Method = Literal["GET", "POST", "DELETE"]
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +34,7 @@ class Endpoint:
     function: Callable[..., Any]
     parameters: type[Parameters]
     answer: Any  # the type of a good answer's JSON, or of an event's data in an event stream; None if there is none
-    problems: tuple[int, ...] = (400,)
+    problems: tuple[int, ...]
     status: int = 200
     media_type: str = "application/json"
     body: type[BaseModel] | None = None
@@ -62,30 +60,41 @@ class Endpoints:
 
         It is called in a thread. Its answer stays in memory and has an ETag if the runs are finished; see RunAnswers.
         """
-        return self._declare("GET", path, problems=READ, about_runs=True)
+        return self._declare("GET", path, (400, 404, 503), about_runs=True)
 
-    def get(self, path: str, **more: Any) -> Callable[[F], F]:
+    def get(
+        self,
+        path: str,
+        problems: tuple[int, ...] = (400,),
+        answer: Any = None,
+        media_type: str = "application/json",
+    ) -> Callable[[F], F]:
         """Declare an answer that changes nothing: a function of the parameters and the Api, called in a thread.
 
-        An async function gets the request as well; its Response is sent as it is, so `answer` says what is in it.
+        An async function gets the request as well, and its Response is sent as it is; `answer` is the type of what is
+        in it.
         """
-        return self._declare("GET", path, **more)
+        return self._declare("GET", path, problems, answer=answer, media_type=media_type)
 
-    def post(self, path: str, **more: Any) -> Callable[[F], F]:
+    def post(
+        self, path: str, problems: tuple[int, ...], status: int = 200, body: type[BaseModel] | None = None
+    ) -> Callable[[F], F]:
         """Declare a change, for those who may change runs; with `body`, the function's third argument is that."""
-        return self._declare("POST", path, **more)
+        return self._declare("POST", path, problems, status=status, body=body)
 
-    def delete(self, path: str, **more: Any) -> Callable[[F], F]:
+    def delete(self, path: str, problems: tuple[int, ...]) -> Callable[[F], F]:
         """Declare a removal, for those who may change runs; the answer is empty."""
-        return self._declare("DELETE", path, status=204, **more)
+        return self._declare("DELETE", path, problems, status=204)
 
-    def _declare(self, method: Method, path: str, **more: Any) -> Callable[[F], F]:
+    def _declare(
+        self, method: Method, path: str, problems: tuple[int, ...], answer: Any = None, **more: Any
+    ) -> Callable[[F], F]:
         def declared(function: F) -> F:
             types = get_type_hints(function)
             returned = types.pop("return")
-            parameters, *_others = types.values()
-            answer = more.pop("answer", None if returned is type(None) else returned)
-            self._declared.append(Endpoint(method, path, function, parameters, answer, **more))
+            parameters = next(iter(types.values()))
+            answered = answer or (None if returned is type(None) else returned)
+            self._declared.append(Endpoint(method, path, function, parameters, answered, problems, **more))
             return function
 
         return declared
