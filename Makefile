@@ -74,7 +74,7 @@ clean:
 
 # The API's description from its types, and the viewer's types from that.
 types: install
-	$(BIN)/python -m services.api.http.openapi > $(VIEWER)/openapi.json
+	$(BIN)/python -m services.api.print_openapi > $(VIEWER)/openapi.json
 	cd $(VIEWER) && npm run --silent types
 
 # The pages of a demo run: light, dark, and on a phone.

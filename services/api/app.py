@@ -1,37 +1,39 @@
-"""The Starlette application: requests in, payloads out, and the built viewer at `/`.
+"""The Starlette application: every endpoint of `endpoints/`, and the built viewer at `/`.
 
-Whatever is asked, the answer is JSON with the right status; wrong input is never a 500. Here are the endpoints about
-the API itself; the others are in features.py, rows.py, compare.py and run_endpoints.py.
+Whatever is asked, the answer is JSON with the right status; wrong input is never a 500.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Router
 
-from services.api.content.compare import CompareApi
-from services.api.content.features import FeaturesApi
-from services.api.content.rows import PromptsApi
+from services.api.context import Api, Services
+from services.api.endpoints import compare, features, rows, runs, service
 from services.api.http.answers import ERRORS
-from services.api.http.endpoints import HEALTH, METRICS, OPENAPI, READY
+from services.api.http.caching import RunAnswers
 from services.api.http.events import RunEvents
-from services.api.http.parameters import Asked
-from services.api.http.response_types import Health, Ready
-from services.api.http.routing import routes
+from services.api.http.routing import Routes
 from services.api.http.viewer_files import ViewerFiles
-from services.api.runs.run_endpoints import RunsApi
+from services.api.runs.run_changes import Control
 from services.api.runs.run_entries import Backend, RunEntries
 from sparse_autoencoder.reading.run_library import RunLibrary
-from sparse_autoencoder.runs.store import NotFoundError, Store
+from sparse_autoencoder.runs.store import Store
+
+ENDPOINTS = (
+    *features.endpoints,
+    *rows.endpoints,
+    *compare.endpoints,
+    *runs.endpoints,
+    *service.endpoints,
+)
+_NEEDS_SERVICES = "/metrics"
 
 
 def create_app(store: Store, viewer: Path | None = None, backend: Backend | None = None) -> Starlette:
@@ -50,21 +52,15 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
         yield
         events.close()
 
-    runs = RunsApi(entries, events, backend)
+    services = None if backend is None else Services(backend, Control(backend, entries))
+    api = Api(store, entries, events, services, ENDPOINTS)
+    routes = Routes(api, RunAnswers(library), api.check_may_write)
+    present = [endpoint for endpoint in ENDPOINTS if services is not None or endpoint.path != _NEEDS_SERVICES]
+    below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]
     # A router of its own: what it doesn't have is a 404 and what it can't do a 405, and never the viewer's page.
-    api = Router(
-        [
-            *FeaturesApi(library).routes(),
-            *PromptsApi(library).routes(),
-            *CompareApi(library).routes(),
-            *runs.routes(),
-            *routes({OPENAPI: _description}, "/api"),
-        ],
-        redirect_slashes=False,
-    )
-    all_routes: list[BaseRoute] = [*routes({HEALTH: _health, READY: _Readiness(store, backend)}), Mount("/api", api)]
-    if backend is not None:
-        all_routes += routes({METRICS: _metrics})
+    api_router = Router(routes.of(below_api, mounted_at="/api"), redirect_slashes=False)
+    others = [endpoint for endpoint in present if endpoint not in below_api]
+    all_routes: list[BaseRoute] = [*routes.of(others), Mount("/api", api_router)]
     if viewer is not None:
         all_routes.append(Mount("/", ViewerFiles(viewer)))
     app = Starlette(
@@ -74,36 +70,5 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.events, app.state.control = events, runs.control
+    app.state.events, app.state.control = events, None if services is None else services.control
     return app
-
-
-def _health(_asked: Asked) -> Health:
-    return {"status": "ok"}
-
-
-class _Readiness:
-    """Whether store and Redis answer; UnavailableError if one of them doesn't."""
-
-    def __init__(self, store: Store, backend: Backend | None) -> None:
-        self._store = store
-        self._backend = backend
-
-    def __call__(self, _asked: Asked) -> Ready:
-        with suppress(NotFoundError):  # which is an answer
-            self._store.size("readyz")
-        if self._backend is not None:
-            self._backend.deps.leases.held("readyz")
-        return {"status": "ready"}
-
-
-def _description(_asked: Asked) -> dict[str, Any]:
-    from services.api.http.openapi import openapi  # seldom needed
-
-    return openapi()
-
-
-async def _metrics(_asked: Asked) -> Response:
-    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-    return Response(await run_in_threadpool(generate_latest), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -147,7 +147,8 @@ def test_runs_lists_what_the_run_s_metadata_says(finished: Finished) -> None:
 
 
 def test_a_finished_run_s_answers_are_not_marked_as_live(finished: Finished) -> None:
-    for path in ("/api/features", "/api/feature", "/api/feature_info"):
+    assert "live" not in finished.get("/api/features")
+    for path in ("/api/feature", "/api/feature_info"):
         assert "live" not in finished.get(path, id=1)
 
 

@@ -78,6 +78,11 @@ def error(client: TestClient, path: str, status: int, **query: str | int) -> str
     return str(content["error"])
 
 
+def id_for(path: str) -> dict[str, str | int]:
+    """What an endpoint needs to know which feature is meant."""
+    return {} if path == "/api/features" else {"id": 1}
+
+
 def change(run: Path, **changes: Any) -> None:
     """Change entries of a run's metadata."""
     metadata = json.loads((run / "metadata.json").read_text(encoding="utf-8"))
@@ -105,7 +110,7 @@ def add_run(beside: Path, run_id: str, **changes: Any) -> Path:
     ],
 )
 def test_what_is_no_whole_number_is_400_and_named(client: TestClient, path: str, name: str, text: str) -> None:
-    assert error(client, path, 400, **{"id": "1", name: text}) == f"{name} must be a whole number, not {text!r}"
+    assert error(client, path, 400, **id_for(path) | {name: text}) == f"{name} must be a whole number, not {text!r}"
 
 
 @pytest.mark.parametrize("path", ["/api/feature", "/api/feature_info"])
@@ -116,7 +121,7 @@ def test_an_id_that_no_feature_has_is_400_with_the_range(client: TestClient, pat
 
 @pytest.mark.parametrize("path", ["/api/feature", "/api/feature_info"])
 def test_a_missing_id_is_400(client: TestClient, path: str) -> None:
-    assert error(client, path, 400) == "id is missing: say which feature, as in ?id=12"
+    assert error(client, path, 400) == f"id is missing: ask as in {path}?id=12"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,7 @@ def test_a_missing_id_is_400(client: TestClient, path: str) -> None:
 def test_a_number_out_of_range_is_400_with_the_range(
     client: TestClient, path: str, name: str, number: int, limits: str
 ) -> None:
-    assert error(client, path, 400, **{"id": 1, name: number}) == f"{name} must be {limits}, not {number}"
+    assert error(client, path, 400, **id_for(path) | {name: number}) == f"{name} must be {limits}, not {number}"
 
 
 def test_a_number_of_thousands_of_digits_is_400_and_not_repeated_whole(client: TestClient) -> None:
@@ -147,6 +152,25 @@ def test_an_unknown_metric_is_400_with_the_known(client: TestClient) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "advice"),
+    [
+        ("/api/features", "limits", "did you mean limit?"),
+        ("/api/feature_info", "idd", "did you mean id?"),
+        ("/api/feature_info", "x", "there are run, id, top_k"),
+        ("/api/runs", "run", "there are none here"),
+        ("/healthz", "x", "there are none here"),
+    ],
+)
+def test_an_unknown_parameter_is_400_with_advice(client: TestClient, path: str, name: str, advice: str) -> None:
+    assert error(client, path, 400, **{name: 1}) == f"there is no parameter {name!r}; {advice}"
+
+
+def test_what_is_in_the_path_is_not_taken_from_the_query_too(client: TestClient) -> None:
+    message = error(client, "/api/prompts/3", 400, row_id=4)
+    assert message == "there is no parameter 'row_id'; there are run"
+
+
 @pytest.mark.parametrize("order", ["up", "", "DESC"])
 def test_an_unknown_order_is_400_with_the_known(client: TestClient, order: str) -> None:
     assert error(client, "/api/features", 400, order=order) == f"order is asc or desc, not {order!r}"
@@ -155,7 +179,7 @@ def test_an_unknown_order_is_400_with_the_known(client: TestClient, order: str) 
 @pytest.mark.parametrize("path", ["/api/features", "/api/feature", "/api/feature_info"])
 @pytest.mark.parametrize("run", NO_RUNS)
 def test_an_unknown_run_is_404_whatever_its_name(client: TestClient, path: str, run: str) -> None:
-    message = error(client, path, 404, id=1, run=run)
+    message = error(client, path, 404, **id_for(path), run=run)
     assert message.startswith(f"there is no run {run[:200]!r}")
     assert len(message) < 2000
 

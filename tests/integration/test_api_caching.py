@@ -13,9 +13,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from services.api.app import create_app
+from services.api.app import ENDPOINTS, create_app
 from services.api.http import caching
-from services.api.http.endpoints import ENDPOINTS
 from services.api.http.server import listening_socket
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import serving, wait_until
@@ -89,7 +88,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 
 def test_every_endpoint_whose_answers_are_kept_is_asked_here() -> None:
-    kept = {endpoint.path.replace("{row_id}", "2") for endpoint in ENDPOINTS if endpoint.kept}
+    kept = {endpoint.path.replace("{row_id}", "2") for endpoint in ENDPOINTS if endpoint.about_runs}
     assert kept == set(QUESTIONS)
 
 

@@ -285,13 +285,13 @@ def test_both_runs_must_be_named(compared: Compared, side: str) -> None:
     del others[side]
     response = compared.client.get("/api/compare", params=others)
     assert response.status_code == 400
-    assert response.json() == {"error": f"{side} is missing: say which two runs, as in ?a=RUN&b=RUN"}
+    assert response.json() == {"error": f"{side} is missing: ask as in /api/compare?a=RUN&b=RUN"}
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"sort": "mean"}, "sort is certain or log_ratio or feature_id or density_a or density_b, not 'mean'"),
+        ({"sort": "mean"}, "sort is certain, log_ratio, feature_id, density_a or density_b, not 'mean'"),
         ({"order": "up"}, "order is asc or desc, not 'up'"),
         ({"limit": "-1"}, "limit must be from 0 to 10000, not -1"),
         ({"offset": "1.5"}, "offset must be a whole number, not '1.5'"),

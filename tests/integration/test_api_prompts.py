@@ -13,14 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.applications import Starlette
-from starlette.routing import Mount, Router
 from starlette.testclient import TestClient
 
 from demo.headlines import generate
 from services.api.app import create_app
-from services.api.content.rows import PromptsApi
-from services.api.http.answers import ERRORS
+from services.api.content.rows import some_rows
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.reading.run_library import RunLibrary
 from sparse_autoencoder.runs.options import RunOptions
@@ -177,14 +174,13 @@ def test_a_search_ends_in_time_and_goes_on_where_it_ended(finished: Finished) ->
         clock.now += 0.4
         return clock()
 
-    api = PromptsApi(RunLibrary(DirectoryStore(finished.root)), ticking)
-    app = Starlette(routes=[Mount("/api", Router(api.routes()))], exception_handlers=ERRORS)
-    with TestClient(app) as client:
-        pages, first = [], 0
-        while first is not None:
-            answer = client.get("/api/prompts", params={"text": "the last one", "from": first}).json()
-            pages.append((first, [row["row_id"] for row in answer["prompts"]]))
-            first = answer["next"]
+    view = RunLibrary(DirectoryStore(finished.root)).newest()
+    pages: list[tuple[int, list[int]]] = []
+    first: int | None = 0
+    while first is not None:
+        answer = some_rows(view, first, 50, "the last one", ticking)
+        pages.append((first, [row["row_id"] for row in answer["prompts"]]))
+        first = answer["next"]
     # after 0.4 and 0.8 s the next chunk of eight rows is looked at, after 1.2 s no further one
     assert pages == [(0, []), (24, []), (48, [FIRST_UNUSABLE + 3])]
 

@@ -131,6 +131,9 @@ def about_runs(apis: Apis) -> Iterator[Any]:
     yield apis.away.get("/readyz")
     for path in ("/api/options", "/api/openapi.json", "/healthz", "/readyz", "/metrics"):
         yield apis.services.get(path)
+        yield apis.services.get(path, params={"x": "1"})
+    for path in ("/api/runs", f"/api/runs/{ENDED}", f"/api/runs/{ENDED}/events"):
+        yield apis.folder.get(path, params={"x": "1"})
 
 
 def changes(apis: Apis) -> Iterator[Any]:
@@ -159,6 +162,7 @@ def changes(apis: Apis) -> Iterator[Any]:
         yield apis.guarded.request(method, path, json={})
         yield apis.services.request(method, path, json={}, headers={"Host": "evil.example"})
         yield apis.services.request(method, path, content=b"{}")
+        yield apis.services.request(method, path, json={}, params={"x": "1"})
         yield apis.away.request(method, path, json={})
         if path != "/api/runs":
             yield apis.services.request(method, path.replace(run, f"/api/runs/{NOWHERE}"), json={})

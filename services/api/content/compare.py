@@ -1,75 +1,58 @@
-"""The endpoint that compares two runs: which features are listed, in which order, and what is said of each.
+"""The answer that compares two runs: which features are listed, in which order, and what is said of each.
 
 The statistics are comparison.py's.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from starlette.routing import Route
 
 from services.api.content.feature_list import token_chips
-from services.api.http.caching import RunAnswers
-from services.api.http.endpoints import (
-    COMPARE,
-    COMPARED_BY,
-    COMPARED_ID,
-    COMPARED_MIN_COUNT,
-    LIMIT,
-    OFFSET,
-    ORDER,
-    ComparedBy,
-)
-from services.api.http.parameters import Asked, check_range
-from services.api.http.requests import BadRequest
-from services.api.http.response_types import ComparedFeature, ComparedRun, ComparedSide, Comparison
-from services.api.http.routing import routes
+from services.api.http.answers import BadRequest
+from services.api.response_types.compare import ComparedBy, ComparedFeature, ComparedRun, ComparedSide, Comparison
 from sparse_autoencoder.reading.comparison import CONFIDENCE, LogRatios, log_ratios
-from sparse_autoencoder.reading.run_library import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.feature_ranking import ranked
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.utils.arrays import Mask
 
 
-class CompareApi:
-    """The endpoint, on the runs of a store."""
-
-    def __init__(self, library: RunLibrary) -> None:
-        self._answers = RunAnswers(library)
-
-    def routes(self) -> list[Route]:
-        """All endpoints below /api."""
-        return routes(self._answers.handlers({COMPARE: self.compare}), "/api")
-
-    def compare(self, asked: Asked, a: RunView, b: RunView) -> Comparison:
-        """See COMPARE."""
-        _check_comparable(a.metadata, b.metadata)
-        ratios = log_ratios(a.statistics.count, a.metadata.num_tokens, b.statistics.count, b.metadata.num_tokens)
-        ids = np.flatnonzero(_wanted(asked, a, b))
-        sort, order, offset, limit = asked[COMPARED_BY], asked[ORDER], asked[OFFSET], asked[LIMIT]
-        ids = ids[ranked(_values(sort, a, b, ratios)[ids], order == "desc")]
-        answer: Comparison = {
-            "a": _run(a),
-            "b": _run(b),
-            "confidence": CONFIDENCE,
-            "sort": sort,
-            "order": order,
-            "offset": offset,
-            "limit": limit,
-            "num_features": a.metadata.num_features,
-            "num_matching": len(ids),
-            "features": [_feature(a, b, ratios, feature) for feature in ids[offset : offset + limit].tolist()],
-        }
-        if a.live or b.live:
-            answer["live"] = True
-        return answer
+def comparison(
+    a: RunView,
+    b: RunView,
+    *,
+    sort: ComparedBy,
+    order: Literal["asc", "desc"],
+    offset: int,
+    limit: int,
+    min_count: int,
+    feature_id: int | None,
+) -> Comparison:
+    """A stretch of the features that fired at least `min_count` times in both together, or one feature of these."""
+    ratios = log_ratios(a.statistics.count, a.metadata.num_tokens, b.statistics.count, b.metadata.num_tokens)
+    ids = np.flatnonzero(_listed(a, b, min_count, feature_id))
+    ids = ids[ranked(_values(sort, a, b, ratios)[ids], order == "desc")]
+    answer: Comparison = {
+        "a": _run(a),
+        "b": _run(b),
+        "confidence": CONFIDENCE,
+        "sort": sort,
+        "order": order,
+        "offset": offset,
+        "limit": limit,
+        "num_features": a.metadata.num_features,
+        "num_matching": len(ids),
+        "features": [_feature(a, b, ratios, feature) for feature in ids[offset : offset + limit].tolist()],
+    }
+    if a.live or b.live:
+        answer["live"] = True
+    return answer
 
 
-def _check_comparable(a: RunMetadata, b: RunMetadata) -> None:
+def check_comparable(a: RunMetadata, b: RunMetadata) -> None:
     """BadRequest unless the runs' features are the same features."""
     for what, of_a, of_b in (
         ("autoencoders", _autoencoder(a), _autoencoder(b)),
@@ -90,14 +73,12 @@ def _autoencoder(metadata: RunMetadata) -> str:
     return str(metadata.autoencoder.get("sha256", metadata.autoencoder["name"]))
 
 
-def _wanted(asked: Asked, a: RunView, b: RunView) -> Mask:
+def _listed(a: RunView, b: RunView, min_count: int, feature_id: int | None) -> Mask:
     """Mask of the features [features] to list; those that fired in neither run aren't."""
-    wanted: Mask = a.statistics.count + b.statistics.count >= max(asked[COMPARED_MIN_COUNT], 1)
-    feature = asked[COMPARED_ID]
-    if feature is not None:
-        check_range(COMPARED_ID.name, feature, 0, len(wanted) - 1)
-        wanted &= np.arange(len(wanted)) == feature
-    return wanted
+    listed: Mask = a.statistics.count + b.statistics.count >= max(min_count, 1)
+    if feature_id is not None:
+        listed &= np.arange(len(listed)) == feature_id
+    return listed
 
 
 def _values(sort: ComparedBy, a: RunView, b: RunView, ratios: LogRatios) -> NDArray[Any]:

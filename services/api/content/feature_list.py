@@ -1,52 +1,17 @@
-"""The list of all features: what a request selects of it, a stretch of it, and where a feature stands in it.
+"""The list of all features: a stretch of it, and where a feature stands in it.
 
-What is sorted and filtered how is the library's to say (feature_ranking.py); here are its words and its answers.
+What is sorted and filtered how is the library's to say (feature_ranking.py); here are its answers.
 """
 
 from __future__ import annotations
 
 from services.api.content.payloads import metrics_of, with_live
-from services.api.http.endpoints import DEAD, MAX_COUNT, MAX_DENSITY, METRIC, MIN_COUNT, MIN_DENSITY, ORDER, SORT, TOKEN
-from services.api.http.parameters import Asked, Parameter
-from services.api.http.requests import BadRequest
-from services.api.http.response_types import FeatureList, FeatureRank, RankedFeature, TokenChip
+from services.api.response_types.features import FeatureList, FeatureRank, RankedFeature, TokenChip
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.runs.feature_ranking import OTHER_SORTS, Selection
+from sparse_autoencoder.runs.feature_ranking import Selection
 from sparse_autoencoder.summaries.summary import HISTOGRAM_BIN_WIDTH
 
 TOKENS_PER_FEATURE = 5
-
-
-def metric_of(asked: Asked, run: RunView) -> str:
-    """The metric that is asked for, or else the run's first; BadRequest if the run has no such one."""
-    available = list(run.metric_descriptions)
-    metric = asked[METRIC]
-    if metric is None:
-        return available[0]
-    if metric not in available:
-        raise BadRequest(f"there is no metric {metric!r}; there are {', '.join(available)}")
-    return metric
-
-
-def selection_of(asked: Asked, run: RunView) -> Selection:
-    """The features that are asked for, and their order; BadRequest if that can't be."""
-    metric = metric_of(asked, run)
-    sort = metric if asked[SORT] is None else asked[SORT]
-    sorts = [*run.metric_descriptions, *OTHER_SORTS]
-    if sort not in sorts:
-        raise BadRequest(f"sort is one of {', '.join(sorts)}, not {sort!r}")
-    _check_limits(asked, MIN_DENSITY, MAX_DENSITY)
-    _check_limits(asked, MIN_COUNT, MAX_COUNT)
-    return Selection(
-        sort,
-        descending=asked[ORDER] == "desc",
-        min_density=asked[MIN_DENSITY],
-        max_density=asked[MAX_DENSITY],
-        min_count=asked[MIN_COUNT],
-        max_count=asked[MAX_COUNT],
-        token=asked[TOKEN],
-        dead=asked[DEAD],
-    )
 
 
 def feature_list(
@@ -111,9 +76,3 @@ def _ranked_feature(run: RunView, metric: str, feature_id: int, details: bool) -
         feature["tokens"] = token_chips(run, feature_id)
         feature["hist"] = {str(number): count for number, count in histogram.items()}
     return feature
-
-
-def _check_limits(asked: Asked, least: Parameter[float | None], most: Parameter[float | None]) -> None:
-    low, high = asked[least], asked[most]
-    if low is not None and high is not None and low > high:
-        raise BadRequest(f"{least.name} is {low} and {most.name} is {high}: no feature can be between them")

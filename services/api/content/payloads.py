@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from services.api.http.response_types import (
-    Can,
-    FailedChunk,
-    FeatureInfo,
-    FeatureTokens,
-    Live,
-    Progress,
-    Run,
-    Sequence,
-    TokenEntry,
-)
+from services.api.response_types.features import FeatureInfo, FeatureTokens, Live, Sequence, TokenEntry
+from services.api.response_types.runs import Can, FailedChunk, Progress, Run
 from services.api.runs.run_facts import RunFacts
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs import state

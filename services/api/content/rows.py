@@ -1,69 +1,50 @@
-"""The endpoints about a dataset's rows: some of them, those with a text, or one whole.
-
-What a row is, is run_rows.py's to say; how long a search may take is said here.
-"""
+"""Answers about the dataset's rows: a stretch of them, searched or not, and one with its tokens."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from starlette.routing import Route
-
 from services.api.content.payloads import with_live
-from services.api.http.caching import RunAnswers
-from services.api.http.endpoints import FROM, PROMPT, PROMPTS, PROMPTS_LIMIT, ROW_ID, TEXT
-from services.api.http.parameters import Asked
-from services.api.http.response_types import Prompt, PromptInfo, PromptList, RowFeature
-from services.api.http.routing import routes
-from sparse_autoencoder.reading.run_library import RunLibrary
+from services.api.response_types.rows import Prompt, PromptInfo, PromptList, RowFeature
 from sparse_autoencoder.reading.run_rows import FiredFeature, ListedRow
 from sparse_autoencoder.reading.run_view import RunView
 
 SEARCH_S = 1.0
 
 
-class PromptsApi:
-    """The endpoints about rows, on the runs of a store."""
+def some_rows(
+    run: RunView, first: int, limit: int, text: str | None, clock: Callable[[], float] = time.monotonic
+) -> PromptList:
+    """Rows from `first` on, those with this text if there is one; a search stops after SEARCH_S."""
+    end = clock() + SEARCH_S
+    page = run.rows.page(first, limit, text, may_go_on=lambda: clock() < end)
+    answer: PromptList = {
+        "run": run.metadata.run_id,
+        "prompts": [_prompt(row) for row in page.rows],
+        "next": page.next,
+        "limit": limit,
+        "text": text,
+    }
+    return with_live(answer, run)
 
-    def __init__(self, library: RunLibrary, clock: Callable[[], float] = time.monotonic) -> None:
-        self._answers = RunAnswers(library)
-        self._clock = clock
 
-    def routes(self) -> list[Route]:
-        """All endpoints below /api."""
-        return routes(self._answers.handlers({PROMPTS: self.prompts, PROMPT: self.prompt}), "/api")
-
-    def prompts(self, asked: Asked, run: RunView) -> PromptList:
-        """See PROMPTS."""
-        text, limit = asked[TEXT], asked[PROMPTS_LIMIT]
-        end = self._clock() + SEARCH_S
-        page = run.rows.page(asked[FROM], limit, text, may_go_on=lambda: self._clock() < end)
-        answer: PromptList = {
-            "run": run.metadata.run_id,
-            "prompts": [_prompt(row) for row in page.rows],
-            "next": page.next,
-            "limit": limit,
-            "text": text,
-        }
-        return with_live(answer, run)
-
-    def prompt(self, asked: Asked, run: RunView) -> PromptInfo:
-        """See PROMPT."""
-        row = run.rows.row(asked[ROW_ID])
-        answer: PromptInfo = {
-            "run": run.metadata.run_id,
-            "row_id": row.row_id,
-            "text": row.text,
-            "skipped": row.skipped,
-            "tokens": row.tokens,
-            "token_ints": row.token_ids,
-            "windows": row.windows,
-            "features": _features(row.features),
-            "previous": row.previous,
-            "next": row.next,
-        }
-        return with_live(answer, run)
+def one_row(run: RunView, row_id: int) -> PromptInfo:
+    """A row with its tokens and its strongest features; NotFoundError if the run has no such row."""
+    row = run.rows.row(row_id)
+    answer: PromptInfo = {
+        "run": run.metadata.run_id,
+        "row_id": row.row_id,
+        "text": row.text,
+        "skipped": row.skipped,
+        "tokens": row.tokens,
+        "token_ints": row.token_ids,
+        "windows": row.windows,
+        "features": _features(row.features),
+        "previous": row.previous,
+        "next": row.next,
+    }
+    return with_live(answer, run)
 
 
 def _prompt(row: ListedRow) -> Prompt:

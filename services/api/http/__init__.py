@@ -1,1 +1,4 @@
-"""HTTP: endpoints declared, requests checked, answers kept and sent, events, the viewer's files. It knows no runs."""
+"""HTTP for the endpoints: requests checked, answers sent and kept, events, openapi.json, the viewer's files.
+
+How endpoints are declared is in `endpoints.py`; which there are is not known here.
+"""

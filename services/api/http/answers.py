@@ -1,7 +1,4 @@
-"""JSON answers, and the answers to what goes wrong: always `{"error": sentence}` with a fitting status.
-
-This file knows no runs.
-"""
+"""JSON answers, and the answers to what goes wrong: always `{"error": sentence}` with a fitting status."""
 
 from __future__ import annotations
 
@@ -18,6 +15,13 @@ from services.api.runs.run_changes import ConflictError
 from services.common.allowed_sources import NotAllowedError
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.store import NotFoundError
+
+
+class BadRequest(HTTPException):
+    """Status 400 with a sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
 
 
 def json_answer(content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

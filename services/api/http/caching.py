@@ -1,8 +1,7 @@
-"""Answers about runs: those about finished runs stay in memory and have an ETag; others may be kept by nobody.
+"""Answers about runs: those about finished runs stay in memory and have an ETag; the others may be kept by nobody.
 
-The ETag is a hash of the answer. So it says something else when a run is deleted and made again under the same id, and
-when a later version of this API says more; and whatever it confirms is what would be answered. This file doesn't know
-what the answers say.
+The ETag is a hash of the answer. So it differs when a run is deleted and made again under the same id, and when a later
+version of this API says more; and whatever it confirms is what would be answered.
 """
 
 from __future__ import annotations
@@ -15,20 +14,31 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from cachetools import LRUCache
-from starlette.concurrency import run_in_threadpool
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.http.answers import json_answer
-from services.api.http.endpoints import RUN, RUN_A, RUN_B, Endpoint
-from services.api.http.parameters import Asked
-from services.api.http.routing import Handler
+from services.api.http.parameters import Parameters
 from sparse_autoencoder.reading.run_library import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 
-RunAnswer = Callable[..., Mapping[str, object]]  # of what was asked, and of the runs that it is about
-_KEPT_BYTES = 16 << 20
+RunAnswer = Callable[..., Mapping[str, object]]  # of the parameters, and of the runs that these name
+_KEPT_BYTES = 48 << 20
 _OVERHEAD_BYTES = 1 << 10  # of an answer that stays in memory, besides itself
+
+
+class OneRun(Parameters):
+    """Parameters of an answer about a run."""
+
+    run: str | None = Field(None, description="The run's id; the newest run that has something to show if left out.")
+
+
+class TwoRuns(Parameters):
+    """Parameters of an answer about two runs."""
+
+    a: str = Field(description="The id of one run.", examples=["RUN"])
+    b: str = Field(description="The id of the other run, with the same autoencoder.", examples=["RUN"])
 
 
 @dataclass(frozen=True)
@@ -40,42 +50,34 @@ class _Kept:
 
 
 class RunAnswers:
-    """Opens the runs that are asked about, and keeps what was answered last about finished ones."""
+    """Opens the runs that are asked about, and keeps the last answers about finished ones in memory."""
 
     def __init__(self, library: RunLibrary) -> None:
         self._library = library
         self._lock = threading.Lock()
         self._answers: LRUCache[Hashable, _Kept] = LRUCache(_KEPT_BYTES, getsizeof=_num_bytes)
 
-    def handlers(self, answers: Mapping[Endpoint, RunAnswer]) -> dict[Endpoint, Handler]:
-        """Handlers of endpoints out of what they answer about the runs that their parameters name."""
-        return {endpoint: self._handler(endpoint, answer) for endpoint, answer in answers.items()}
-
-    def _handler(self, endpoint: Endpoint, answer: RunAnswer) -> Handler:
-        async def handle(asked: Asked) -> Response:
-            return await run_in_threadpool(self._answered, endpoint, answer, asked)
-
-        return handle
-
-    def _answered(self, endpoint: Endpoint, answer: RunAnswer, asked: Asked) -> Response:
-        runs = self._runs(endpoint, asked)
+    def answer(self, function: RunAnswer, asked: Parameters, request: Request) -> Response:
+        """What `function` says of these runs, from memory if possible; may block."""
+        runs = self._runs(asked)
         if any(run.live for run in runs):
-            return json_answer(answer(asked, *runs), headers={"Cache-Control": "no-store"})
+            return json_answer(function(asked, *runs), headers={"Cache-Control": "no-store"})
         # a run that was made again is another object; weak, so that runs nobody asks about go
-        key = (endpoint, asked.values, *map(weakref.ref, runs))
+        key = (function, asked, *map(weakref.ref, runs))
         with self._lock:
             kept = self._answers.get(key)
         if kept is None:
-            body = bytes(json_answer(answer(asked, *runs)).body)
+            body = bytes(json_answer(function(asked, *runs)).body)
             kept = _Kept(body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"')
             with self._lock, suppress(ValueError):  # an answer larger than the whole cache isn't kept
                 self._answers[key] = kept
-        return _response(asked.request, kept)
+        return _response(request, kept)
 
-    def _runs(self, endpoint: Endpoint, asked: Asked) -> list[RunView]:
-        if RUN in endpoint.parameters:
-            return [self._library.asked(asked[RUN])]
-        return [self._library.open(asked[RUN_A]), self._library.open(asked[RUN_B])]
+    def _runs(self, asked: Parameters) -> list[RunView]:
+        if isinstance(asked, TwoRuns):
+            return [self._library.open(asked.a), self._library.open(asked.b)]
+        assert isinstance(asked, OneRun)  # noqa: S101
+        return [self._library.asked(asked.run)]
 
 
 def _num_bytes(kept: _Kept) -> int:

@@ -1,247 +1,100 @@
-"""Every endpoint of the API: what it takes and what it answers. Routes are made of these, and so is openapi.json.
+"""How an endpoint is declared: a function, and what its signature says is checked, answered and described.
 
-A sentence here is shown to whoever reads the API's description. This file answers nothing.
+    endpoints = Endpoints()
+
+    @endpoints.get("/api/runs/{id}", problems=(404, 503))
+    def one_run(asked: RunId, api: Api) -> Run:
+        \"\"\"A run.\"\"\"
+
+The first argument's type is what may be asked, the return type is what is answered, and the docstring is the summary in
+openapi.json. `problems` are the statuses of answers that are a Problem instead.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel
 
-from services.api.http import response_types
-from services.api.http.parameters import Parameter, flag, integer, number, one_of, text, whole
-from sparse_autoencoder.runs.options import RunOptions
+from services.api.http.parameters import Parameters
 
-Order = Literal["asc", "desc"]
-ComparedBy = Literal["certain", "log_ratio", "feature_id", "density_a", "density_b"]
-
-MAX_EXAMPLES = 1000
-MAX_FEATURES = 10_000
-MAX_PROMPTS = 1000
-MAX_TEXT_CHARS = 1000  # what finds a text that long has no use for more
-READ = (400, 404, 503)
-CHANGE = (401, 403, 404, 405, 415, 503)
+Method = Literal["GET", "POST", "DELETE"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
 class Endpoint:
-    """Something that can be asked of the API; `problems` are the statuses of answers that are a Problem instead.
+    """One thing that can be asked of the API."""
 
-    `answer` is what a good answer's JSON is (in an event stream, an event's data), None if there is none. Answers of
-    endpoints that are `kept` have an ETag as long as they can't change.
-    """
-
-    method: Literal["GET", "POST", "DELETE"]
+    method: Method
     path: str
-    description: str
-    answer: type[Any] | None
-    parameters: tuple[Parameter[Any], ...] = ()
-    problems: tuple[int, ...] = ()
+    function: Callable[..., Any]
+    parameters: type[Parameters]
+    answer: Any  # the type of a good answer's JSON, or of an event's data in an event stream; None if there is none
+    problems: tuple[int, ...]
     status: int = 200
     media_type: str = "application/json"
     body: type[BaseModel] | None = None
-    kept: bool = False
+    about_runs: bool = False
+
+    @property
+    def summary(self) -> str:
+        """What it is for, in one line."""
+        return " ".join((inspect.getdoc(self.function) or "").split())
 
 
-# --- features
+class Endpoints:
+    """A group of endpoints, in the order in which they are declared."""
 
-RUN = Parameter[str | None]("run", "The run's id; the newest run that has something to show if left out.", text(), None)
-FEATURE_ID = Parameter(
-    "id",
-    "The feature, from 0 to before the number of the run's features.",
-    integer(),
-    missing="say which feature, as in ?id=12",
-)
-TOP_K = Parameter("top_k", "How many examples of each sort, at most.", whole(0, MAX_EXAMPLES), 10)
-METRIC = Parameter[str | None]("metric", "The metric; the first one of metrics_available if left out.", text(), None)
-SORT = Parameter[str | None](
-    "sort", "What orders the list: a metric, feature_id or num_active_tokens; the metric if left out.", text(), None
-)
-ORDER: Parameter[Order] = Parameter("order", "Largest or smallest first.", one_of("asc", "desc"), "desc")
-OFFSET = Parameter("offset", "How many to leave out at the beginning.", whole(), 0)
-LIMIT = Parameter("limit", "How many, at most.", whole(0, MAX_FEATURES), 50)
-MIN_DENSITY = Parameter[float | None]("min_density", "Active tokens per counted token, at least.", number(0, 1), None)
-MAX_DENSITY = Parameter[float | None]("max_density", "Active tokens per counted token, at most.", number(0, 1), None)
-MIN_COUNT = Parameter[int | None]("min_count", "Active tokens, at least.", whole(), None)
-MAX_COUNT = Parameter[int | None]("max_count", "Active tokens, at most.", whole(), None)
-TOKEN = Parameter[str | None](
-    "token",
-    "Features with an example that is listed for a token whose text contains this, ignoring case; spaces count.",
-    text(1, MAX_TEXT_CHARS),
-    None,
-)
-DEAD = Parameter("dead", "The features that never fired instead of those that did.", flag(), False)
-DETAILS = Parameter("details", "Whether features come with their strongest tokens and their histogram.", flag(), False)
-_RANKING = (RUN, METRIC, SORT, ORDER, MIN_DENSITY, MAX_DENSITY, MIN_COUNT, MAX_COUNT, TOKEN, DEAD)
+    def __init__(self) -> None:
+        self._declared: list[Endpoint] = []
 
-FEATURES = Endpoint(
-    "GET",
-    "/api/features",
-    "A stretch of a ranking of features.",
-    response_types.FeatureList,
-    (*_RANKING, OFFSET, LIMIT, DETAILS),
-    READ,
-    kept=True,
-)
-FEATURE_RANK = Endpoint(
-    "GET",
-    "/api/feature_rank",
-    "Where a feature stands in a ranking, and which are beside it.",
-    response_types.FeatureRank,
-    (FEATURE_ID, *_RANKING),
-    READ,
-    kept=True,
-)
-FEATURE = Endpoint(
-    "GET",
-    "/api/feature",
-    "A feature's strongest tokens.",
-    response_types.FeatureTokens,
-    (FEATURE_ID, TOP_K, RUN),
-    READ,
-    kept=True,
-)
-FEATURE_INFO = Endpoint(
-    "GET",
-    "/api/feature_info",
-    "Everything about a feature.",
-    response_types.FeatureInfo,
-    (FEATURE_ID, TOP_K, RUN),
-    READ,
-    kept=True,
-)
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._declared)
 
-# --- prompts: the dataset's rows
+    def about_runs(self, path: str) -> Callable[[F], F]:
+        """Declare an answer about the runs that the parameters name: a function of the parameters and these runs.
 
-FROM = Parameter("from", "The row to begin with; if there is none of this id, the next one.", whole(), 0)
-PROMPTS_LIMIT = Parameter("limit", "How many, at most.", whole(1, MAX_PROMPTS), 50)
-TEXT = Parameter[str | None]("text", "Rows whose text contains this, ignoring case.", text(1, MAX_TEXT_CHARS), None)
-ROW_ID = Parameter("row_id", "The row.", whole(), place="path")
+        It is called in a thread. Its answer stays in memory and has an ETag if the runs are finished; see RunAnswers.
+        """
+        return self._declare("GET", path, (400, 404, 503), about_runs=True)
 
-PROMPTS = Endpoint(
-    "GET",
-    "/api/prompts",
-    "Some rows of the dataset. A search for text answers after about a second with what it has found; `next` goes on.",
-    response_types.PromptList,
-    (RUN, FROM, PROMPTS_LIMIT, TEXT),
-    READ,
-    kept=True,
-)
-PROMPT = Endpoint(
-    "GET",
-    "/api/prompts/{row_id}",
-    "A row with its tokens and its strongest features.",
-    response_types.PromptInfo,
-    (ROW_ID, RUN),
-    READ,
-    kept=True,
-)
+    def get(
+        self,
+        path: str,
+        problems: tuple[int, ...] = (400,),
+        answer: Any = None,
+        media_type: str = "application/json",
+    ) -> Callable[[F], F]:
+        """Declare an answer that changes nothing: a function of the parameters and the Api, called in a thread.
 
-# --- comparing two runs
+        An async function gets the request as well, and its Response is sent as it is; `answer` is the type of what is
+        in it.
+        """
+        return self._declare("GET", path, problems, answer=answer, media_type=media_type)
 
-_WHICH_RUNS = "say which two runs, as in ?a=RUN&b=RUN"
-RUN_A = Parameter("a", "The id of one run.", text(), missing=_WHICH_RUNS)
-RUN_B = Parameter("b", "The id of the other run, with the same autoencoder.", text(), missing=_WHICH_RUNS)
-COMPARED_BY: Parameter[ComparedBy] = Parameter(
-    "sort",
-    "What orders the list; certain is the end of the interval that is nearer to 0, without its sign.",
-    one_of("certain", "log_ratio", "feature_id", "density_a", "density_b"),
-    "certain",
-)
-COMPARED_MIN_COUNT = Parameter("min_count", "Active tokens in both runs together, at least.", whole(), 0)
-COMPARED_ID = Parameter[int | None]("id", "Only this feature.", integer(), None)
+    def post(
+        self, path: str, problems: tuple[int, ...], status: int = 200, body: type[BaseModel] | None = None
+    ) -> Callable[[F], F]:
+        """Declare a change, for those who may change runs; with `body`, the function's third argument is that."""
+        return self._declare("POST", path, problems, status=status, body=body)
 
-COMPARE = Endpoint(
-    "GET",
-    "/api/compare",
-    "Features by how differently they fire in two runs.",
-    response_types.Comparison,
-    (RUN_A, RUN_B, COMPARED_BY, ORDER, OFFSET, LIMIT, COMPARED_MIN_COUNT, COMPARED_ID),
-    READ,
-    kept=True,
-)
+    def delete(self, path: str, problems: tuple[int, ...]) -> Callable[[F], F]:
+        """Declare a removal, for those who may change runs; the answer is empty."""
+        return self._declare("DELETE", path, problems, status=204)
 
-# --- runs
+    def _declare(
+        self, method: Method, path: str, problems: tuple[int, ...], answer: Any = None, **more: Any
+    ) -> Callable[[F], F]:
+        def declared(function: F) -> F:
+            types = get_type_hints(function)
+            returned = types.pop("return")
+            parameters = next(iter(types.values()))
+            answered = answer or (None if returned is type(None) else returned)
+            self._declared.append(Endpoint(method, path, function, parameters, answered, problems, **more))
+            return function
 
-RUN_ID = Parameter("id", "The run's id.", text(), place="path")
-
-OPTIONS = Endpoint("GET", "/api/options", "What can be chosen for a run.", response_types.Options)
-RUNS = Endpoint("GET", "/api/runs", "All runs, newest first.", response_types.RunList, problems=(503,))
-START = Endpoint(
-    "POST",
-    "/api/runs",
-    "Start a run with these options; those left out have their defaults.",
-    response_types.Started,
-    problems=(400, 401, 403, 405, 415, 503),
-    status=201,
-    body=RunOptions,
-)
-ONE_RUN = Endpoint("GET", "/api/runs/{id}", "A run.", response_types.Run, (RUN_ID,), (404, 503))
-DELETE = Endpoint("DELETE", "/api/runs/{id}", "Remove a run.", None, (RUN_ID,), CHANGE, status=204)
-CANCEL = Endpoint(
-    "POST",
-    "/api/runs/{id}/cancel",
-    "Have nobody work on a run any more; the run.",
-    response_types.Run,
-    (RUN_ID,),
-    (*CHANGE, 409),
-)
-RESUME = Endpoint(
-    "POST",
-    "/api/runs/{id}/resume",
-    "Go on with a run that was cancelled or failed; the run.",
-    response_types.Run,
-    (RUN_ID,),
-    (*CHANGE, 409),
-)
-RETRY = Endpoint(
-    "POST",
-    "/api/runs/{id}/retry",
-    "Try the failed chunks of a finished run again, and compute what comes after `retry_from` again; the run.",
-    response_types.Run,
-    (RUN_ID,),
-    (*CHANGE, 409),
-)
-EVENTS = Endpoint(
-    "GET",
-    "/api/runs/{id}/events",
-    "The run whenever it changes, about once a second, as server-sent events: `progress`, and `end` at last.",
-    response_types.Run,
-    (RUN_ID,),
-    (404, 503),
-    media_type="text/event-stream",
-)
-
-# --- the API itself
-
-OPENAPI = Endpoint("GET", "/api/openapi.json", "This description, as OpenAPI 3.1.", dict[str, object])
-HEALTH = Endpoint("GET", "/healthz", "The process answers.", response_types.Health)
-READY = Endpoint("GET", "/readyz", "The store and, with services, Redis answer.", response_types.Ready, problems=(503,))
-METRICS = Endpoint(
-    "GET", "/metrics", "With services: figures in Prometheus's text format.", str, media_type="text/plain"
-)
-
-ENDPOINTS = (
-    FEATURES,
-    FEATURE_RANK,
-    FEATURE,
-    FEATURE_INFO,
-    PROMPTS,
-    PROMPT,
-    COMPARE,
-    OPTIONS,
-    RUNS,
-    START,
-    ONE_RUN,
-    DELETE,
-    CANCEL,
-    RESUME,
-    RETRY,
-    EVENTS,
-    OPENAPI,
-    HEALTH,
-    READY,
-    METRICS,
-)
+        return declared

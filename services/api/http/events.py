@@ -1,8 +1,7 @@
-"""Server-sent events: a run's entry, about once a second while something changes, to as many listeners as there are.
+"""Server-sent events: a run's entry, sent to every listener when it has changed, about once a second at most.
 
-One task per run that anybody listens to looks at it; a listener costs no thread and no look of its own. The format is
-https://html.spec.whatwg.org/multipage/server-sent-events.html. This file knows nothing of what is in an entry but its
-progress.
+One asyncio task for each run that has listeners reads the run's entry, however many listeners there are. The format is
+https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
 from __future__ import annotations
@@ -13,18 +12,19 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.concurrency import run_in_threadpool
 
-from services.api.http.response_types import Can, Run
+from services.api.response_types.runs import Can, Run
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.store import NotFoundError
 
 LOOK_EVERY_S = 1.0
 COMMENT_EVERY_S = 15.0
+MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # the second is nginx's
 _COMMENT = b": nothing new\n\n"
 
 
 class _Feed:
-    """What the listeners of one run are told; all in one event loop."""
+    """The last message about one run, for its listeners, which are all in one event loop."""
 
     def __init__(self) -> None:
         self.message = b""  # the last one
@@ -35,7 +35,7 @@ class _Feed:
         self._news = asyncio.Event()
 
     def publish(self, name: str, entry: Run) -> None:
-        """Tell everybody, unless it is what they were told last."""
+        """Send an event to all listeners, unless it is the same as the last one."""
         message = f"event: {name}\ndata: {json.dumps(entry, allow_nan=False)}\n\n".encode()
         if message != self.message:
             self.message = message
@@ -43,7 +43,7 @@ class _Feed:
             self._wake()
 
     def close(self) -> None:
-        """Let everybody go."""
+        """End the streams of all listeners."""
         self.closed = True
         self._wake()
 
@@ -122,7 +122,7 @@ class RunEvents:
         return feed
 
     async def _look(self, run_id: str, feed: _Feed) -> None:
-        """Look at a run until it has ended."""
+        """Read the run's entry again and again until the run has ended."""
         entry: Run | None = None
         try:
             while True:
@@ -132,7 +132,7 @@ class RunEvents:
                     if entry is not None:
                         feed.publish("end", _deleted(entry))
                     return
-                except SaescopeError as error:  # it is told, and may pass
+                except SaescopeError as error:  # it may pass, so listeners are told and stay
                     if entry is not None:
                         feed.publish("progress", _troubled(entry, str(error)))
                 else:
@@ -147,7 +147,7 @@ class RunEvents:
             self._drop(run_id, feed)
 
     def _drop(self, run_id: str, feed: _Feed) -> None:
-        """Whoever comes now begins anew."""
+        """Forget a feed; the next listener gets a new one."""
         if self._feeds.get(run_id) is feed:
             del self._feeds[run_id]
 
@@ -158,6 +158,6 @@ def _troubled(entry: Run, problem: str) -> Run:
 
 
 def _deleted(entry: Run) -> Run:
-    """The last word about a run that is gone."""
+    """The last entry of a run that was deleted while somebody listened."""
     can: Can = {"cancel": False, "resume": False, "retry": False, "delete": False}
     return {**entry, "status": "cancelled", "error": "the run was deleted", "progress": None, "can": can}

@@ -1,14 +1,10 @@
 """The API's description, OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.1.html), out of endpoints and their types.
 
-    python -m services.api.http.openapi
-
-prints it. Nothing else needs it, so it is made when it is first asked for.
+It takes about as long as starting the API does, and is seldom asked for, so it is made when it is.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -17,9 +13,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
-from services.api.http import response_types
-from services.api.http.endpoints import ENDPOINTS, Endpoint
-from services.api.http.parameters import Parameter
+from services.api.http.endpoints import Endpoint
+from services.api.response_types.service import Problem
 
 Json = dict[str, Any]
 _Schemas = dict[tuple[Endpoint | None, JsonSchemaMode], JsonSchemaValue]  # of answers ("serialization") and bodies
@@ -38,11 +33,11 @@ _PROBLEMS = {
 
 
 @cache
-def openapi() -> Json:
-    """The description of all endpoints."""
-    schemas, named = _schemas()
+def openapi(endpoints: tuple[Endpoint, ...]) -> Json:
+    """The description of these endpoints."""
+    schemas, named = _schemas(endpoints)
     paths: dict[str, Json] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
     return {
         "openapi": "3.1.0",
@@ -66,12 +61,19 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def _schemas() -> tuple[_Schemas, Json]:
+class _ParameterGenerator(_Generator):
+    """Of parameters: null is that one is left out, which no request can say otherwise."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
+def _schemas(endpoints: tuple[Endpoint, ...]) -> tuple[_Schemas, Json]:
     """The schemas of all answers and bodies, and the named ones that they refer to."""
     wanted: list[tuple[Endpoint | None, JsonSchemaMode, TypeAdapter[Any]]] = [
-        (None, "serialization", TypeAdapter(response_types.Problem))
+        (None, "serialization", TypeAdapter(Problem))
     ]
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         if endpoint.answer is not None:
             wanted.append((endpoint, "serialization", TypeAdapter(endpoint.answer)))
         if endpoint.body is not None:
@@ -84,9 +86,10 @@ def _schemas() -> tuple[_Schemas, Json]:
 
 
 def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
-    operation: Json = {"summary": endpoint.description}
-    if endpoint.parameters:
-        operation["parameters"] = [_parameter(parameter) for parameter in endpoint.parameters]
+    operation: Json = {"summary": endpoint.summary}
+    parameters = _parameters(endpoint)
+    if parameters:
+        operation["parameters"] = parameters
     if endpoint.method != "GET":
         body = schemas.get((endpoint, "validation"), {"type": "object", "maxProperties": 0})
         operation["requestBody"] = {"content": {"application/json": {"schema": body}}}
@@ -95,17 +98,22 @@ def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
     return operation
 
 
-def _parameter(parameter: Parameter[Any]) -> Json:
-    schema = dict(parameter.kind.schema)
-    if not parameter.required and parameter.default is not None:
-        schema["default"] = parameter.default
-    return {
-        "name": parameter.name,
-        "in": parameter.place,
-        "description": parameter.description,
-        "required": parameter.required,
-        "schema": schema,
-    }
+def _parameters(endpoint: Endpoint) -> list[Json]:
+    model = endpoint.parameters.model_json_schema(schema_generator=_ParameterGenerator)
+    parameters = []
+    for name, schema in model["properties"].items():
+        if schema.get("default", ...) is None:  # what is left out has no value to show
+            del schema["default"]
+        parameters.append(
+            {
+                "name": name,
+                "in": "path" if f"{{{name}}}" in endpoint.path else "query",
+                "description": schema.pop("description"),
+                "required": name in model.get("required", []),
+                "schema": schema,
+            }
+        )
+    return parameters
 
 
 def _responses(endpoint: Endpoint, schemas: _Schemas) -> Json:
@@ -113,13 +121,9 @@ def _responses(endpoint: Endpoint, schemas: _Schemas) -> Json:
     if endpoint.answer is not None:
         answer["content"] = {endpoint.media_type: {"schema": schemas[endpoint, "serialization"]}}
     responses = {str(endpoint.status): answer}
-    if endpoint.kept:
+    if endpoint.about_runs:
         responses["304"] = {"description": "It is what If-None-Match says."}
     problem = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
     for status in endpoint.problems:
         responses[str(status)] = {"description": _PROBLEMS[status], "content": problem}
     return responses
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n")

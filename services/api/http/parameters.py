@@ -1,158 +1,160 @@
-"""What a request may say in its query or path: declared once, for reading requests and for describing the API.
+"""What a request may say in its path and its query: a pydantic model that checks it, and that openapi.json describes.
 
-    LIMIT = Parameter("limit", "How many.", whole(0, 10_000), 50)
+    class OneFeature(Parameters):
+        id: AnyInteger = Field(description="The feature.", examples=[12])
+        details: Flag = Field(False, description="Whether it comes with its tokens.")
 
-Every mistake has its sentence. This file knows no endpoints and no runs.
+A field whose name is in the endpoint's path is read from there, the others from the query. Required fields of the query
+need an example: the sentence about a missing one shows how to ask. Words of a list are a `Literal`.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.requests import Request
 
-from services.api.http.requests import BadRequest
+from services.api.http.answers import BadRequest
 
 LARGEST_INTEGER = 2**63 - 1
-REQUIRED: Any = object()  # as a default
 # int() and float() alone would also take "٣", "1_0" and " 1", and int() refuses thousands of digits in its own way
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _SHOWN_CHARS = 40  # of a value in an error
 
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+P = TypeVar("P", bound="Parameters")
 
 
-@dataclass(frozen=True)
-class Kind(Generic[T_co]):
-    """What a parameter may be: in terms of JSON Schema, and `parse`, from its name and text; BadRequest otherwise."""
+class Parameters(BaseModel):
+    """An endpoint's parameters. Equal ones ask for the same and have the same hash, so answers can be kept by them."""
 
-    schema: Mapping[str, Any]
-    parse: Callable[[str, str], T_co]
+    model_config = ConfigDict(frozen=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Parameter(Generic[T_co]):
-    """One parameter; `missing` says what to do when a required one isn't there."""
+class Kind:
+    """What a parameter may be: `read` from its text, and described as this schema is in openapi.json."""
 
-    name: str
-    description: str
-    kind: Kind[T_co]
-    default: T_co = REQUIRED
-    missing: str = ""
-    place: Literal["query", "path"] = "query"
+    read: Callable[[str], object]
+    schema: CoreSchema
 
-    @property
-    def required(self) -> bool:
-        """Whether it must be there."""
-        return self.default is REQUIRED
-
-    def of(self, request: Request) -> T_co:
-        """Its value in a request; BadRequest if it can't be that, is missing, or is there more than once."""
-        if self.place == "path":
-            return self.kind.parse(self.name, request.path_params[self.name])
-        texts = request.query_params.getlist(self.name)
-        if len(texts) > 1:
-            raise BadRequest(f"{self.name} is there {len(texts)} times: give it once")
-        if texts:
-            return self.kind.parse(self.name, texts[0])
-        if self.required:
-            raise BadRequest(f"{self.name} is missing: {self.missing}")
-        return self.default
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, self.schema)
 
 
-class Asked:
-    """What a request says in an endpoint's parameters, all of it checked; BadRequest for the first that is wrong."""
+def whole(least: int = 0, most: int = LARGEST_INTEGER) -> Kind:
+    """A whole number in a range, both ends included."""
 
-    def __init__(self, request: Request, parameters: Iterable[Parameter[Any]]) -> None:
-        self.request = request
-        self._values = {parameter: parameter.of(request) for parameter in parameters}
-
-    def __getitem__(self, parameter: Parameter[T]) -> T:
-        """A parameter's value; KeyError if the endpoint doesn't declare it."""
-        value: T = self._values[parameter]
+    def read(text: str) -> int:
+        value = _integer(text)
+        if not least <= value <= most:
+            raise _mistake(f"must be from {least} to {most}, not {value}")
         return value
 
-    @property
-    def values(self) -> tuple[object, ...]:
-        """All values, in the order of the endpoint's parameters: the same ones ask the same."""
-        return tuple(self._values.values())
+    return Kind(read, core_schema.int_schema(ge=least, le=most))
 
 
-def text(least: int = 0, most: int | None = None) -> Kind[str]:
-    """A text with a number of characters in a range, both ends included; without a range any text."""
-    if most is None:
-        return Kind({"type": "string"}, lambda _name, given: given)
-
-    def parse(name: str, given: str) -> str:
-        if not least <= len(given) <= most:
-            raise BadRequest(f"{name} must have from {least:,} to {most:,} characters, not {len(given):,}")
-        return given
-
-    return Kind({"type": "string", "minLength": least, "maxLength": most}, parse)
-
-
-def integer() -> Kind[int]:
-    """A whole number, in a range that depends on what else is asked."""
-    return Kind({"type": "integer"}, _integer)
-
-
-def whole(least: int = 0, most: int = LARGEST_INTEGER) -> Kind[int]:
-    """A whole number in a range, both ends included."""
-    return Kind(
-        {"type": "integer", "minimum": least, "maximum": most},
-        lambda name, given: check_range(name, _integer(name, given), least, most),
-    )
-
-
-def number(least: float, most: float) -> Kind[float]:
+def number(least: float, most: float) -> Kind:
     """A number in a range, both ends included."""
 
-    def parse(name: str, given: str) -> float:
-        if not _NUMBER.fullmatch(given):
-            raise BadRequest(f"{name} must be a number, not {given[:_SHOWN_CHARS]!r}")
-        value = float(given)
+    def read(text: str) -> float:
+        if not _NUMBER.fullmatch(text):
+            raise _mistake(f"must be a number, not {text[:_SHOWN_CHARS]!r}")
+        value = float(text)
         if not (math.isfinite(value) and least <= value <= most):
-            raise BadRequest(f"{name} must be from {least:g} to {most:g}, not {given[:_SHOWN_CHARS]}")
+            raise _mistake(f"must be from {least:g} to {most:g}, not {text[:_SHOWN_CHARS]}")
         return value
 
-    return Kind({"type": "number", "minimum": least, "maximum": most}, parse)
+    return Kind(read, core_schema.float_schema(ge=least, le=most))
 
 
-def flag() -> Kind[bool]:
-    """Yes or no."""
-    values = {"true": True, "false": False}
-    return Kind({"type": "boolean"}, lambda name, given: values[_known(name, given, tuple(values))])
+def text(least: int, most: int) -> Kind:
+    """A text with a number of characters in a range, both ends included."""
+
+    def read(given: str) -> str:
+        if not least <= len(given) <= most:
+            raise _mistake(f"must have from {least:,} to {most:,} characters, not {len(given):,}")
+        return given
+
+    return Kind(read, core_schema.str_schema(min_length=least, max_length=most))
 
 
-def one_of(*values: T) -> Kind[T]:
-    """One of some words."""
-    by_name = {str(value): value for value in values}
-    return Kind(
-        {"type": "string", "enum": list(by_name)},
-        lambda name, given: by_name[_known(name, given, tuple(by_name))],
-    )
+def _mistake(sentence: str) -> PydanticCustomError:
+    """What is wrong with a value; the parameter's name is put before it."""
+    return PydanticCustomError("mistake", "{sentence}", {"sentence": sentence})
+
+
+def _integer(text: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise _mistake(f"must be a whole number, not {text[:_SHOWN_CHARS]!r}")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise _mistake(f"is true or false, not {text[:_SHOWN_CHARS]!r}")
+    return text == "true"
+
+
+AnyInteger = Annotated[int, Kind(_integer, core_schema.int_schema())]  # the endpoint checks its range
+Count = Annotated[int, whole()]
+Flag = Annotated[bool, Kind(_flag, core_schema.bool_schema())]
+
+
+def read_parameters(kind: type[P], request: Request) -> P:
+    """A request's parameters; BadRequest with a sentence about what is wrong, unknown or there more than once."""
+    given = request.query_params.multi_items()
+    query = dict(given)
+    if len(query) < len(given):
+        name, times = Counter(name for name, _text in given).most_common(1)[0]
+        raise BadRequest(f"{name[:_SHOWN_CHARS]} is there {times} times: give it once")
+    known = [name for name in _names(kind) if name not in request.path_params]
+    for name in query:
+        if name not in known:
+            raise BadRequest(_unknown(name, known))
+    try:
+        return kind.model_validate({**query, **request.path_params})
+    except ValidationError as error:
+        raise BadRequest(_sentence(error, kind, request)) from error
 
 
 def check_range(name: str, value: int, least: int, most: int) -> int:
-    """The value; BadRequest if it is out of range."""
+    """The value; BadRequest if it is out of a range that depends on more than the parameter."""
     if not least <= value <= most:
         raise BadRequest(f"{name} must be from {least} to {most}, not {value}")
     return value
 
 
-def _integer(name: str, given: str) -> int:
-    if not _INTEGER.fullmatch(given):
-        raise BadRequest(f"{name} must be a whole number, not {given[:_SHOWN_CHARS]!r}")
-    return int(given)
+@cache
+def _names(kind: type[Parameters]) -> Mapping[str, Any]:
+    """The fields by the names that requests use."""
+    return {field.alias or name: field for name, field in kind.model_fields.items()}
 
 
-def _known(name: str, given: str, names: tuple[str, ...]) -> str:
-    if given not in names:
-        raise BadRequest(f"{name} is {' or '.join(names)}, not {given[:_SHOWN_CHARS]!r}")
-    return given
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name[:_SHOWN_CHARS], known, n=1)
+    there_are = f"there are {', '.join(known)}" if known else "there are none here"
+    return f"there is no parameter {name[:_SHOWN_CHARS]!r}; " + (f"did you mean {close[0]}?" if close else there_are)
+
+
+def _sentence(error: ValidationError, kind: type[Parameters], request: Request) -> str:
+    """The first mistake as a sentence that begins with the parameter's name."""
+    mistake = error.errors(include_url=False)[0]
+    name = mistake["loc"][0]
+    if mistake["type"] == "missing":
+        fields = _names(kind).items()
+        example = "&".join(f"{name}={field.examples[0]}" for name, field in fields if field.is_required())
+        return f"{name} is missing: ask as in {request.url.path}?{example}"
+    if mistake["type"] == "literal_error":
+        expected = mistake["ctx"]["expected"].replace("'", "")
+        return f"{name} is {expected}, not {mistake['input'][:_SHOWN_CHARS]!r}"
+    return f"{name} {mistake['msg']}"

@@ -1,13 +1,11 @@
-"""Routes out of declared endpoints: handlers get what was asked, already checked, and nothing else is taken.
-
-This file knows no endpoint in particular.
-"""
+"""Starlette's routes out of declared endpoints: requests checked, functions called in threads, answers as JSON."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from typing import cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,38 +13,57 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.api.http.answers import json_answer
+from services.api.http.caching import RunAnswers
+from services.api.http.change_requests import read_options
 from services.api.http.endpoints import Endpoint
-from services.api.http.parameters import Asked
+from services.api.http.parameters import read_parameters
 
-Answer = Callable[[Asked], Mapping[str, object] | None]  # worked out in a thread
-Handler = Callable[[Asked], Awaitable[Response]]
-_Served = Callable[[Request], Awaitable[Response]]
+_Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(handlers: Mapping[Endpoint, Answer | Handler], mounted_at: str = "") -> list[Route]:
-    """One route per path, for a router that is mounted at the beginning of all these paths."""
-    by_path: dict[str, dict[str, _Served]] = {}
-    for endpoint, handler in handlers.items():
-        by_path.setdefault(endpoint.path, {})[endpoint.method] = _served(endpoint, handler)
-    return [
-        Route(path.removeprefix(mounted_at), _by_method(served), methods=[*served]) for path, served in by_path.items()
-    ]
+@dataclass(frozen=True)
+class Routes:
+    """Makes routes. `check_may_write` raises an HTTPException at requests that must not change anything."""
+
+    api: Any  # what endpoints are handed
+    run_answers: RunAnswers
+    check_may_write: Callable[[Request], None]
+
+    def of(self, endpoints: Iterable[Endpoint], mounted_at: str = "") -> list[Route]:
+        """One route for each path, for a router that is mounted at the beginning of all these paths."""
+        by_path: dict[str, dict[str, _Handler]] = {}
+        for endpoint in endpoints:
+            by_path.setdefault(endpoint.path, {})[endpoint.method] = self._handler(endpoint)
+        return [
+            Route(path.removeprefix(mounted_at), _by_method(handlers), methods=[*handlers])
+            for path, handlers in by_path.items()
+        ]
+
+    def _handler(self, endpoint: Endpoint) -> _Handler:
+        is_async = inspect.iscoroutinefunction(endpoint.function)
+
+        async def handle(request: Request) -> Response:
+            if endpoint.method != "GET":
+                self.check_may_write(request)
+            asked = read_parameters(endpoint.parameters, request)
+            if endpoint.about_runs:
+                return await run_in_threadpool(self.run_answers.answer, endpoint.function, asked, request)
+            if is_async:
+                response: Response = await endpoint.function(asked, self.api, request)
+                return response
+            body = [] if endpoint.body is None else [await read_options(request)]
+            return await run_in_threadpool(_answer, endpoint, asked, self.api, *body)
+
+        return handle
 
 
-def _served(endpoint: Endpoint, handler: Answer | Handler) -> _Served:
-    async def served(request: Request) -> Response:
-        asked = Asked(request, endpoint.parameters)
-        if inspect.iscoroutinefunction(handler):
-            response: Response = await handler(asked)
-            return response
-        content = await run_in_threadpool(cast(Answer, handler), asked)
-        return Response(status_code=endpoint.status) if content is None else json_answer(content, endpoint.status)
-
-    return served
+def _answer(endpoint: Endpoint, *arguments: Any) -> Response:
+    content = endpoint.function(*arguments)
+    return Response(status_code=endpoint.status) if content is None else json_answer(content, endpoint.status)
 
 
-def _by_method(served: Mapping[str, _Served]) -> _Served:
-    async def answered(request: Request) -> Response:
-        return await served["GET" if request.method == "HEAD" else request.method](request)
+def _by_method(handlers: Mapping[str, _Handler]) -> _Handler:
+    async def handle(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
 
-    return answered
+    return handle

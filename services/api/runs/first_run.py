@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.api.http.requests import options_of
+from services.api.http.change_requests import options_of
 from services.api.runs.run_changes import Control
 from services.common.option_flags import parse_options
 

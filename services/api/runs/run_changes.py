@@ -10,7 +10,7 @@ import threading
 from typing import Literal
 from uuid import uuid4
 
-from services.api.http.response_types import Run
+from services.api.response_types.runs import Run
 from services.api.runs.run_entries import Backend, RunEntries
 from services.common.allowed_sources import NotAllowedError, allowed
 from services.common.run_control import RunControl

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.api.content import payloads
-from services.api.http.response_types import Can, Progress, Run
+from services.api.response_types.runs import Can, Progress, Run
 from services.api.runs.missing_services import SERVICES, missing_services
 from services.api.runs.run_facts import RunFacts, RunFiles
 from services.api.runs.speed import Seen, Speed, Speeds, seconds_left, total_records

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from services.api.http.response_types import RunStatus
+from services.api.response_types.runs import RunStatus
 from services.common.interfaces import UnavailableError
 from services.common.run_records import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped
 from services.common.run_workspace import Workspace, now

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from services.api.http.response_types import Option
+from services.api.response_types.runs import Option
 from services.common.allowed_sources import RULES, readable_by_name
 from services.common.option_flags import option_helps
 from sparse_autoencoder.runs.options import RunOptions

@@ -112,8 +112,6 @@ export interface paths {
         get: {
             parameters: {
                 query: {
-                    /** @description The feature, from 0 to before the number of the run's features. */
-                    id: number;
                     /** @description The run's id; the newest run that has something to show if left out. */
                     run?: string;
                     /** @description The metric; the first one of metrics_available if left out. */
@@ -134,6 +132,8 @@ export interface paths {
                     token?: string;
                     /** @description The features that never fired instead of those that did. */
                     dead?: boolean;
+                    /** @description The feature, from 0 to before the number of the run's features. */
+                    id: number;
                 };
                 header?: never;
                 path?: never;
@@ -205,12 +205,12 @@ export interface paths {
         get: {
             parameters: {
                 query: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
                     /** @description The feature, from 0 to before the number of the run's features. */
                     id: number;
                     /** @description How many examples of each sort, at most. */
                     top_k?: number;
-                    /** @description The run's id; the newest run that has something to show if left out. */
-                    run?: string;
                 };
                 header?: never;
                 path?: never;
@@ -282,12 +282,12 @@ export interface paths {
         get: {
             parameters: {
                 query: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
                     /** @description The feature, from 0 to before the number of the run's features. */
                     id: number;
                     /** @description How many examples of each sort, at most. */
                     top_k?: number;
-                    /** @description The run's id; the newest run that has something to show if left out. */
-                    run?: string;
                 };
                 header?: never;
                 path?: never;
@@ -616,6 +616,15 @@ export interface paths {
                         "application/json": components["schemas"]["Options"];
                     };
                 };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
             };
         };
         put?: never;
@@ -650,6 +659,15 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["RunList"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
                     };
                 };
                 /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
@@ -778,6 +796,15 @@ export interface paths {
                         "application/json": components["schemas"]["Run"];
                     };
                 };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description There is no such thing. */
                 404: {
                     headers: {
@@ -823,6 +850,15 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
                 };
                 /** @description The API's token is missing or wrong. */
                 401: {
@@ -918,6 +954,15 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Run"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
                     };
                 };
                 /** @description The API's token is missing or wrong. */
@@ -1026,6 +1071,15 @@ export interface paths {
                         "application/json": components["schemas"]["Run"];
                     };
                 };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description The API's token is missing or wrong. */
                 401: {
                     headers: {
@@ -1132,6 +1186,15 @@ export interface paths {
                         "application/json": components["schemas"]["Run"];
                     };
                 };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description The API's token is missing or wrong. */
                 401: {
                     headers: {
@@ -1232,6 +1295,15 @@ export interface paths {
                         "text/event-stream": components["schemas"]["Run"];
                     };
                 };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
                 /** @description There is no such thing. */
                 404: {
                     headers: {
@@ -1288,6 +1360,15 @@ export interface paths {
                         };
                     };
                 };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
             };
         };
         put?: never;
@@ -1324,6 +1405,15 @@ export interface paths {
                         "application/json": components["schemas"]["Health"];
                     };
                 };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
             };
         };
         put?: never;
@@ -1358,6 +1448,15 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Ready"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
                     };
                 };
                 /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
@@ -1403,6 +1502,15 @@ export interface paths {
                     };
                     content: {
                         "text/plain": string;
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
                     };
                 };
             };

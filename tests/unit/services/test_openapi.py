@@ -12,19 +12,16 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.testclient import TestClient
 
-from services.api.app import create_app
-from services.api.http.endpoints import LIMIT, OFFSET
+from services.api.app import ENDPOINTS, create_app
 from services.api.http.openapi import openapi
-from services.api.http.parameters import Asked
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import backend_without_servers
 
 REPOSITORY = Path(__file__).parents[3]
-DESCRIPTION = openapi()
+DESCRIPTION = openapi(ENDPOINTS)
 OPERATIONS = {
     (method.upper(), path): operation
     for path, methods in DESCRIPTION["paths"].items()
@@ -66,7 +63,7 @@ def test_the_description_is_valid_openapi_31() -> None:
 def test_the_committed_description_is_what_the_server_says() -> None:
     committed = (REPOSITORY / "services" / "viewer" / "openapi.json").read_text(encoding="utf-8")
     printed = subprocess.run(
-        [sys.executable, "-m", "services.api.http.openapi"],
+        [sys.executable, "-m", "services.api.print_openapi"],
         cwd=REPOSITORY,
         capture_output=True,
         encoding="utf-8",
@@ -131,7 +128,8 @@ def allowed_by(schema: dict[str, Any]) -> list[str]:
 
 def answer(client: TestClient, path: str, parameter: dict[str, Any], *texts: str) -> Any:
     """The answer to a request with these values of one parameter, and right ones of the others that are required."""
-    required = [other["name"] for other in OPERATIONS["GET", path].get("parameters", []) if other["required"]]
+    others = OPERATIONS["GET", path].get("parameters", [])
+    required = [other["name"] for other in others if other["required"] and other["in"] == "query"]
     query = [(name, "1") for name in required if name != parameter["name"]]
     return client.get(path.replace("{row_id}", "1"), params=query + [(parameter["name"], text) for text in texts])
 
@@ -166,12 +164,14 @@ def test_what_is_missing_is_refused_if_it_is_required(client: TestClient, path: 
     assert response.json()["error"].startswith(f"{parameter['name']} is missing: ") == parameter["required"]
 
 
-def test_a_parameter_that_is_not_declared_cannot_be_read() -> None:
-    request = Request({"type": "http", "query_string": b"offset=2&limit=3", "headers": []})
-    asked = Asked(request, [OFFSET])
-    assert asked[OFFSET] == 2
-    with pytest.raises(KeyError):
-        _ = asked[LIMIT]
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_what_is_not_described_is_refused(tmp_path: Path, method: str, path: str) -> None:
+    store = DirectoryStore(tmp_path)
+    with TestClient(create_app(store, backend=backend_without_servers(store, tmp_path))) as client:
+        address = path.replace("{row_id}", "1").replace("{id}", "x")
+        response = client.request(method, address, params={"colour": "1"}, json={}, headers={"Host": "localhost"})
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("there is no parameter 'colour'; there are ")
 
 
 def test_queries_are_read_in_one_place_only() -> None:

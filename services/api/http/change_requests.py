@@ -1,7 +1,4 @@
-"""What a request's header and body say, checked: the right to write, a run's options. Every mistake has its sentence.
-
-This file knows nothing of runs and stores.
-"""
+"""Requests that change something: whether they may, and the options of a run in their body."""
 
 from __future__ import annotations
 
@@ -16,19 +13,13 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from services.api.http.answers import BadRequest
 from services.common.allowed_sources import NotAllowedError
 from sparse_autoencoder.cli import LARGEST_NUMBER
 from sparse_autoencoder.runs.options import RunOptions
 
 MAX_BODY_BYTES = 64 << 10
 _SHOWN_CHARS = 60  # of a value in an error
-
-
-class BadRequest(HTTPException):
-    """Status 400 with a sentence."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(400, message)
 
 
 def check_may_write(request: Request, token: str | None) -> None:

@@ -1,0 +1,156 @@
+"""Answers about features."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field
+
+# pydantic wants this one until Python 3.12
+from typing_extensions import TypedDict
+
+
+class Live(TypedDict):
+    """What an answer about an unfinished run says besides."""
+
+    live: NotRequired[Annotated[bool, Field(description="True while the run is going; later answers may differ.")]]
+    num_records: NotRequired[Annotated[int, Field(description="Rows that the answer is about.")]]
+
+
+class TokenChip(TypedDict):
+    """A token of the vocabulary."""
+
+    token_id: int
+    token: str
+
+
+class RankedFeature(TypedDict):
+    """A feature in a list."""
+
+    feature_id: int
+    value: Annotated[float, Field(description="Of the list's metric.")]
+    num_active_tokens: Annotated[int, Field(description="Counted tokens with activation > 0.")]
+    metrics: dict[str, float]
+    tokens: NotRequired[
+        Annotated[list[TokenChip], Field(description="Where its examples are strongest, each token once.")]
+    ]
+    hist: NotRequired[Annotated[dict[str, int], Field(description="Counts by bin; bin b is ((b-1)w, bw].")]]
+
+
+class FeatureList(Live):
+    """A stretch of a ranking of features."""
+
+    run: str
+    features: list[RankedFeature]
+    metric: str
+    sort: Annotated[str, Field(description="What the list is ordered by: a metric, feature_id or num_active_tokens.")]
+    order: Literal["asc", "desc"]
+    metrics_available: list[str]
+    metric_descriptions: dict[str, str]
+    num_features: Annotated[int, Field(description="Latents of the autoencoder.")]
+    num_active_features: Annotated[int, Field(description="Features that fired at least once.")]
+    num_matching: Annotated[int, Field(description="Features that the filters leave: the length of the whole list.")]
+    num_tokens: Annotated[int, Field(description="Counted tokens of the run.")]
+    bin_width: float
+    offset: int
+    limit: int
+
+
+class FeatureRank(Live):
+    """Where a feature stands in a ranking; null if the filters leave it out."""
+
+    run: str
+    feature_id: int
+    rank: Annotated[int | None, Field(description="From 0.")]
+    previous: int | None
+    next: int | None
+    num_matching: int
+
+
+class TokenEntry(TypedDict):
+    """An example as the original's feature_tokens.json has it."""
+
+    activation: float
+    token_str: str
+    token_id: int
+    token_position: int
+    prompt_index: int | None
+    row_id: int
+    prompt_snippet: str
+    prompt_tokens: list[str]
+
+
+class FeatureTokens(Live):
+    """A feature's strongest tokens."""
+
+    run: str
+    feature_id: int
+    top_k: int
+    tokens: list[TokenEntry]
+
+
+class Sequence(TypedDict):
+    """A text shown for a feature: one window; `acts`, `tokens` and `token_ints` have one entry per token."""
+
+    density: float
+    doc_id: int
+    row_id: int
+    offset: Annotated[int, Field(description="The window's first own token, counted in its row.")]
+    idx: Annotated[int, Field(description="The token that put this text on the list.")]
+    act: Annotated[float, Field(description="acts[idx]")]
+    acts: list[float]
+    tokens: list[str]
+    token_ints: list[int]
+    count: Annotated[int | None, Field(description="How often this very text occurred; null while the run is going.")]
+
+
+class TokenWeight(TokenChip):
+    """A token with a number."""
+
+    value: float
+
+
+class Logits(TypedDict):
+    """The tokens that a feature's decoder direction makes likelier and less likely."""
+
+    promoted: list[TokenWeight]
+    suppressed: list[TokenWeight]
+
+
+class Explanation(TypedDict):
+    """What somebody, or some model, says that the feature stands for."""
+
+    text: str
+    author: str
+    score: NotRequired[float]
+
+
+class Effect(TypedDict):
+    """What changing the feature does, as one number."""
+
+    name: str
+    description: str
+    value: float
+
+
+class FeatureInfo(Live):
+    """Everything about a feature, as OpenAI's SAE viewer has it, with a few more keys."""
+
+    run: str
+    feature_id: int
+    density: float
+    mean_act: float
+    mean_act_squared: float
+    max_act: float
+    skew: float
+    kurtosis: float
+    num_active_tokens: int
+    num_tokens: int
+    metrics: dict[str, float]
+    bin_width: float
+    hist: Annotated[dict[str, int], Field(description="Counts by bin; bin b is ((b-1)w, bw].")]
+    top: list[Sequence]
+    random: list[Sequence]
+    logits: NotRequired[Logits]
+    explanations: NotRequired[list[Explanation]]
+    effects: NotRequired[list[Effect]]
