@@ -28,6 +28,12 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if collection_path.name.startswith("test_") and UNDER_TEST not in os.environ else None
 
 
+@pytest.fixture(autouse=True)
+def _no_python_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be imported from the clone."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built where there is no Node.js but the one that the build asks for."""
