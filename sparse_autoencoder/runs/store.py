@@ -190,8 +190,10 @@ def _move_if_free(unfinished: Path, path: Path) -> bool:
 
 def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
     """The same by a lock on the folder, which ends with the process."""
-    import fcntl
-
+    try:
+        import fcntl
+    except ImportError:  # Windows, whose renaming never replaces a file
+        return _move_if_free_by_name(unfinished, path)
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -201,6 +203,15 @@ def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def _move_if_free_by_name(unfinished: Path, path: Path) -> bool:
+    """The same where a file can't be renamed to a name that is taken."""
+    try:
+        unfinished.rename(path)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:
