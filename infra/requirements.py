@@ -1,4 +1,4 @@
-"""Print what pyproject.toml requires with the extras that are named: `python requirements.py services encoder`.
+"""Print what pyproject.toml requires with the extras that are named: `python requirements.py services run`.
 
 Images install dependencies before they copy code, so that a change of code leaves the dependencies' layer alone; this
 file is what lets them do so without a second list. It runs before anything is installed, and knows no versions: those

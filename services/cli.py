@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.client.submit import add_submit_arguments, submit_command
-from sparse_autoencoder.cli import DESCRIPTION, add_run_parser_arguments, at_least, guarded, run_command
+from sparse_autoencoder.cli import (
+    DESCRIPTION,
+    add_run_parser_arguments,
+    at_least,
+    guarded,
+    need_torch,
+    run_command,
+)
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
 
@@ -27,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="saescope", description="What every feature of a sparse autoencoder responds to."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     run = commands.add_parser("run", help="summarise a dataset", description=DESCRIPTION)
     add_run_parser_arguments(run)
@@ -77,7 +85,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     submit.set_defaults(handler=submit_command)
 
     args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help()
+        return 0
     return guarded(lambda: args.handler(args))
+
+
+class _Version(argparse.Action):
+    """Prints the installed version; it is looked up only when it is asked for, so that --help is instant."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002 (argparse's name)
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_parsed: object) -> None:
+        from sparse_autoencoder.runs.provenance import version
+
+        print(f"saescope {version('saescope')}")
+        parser.exit()
 
 
 def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
@@ -92,6 +116,7 @@ def _serve_command(args: argparse.Namespace) -> int:
 
 
 def _demo_command(args: argparse.Namespace) -> int:
+    need_torch()
     import demo
     from demo.headlines import write_csv
     from services.api.http.server import listening_socket

@@ -6,6 +6,7 @@ Importing this file is fast, so that `--help` and errors in flags are answered a
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 import tempfile
@@ -127,6 +128,7 @@ def run_command(args: argparse.Namespace) -> int:
     }
     again = [name for name in _OF_A_RUN if name in given]
     _check_together(again, options)
+    need_torch()
 
     from sparse_autoencoder.pipeline import single_process as runs
     from sparse_autoencoder.runs.folder import RunFolder
@@ -150,6 +152,14 @@ def run_command(args: argparse.Namespace) -> int:
     if metadata.failed_chunks:
         print(f"try what is missing again: {command_again('--retry-failed', metadata.run_id, output)}")
     return 0
+
+
+def need_torch() -> None:
+    """Raise SaescopeError if this installation is without what computes; asking for it imports nothing."""
+    if importlib.util.find_spec("torch") is None:
+        raise SaescopeError(
+            "PyTorch is not installed, and runs are computed with it; install saescope with its extra: saescope[run]"
+        )
 
 
 def _check_together(again: Sequence[str], options: Mapping[str, Any]) -> None:

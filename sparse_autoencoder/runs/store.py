@@ -191,8 +191,10 @@ def _move_if_free(unfinished: Path, path: Path) -> bool:
 
 def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
     """The same with a lock on the folder, which the system releases when the process ends."""
-    import fcntl
-
+    try:
+        import fcntl
+    except ImportError:  # Windows, whose renaming never replaces a file
+        return _move_if_free_by_name(unfinished, path)
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -202,6 +204,15 @@ def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def _move_if_free_by_name(unfinished: Path, path: Path) -> bool:
+    """The same where a file can't be renamed to a name that is taken."""
+    try:
+        unfinished.rename(path)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -20,10 +20,9 @@ def stopping_cleanly() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # which can't set handlers
         yield
         return
-    before = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.default_int_handler),
-        signal.SIGTSTP: signal.signal(signal.SIGTSTP, lambda *_: _stop_until_continued()),
-    }
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, signal.default_int_handler)}
+    if hasattr(signal, "SIGTSTP"):  # not on Windows
+        before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, lambda *_: _stop_until_continued())
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ViewportSize
 
 from tests.e2e.addresses import PAGES, visit
 from tests.e2e.chromium import launched
-from tests.e2e.demo_runs import make_runs
+from tests.e2e.demo_runs import make_runs, make_runs_of_two_kinds
 from tests.e2e.serving import serving
 
 ROWS = 5000
@@ -43,12 +43,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the pictures go, as PAGE-LOOK.png")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as work, launched() as browser:
-        runs = make_runs(Path(work), ROWS)
-        with serving("serve", "--runs", runs) as url:
-            for name in PAGES.keys() - UNINTERESTING:
-                for look in LOOKS:
-                    take(browser, url, name, LOOKS[look], folder / f"{name}-{look}.png")
+    compared = {name for name in PAGES if name.startswith("compare")}
+    with launched() as browser:
+        for make, names in ((make_runs, PAGES.keys() - compared), (make_runs_of_two_kinds, compared)):
+            with TemporaryDirectory() as work, serving("serve", "--runs", make(Path(work), ROWS)) as url:
+                for name in names - UNINTERESTING:
+                    for look in LOOKS:
+                        take(browser, url, name, LOOKS[look], folder / f"{name}-{look}.png")
     print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
 
 

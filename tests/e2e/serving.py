@@ -19,9 +19,9 @@ SAESCOPE = str(Path(sys.executable).with_name("saescope"))
 
 
 @contextmanager
-def serving(*arguments: str | Path) -> Iterator[str]:
-    """The address of the page that `saescope ARGUMENTS` serves until the context ends."""
-    process = _Serving([SAESCOPE, *map(str, arguments), "--port", "0"])
+def serving(*arguments: str | Path, program: str | Path = SAESCOPE, folder: Path = REPOSITORY) -> Iterator[str]:
+    """The address of the page that `saescope ARGUMENTS`, started in a folder, serves until the context ends."""
+    process = _Serving([str(program), *map(str, arguments), "--port", "0"], folder)
     try:
         yield process.wait_until_up()
     finally:
@@ -39,14 +39,14 @@ def summarise(*arguments: str | Path, folder: Path = REPOSITORY) -> None:
 class _Serving:
     """A serving command with what it printed so far."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], folder: Path) -> None:
         self._command = command
         self._printed: list[str] = []
         self._ready_or_ended = threading.Event()
         self._url: str | None = None
         self._process = subprocess.Popen(
             command,
-            cwd=REPOSITORY,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

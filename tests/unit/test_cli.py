@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.resume_command import command_again
 
+REPOSITORY = Path(__file__).parents[2]
 RUN_FLAGS = [
     "--max-rows --chunk-size --top-feature-count --top-tokens-per-feature --per-token-feature-scan --prompt-file",
     "--kaggle-row --source --text-column --subject --autoencoder --layer --location --max-tokens --bos --long-rows",
@@ -132,8 +135,35 @@ def test_a_demo_of_no_rows_is_refused(rows: str, capsys: pytest.CaptureFixture[s
     assert "argument --max-rows" in refused(capsys, "demo", f"--max-rows={rows}")
 
 
-def test_a_command_is_needed_and_must_be_known(capsys: pytest.CaptureFixture[str]) -> None:
-    assert refused(capsys) == "saescope: error: the following arguments are required: COMMAND"
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert [command in printed.out for command in ("run", "serve", "demo", "submit")] == [True] * 4
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
+    pyproject = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr() == (f"saescope {pyproject['project']['version']}\n", "")
+
+
+@pytest.mark.parametrize("command", ["run", "demo"])
+def test_what_computes_says_that_torch_is_missing(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    assert main([command]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "saescope: PyTorch is not installed, and runs are computed with it; "
+        "install saescope with its extra: saescope[run]\n",
+    )
+
+
+def test_a_command_must_be_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert "invalid choice: 'walk'" in refused(capsys, "walk")
 
 
@@ -204,3 +234,13 @@ def test_main_py_is_the_same_command_as_saescope_run(tmp_path: Path, capsys: pyt
         main(["run", "--help"])
     theirs = capsys.readouterr().out
     assert done.stdout.partition("options:")[2] == theirs.partition("options:")[2] != ""
+
+
+def test_feature_probe_server_py_is_the_same_command_as_saescope_serve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = REPOSITORY / "viz_analysis" / "feature_probe_server.py"
+    done = subprocess.run([sys.executable, script, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    assert done.stdout.partition("options:")[2] == capsys.readouterr().out.partition("options:")[2] != ""

@@ -219,7 +219,7 @@ def test_base_images_and_torch_are_as_the_dockerfiles_say_unless_they_are_set() 
     assert built["redis"]["build"]["args"]["REDIS_IMAGE"] == images["REDIS_IMAGE"]
 
 
-@pytest.mark.parametrize(("extras", "torch"), [(["services"], False), (["services", "encoder"], True)])
+@pytest.mark.parametrize(("extras", "torch"), [(["services"], False), (["services", "run"], True)])
 def test_only_what_computes_requires_torch(extras: list[str], torch: bool) -> None:
     program = [sys.executable, "infra/requirements.py", *extras]
     printed = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,1 @@
+"""saescope as users install it: a wheel in an empty environment. `make test-wheel` starts these tests."""
