@@ -10,8 +10,8 @@ from pathlib import Path
 from services.common.allowed_sources import allowed
 from services.common.attempt_rule import Moved
 from services.ingest.read_source import DatasetChunk
-from sparse_autoencoder.data.records import Record
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
+from sparse_autoencoder.data.skipped_rows import Record
 from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.pipeline.loading import Tokens, load_tokens, open_rows
 from sparse_autoencoder.runs.options import RunOptions

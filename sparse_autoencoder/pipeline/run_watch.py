@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self, TypeVar
 
-from sparse_autoencoder.data.records import Record
+from sparse_autoencoder.data.skipped_rows import Record
 from sparse_autoencoder.pipeline.chunk_result import chunk_name
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.utils.watchdog import Action, Backstop, Watchdog, Work

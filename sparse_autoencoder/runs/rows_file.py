@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sparse_autoencoder.data.records import SkippedRow
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
 from sparse_autoencoder.runs.format_version import check_schema, marked

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.data.records import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, RunningHash, hash_of_records
+from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from sparse_autoencoder import cli
-from sparse_autoencoder.data.records import Record
+from sparse_autoencoder.data.skipped_rows import Record
 from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline import single_process

@@ -255,7 +255,7 @@ def records(source, most):
     for number in range(10**9):
         yield from source
         yield Row(number + 90, "Apple raises target")
-from sparse_autoencoder.data.records import Row
+from sparse_autoencoder.data.skipped_rows import Row
 single_process._first = records
 sys.exit(cli.main(sys.argv[1:]))
 """

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sparse_autoencoder.data.records import SkippedRow
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
 from sparse_autoencoder.reading.published_run import PublishedRun
 from sparse_autoencoder.runs.feature_ranking import Selection

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from sparse_autoencoder.data.records import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash, hash_of_records
+from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.state import RunState
 from sparse_autoencoder.summaries.summary import Summary, SummarySpec

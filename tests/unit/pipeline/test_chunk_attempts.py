@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparse_autoencoder.data.records import SkippedRow
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, EndOfProcessError, Settled
 from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparse_autoencoder.data.records import Record, Row
+from sparse_autoencoder.data.skipped_rows import Record, Row
 from sparse_autoencoder.pipeline.run_watch import RunWatch, left_behind
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.utils.watchdog import Action, Backstop, Watchdog, Work

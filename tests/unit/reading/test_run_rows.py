@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparse_autoencoder.data.records import SkippedRow
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading import rows_files
 from sparse_autoencoder.reading.live_run import load_live

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.summary_merging import MergedState, SummaryMerging
-from sparse_autoencoder.data.records import SkippedRow
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
 from sparse_autoencoder.runs.checksums import FORMAT, seal, unseal
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.data.records import SkippedRow
+from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_to_parquet, chunk_tokens
 from sparse_autoencoder.tokens.chunks import Chunk
