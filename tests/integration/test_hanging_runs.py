@@ -29,7 +29,7 @@ TIMEOUT_S = 120
 OPTIONS = {"chunk_size": 10}  # of 90 rows: chunks 0 to 8
 # Little patience with one chunk only, as all others may take long on a busy machine.
 IMPATIENT = """
-from sparse_autoencoder import watchdog
+from sparse_autoencoder.utils import watchdog
 from sparse_autoencoder.pipeline.run_watch import RunWatch
 watchdog.FACTOR = 0
 encoding_of = RunWatch.encoding
@@ -44,10 +44,11 @@ HANGING = (
     IMPATIENT
     + """
 import ctypes, sys, threading
-from sparse_autoencoder import chunks, command, encoding
+from sparse_autoencoder import cli
+from sparse_autoencoder.pipeline import chunk_result, encoder as encoding
 how, number = sys.argv[1], int(sys.argv[2])
 impatient_with(number, 1)
-encode_chunk, encode_batch = chunks.encode_chunk, encoding.Encoder._encode_batch
+encode_chunk, encode_batch = chunk_result.encode_chunk, encoding.Encoder._encode_batch
 now, batches = None, 0
 def encode(encoder, chunk, policy):
     global now, batches
@@ -61,8 +62,8 @@ def computes_for_ever(*arguments, **more):
             threading.Event().wait()
         ctypes.PyDLL(None).sleep(1000)  # in native code that keeps the interpreter's lock
     return encode_batch(*arguments, **more)
-chunks.encode_chunk, encoding.Encoder._encode_batch = encode, computes_for_ever
-sys.exit(command.main(sys.argv[3:]))
+chunk_result.encode_chunk, encoding.Encoder._encode_batch = encode, computes_for_ever
+sys.exit(cli.main(sys.argv[3:]))
 """
 )
 
@@ -140,13 +141,14 @@ def test_a_chunk_that_hung_in_three_processes_is_left_out(how: str, world: World
 
 READING = """
 import sys, threading
-from sparse_autoencoder import command, windows
+from sparse_autoencoder import cli
+from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 def hangs(tokenizer, texts):
     if "A hangs" in texts:
         threading.Event().wait()
     return encode(tokenizer, texts)
-encode, windows.RowTokenizer.encode = windows.RowTokenizer.encode, hangs
-sys.exit(command.main(sys.argv[1:]))
+encode, RowTokenizer.encode = RowTokenizer.encode, hangs
+sys.exit(cli.main(sys.argv[1:]))
 """
 
 
@@ -166,9 +168,10 @@ def test_reading_that_hangs_ends_the_process_with_what_was_computed(world: World
 
 PIPE = """
 import sys
-from sparse_autoencoder import command, run_watch
+from sparse_autoencoder import cli
+from sparse_autoencoder.pipeline import run_watch
 run_watch.STREAM_SILENCE_S = 0.5
-sys.exit(command.main(sys.argv[1:]))
+sys.exit(cli.main(sys.argv[1:]))
 """
 
 
@@ -218,16 +221,17 @@ STOPPED = (
     IMPATIENT
     + """
 import ctypes, os, signal, sys
-from sparse_autoencoder import chunks, command
+from sparse_autoencoder import cli
+from sparse_autoencoder.pipeline import chunk_result
 impatient_with(4, 1.5)
-encode_chunk = chunks.encode_chunk
+encode_chunk = chunk_result.encode_chunk
 def encode(encoder, chunk, policy):
     if chunk.index == 4:
         os.kill(os.getpid(), signal.SIGTSTP)
         ctypes.PyDLL(None).usleep(300_000)  # keeps the interpreter's lock: nobody can set the backstop again
     return encode_chunk(encoder, chunk, policy)
-chunks.encode_chunk = encode
-sys.exit(command.main(sys.argv[1:]))
+chunk_result.encode_chunk = encode
+sys.exit(cli.main(sys.argv[1:]))
 """
 )
 
@@ -245,14 +249,15 @@ def test_a_run_that_was_stopped_with_ctrl_z_for_long_goes_on(world: World, tmp_p
 
 ENDLESS = """
 import sys, threading
-from sparse_autoencoder import command, main
+from sparse_autoencoder import cli
+from sparse_autoencoder.pipeline import single_process
 def records(source, most):
     for number in range(10**9):
         yield from source
         yield Row(number + 90, "Apple raises target")
 from sparse_autoencoder.data.records import Row
-main._first = records
-sys.exit(command.main(sys.argv[1:]))
+single_process._first = records
+sys.exit(cli.main(sys.argv[1:]))
 """
 
 

@@ -120,7 +120,7 @@ def test_a_redis_that_is_silent_is_a_sentence(
     server: RedisServer, queue: CeleryQueue, call: Callable[[CeleryQueue], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("celery_app", "queue"):
-        monkeypatch.setattr(f"services.common.{module}.SOCKET_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(f"services.common.tasks.{module}.SOCKET_TIMEOUT_S", 0.5)
     impatient = CeleryQueue(queue_app(server.url))
     impatient.send(SECOND)
     server.pause()

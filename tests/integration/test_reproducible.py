@@ -35,8 +35,9 @@ TIMES = ("run_id", "started_at", "finished_at", "seconds")
 # saves the state as often as it may, and sends itself a signal just before the N-th rename to a path that contains NAME
 RUNNER = """
 import os, sys
-from sparse_autoencoder import command, main
-main.SAVE_EVERY_S = 0.0
+from sparse_autoencoder import cli
+from sparse_autoencoder.pipeline import single_process
+single_process.SAVE_EVERY_S = 0.0
 number, name, left = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 def watch(event, args):
     global left
@@ -45,7 +46,7 @@ def watch(event, args):
         if left == 0:
             os.kill(os.getpid(), number)
 sys.addaudithook(watch)
-sys.exit(command.main(sys.argv[4:]))
+sys.exit(cli.main(sys.argv[4:]))
 """
 
 

@@ -38,7 +38,7 @@ NEVER_BEGAN = rf"^run {ID} never began: .*; in that case start a new run$"
 # sends itself a signal when it opens the language model's weights; its id is taken by then
 RUNNER = """
 import os, sys
-from sparse_autoencoder import command
+from sparse_autoencoder import cli
 number, sent = int(sys.argv[1]), False
 def watch(event, args):
     global sent
@@ -46,7 +46,7 @@ def watch(event, args):
         sent = True
         os.kill(os.getpid(), number)
 sys.addaudithook(watch)
-sys.exit(command.main(sys.argv[2:]))
+sys.exit(cli.main(sys.argv[2:]))
 """
 
 
