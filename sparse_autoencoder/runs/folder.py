@@ -114,10 +114,6 @@ class RunFolder:
         except NotFoundError:
             raise NotFoundError(f"there is no run {self.run_id!r}") from None
 
-    def state_cursor(self) -> int | None:
-        """The next chunk of the furthest saved state; None if there is no state."""
-        return max(self.numbers("state"), default=None)
-
     def write_vocabulary(self, vocabulary: list[str]) -> None:
         """Write the token strings."""
         self.store.put(self.vocabulary, json.dumps(vocabulary, ensure_ascii=False).encode())

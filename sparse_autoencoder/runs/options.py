@@ -13,7 +13,7 @@ Precision = Literal["float32", "tf32", "bfloat16", "float64"]
 
 
 class RunOptions(BaseModel):
-    """The options of a run; the defaults are those of the command."""
+    """What can be chosen for a run; the defaults are the command's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -107,9 +107,8 @@ class _Task:
     def reduced(self, block: Windows, activations: Activations) -> _Reduced:
         """A block's summary, and its rows' strongest features."""
         parts = list(self._parts(block, activations, None))
-        return reduce(UnroundedSummary.merge, (unrounded for unrounded, _rows in parts)), [
-            rows for _unrounded, rows in parts
-        ]
+        summary = reduce(UnroundedSummary.merge, (unrounded for unrounded, _rows in parts))
+        return summary, [rows for _unrounded, rows in parts]
 
     def _parts(
         self, block: Windows, activations: Activations, scale: Scale | None
