@@ -204,19 +204,19 @@ class Workspace:
         """Remove what a chunk contributed."""
         self._store.delete(self._numbered("partials", chunk))
 
-    def put_limits(self, data: bytes) -> None:
-        """Write what examples of chunks that are yet to be merged must reach."""
+    def put_cutoffs(self, data: bytes) -> None:
+        """Write the cutoffs: the last keys of full example lists, which examples of later chunks must reach."""
         self._store.put(self.folder.key("limits"), data)
 
-    def limits(self) -> bytes | None:
-        """What examples must reach, as far as is known: maybe that of a state that is less far; None at first."""
+    def cutoffs(self) -> bytes | None:
+        """The cutoffs that were written last, maybe those of an earlier state; None if there are none."""
         try:
             return self._store.get(self.folder.key("limits"))
         except NotFoundError:
             return None
 
-    def delete_limits(self) -> None:
-        """Forget what examples must reach, until it is written again."""
+    def delete_cutoffs(self) -> None:
+        """Remove the cutoffs, until they are written again."""
         self._store.delete(self.folder.key("limits"))
 
     def has_vocabulary(self) -> bool:

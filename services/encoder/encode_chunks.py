@@ -225,7 +225,7 @@ class ChunkEncoder:
     ) -> ChunkOutput | None:
         """Encode a chunk and write what it contributes; None if that is of no use any more."""
         moved()
-        output = self._computer.encode(plan, chunk, data, space.limits, moved)
+        output = self._computer.encode(plan, chunk, data, space.cutoffs, moved)
         return self._write(space, chunk, output, hold)
 
     def _write(self, space: Workspace, chunk: int, output: ChunkOutput, hold: Hold) -> ChunkOutput | None:

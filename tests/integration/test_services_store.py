@@ -154,7 +154,7 @@ def test_a_chunk_leaves_out_examples_that_those_before_it_exclude(cluster: Clust
 def test_limits_that_are_damaged_limit_nothing(cluster: Cluster) -> None:
     _ingest, encoder = cluster.run_only(INGEST, ENCODER)
     space = cluster.new_run(tiny_options())
-    space.put_limits(b"something else")
+    space.put_cutoffs(b"something else")
     cluster.wait(lambda: len(space.partials()) == CHUNKS, "all chunks are encoded")
     assert len(encoder.said("cutoffs_unreadable", run=space.folder.run_id)) == CHUNKS
     cluster.run_only(INGEST, ENCODER, AGGREGATOR)
@@ -171,7 +171,7 @@ def test_a_chunk_that_was_cut_by_limits_of_others_than_are_merged_is_computed_ag
     limits = Limits(Basis(next_chunk=1), LastKeys(unreachable, unreachable))
     cut = second.within(limits)
     assert len(cut.part.summary.top) == 0
-    space.put_limits(limits.to_bytes())
+    space.put_cutoffs(limits.to_bytes())
     space.put_partial(1, replace(cut, basis=Basis(next_chunk=2)).to_bytes())
     cluster.run_only(INGEST, ENCODER, AGGREGATOR)
     assert cluster.finish(space) == expected_files()

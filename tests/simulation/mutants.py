@@ -71,7 +71,7 @@ def metadata_is_written_before_the_files(patch: pytest.MonkeyPatch) -> None:
     def announce_and_finish(
         self: Aggregator, space: Workspace, hold: Hold, plan: RunMetadata, kept: Kept, moved: Moved
     ) -> bool:
-        status = "completed_with_errors" if kept.state.failed else "complete"
+        status = "completed_with_errors" if kept.state.failed_chunks else "complete"
         space.folder.write_metadata(plan.model_copy(update={"status": status}))
         return finish(self, space, hold, plan, kept, moved)
 
@@ -143,7 +143,7 @@ def a_cancelled_run_is_published(patch: pytest.MonkeyPatch) -> None:
 
 
 def limits_outlive_a_damaged_partial(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Workspace, "delete_limits", lambda self: None)
+    patch.setattr(Workspace, "delete_cutoffs", lambda self: None)
 
 
 def what_was_begun_on_another_processor_goes_on_here(patch: pytest.MonkeyPatch) -> None:
