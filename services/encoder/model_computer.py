@@ -1,7 +1,8 @@
-"""What `encode_chunks.py` has computed: models that stay loaded between chunks, and the library's way with a chunk.
+"""The interface Computer (encode_chunks.py) on the library: models that stay loaded between chunks.
 
-Models are kept by what their files hold. So a run that was begun before a file was replaced goes on with the models
-that are still loaded, and one that is begun afterwards loads the new file; what the run wasn't begun with is refused.
+Models are cached by the content of their files. So a run that began before a file was replaced goes on with the models
+that are still loaded, and a run that begins afterwards loads the new file. Models that a run didn't begin with are
+refused.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ NO_SUCH_DEVICE = "no such device"
 
 @dataclass(frozen=True)
 class _Key:
-    """What models are kept by."""
+    """The cache key of models."""
 
-    options: RunOptions  # with nothing left that doesn't matter for loading models
+    options: RunOptions  # those that loading models depends on
     contents: Contents
 
 
 class ModelComputer:
-    """The port Computer (encode_chunks.py) on this process's device."""
+    """The interface Computer (encode_chunks.py) on this process's device."""
 
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
@@ -101,7 +102,7 @@ class ModelComputer:
         self._encoder_for(plan)
 
     def encode(
-        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+        self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> ChunkOutput:
         """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
         begin = time.monotonic()
@@ -112,7 +113,7 @@ class ModelComputer:
         encoder.moved = moved
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
-        output = _output(_within(limits(), Part(result.part), plan), result.prompts, rows.n_records)
+        output = _output(_within(cutoffs(), Part(result.part), plan), result.prompts, rows.n_records)
         packed = time.monotonic()
         return replace(
             output,
@@ -152,24 +153,24 @@ class ModelComputer:
         return models or self._loaded(wanted)
 
     def _loaded(self, wanted: RunOptions) -> Models:
-        """Load models from their files as they are now, and keep them."""
+        """Load models from their files as they are now, and cache them."""
         models = load_models(allowed(wanted, self._data_folder))
         return self._models.keep(_Key(wanted, models.contents), models)
 
 
 def _of_models(options: RunOptions) -> RunOptions:
-    """The options with nothing left that doesn't matter for loading models."""
+    """The options that loading models depends on; all others have their defaults."""
     wanted = {"subject", "autoencoder", "layer", "location", "precision", "device", "max_tokens", "bos", "long_rows"}
     return RunOptions(**options.model_dump(include=wanted))
 
 
-def _within(limits: bytes | None, part: Part, plan: RunMetadata) -> Part:
-    """The part without examples that can't be chosen any more, as far as is known."""
-    if limits is None:
+def _within(cutoffs: bytes | None, part: Part, plan: RunMetadata) -> Part:
+    """The part without the examples beyond the cutoffs, which can't be in any list of the run."""
+    if cutoffs is None:
         return part
     try:
-        return part.within(Limits.from_bytes(limits, plan.num_features))
-    except SaescopeError as error:  # the whole part is right as well; the next state brings new limits
+        return part.within(Limits.from_bytes(cutoffs, plan.num_features))
+    except SaescopeError as error:  # leaving none out is right as well
         log("cutoffs_unreadable", logging.WARNING, run=plan.run_id, problem=str(error))
         return part
 

@@ -161,7 +161,7 @@ class Compute:
         self.take_time(plan.run_id, 1)
 
     def encode(
-        self, plan: RunMetadata, chunk: int, data: bytes, limits: Callable[[], bytes | None], moved: Moved
+        self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> ChunkOutput:
         """See Computer.encode."""
         run_id = plan.run_id
@@ -189,7 +189,7 @@ class Compute:
             raise random_error(self.network.scheduler.random)
         self._maybe_unavailable()
         example, basis = str(example_of(run_id, chunk)), "0:"
-        limited = self._some_limits(run_id, limits())
+        limited = self._some_limits(run_id, cutoffs())
         if limited is not None and to_basis(limited.basis).next_chunk <= chunk:
             self.network.note("limits of earlier chunks known")
             basis = limited.basis
