@@ -1,6 +1,6 @@
-"""The endpoints about runs as such: list, one, start, cancel, resume, delete, events, and what can be chosen.
+"""The endpoints about runs: list them, one, start, cancel, resume, retry, delete, events, and the options of a run.
 
-Without services behind the API runs can only be looked at, and whatever would change one is answered with 405.
+Without services behind the API, runs can only be read: requests that would change one are answered with 405.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _READ_ONLY = "no services are behind this API, so runs can only be looked at; `s
 
 
 class RunsApi:
-    """The endpoints, on a entries of runs."""
+    """The endpoints about runs."""
 
     def __init__(self, entries: RunEntries, stream: RunEvents, backend: Backend | None) -> None:
         self._entries = entries
@@ -110,7 +110,7 @@ class RunsApi:
         return StreamingResponse(stream, headers=events.HEADERS, media_type=EVENTS.media_type)
 
     def _writable(self, asked: Asked) -> Control:
-        """What changes runs, for whoever may; HTTPException otherwise."""
+        """The Control, if there are services and the request may write; HTTPException otherwise."""
         if self._backend is None or self.control is None:
             raise HTTPException(405, _READ_ONLY, {"Allow": "GET, HEAD"})
         check_may_write(asked.request, self._backend.token)
