@@ -1,1 +1,1 @@
-"""The service that merges what chunks contribute, publishes runs, and watches that nothing is lost."""
+"""The service that merges partials and publishes runs; its reconcile loop requeues lost work."""

@@ -23,7 +23,7 @@ from sparse_autoencoder.errors import SaescopeError
 
 
 def work(settings: Settings) -> int:
-    """Be the worker until a signal."""
+    """Run the worker until it is told to stop."""
     stopping = threading.Event()
     deps = real_dependencies(settings)
     aggregator = Aggregator(deps, SummaryMerging(), attempt_rule(deps, "aggregator", stopping.is_set))
@@ -45,7 +45,7 @@ def work(settings: Settings) -> int:
 
 
 def _report(run_id: str, merged: Merged) -> None:
-    """Say, to people and to Prometheus, what was merged."""
+    """Log what was merged, and count it for Prometheus."""
     for problem in merged.damaged:
         log("state_damaged", logging.WARNING, run=run_id, problem=problem, going_on_from_chunk=merged.next_chunk)
     first = merged.next_chunk - len(merged.chunk_seconds)
@@ -63,7 +63,7 @@ def reconcile(settings: Settings, stopping: threading.Event) -> None:
     """
     deps = real_dependencies(settings)
     loop = ReconcileLoop(deps)
-    queues = CeleryQueue(create_app(settings))  # the port Queue tells no depths, as only this process needs them
+    queues = CeleryQueue(create_app(settings))  # depths aren't part of the interface Queue
     while not stopping.wait(settings.reap_every_s):
         try:
             queues.show_taken("encode", deps.leases.held(work_names.ENCODE_LEASES))

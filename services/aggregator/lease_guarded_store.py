@@ -1,6 +1,6 @@
-"""A store that is written to only as long as a lease is held and the process isn't told to stop.
+"""A Store that refuses writes once a lease is lost or the process is told to stop (a fencing check).
 
-Publishing may take long: the run may be published by another aggregator meanwhile, and even be deleted.
+Publishing may take long: meanwhile another aggregator may publish the run, and a user may even delete it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sparse_autoencoder.runs.store import Store
 
 @dataclass(frozen=True)
 class LeaseGuardedStore:
-    """A Store: another one, to which nothing is written once the lease is lost."""
+    """The interface Store on another store; nothing is written once the lease is lost."""
 
     store: Store
     hold: Hold

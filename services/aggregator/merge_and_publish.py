@@ -1,8 +1,8 @@
-"""Merging what chunks contribute, in chunk order, and publishing the run when all are merged.
+"""Merge the partials of a run in chunk order, and publish the run when all are merged.
 
-States are kept in memory between messages and saved now and then. Two aggregators at work on one run (the first was
-frozen and lost its lease) do no harm: merging is a function of the chunks, and the state that is furthest counts. This
-file knows nothing of how summaries are merged.
+States are kept in memory between messages and saved every few seconds. Two aggregators at work on one run (the first
+was frozen and lost its lease) do no harm: merging is deterministic, and the furthest saved state counts. State and
+Merging are protocols because tests/simulation merges small fakes in place of summaries.
 """
 
 from __future__ import annotations
@@ -28,79 +28,82 @@ from sparse_autoencoder.runs.saved_states import remove_old_states, remove_state
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.utils.failures import Failure
 
-MERGES_PER_MESSAGE = 16  # then another run has its turn
-STATES_KEPT = 4
+MERGES_PER_MESSAGE = 16  # then the message is requeued, so that other runs get a turn
+STATES_KEPT = 4  # in memory
 _DOING = "it merged or published the run"
-SAVING_SHARE = 10  # saving may cost one part in so many of the time
-ROOM_SHARE = 2  # one part in so many of the chunks that may wait is merged at most before a save: only that makes room
+SAVING_SHARE = 10  # saving may take one tenth of the time
+ROOM_SHARE = 2  # save after merging half of max_waiting_chunks, because only a save lets ingest write more chunks
 
 
 class State(Protocol):
-    """Everything that was merged so far."""
+    """What aggregating needs of a run's state (sparse_autoencoder.runs.state.RunState)."""
 
     @property
     def next_chunk(self) -> int:
         """The chunk to be merged next."""
 
     @property
-    def failed(self) -> Sequence[int]:
-        """The chunks that are missing."""
+    def failed_chunks(self) -> Sequence[object]:
+        """The chunks that are missing, in order."""
 
     @property
     def rows_hash(self) -> str:
-        """The running hash of all chunks' records."""
-
-    def progress(self, at: str) -> MergeProgress:
-        """How much that is."""
+        """The running hash of all rows that were merged."""
 
     def to_bytes(self) -> bytes:
         """The state as it is saved."""
-
-    def cutoffs(self) -> bytes:
-        """What examples of later chunks must reach."""
 
 
 S = TypeVar("S", bound=State)
 
 
 class Merging(Protocol[S]):
-    """What merges and publishes."""
+    """How states are made, merged and published (summary_merging.py)."""
 
     def check(self, plan: RunMetadata) -> None:
-        """SaescopeError if merging and publishing here would not give the run's bytes."""
+        """Raise SaescopeError if merging and publishing here would give other bytes than the run's encoders expect."""
 
     def empty(self, plan: RunMetadata) -> S:
-        """A run's beginning."""
+        """The state of a run of which nothing is merged."""
 
     def load(self, data: bytes) -> S:
-        """A state that was saved; DamagedError if it can't be read."""
+        """A saved state; DamagedError if it can't be read."""
 
     def merge(self, state: S, partial: bytes) -> S:
-        """A state with the next chunk; SaescopeError if the partial can't be read, or isn't that chunk's."""
+        """The state with the next chunk; SaescopeError if the partial is damaged, or another chunk's."""
+
+    def progress(self, state: S, at: str) -> MergeProgress:
+        """How much is merged, for the run's page; `at` is the time now."""
+
+    def cutoffs(self, state: S) -> bytes:
+        """The last keys of the state's full example lists, which examples of later chunks must reach."""
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: S) -> RunMetadata:
-        """Write everything but metadata.json, which is returned; SaescopeError if there is nothing to publish."""
+        """Write all published files but metadata.json, whose content is returned.
+
+        SaescopeError if there is nothing to publish.
+        """
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What one message led to."""
+    """What one message has brought about."""
 
     next_chunk: int
-    chunk_seconds: tuple[float, ...]  # of the chunks that were merged, the last of which is next_chunk - 1
+    chunk_seconds: tuple[float, ...]  # for each chunk that was merged; the last one is next_chunk - 1
     save_seconds: float  # of the last save
     seconds: float  # of everything
     finished: bool
-    damaged: tuple[str, ...] = ()  # what was wrong with states that were further than the one from which it went on
+    damaged: tuple[str, ...] = ()  # what was wrong with saved states that had to be dropped
 
 
 @dataclass
 class _Kept(Generic[S]):
-    """A run's state in memory, and what is known of its saving."""
+    """A run's state in memory, and when it was saved last."""
 
     state: S
-    retries: int  # how often failed chunks had been tried again
-    saved: int | None  # the next chunk of the last state that was saved
+    retries: int  # how often the run's failed chunks had been retried
+    saved: int | None  # next_chunk of the state that was saved last; None if none was
     saved_at: float
     save_seconds: float = 0.0
     damaged: tuple[str, ...] = ()  # since the last message
@@ -116,7 +119,10 @@ class Aggregator(Generic[S]):
         self._kept: LRUCache[str, _Kept[S]] = LRUCache(STATES_KEPT)
 
     def aggregate(self, run_id: str) -> Merged | None:
-        """Merge what is there to be merged, if nobody else does; None if there was nothing to do."""
+        """Merge the partials that are there, and publish if that was all; None if there was nothing to do.
+
+        Does nothing if another aggregator holds the run's lease.
+        """
         space = Workspace(self._deps.store, run_id)
         merged = None
         if self._rule.defers_to_others(run_id, work_names.AGGREGATE, at_most_s=OTHERS_FIRST_S):
@@ -130,7 +136,7 @@ class Aggregator(Generic[S]):
             if self._rule.fail_run_if_given_up(space, hold, work_names.AGGREGATE, None, _DOING):
                 return None
             merged = self._try(space, hold)
-        # A chunk that came between the last look and the release found the lease held.
+        # The message for a partial that came just before the release found the lease held, and was dropped.
         if merged is not None and not merged.finished and space.has_partial(merged.next_chunk):
             self._deps.queue.send(Message(task="aggregate", run_id=run_id))
         return merged
@@ -150,7 +156,7 @@ class Aggregator(Generic[S]):
                 self._deps.queue.send(Message(task="aggregate", run_id=run_id))
             return None
         if isinstance(result, Failure):
-            self._kept.pop(run_id, None)  # what is saved is what counts
+            self._kept.pop(run_id, None)  # go on from the saved state
             self._rule.fail_run_if_given_up(space, hold, work_names.AGGREGATE, result, _DOING)
             return None
         return result
@@ -174,12 +180,12 @@ class Aggregator(Generic[S]):
                 self._save(space, kept)
                 progress.advanced()
         finished = False
-        if not hold.lost:  # else somebody else does the same
+        if not hold.lost:  # else another aggregator does it
             if self._due(kept):
                 self._save(space, kept)
                 progress.advanced()
             if chunk_seconds:
-                space.write_progress(kept.state.progress(now()))
+                space.write_progress(self._merging.progress(kept.state, now()))
             ingested = space.ingested()
             if ingested is not None and kept.state.next_chunk == ingested.num_chunks:
                 _check_rows(ingested, kept.state)
@@ -189,7 +195,7 @@ class Aggregator(Generic[S]):
         return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished, damaged)
 
     def _load(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
-        """The state to go on with: ours, unless another aggregator was faster, or has finished the run, meanwhile."""
+        """The state to go on with: the one in memory, unless another aggregator saved a further one or finished."""
         run_id = space.folder.run_id
         saved = space.saved_cursor()
         kept = self._kept.get(run_id)
@@ -198,7 +204,7 @@ class Aggregator(Generic[S]):
         return kept
 
     def _furthest(self, space: Workspace, plan: RunMetadata) -> _Kept[S]:
-        """The furthest state that is sound; those beyond it are removed, for what they held is merged again."""
+        """The furthest saved state that can be read. Damaged ones are removed; what they held is merged again."""
         state, saved, damaged = self._merging.empty(plan), None, []
         for cursor in reversed(space.saved_cursors()):
             try:
@@ -238,8 +244,8 @@ class Aggregator(Generic[S]):
         try:
             merged = self._merging.merge(kept.state, partial)
         except SaescopeError:
-            # What is damaged is computed again, but not for ever; that its chunk was encoded is not held against it.
-            # And not by the same cutoffs: they may be those of an aggregator for which other chunks had failed.
+            # Encode the chunk again, a bounded number of times; the attempts at encoding it that succeeded don't count.
+            # Without the cutoffs, which may come from an aggregator for which other chunks had failed.
             space.delete_cutoffs()
             space.delete_partial(chunk)
             self._deps.attempts.forget(run_id, work_names.encoding(chunk))
@@ -248,7 +254,7 @@ class Aggregator(Generic[S]):
                 raise
             self._deps.queue.send(Message(task="encode", run_id=run_id, chunk=chunk))
             return False
-        if merged.failed and not kept.state.failed:  # from here the run goes on when failed chunks are tried again
+        if merged.failed_chunks and not kept.state.failed_chunks:  # a retry of failed chunks goes on from here
             space.keep_before_failures(chunk, kept.state.to_bytes())
         kept.state = merged
         return True
@@ -257,7 +263,7 @@ class Aggregator(Generic[S]):
         """Whether the state should be saved now."""
         if kept.state.next_chunk == (kept.saved or 0):
             return False
-        if kept.saved is None:  # soon, so that there is something to look at
+        if kept.saved is None:  # so that the live view has something to show
             return True
         if kept.state.next_chunk - kept.saved >= max(1, self._deps.limits.max_waiting_chunks // ROOM_SHARE):
             return True
@@ -269,14 +275,14 @@ class Aggregator(Generic[S]):
         begin = self._deps.clock.now()
         cursor = kept.state.next_chunk
         self._deps.store.put(space.folder.state(cursor), kept.state.to_bytes())
-        space.put_cutoffs(kept.state.cutoffs())
+        space.put_cutoffs(self._merging.cutoffs(kept.state))
         kept.saved = cursor
         space.remove_merged(remove_old_states(space.folder))
         kept.saved_at = self._deps.clock.now()
         kept.save_seconds = kept.saved_at - begin
 
     def _finish(self, space: Workspace, hold: Hold, plan: RunMetadata, kept: _Kept[S], moved: Moved) -> bool:
-        """Publish, say so in metadata.json, and only then clean up; False if somebody else is to do it."""
+        """Publish the run, write metadata.json, then clean up; False if another aggregator is to do that."""
         run_id = space.folder.run_id
         if kept.saved != kept.state.next_chunk:  # publishing may take long, and merging is not to be lost by it
             self._save(space, kept)
@@ -292,7 +298,7 @@ class Aggregator(Generic[S]):
 
 
 def _check_rows(ingested: Ingested, state: State) -> None:
-    """What was encoded is what the source was read as, from its beginning to its end."""
+    """Raise SaescopeError unless the rows that were encoded are those that ingest read."""
     if state.rows_hash != ingested.rows_hash:
         raise SaescopeError(
             "the source changed while it was read: rows were encoded that are not in it any more; start a new run"
@@ -300,7 +306,7 @@ def _check_rows(ingested: Ingested, state: State) -> None:
 
 
 def _check_can_go_on(space: Workspace, chunk: int, damaged: Sequence[str]) -> None:
-    """SaescopeError if what damaged states held, from this chunk on, is nowhere else."""
+    """Raise SaescopeError if the chunks that damaged states held, from `chunk` on, can't be merged again."""
     if not space.has_chunk(chunk):
         raise SaescopeError(
             f"run {space.folder.run_id} can't go on, its saved states are damaged: start a new run "

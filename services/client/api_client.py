@@ -1,6 +1,6 @@
 """The API of the services from its client's side: starting runs, changing them, listening to their events.
 
-This file prints nothing and knows no flags.
+It prints nothing; submit.py does.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Works with MinIO, SeaweedFS and every other S3 server. A put is one object, large ones in parts, and becomes visible
 whole, as S3 promises. Requests are repeated by urllib3, a stated number of times; then the call fails with a sentence
-that names endpoint and bucket. This file knows nothing of runs, nor of when to try again later.
+that names endpoint and bucket.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a run's folder holds while services work on it: the only place that knows the names of these files.
+"""The files in a run's folder while services work on it; no other module knows their names.
 
-Each file has one kind of writer, and what decides anything is written once and never changed, or only grows; so a
-worker that was cut off and wakes up late can do no harm. `ingested.json`, chunks, partials and states decide;
-`reading.json` lets a change of the source be noticed early (`ingested.json` does so at the end), it and `progress.json`
-are for people, and `cutoffs` only spares work. This file decides nothing.
+Each file has one kind of writer. A file that decisions depend on is written once, or only replaced by one that is
+further; so a worker that was cut off and wakes up late can do no harm. Decisions depend on `ingested.json`, chunks,
+partials and states. `reading.json` lets a change of the source be noticed early (`ingested.json` does so at the end);
+it and `progress.json` are shown to people. `cutoffs` only saves work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sparse_autoencoder.runs.retry_states import forget_kept
 from sparse_autoencoder.runs.store import NotFoundError, Store
 
 File = TypeVar("File", bound=BaseModel)
-# What a finished run needs no longer.
+# What a finished run doesn't need any more.
 _SWEPT_FOLDERS = ("chunks/", "partials/", "state/")
 _SWEPT_FILES = ("cutoffs", "reading.json", "progress.json", "ingested.json", "plan.json", "request.json", "failed.json")
 
@@ -34,20 +34,20 @@ class Workspace:
         self.folder = RunFolder(store, run_id)
         self._store = store
 
-    # -- what is decided -------------------------------------------------------------------------------------------
+    # -- requested, stopped, finished ------------------------------------------------------------------------------
 
     def create_request(self, request: RunRequest) -> bool:
-        """Write what was asked for, unless the run's name is taken; whether it was written."""
+        """Write the request, unless the run's id is taken; returns whether it was written."""
         return self._store.create(self.folder.key("request.json"), _json(request))
 
     def request(self) -> RunRequest:
-        """What was asked for; NotFoundError if the run isn't the services', or is finished and cleaned up."""
+        """The request; NotFoundError if the services don't work on the run, or it is finished and cleaned up."""
         retry = self.retry()
         return self._read(f"retry/{retry:06d}", Retry).request if retry else self._read("request.json", RunRequest)
 
     def stop(self, status: StopReason, error: str | None = None) -> None:
-        """Have everybody leave the run alone; what was done stays, and so does the word that it is deleted."""
-        # Users and services have a file each: else a failure at the same moment could undo a deletion.
+        """Stop all work on the run. Its files stay; a run that is deleted can't be stopped for another reason."""
+        # Users and services write a file each: else a failure at the same moment could undo a deletion.
         name = "failed.json" if status == "failed" else "stopped.json"
         before = self.stopped()
         if before is not None and before.status == "deleted":
@@ -55,7 +55,7 @@ class Workspace:
         self._write(name, Stopped(status=status, error=error, at=now()))
 
     def go_on(self) -> None:
-        """Take a stop back."""
+        """Undo `stop`."""
         for name in ("failed.json", "stopped.json"):
             self._store.delete(self.folder.key(name))
 
@@ -64,7 +64,7 @@ class Workspace:
         return self._maybe("stopped.json", Stopped) or self._maybe("failed.json", Stopped)
 
     def finished(self) -> bool:
-        """Whether everything is published, and nothing is to be tried again."""
+        """Whether the run is published, and no retry of failed chunks was requested since."""
         if not self._exists("metadata.json"):
             return False
         retry = self.retry()
@@ -72,29 +72,29 @@ class Workspace:
         return retry == 0 or (metadata is not None and metadata.retries >= retry)
 
     def active(self) -> bool:
-        """Whether there is something to do: the run was asked for, and is neither finished nor stopped."""
+        """Whether there is work to do: the run was requested, and is neither finished nor stopped."""
         return self._asked_for() and not self.finished() and self.stopped() is None
 
     def wanted(self) -> bool:
-        """Whether a result is still of use: the run was asked for, and is neither finished nor deleted."""
+        """Whether a result is still of use: the run was requested, and is neither finished nor deleted."""
         if not self._asked_for() or self.finished():
             return False
-        stopped = self.stopped()  # a run that was cancelled may go on later
+        stopped = self.stopped()  # a cancelled or failed run may be resumed
         return stopped is None or stopped.status != "deleted"
 
-    # -- trying failed chunks again --------------------------------------------------------------------------------
+    # -- retrying failed chunks ------------------------------------------------------------------------------------
 
     def retry(self) -> int:
-        """How often somebody asked for failed chunks to be tried again; the metadata say how often that was done."""
+        """How many retries of failed chunks were requested; the metadata say how many were done."""
         return max(self.folder.numbers("retry"), default=0)
 
     def try_again(self) -> None:
-        """Have a finished run's failed chunks tried again; NotFoundError if it isn't finished.
+        """Request a retry of a finished run's failed chunks; NotFoundError if it isn't finished.
 
-        One file decides. What it says is done by `go_back`, now and whenever that was cut off.
+        Writing one file requests it. `go_back` then does it, and the reconcile loop repeats that if it was cut off.
         """
         metadata = self._read("metadata.json", RunMetadata)
-        if self._unswept():  # the run would go on with what is left, and not from where it is to go on
+        if self._unswept():  # else the run would go on from states and partials that were left over
             self.sweep(metadata)
         request = RunRequest(
             options=metadata.options, created_at=metadata.started_at, retry_from=self.retry_from(metadata)
@@ -104,9 +104,9 @@ class Workspace:
         self.go_back()
 
     def retry_from(self, metadata: RunMetadata) -> int | None:
-        """The chunk from which a finished run's failed chunks are tried again; None if it has none.
+        """The chunk from which a retry computes again; None if no chunk failed.
 
-        That is the first of them if the state before it was kept, and else 0: everything is computed again.
+        That is the first failed chunk if the state before it was kept, else 0.
         """
         if not metadata.failed_chunks:
             return None
@@ -114,7 +114,7 @@ class Workspace:
         return first if first in self.folder.numbers("before-failures") else 0
 
     def go_back(self) -> None:
-        """Make a run whose failed chunks are to be tried again an unfinished one, if it isn't yet."""
+        """Make a finished run for which a retry was requested an unfinished one, if it isn't yet."""
         retry = self.retry()
         metadata = self._published() if retry else None
         if metadata is None or metadata.retries >= retry:
@@ -128,21 +128,21 @@ class Workspace:
         self._store.put(self.folder.before_failures(cursor), data)
 
     def forget_kept(self, after: int) -> None:
-        """Remove what was kept and is further than this, because it is damaged."""
+        """Remove kept states beyond this cursor, because they are damaged."""
         for cursor in self.folder.numbers("before-failures"):
             if cursor > after:
                 self._store.delete(self.folder.before_failures(cursor))
 
     def saved_cursors(self) -> list[int]:
-        """The next chunks of the states that were saved or kept, in order."""
+        """The cursors (next chunks) of the states that were saved or kept, in order."""
         return sorted({*self.folder.numbers("state"), *self.folder.numbers("before-failures")})
 
     def saved_cursor(self) -> int | None:
-        """The next chunk of the furthest of them; None if there is none."""
+        """The cursor of the furthest state; None if there is none."""
         return max(self.saved_cursors(), default=None)
 
     def saved_state(self, cursor: int) -> bytes:
-        """The state with this next chunk; NotFoundError if there is none, or no longer."""
+        """The state with this cursor; NotFoundError if there is none (any more)."""
         try:
             return self._store.get(self.folder.state(cursor))
         except NotFoundError:
@@ -151,7 +151,7 @@ class Workspace:
     # -- the source ------------------------------------------------------------------------------------------------
 
     def write_reading(self, progress: ReadingProgress) -> None:
-        """Say how far the source is read."""
+        """Record how far the source is read."""
         self._write("reading.json", progress)
 
     def reading(self) -> ReadingProgress | None:
@@ -159,17 +159,17 @@ class Workspace:
         return self._maybe("reading.json", ReadingProgress)
 
     def write_ingested(self, ingested: Ingested) -> None:
-        """Say that the source is read to its end."""
+        """Record that the source is read to its end."""
         self._write("ingested.json", ingested)
 
     def ingested(self) -> Ingested | None:
-        """How much the source had; None while it isn't read to its end."""
+        """What was read of the source; None until it is read to its end."""
         return self._maybe("ingested.json", Ingested)
 
     # -- the chunks ------------------------------------------------------------------------------------------------
 
     def chunks(self) -> list[int]:
-        """The chunks whose rows are there."""
+        """The chunks whose rows are in the store."""
         return self.folder.numbers("chunks")
 
     def put_chunk(self, chunk: int, data: bytes) -> None:
@@ -177,7 +177,7 @@ class Workspace:
         self._store.put(self._numbered("chunks", chunk), data)
 
     def chunk(self, chunk: int) -> bytes:
-        """A chunk's rows; NotFoundError if they are gone, which means that the chunk is merged."""
+        """A chunk's rows; NotFoundError if they were removed, because the chunk is merged."""
         return self._store.get(self._numbered("chunks", chunk))
 
     def delete_chunk(self, chunk: int) -> None:
@@ -185,42 +185,42 @@ class Workspace:
         self._store.delete(self._numbered("chunks", chunk))
 
     def partials(self) -> list[int]:
-        """The chunks that are encoded and not yet merged."""
+        """The chunks that have a partial: encoded, and not yet merged."""
         return self.folder.numbers("partials")
 
     def has_partial(self, chunk: int) -> bool:
-        """Whether a chunk is encoded and not yet merged."""
+        """Whether a chunk has a partial: encoded, and not yet merged."""
         return self._exists(f"partials/{chunk:06d}")
 
     def put_partial(self, chunk: int, data: bytes) -> None:
-        """Write what a chunk contributes."""
+        """Write a chunk's partial."""
         self._store.put(self._numbered("partials", chunk), data)
 
     def partial(self, chunk: int) -> bytes:
-        """What a chunk contributes; NotFoundError if it isn't there yet, or no longer."""
+        """A chunk's partial; NotFoundError if it isn't written yet, or removed."""
         return self._store.get(self._numbered("partials", chunk))
 
     def delete_partial(self, chunk: int) -> None:
-        """Remove what a chunk contributed."""
+        """Remove a chunk's partial."""
         self._store.delete(self._numbered("partials", chunk))
 
     def put_cutoffs(self, data: bytes) -> None:
-        """Write what examples of chunks that are yet to be merged must reach."""
+        """Write the cutoffs: the last keys of full example lists, which examples of later chunks must reach."""
         self._store.put(self.folder.key("cutoffs"), data)
 
     def cutoffs(self) -> bytes | None:
-        """What examples must reach, as far as is known: maybe that of a state that is less far; None at first."""
+        """The cutoffs that were written last, maybe those of an earlier state; None if there are none."""
         try:
             return self._store.get(self.folder.key("cutoffs"))
         except NotFoundError:
             return None
 
     def delete_cutoffs(self) -> None:
-        """Forget what examples must reach, until it is written again."""
+        """Remove the cutoffs, until they are written again."""
         self._store.delete(self.folder.key("cutoffs"))
 
     def has_vocabulary(self) -> bool:
-        """Whether the token strings are there."""
+        """Whether the token strings are written."""
         return self._exists("vocabulary.json")
 
     def put_prompts(self, chunk: int, data: bytes) -> None:
@@ -228,15 +228,15 @@ class Workspace:
         self._store.put(self.folder.prompts(chunk), data)
 
     def cursor(self) -> int:
-        """The next chunk to be merged, as far as was saved."""
+        """The next chunk to be merged, as of the furthest saved state."""
         return self.saved_cursor() or 0
 
     def has_chunk(self, chunk: int) -> bool:
-        """Whether a chunk can still be merged: what it contributed is there, or its rows are."""
+        """Whether a chunk can still be merged: its partial is in the store, or its rows are."""
         return self.has_partial(chunk) or self._exists(f"chunks/{chunk:06d}")
 
     def remove_merged(self, cursor: int) -> None:
-        """Remove the chunks before this one, and what they contributed."""
+        """Remove rows and partials of the chunks before `cursor`."""
         for chunk in self.chunks():
             if chunk < cursor:
                 self.delete_chunk(chunk)
@@ -247,7 +247,7 @@ class Workspace:
     # -- for people ------------------------------------------------------------------------------------------------
 
     def write_progress(self, progress: MergeProgress) -> None:
-        """Say how far the chunks are merged."""
+        """Record how far the chunks are merged."""
         self._write("progress.json", progress)
 
     def progress(self) -> MergeProgress | None:
@@ -257,7 +257,7 @@ class Workspace:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def sweep(self, metadata: RunMetadata) -> None:
-        """Remove what a run needs no longer that is finished as its metadata say, also what was written late."""
+        """Remove what a finished run doesn't need any more, also what late workers wrote; `metadata` are the run's."""
         failed = [chunk.chunk for chunk in metadata.failed_chunks]
         for chunk in failed:
             self._store.delete(self.folder.prompts(chunk))
@@ -275,14 +275,14 @@ class Workspace:
             self._store.delete(self.folder.key(name))
 
     def delete_everything(self) -> None:
-        """Remove the run's files but for the word that it is deleted."""
+        """Remove the run's files, except the record that it is deleted."""
         kept = self.folder.key("stopped.json")
         for key in self._store.list(self.folder.key("")):
             if key != kept:
                 self._store.delete(key)
 
     def _unswept(self) -> bool:
-        """Whether a finished run was not cleaned up, or something was written late."""
+        """Whether a finished run isn't cleaned up, or late workers wrote to it."""
         prefix = self.folder.key("")
         left = (key.removeprefix(prefix) for key in self._store.list(prefix))
         return any(name in (*_SWEPT_FILES, "stopped.json") or name.startswith(_SWEPT_FOLDERS) for name in left)

@@ -1,1 +1,1 @@
-"""The service that computes: a chunk in, what it contributes to every feature out."""
+"""The service that computes: it reads chunks of rows, and writes a partial for each."""

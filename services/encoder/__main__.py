@@ -19,7 +19,7 @@ from services.encoder.process_per_gpu import run_on_each, visible_gpus
 
 
 def work(settings: Settings, computer: Computer | None = None) -> int:
-    """Be the worker until a signal; `computer` is what computes, by default this process's models."""
+    """Run the worker until it is told to stop; `computer` computes, by default with models on this process's device."""
     from services.encoder.model_computer import ModelComputer
 
     deps, stopping, fresh = real_dependencies(settings), threading.Event(), FreshStart()
@@ -42,7 +42,7 @@ def work(settings: Settings, computer: Computer | None = None) -> int:
 
 
 def _report(message: Message, output: ChunkOutput) -> None:
-    """Say, to people and to Prometheus, what became of a chunk."""
+    """Log what became of a chunk, and count it for Prometheus."""
     if output.error is not None:
         prometheus_metrics.FAILED_CHUNKS.inc()
         log("chunk_failed", run=message.run_id, chunk=message.chunk, problem=output.error)
@@ -69,7 +69,7 @@ def _report(message: Message, output: ChunkOutput) -> None:
 def main() -> int:
     """The worker, or one for each GPU."""
     # How long OpenMP's threads spin while they wait for each other: long enough for one encoder, short enough for
-    # several on the same cores (docs/lab-notes.md has the figures). Read when torch is imported, which is later.
+    # several on the same cores (measured in docs/lab-notes.md). OpenMP reads it when torch is imported, later.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     gpus = visible_gpus()
     return run_on_each(gpus) if len(gpus) > 1 else run_with_settings(work)

@@ -1,9 +1,9 @@
-"""Encoding chunks: rows out of the store, what they contribute into it, and a word to the aggregator.
+"""Encode chunks: read a chunk's rows from the store, write its partial, and send a message to the aggregator.
 
-A message says that there is work; which waiting chunk is encoded next is decided here, so that runs take turns. The
-result has the chunk's name, and what merging makes of it depends on the chunk alone, so that encoding one twice changes
-nothing. (Its bytes also depend on how far merging was: examples that can't be chosen any more are left out.) A chunk
-that fails for good contributes the record that it is missing. This file knows no models.
+A message says that there is work; which waiting chunk is encoded next is decided here, so that runs take turns.
+Encoding is idempotent: a partial is named by its chunk, and merging it gives the same state however often the chunk was
+encoded. (Its bytes also depend on how far merging was: examples beyond the cutoffs are left out.) The partial of a
+chunk that failed for good records that its rows are missing.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.utils.failures import Failure, attempt
 
-PATIENCE_LOADING = 6  # models may have to be downloaded, which may take so many times as long as other work
+PATIENCE_LOADING = 6  # loading models may take this many times `patience_s`, as it may download them
 Loaded = TypeVar("Loaded")
-PASS_ON_S = 0.5  # before a message is looked at again that this worker can do nothing about
+PASS_ON_S = 0.5  # pause after requeueing a message that this worker can't work on
 
 
 @dataclass(frozen=True)
 class ChunkOutput:
-    """What becomes of a chunk, as it goes into the store."""
+    """What encoding a chunk gives, as it is written to the store."""
 
     partial: bytes
-    prompts: bytes | None  # None if it failed
+    prompts: bytes | None  # the prompts file; None if the chunk failed
     num_rows: int = 0
     num_tokens: int = 0
     seconds: Mapping[str, float] | None = None  # by stage
@@ -44,59 +44,62 @@ class ChunkOutput:
 
 
 class Computer(Protocol):
-    """Models, and what they make of chunks. What it raises, but for UnavailableError, is its own failure."""
+    """What computes with models: ModelComputer, or a fake in tests/simulation.
+
+    Whatever it raises, except UnavailableError, is a failed attempt.
+    """
 
     def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
-        """Load a new run's models; its metadata."""
+        """Load a new run's models; returns the run's metadata, its plan."""
 
     def vocabulary(self, plan: RunMetadata) -> list[str]:
         """Each token id's text."""
 
     def unfit(self, plan: RunMetadata) -> str | None:
-        """Why this process can't encode chunks of a run whatever they are, as its processor is another; else None."""
+        """Why this process can't encode any chunk of a run: its processor or versions differ; None if it can."""
 
     def load_models(self, plan: RunMetadata) -> None:
-        """Load a run's models, if they aren't."""
+        """Load a run's models, unless they are loaded."""
 
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> ChunkOutput:
-        """Encode a chunk.
+        """Encode a chunk. `cutoffs` reads the run's cutoffs; call it late, as later ones leave out more examples.
 
         `cutoffs` reads the newest example cutoffs, or None; it is called as late as possible.
         `moved` is called after each batch; what it raises is raised on.
         """
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
-        """The record that a chunk is missing."""
+        """The partial that records that a chunk's rows are missing, because of `error`."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What came of a message."""
+    """What a worker has done about a message."""
 
-    message: Message  # of the chunk that was worked on, which may be another than the one that was taken
-    output: ChunkOutput | None = None  # what was written, if it was
-    start_fresh: str | None = None  # why this process had better end and come back, if it had
+    message: Message  # of the chunk that was worked on, which may be another than the message's
+    output: ChunkOutput | None = None  # what was written; None if nothing was
+    start_fresh: str | None = None  # why this process should restart; None if it needn't
 
 
 class ChunkEncoder:
-    """An encoder process's work, one message at a time."""
+    """The work of an encoder process, one message at a time."""
 
     def __init__(self, deps: Dependencies, computer: Computer, rule: AttemptRule) -> None:
         self._deps = deps
         self._computer = computer
         self._rule = rule
         self._turns = Turns()
-        self._unfit: dict[str, str] = {}  # runs for which this process is of another kind, and why
-        self._loaded: set[str] = set()  # runs whose models could be loaded here
-        self._slowest_s: dict[str, float] = {}  # the run's slowest chunk here
-        self._failed: tuple[str, str] | None = None  # what failed last, if nothing has worked since
+        self._unfit: dict[str, str] = {}  # by run: why this process can never encode its chunks
+        self._loaded: set[str] = set()  # runs whose models were loaded by this process
+        self._slowest_s: dict[str, float] = {}  # by run: the time that its slowest chunk took here
+        self._failed: tuple[str, str] | None = None  # run and work that failed last, if nothing has succeeded since
 
     def work(self, message: Message) -> Encoded | None:
-        """Encode the chunk whose turn it is, as there is a message; None if there is nothing to be done.
+        """Encode the chunk whose turn it is; None if there is nothing to do.
 
-        The message's own chunk waits on, in a message that is sent again, if it is another run's turn.
+        If that is another chunk than the message's, the message is requeued.
         """
         passed_over: set[Message] = set()
         given_back = False
@@ -109,13 +112,13 @@ class ChunkEncoder:
                 return encoded
             passed_over.add(chosen)
         if not given_back and message not in passed_over and self._send_back(message):
-            self._deps.clock.sleep(PASS_ON_S)  # others are to do it, or those that are able
+            self._deps.clock.sleep(PASS_ON_S)  # other workers are to take it
         return None
 
     # -- which chunk -----------------------------------------------------------------------------------------------
 
     def _choose(self, message: Message, passed_over: set[Message]) -> Message | None:
-        """The waiting chunk that this worker should encode now; None if it can do none of them."""
+        """The waiting chunk that this worker should encode now; None if it can encode none of them."""
         held = self._deps.leases.held(work_names.ENCODE_LEASES)
         waiting = {
             one
@@ -132,17 +135,17 @@ class ChunkEncoder:
         return None
 
     def _defers_to_others(self, run_id: str, chunk: int) -> bool:
-        """Whether this worker has failed at a chunk, or to load the models for it, that others should try first."""
+        """Whether this worker has failed to encode a chunk, or to load its models, and others should try it first."""
         whats = [work_names.encoding(chunk), *([] if run_id in self._loaded else [work_names.loading(chunk)])]
         return self._rule.defers_to_others(run_id, *whats)
 
     def _again(self, message: Message) -> None:
-        """Have a chunk tried again: by the message that waits for it, if it isn't the one that was taken."""
+        """Requeue a chunk, unless a message for it waits already."""
         if message not in self._deps.queue.waiting("encode"):
             self._deps.queue.send(message)
 
     def _send_back(self, message: Message) -> bool:
-        """Let a message wait on that was taken, if there is still something to be done about it; whether there is."""
+        """Requeue a message that was taken, if its chunk is still to be encoded; returns whether it is."""
         lease = work_names.encode_lease(message.run_id, message.chunk or 0)
         space = Workspace(self._deps.store, message.run_id)
         if self._deps.leases.held(lease) or not space.active() or space.has_partial(message.chunk or 0):
@@ -153,7 +156,7 @@ class ChunkEncoder:
     # -- one chunk -------------------------------------------------------------------------------------------------
 
     def _encode(self, message: Message) -> Encoded | None:
-        """Encode a chunk, if that is still to be done and nobody else does it; else None."""
+        """Encode a chunk; None if that isn't to be done any more, or another worker does it."""
         run_id, chunk = message.run_id, message.chunk or 0
         space = Workspace(self._deps.store, run_id)
         with self._deps.leases.hold(work_names.encode_lease(run_id, chunk)) as hold:
@@ -172,20 +175,20 @@ class ChunkEncoder:
                     with suppress(UnavailableError):  # then the reconcile loop does
                         self._again(message)
                     return Encoded(message)
-                except UnavailableError as error:  # maybe only here, and then others are to do it
+                except UnavailableError as error:  # the server may be away for this worker only: let others try
                     with suppress(UnavailableError):
                         self._say_unfit(run_id, Unfit(str(error), other_kind=False))
                     raise
                 if encoded.output is None:
                     return encoded
         aggregate = Message(task="aggregate", run_id=run_id)
-        # Of a chunk that was encoded before, the word may have got lost.
+        # If the chunk had been encoded before, the message to the aggregator may have got lost.
         if encoded is not None or aggregate not in self._deps.queue.waiting("aggregate"):
             self._deps.queue.send(aggregate)
         return encoded
 
     def _try(self, space: Workspace, message: Message, data: bytes, hold: Hold) -> Encoded:
-        """One attempt at a chunk, whatever comes of it."""
+        """One attempt at a chunk."""
         run_id, chunk = message.run_id, message.chunk or 0
         plan = self._plan(space, message)
         if not isinstance(plan, RunMetadata):
@@ -201,7 +204,7 @@ class ChunkEncoder:
                 return loaded
             self._loaded.add(run_id)
         what = work_names.encoding(chunk)
-        if (tried := self._rule.given_up(run_id, what)) is not None:  # those who tried it did not come back
+        if (tried := self._rule.given_up(run_id, what)) is not None:  # by killing its workers
             return self._missing(space, message, plan, data, hold, why_given_up(tried, "it encoded this chunk"))
         begin = self._deps.clock.now()
         result = self._rule.attempt(
@@ -224,7 +227,7 @@ class ChunkEncoder:
     def _compute(
         self, space: Workspace, chunk: int, plan: RunMetadata, data: bytes, hold: Hold, moved: Moved
     ) -> ChunkOutput | None:
-        """Encode a chunk and write what it contributes; None if that is of no use any more."""
+        """Encode a chunk and write its partial; None if that is of no use any more."""
         moved()
         output = self._computer.encode(plan, chunk, data, space.cutoffs, moved)
         return self._write(space, chunk, output, hold)
@@ -232,7 +235,7 @@ class ChunkEncoder:
     def _write(self, space: Workspace, chunk: int, output: ChunkOutput, hold: Hold) -> ChunkOutput | None:
         if not _of_use(output, space, chunk, hold):
             return None
-        # In this order: who sees the partial may count on the prompts file.
+        # In this order: whoever sees the partial relies on the prompts file.
         if output.prompts is not None:
             space.put_prompts(chunk, output.prompts)
         space.put_partial(chunk, output.partial)
@@ -241,7 +244,7 @@ class ChunkEncoder:
     def _missing(
         self, space: Workspace, message: Message, plan: RunMetadata, data: bytes, hold: Hold, reason: str
     ) -> Encoded:
-        """Write that a chunk is missing; if not even that can be made of its rows, the run has failed."""
+        """Write the partial of a chunk that failed for good; if not even that can be made, the run fails."""
         chunk = message.chunk or 0
         record = attempt(lambda: self._computer.failed(plan, chunk, data, reason), passing=(UnavailableError,))
         if isinstance(record, Failure):
@@ -253,13 +256,13 @@ class ChunkEncoder:
     # -- the plan --------------------------------------------------------------------------------------------------
 
     def _plan(self, space: Workspace, message: Message) -> RunMetadata | Encoded:
-        """The run's plan, made by whoever encodes its first chunk; if it can't be made, what comes of the message."""
+        """The run's plan, which the encoder of its first chunk makes; Encoded if it can't be made now."""
         with suppress(NotFoundError):
             return space.folder.read_metadata()
         return self._load(space, message, lambda: self._make_plan(space))
 
     def _load(self, space: Workspace, message: Message, load: Callable[[], Loaded]) -> Loaded | Encoded:
-        """One attempt at loading a run's models; if there is none or it fails, what comes of the message."""
+        """One attempt at loading a run's models; Encoded if it fails, or if loading has failed for good before."""
         run_id, what = space.folder.run_id, work_names.loading(message.chunk or 0)
         failure: Failure | None = None
         if self._rule.given_up(run_id, what) is None:
@@ -269,13 +272,13 @@ class ChunkEncoder:
                 return loaded
             failure = loaded
             self._say_unfit(run_id, Unfit(failure.reason, other_kind=False))
-        if not space.active():  # its files went away under our hands
+        if not space.active():  # its files were removed meanwhile
             return Encoded(message)
         if (tried := self._rule.given_up(run_id, what)) is not None:
             space.stop("failed", failure.reason if failure else why_given_up(tried, "it loaded the models"))
             return Encoded(message)
         self._again(message)
-        # A sentence about what can't be loaded is none about this process.
+        # A SaescopeError is about what can't be loaded, and not about this process.
         if failure is None or isinstance(failure.error, SaescopeError):
             return Encoded(message)
         why = self._why_fresh(failure, run_id, what, again=True)
@@ -293,7 +296,7 @@ class ChunkEncoder:
         return folder.read_metadata()  # another encoder's, if that was quicker: it may be of another kind
 
     def _load_models(self, space: Workspace, plan: RunMetadata) -> None:
-        """Load what a run was begun with; whoever is the first writes its vocabulary."""
+        """Load a run's models; the first encoder also writes the vocabulary."""
         self._computer.load_models(plan)
         if not space.has_vocabulary() and space.wanted():  # loading may have taken long
             space.folder.write_vocabulary(self._computer.vocabulary(plan))
@@ -301,7 +304,7 @@ class ChunkEncoder:
     # -- this process ----------------------------------------------------------------------------------------------
 
     def _why_fresh(self, failure: Failure, run_id: str, what: str, *, again: bool) -> str | None:
-        """Why this process had better end and come back after a failure, if it had."""
+        """Why this process should restart after a failure; None if it needn't."""
         before, self._failed = self._failed, (run_id, what)
         if failure.breaks_process:
             return "after this error nothing that this process computes can be trusted"
@@ -316,7 +319,7 @@ class ChunkEncoder:
 
 
 def _of_use(output: ChunkOutput, space: Workspace, chunk: int, hold: Hold) -> bool:
-    """Whether a output is to be written: computing it may have taken long."""
+    """Whether an output is still to be written, as computing it may have taken long."""
     if output.error is not None and (hold.lost or space.has_partial(chunk)):
-        return False  # another attempt goes on, or was better
+        return False  # another attempt is going on, or has succeeded
     return space.wanted()

@@ -1,6 +1,6 @@
-"""Whose turn it is: runs get chunks encoded one after the other, however many chunks of each are waiting.
+"""Round robin between runs: each run gets one chunk encoded in turn, however many of its chunks wait.
 
-Each encoder process takes turns by itself; that all do makes it fair. This file knows nothing of queues.
+Every encoder process keeps its own order; together they are fair.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ _REMEMBERED = 1000  # runs
 
 
 class Turns:
-    """The order in which runs had their turns."""
+    """The order in which runs had their last turns."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}  # the number of a run's last turn, the oldest first
         self._count = 0
 
     def order(self, run_ids: Iterable[str]) -> list[str]:
-        """The runs in the order in which they are to have a turn: new ones first, then who has waited longest."""
+        """The runs in the order of their next turns: new ones first, then the one that has waited longest."""
         return sorted(set(run_ids), key=lambda run_id: (self._last.get(run_id, 0), run_id))
 
     def took(self, run_id: str) -> None:
-        """Say that a run has a turn."""
+        """Record that a run has its turn now."""
         self._count += 1
         self._last.pop(run_id, None)
         self._last[run_id] = self._count

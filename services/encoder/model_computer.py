@@ -1,7 +1,8 @@
-"""What `encode_chunks.py` has computed: models that stay loaded between chunks, and the library's way with a chunk.
+"""The interface Computer (encode_chunks.py) on the library: models that stay loaded between chunks.
 
-Models are kept by what their files hold. So a run that was begun before a file was replaced goes on with the models
-that are still loaded, and one that is begun afterwards loads the new file; what the run wasn't begun with is refused.
+Models are cached by the content of their files. So a run that began before a file was replaced goes on with the models
+that are still loaded, and a run that begins afterwards loads the new file. Models that a run didn't begin with are
+refused.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ NO_SUCH_DEVICE = "no such device"
 
 @dataclass(frozen=True)
 class _Key:
-    """What models are kept by."""
+    """The cache key of models."""
 
-    options: RunOptions  # with nothing left that doesn't matter for loading models
+    options: RunOptions  # those that loading models depends on
     contents: Contents
 
 
 class ModelComputer:
-    """The port Computer (encode_chunks.py) on this process's device."""
+    """The interface Computer (encode_chunks.py) on this process's device."""
 
     def __init__(self, data_folder: Path) -> None:
         self._data_folder = data_folder
@@ -153,25 +154,25 @@ class ModelComputer:
         return models or self._loaded(wanted)
 
     def _loaded(self, wanted: RunOptions) -> Models:
-        """Load models from their files as they are now, and keep them."""
+        """Load models from their files as they are now, and cache them."""
         models = load_models(allowed(wanted, self._data_folder))
         self._models[_Key(wanted, models.contents)] = models
         return models
 
 
 def _of_models(options: RunOptions) -> RunOptions:
-    """The options with nothing left that doesn't matter for loading models."""
+    """The options that loading models depends on; all others have their defaults."""
     wanted = {"subject", "autoencoder", "layer", "location", "precision", "device", "max_tokens", "bos", "long_rows"}
     return RunOptions(**options.model_dump(include=wanted))
 
 
 def _cut(partial: Partial, cutoffs: bytes | None, plan: RunMetadata) -> Partial:
-    """The partial without examples that can't be chosen any more, as far as is known."""
+    """The partial without the examples beyond the cutoffs, which can't be in any list of the run."""
     if cutoffs is None:
         return partial
     try:
         return partial.cut_by(ExampleCutoffs.from_bytes(cutoffs, plan.num_features))
-    except SaescopeError as error:  # the whole partial is right as well; the next state brings new cutoffs
+    except SaescopeError as error:  # leaving none out is right as well
         log("cutoffs_unreadable", logging.WARNING, run=plan.run_id, problem=str(error))
         return partial
 

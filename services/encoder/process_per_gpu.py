@@ -1,7 +1,6 @@
 """One worker process for each GPU that this container may use.
 
-A process that sees one GPU has one CUDA context and one chunk at a time; so nothing is shared between devices. This
-file knows nothing of the work.
+A process sees one GPU, has one CUDA context and encodes one chunk at a time, so nothing is shared between devices.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
     given = environment.get(VISIBLE)
     if given is not None:
         names = (name.strip() for name in given.split(","))
-        return list(takewhile(lambda name: name not in ("", "-1"), names))  # what follows one that is none is hidden
+        return list(takewhile(lambda name: name not in ("", "-1"), names))  # CUDA ignores what follows an invalid one
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -34,7 +33,7 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def run_on_each(gpus: Sequence[str], command: Sequence[str] = WORKER) -> int:
-    """Run a worker on each GPU until one ends or a signal comes, and then end all; the first exit status that isn't 0.
+    """Run a worker on each GPU until one ends or a signal comes, then end all; returns the first status that isn't 0.
 
     Metrics are at the port that is set for the first, and at the following ones for the others.
     """
@@ -52,7 +51,7 @@ def run_on_each(gpus: Sequence[str], command: Sequence[str] = WORKER) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # the first that ends; who it was is asked below
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # until the first one ends
     if not told:  # a second signal would end them in the middle of their chunks
         for worker in workers:
             worker.terminate()

@@ -15,11 +15,11 @@ from services.common.tasks.worker import run_worker
 from services.ingest.read_source import ingest
 from services.ingest.tokenised_source import open_dataset
 
-AT_ONCE = 8  # sources that are read at once: one whose chunks wait for encoders keeps no other run waiting
+AT_ONCE = 8  # sources read at once, so that one that waits for encoders doesn't block the other runs
 
 
 def work(settings: Settings) -> int:
-    """Be the worker until a signal."""
+    """Run the worker until it is told to stop."""
     deps, stopping = real_dependencies(settings), threading.Event()
 
     rule = attempt_rule(deps, "ingest", stopping.is_set)

@@ -1,7 +1,7 @@
-"""Reading a run's source: chunk after chunk into the store, a message for each, and never far ahead of the encoders.
+"""Read a run's source: write it to the store chunk by chunk, with a message for each, not far ahead of the encoders.
 
-Reading stops when somebody else has the lease, and goes on after the last chunk that was written. A chunk's bytes
-depend on the source alone, so that writing one twice changes nothing. This file knows no formats and no tokens.
+Reading goes on after the last chunk that was written, and stops when the lease is lost. It is idempotent: a chunk's
+bytes depend on the source alone. Dataset is a protocol because tests/simulation reads fakes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.provenance import changed, source_changes
 from sparse_autoencoder.utils.failures import Failure
 
-HOLD_BACK_S = 0.5  # between two looks at whether there is room for another chunk
+HOLD_BACK_S = 0.5  # between two checks whether there is room for another chunk (backpressure)
 
 
 @dataclass(frozen=True)
 class DatasetChunk:
-    """A chunk of a dataset, as it goes into the store."""
+    """A chunk of rows, as it is written to the store."""
 
     index: int
     data: bytes
@@ -39,23 +39,23 @@ class Dataset(Protocol):
 
     @property
     def source(self) -> Mapping[str, str | int | None]:
-        """How it describes itself; the same whenever it is opened, but for `notice`."""
+        """The source's description; the same whenever it is opened, except `notice`."""
 
     @property
     def tokens(self) -> Mapping[str, str]:
-        """What the tokens depend on beside the rows."""
+        """What the tokens depend on other than the rows: the tokenizer's files and the token policy."""
 
     @property
     def num_records(self) -> int:
-        """The records read so far."""
+        """The rows read so far."""
 
     @property
     def rows_hash(self) -> str:
-        """The running hash of the records read so far."""
+        """The running hash of the rows read so far."""
 
     @property
     def fraction(self) -> float | None:
-        """How much of it has been read, 0 to 1; None if that isn't known."""
+        """How much has been read, 0 to 1; None if that is unknown."""
 
     def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
         """The chunks from number `first` on; `moved` is called as they are read, and may raise.
@@ -65,14 +65,14 @@ class Dataset(Protocol):
 
 
 OpenDataset = Callable[[RunOptions], AbstractContextManager[Dataset]]
-PATIENCE_OPENING = 6  # sources may have to be downloaded, which may take so many times as long as other work
+PATIENCE_OPENING = 6  # opening a source may take this many times `patience_s`, as it may be downloaded
 
 
 def ingest(run_id: str, deps: Dependencies, open_dataset: OpenDataset, rule: AttemptRule) -> Ingested | None:
-    """Read a run's source to its end, if nobody else does; None if there was nothing to do, or it was interrupted.
+    """Read a run's source to its end; None if another worker does, there was nothing to do, or it was interrupted.
 
-    A source that can't be read makes the run fail, with the reason; so does whatever else goes wrong again and again.
-    When this process is told to stop, the rest is left for another.
+    The run fails if the source can't be read, or if reading fails again and again. If this process is told to stop, the
+    task is requeued, and another worker reads the rest.
     """
     space = Workspace(deps.store, run_id)
     if rule.defers_to_others(run_id, work_names.INGEST, at_most_s=OTHERS_FIRST_S):
@@ -91,7 +91,7 @@ def ingest(run_id: str, deps: Dependencies, open_dataset: OpenDataset, rule: Att
 def _try(
     space: Workspace, deps: Dependencies, open_dataset: OpenDataset, rule: AttemptRule, hold: Hold
 ) -> Ingested | None:
-    """One attempt; None if it failed, or somebody else is to go on, or nobody."""
+    """One attempt; None if it failed or was interrupted."""
     run_id = space.folder.run_id
 
     def read(progress: Progress) -> Ingested | None:
@@ -112,7 +112,7 @@ def _try(
 
 
 def _read(space: Workspace, deps: Dependencies, hold: Hold, dataset: Dataset, progress: Progress) -> Ingested | None:
-    """Write what is missing; None if somebody else is to go on, or nobody."""
+    """Write the chunks that are missing; None if the lease was lost, or the run was stopped."""
     before = space.reading()
     if before is not None:
         _check_same(before, dataset)
@@ -131,12 +131,12 @@ def _read(space: Workspace, deps: Dependencies, hold: Hold, dataset: Dataset, pr
         )
 
     if before is None:
-        space.write_reading(reading())  # whoever encodes the first chunk needs to know the source
+        space.write_reading(reading())  # the encoder of the first chunk needs the source's description
     for chunk in dataset.chunks(next_chunk, progress.moved, _read_before(before)):
         if not _wait_for_room(space, deps, hold, progress.moved):
             return None
         next_chunk = chunk.index + 1
-        space.write_reading(reading())  # before the chunk is there: so its hash covers all chunks that are
+        space.write_reading(reading())  # before the chunk, so that its hash covers every chunk that is there
         space.put_chunk(chunk.index, chunk.data)
         deps.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk.index))
         progress.advanced()
@@ -148,7 +148,7 @@ def _read(space: Workspace, deps: Dependencies, hold: Hold, dataset: Dataset, pr
 
 
 def _next_chunk(space: Workspace) -> int:
-    """After the last chunk that was written: it is either still there, or merged and below the cursor."""
+    """The number after the last chunk that was written, which is still there, or merged and so before the cursor."""
     written = space.chunks()  # before the cursor is read, as merged chunks are removed after it moved
     return max(space.cursor(), *(chunk + 1 for chunk in written), 0)
 

@@ -20,7 +20,7 @@ from sparse_autoencoder.tokens.chunks import read_chunks
 
 
 class TokenisedSource:
-    """The port Dataset (read_source.py) on one of the library's sources."""
+    """The interface Dataset (read_source.py) on one of the library's sources."""
 
     def __init__(self, source: Source, tokens: Tokens, options: RunOptions) -> None:
         self._source = source

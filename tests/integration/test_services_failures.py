@@ -15,7 +15,7 @@ import pytest
 
 from services.aggregator.merge_and_publish import Aggregator
 from services.aggregator.reconcile_loop import ReconcileLoop
-from services.aggregator.summary_merging import MergedState, SummaryMerging
+from services.aggregator.summary_merging import SummaryMerging
 from services.common import work_names
 from services.common.attempt_rule import Moved
 from services.common.interfaces import UnavailableError, Unfit
@@ -27,6 +27,7 @@ from services.encoder.model_computer import ModelComputer
 from services.ingest.read_source import Dataset, ingest
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.inline import Inline
 from tests.support.runs import World, make_world
@@ -245,7 +246,7 @@ def test_attempts_before_some_progress_are_not_held_against_reading(services: In
 class BreakingMerging(SummaryMerging):
     """Merges two chunks, and then breaks."""
 
-    def merge(self, state: MergedState, partial: bytes) -> MergedState:
+    def merge(self, state: RunState, partial: bytes) -> RunState:
         if state.next_chunk == 2:
             raise MemoryError
         return super().merge(state, partial)

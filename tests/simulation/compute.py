@@ -233,7 +233,7 @@ class Compute:
             raise SaescopeError(f"{partial!r} is damaged")
         if words[:2] != [state.run_id, str(state.next_chunk)]:
             raise ValueError(f"{partial!r} does not come next in {state}")
-        if not to_merged_chunks(words[3]).are_in(state.next_chunk, state.failed):
+        if not to_merged_chunks(words[3]).are_in(state.next_chunk, state.failed_chunks):
             self.network.note("partial cut by cutoffs of other chunks")
             raise SaescopeError(f"{partial!r} was cut by chunks that are not in {state}")
         self.take_time(state.run_id, 0.2)
@@ -245,12 +245,24 @@ class Compute:
         kept = examples.chosen([*state.examples, *new])
         return FakeState(state.run_id, (*state.merged, f"{words[1]} {words[5]}"), kept, state.rows_hash + words[4])
 
+    def progress(self, state: FakeState, at: str) -> MergeProgress:
+        """See Merging.progress."""
+        n, failed = state.next_chunk, len(state.failed_chunks)
+        return MergeProgress(
+            next_chunk=n, num_records=n, num_tokens=n, num_skipped_rows=0, num_failed_chunks=failed, at=at
+        )
+
+    def cutoffs(self, state: FakeState) -> bytes:
+        """See Merging.cutoffs."""
+        merged_chunks = f"{state.next_chunk}:{','.join(map(str, state.failed_chunks))}"
+        return FakeCutoffs(merged_chunks, examples.last_key(state.examples)).to_bytes()
+
     def publish(self, folder: RunFolder, plan: RunMetadata, state: FakeState) -> RunMetadata:
         """See Merging.publish."""
         assert folder.run_id == plan.run_id == state.run_id
         if len(set(state.rows_hash)) > 1:
             self.happened.mixed_up.append(f"{state} is published")
-        encoded = [chunk for chunk in range(state.next_chunk) if chunk not in state.failed]
+        encoded = [chunk for chunk in range(state.next_chunk) if chunk not in state.failed_chunks]
         if not encoded:
             self.happened.nothing_to_publish.add(state.run_id)
             raise SaescopeError("no chunk could be encoded")
@@ -260,7 +272,9 @@ class Compute:
         folder.store.put(folder.key("prompts.jsonl"), prompts)
         folder.store.put(folder.features(0), "\n".join([word, to_text(state.examples), *state.merged]).encode())
         folder.store.put(folder.key("feature_stats.json"), f"{len(state.merged)} chunks of {word}".encode())
-        failed = [FailedChunk(chunk=chunk, first_row=0, last_row=0, num_rows=0, error="") for chunk in state.failed]
+        failed = [
+            FailedChunk(chunk=chunk, first_row=0, last_row=0, num_rows=0, error="") for chunk in state.failed_chunks
+        ]
         return plan.model_copy(
             update={
                 "status": "completed_with_errors" if failed else "complete",
@@ -369,25 +383,13 @@ class FakeState:
         return len(self.merged)
 
     @property
-    def failed(self) -> Sequence[int]:
-        """See State.failed."""
+    def failed_chunks(self) -> Sequence[int]:
+        """See State.failed_chunks."""
         return [int(entry.split()[0]) for entry in self.merged if entry.endswith("failed")]
-
-    def progress(self, at: str) -> MergeProgress:
-        """See State.progress."""
-        n = self.next_chunk
-        return MergeProgress(
-            next_chunk=n, num_records=n, num_tokens=n, num_skipped_rows=0, num_failed_chunks=len(self.failed), at=at
-        )
 
     def to_bytes(self) -> bytes:
         """See State.to_bytes."""
         return seal("state", "\n".join([self.run_id, self.rows_hash, to_text(self.examples), *self.merged]).encode())
-
-    def cutoffs(self) -> bytes:
-        """See State.cutoffs."""
-        merged_chunks = f"{self.next_chunk}:{','.join(map(str, self.failed))}"
-        return FakeCutoffs(merged_chunks, examples.last_key(self.examples)).to_bytes()
 
 
 def tokens(changed: str | None) -> dict[str, str]:

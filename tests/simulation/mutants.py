@@ -71,7 +71,7 @@ def metadata_is_written_before_the_files(patch: pytest.MonkeyPatch) -> None:
     def announce_and_finish(
         self: Aggregator, space: Workspace, hold: Hold, plan: RunMetadata, kept: Kept, moved: Moved
     ) -> bool:
-        status = "completed_with_errors" if kept.state.failed else "complete"
+        status = "completed_with_errors" if kept.state.failed_chunks else "complete"
         space.folder.write_metadata(plan.model_copy(update={"status": status}))
         return finish(self, space, hold, plan, kept, moved)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.aggregator.merge_and_publish import Aggregator
-from services.aggregator.summary_merging import MergedState, SummaryMerging
+from services.aggregator.summary_merging import SummaryMerging
 from services.common.attempt_rule import AttemptRule, FailedAttempt
 from services.common.connections import real_dependencies
 from services.common.interfaces import Dependencies, Service
@@ -25,6 +25,7 @@ from services.ingest.read_source import ingest
 from services.ingest.tokenised_source import open_dataset
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.state import RunState
 from sparse_autoencoder.runs.store import Store
 
 
@@ -57,7 +58,7 @@ class Inline:
 
     def aggregate(self, space: Workspace) -> RunMetadata | None:
         """Merge in a new process what is there; the run's metadata if it is finished."""
-        aggregator: Aggregator[MergedState] = Aggregator(self.world, SummaryMerging(), self.attempt_rule("aggregator"))
+        aggregator: Aggregator[RunState] = Aggregator(self.world, SummaryMerging(), self.attempt_rule("aggregator"))
         aggregator.aggregate(space.folder.run_id)
         return space.folder.read_metadata() if space.finished() else None
 

@@ -1,4 +1,4 @@
-"""The run that is started by itself when a store has none, so that there is something to see."""
+"""Starts a first run when a store has none, so that the viewer has something to show."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from services.common.option_flags import parse_options
 
 
 def start_first_run(flags: str, control: Control) -> str | None:
-    """Start the run with these flags of `saescope run` if there is no run at all; its id.
+    """Start a run with these flags of `saescope run` if the store has no run; returns its id, None if none was started.
 
-    SaescopeError if the flags are wrong or the store can't be reached.
+    SaescopeError if the flags are wrong or the store can't be used.
     """
     if not flags.strip() or control.has_runs():
         return None

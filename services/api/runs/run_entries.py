@@ -1,7 +1,7 @@
-"""The API's entry of a run: what its files say, how fast it is, who works on it, and what can be done with it.
+"""The API's entry of a run: its status and options, progress and speed, who works on it, and what can be done with it.
 
-With services behind the API (a Backend) runs can be changed, and Redis is asked about workers and trouble; without, the
-store is a folder in which `saescope run` may be at work.
+With services behind the API (a Backend), runs can be changed, and Redis says which workers are alive and what runs wait
+for. Without, the store is a folder in which `saescope run` may be at work.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sparse_autoencoder.runs.store import Store
 if TYPE_CHECKING:
     from services.common.redis.run_notes import RunNotes
 
-# What the leases of each service begin with, for all runs.
+# The prefix of each service's leases, for all runs.
 _LEASES: dict[Service, str] = {
     "ingest": work_names.ingest_lease(""),
     "encoder": work_names.ENCODE_LEASES,
@@ -48,15 +48,15 @@ class Backend:
 
 @dataclass(frozen=True)
 class _Work:
-    """Who is at work; nothing is known when Redis is away."""
+    """Who is at work, as far as Redis says; all None without services, or if Redis is away."""
 
-    workers: Counter[str] | None  # that encode, by run
+    workers: Counter[str] | None  # how many encode a chunk, by run
     running: frozenset[Service] | None = None  # services that have a worker
     trouble: str | None = None
 
 
 class RunEntries:
-    """Entries of runs, for several threads; every call raises UnavailableError if the store can't be reached."""
+    """The entries of a store's runs, for several threads; calls raise UnavailableError if the store can't be used."""
 
     def __init__(
         self, store: Store, library: RunLibrary, backend: Backend | None, now: Callable[[], float] = time.time
@@ -79,7 +79,7 @@ class RunEntries:
         return self._entry(facts, self._work() if facts.active else _Work(None))
 
     def forget(self, run_id: str) -> None:
-        """Remember nothing of a run, because it is deleted, or its failed chunks are tried again."""
+        """Drop what is cached about a run, because it is deleted or retried."""
         self.files.forget(run_id)
         self._library.forget(run_id)
         self._speeds.forget(run_id)

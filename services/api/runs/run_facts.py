@@ -1,7 +1,7 @@
-"""What a store says of its runs, finished or not, with as few requests as that takes.
+"""What a run's files say about it, read with as few requests to the store as possible.
 
-Finished runs are remembered. They don't change, but that those with failed chunks may be tried again, also by another
-API process: these are looked at again after some seconds. This file knows neither Redis nor HTTP.
+Finished runs are cached, as they don't change. Only one with failed chunks may be retried, also through another API
+process, so its entry expires after FAILED_AGAIN_S.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
 from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.store import NotFoundError, Store
 
-FAILED_AGAIN_S = 10.0  # for so long a finished run with failed chunks is taken to be so still
+FAILED_AGAIN_S = 10.0  # how long a finished run with failed chunks is cached
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A run as its files show it."""
+    """What a run's files say about it."""
 
     run_id: str
     status: RunStatus
@@ -69,7 +69,7 @@ class _Seen:
 
 
 class RunFiles:
-    """The runs of a store, for several threads; every call raises UnavailableError if the store can't be reached."""
+    """The runs of a store, for several threads; calls raise UnavailableError if the store can't be used."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -90,14 +90,14 @@ class RunFiles:
                 found.append(self.one(run_id) if seen is None or self._may_have_changed(seen) else seen.facts)
             except UnavailableError:
                 raise
-            except SaescopeError:  # a folder that is no run, or a damaged one, hides no other run
+            except SaescopeError:  # one folder that is no run, or a damaged one, must not hide the others
                 continue
         return found
 
     def one(self, run_id: str) -> RunFacts:
-        """One run; NotFoundError if there is none or it is being deleted, SaescopeError if a file is damaged.
+        """One run; NotFoundError if there is none or it is deleted, SaescopeError if a file is damaged.
 
-        One that a later version of saescope has written is a failed one, whose error says so.
+        A run that a later version of saescope has written is shown as failed, with an error that says so.
         """
         try:
             return self._one(run_id)
@@ -139,7 +139,7 @@ class RunFiles:
         )
 
     def forget(self, run_id: str) -> None:
-        """Remember nothing of a run, because it is deleted, or its failed chunks are tried again."""
+        """Drop what is cached about a run, because it is deleted or retried."""
         with self._lock:
             self._finished.pop(run_id, None)
 

@@ -1,6 +1,6 @@
 """How fast a run is and how long it will take: from what was seen of its progress lately.
 
-Pure arithmetic: this file knows no files and asks nobody.
+Pure arithmetic, without access to files or servers.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.summary_merging import MergedState, SummaryMerging
+from services.aggregator.summary_merging import SummaryMerging
 from sparse_autoencoder.data.skipped_rows import SkippedRow
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
 from sparse_autoencoder.runs.checksums import FORMAT, seal, unseal
@@ -67,7 +67,7 @@ KINDS = {
     "state": Kind(STATE.to_bytes(), SummaryMerging().load),
     "partial": Kind(
         Partial(PART).cut_by(ExampleCutoffs.of(STATE)).to_bytes(),
-        lambda data: SummaryMerging().merge(MergedState(STATE), data),
+        lambda data: SummaryMerging().merge(STATE, data),
     ),
     "cutoffs": Kind(ExampleCutoffs.of(STATE).to_bytes(), lambda data: ExampleCutoffs.from_bytes(data, SPEC.n_features)),
     "rows": Kind(chunk_to_parquet(chunk_of_rows()), lambda data: chunk_from_parquet(data, CHUNK)),
@@ -151,7 +151,7 @@ def test_rows_of_another_chunk_are_no_rows_of_this_one() -> None:
 def test_a_partial_of_another_chunk_is_damage(next_chunk: int) -> None:
     other = RunState(PART.summary, next_chunk=next_chunk)
     with pytest.raises(DamagedError, match=f"chunk {CHUNK} is to be merged next, not {next_chunk - 1}"):
-        SummaryMerging().merge(MergedState(STATE), Partial(other).to_bytes())
+        SummaryMerging().merge(STATE, Partial(other).to_bytes())
 
 
 # Files that are as they were written, and mean nothing.
@@ -173,7 +173,7 @@ def test_what_was_sealed_after_a_change_raises_nothing_else(place: int, bit: int
     content = bytearray(unseal("partial", KINDS["partial"].data))
     content[place % len(content)] ^= 1 << bit
     with suppress(DamagedError, MemoryError):
-        SummaryMerging().merge(MergedState(STATE), seal("partial", bytes(content)))
+        SummaryMerging().merge(STATE, seal("partial", bytes(content)))
 
 
 # Files of other versions.

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from services.aggregator.merge_and_publish import Aggregator, Merged
-from services.aggregator.summary_merging import MergedState, SummaryMerging
+from services.aggregator.summary_merging import SummaryMerging
 from services.common.attempt_rule import AttemptRule, FailedAttempt
 from services.common.interfaces import AttemptRecord, Dependencies, Hold, Limits, Service, Unfit
 from services.common.run_records import Ingested, RunRequest
@@ -26,6 +26,7 @@ from sparse_autoencoder.pipeline.chunk_result import ChunkResult
 from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import PUBLISHING, versions
+from sparse_autoencoder.runs.state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import LiveWriter
 
@@ -126,7 +127,7 @@ class Run:
 
     def aggregate(self) -> Merged | None:
         """What an aggregator that has just started does with a message."""
-        aggregator: Aggregator[MergedState] = Aggregator(self.world, SummaryMerging(), self.attempt_rule)
+        aggregator: Aggregator[RunState] = Aggregator(self.world, SummaryMerging(), self.attempt_rule)
         return aggregator.aggregate(self.space.folder.run_id)
 
     @property
