@@ -15,8 +15,6 @@ from services.common.logs import log
 
 # How often in a row; passed on to the new process. Not among the settings, which begin with SAESCOPE_.
 _STARTS = "_SAESCOPE_FRESH_STARTS"
-LONGEST_PAUSE_S = 30.0
-
 
 class FreshStart:
     """Whether this process is to come back fresh as soon as what it does is done."""
@@ -44,10 +42,10 @@ def come_back_fresh() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
-def pause_before_work_s() -> float:
+def pause_before_work_s(longest_s: float) -> float:
     """For how long a process that came back fresh had better wait before it begins: longer each time in a row."""
     starts = fresh_starts()
-    return min(LONGEST_PAUSE_S, 2.0 ** (starts - 1)) if starts else 0.0
+    return min(longest_s, 2.0 ** (starts - 1)) if starts else 0.0
 
 
 def fresh_starts() -> int:

@@ -56,7 +56,7 @@ def run_worker(
     fresh = fresh or FreshStart()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)  # as process 1 of a container it would otherwise not hear them
-    if pause_s := pause_before_work_s():
+    if pause_s := pause_before_work_s(settings.longest_pause_s):
         log("waiting", reason="this process came back fresh", seconds=pause_s, times_in_a_row=fresh_starts())
         time.sleep(pause_s)
     try:
