@@ -129,7 +129,7 @@ queries = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(query=queries)
 def test_every_query_lists_what_going_through_all_features_gives(listed: Listed, query: Query) -> None:
     expected = listed.expected(query)
@@ -335,7 +335,7 @@ names = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(path=st.sampled_from(LISTS), query=st.lists(st.tuples(names, texts), max_size=6))
 def test_whatever_is_asked_there_is_an_answer_or_a_sentence(
     listed: Listed, path: str, query: list[tuple[str, str]]

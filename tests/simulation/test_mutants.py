@@ -38,7 +38,7 @@ FOUND_AT: dict[str, int] = {
     "limits_outlive_a_damaged_partial": 231,
     "metadata_is_written_before_the_files": 0,
     "resuming_forgives_nothing": 4,
-    "rows_that_were_encoded_need_not_be_the_sources": 71,
+    "rows_that_were_encoded_need_not_be_the_sources": 1389,
     "the_last_plan_counts": 1147,
     "the_partial_is_written_before_the_prompts": 400,
     "the_wait_for_another_processor_never_ends": 46,

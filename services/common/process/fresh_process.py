@@ -16,6 +16,7 @@ from services.common.logs import log
 # How often in a row; passed on to the new process. Not among the settings, which begin with SAESCOPE_.
 _STARTS = "_SAESCOPE_FRESH_STARTS"
 
+
 class FreshStart:
     """Whether this process is to come back fresh as soon as what it does is done."""
 

@@ -188,7 +188,7 @@ def test_a_search_finds_the_rows_with_the_text(writer: LiveWriter) -> None:
     assert ids_of(load(writer).rows.page(0, 5000, "1")) == expected != []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     texts=st.lists(st.none() | st.text("abB.", max_size=4), min_size=1, max_size=40),
     text=st.text("aAb.", min_size=1, max_size=2),
