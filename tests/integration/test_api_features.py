@@ -247,27 +247,6 @@ def problem(listed: Listed, path: str, query: str) -> str:
 
 
 @pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("name", ["min_density", "max_density"])
-@pytest.mark.parametrize("text", ["", "nan", "inf", "-inf", "x", "1_0", "1,5", "٣", "0x1", "1e", " 1"])
-def test_what_is_no_number_is_named(listed: Listed, path: str, name: str, text: str) -> None:
-    assert problem(listed, path, f"{name}={text}") == f"{name} must be a number, not {text!r}"
-
-
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("name", ["min_density", "max_density"])
-@pytest.mark.parametrize("text", ["-0.1", "1.001", "1e999", "2"])
-def test_a_density_is_from_0_to_1(listed: Listed, path: str, name: str, text: str) -> None:
-    assert problem(listed, path, f"{name}={text}") == f"{name} must be from 0 to 1, not {text}"
-
-
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("name", ["min_count", "max_count"])
-@pytest.mark.parametrize("text", ["", "1.5", "nan", "1e3", "many"])
-def test_what_is_no_count_is_named(listed: Listed, path: str, name: str, text: str) -> None:
-    assert problem(listed, path, f"{name}={text}") == f"{name} must be a whole number, not {text!r}"
-
-
-@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
@@ -294,15 +273,6 @@ def test_what_makes_no_sense_is_said(listed: Listed, path: str, query: str, sent
 @pytest.mark.parametrize("name", ["details", "limit", "offset"])
 def test_an_empty_stretch_of_the_list_is_no_stretch(listed: Listed, name: str) -> None:
     assert problem(listed, "/api/features", f"{name}=").startswith(name)
-
-
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize(
-    "given", ["metric=std", "sort=std", "order=asc", "token=a", "min_count=1", "dead=true", "run=x"]
-)
-def test_what_is_there_twice_is_named(listed: Listed, path: str, given: str) -> None:
-    name = given.partition("=")[0]
-    assert problem(listed, path, f"{given}&{given}") == f"{name} is there 2 times: give it once"
 
 
 @pytest.mark.parametrize("feature", ["-1", str(N_LATENTS)])

@@ -18,7 +18,7 @@ FOUND_AT: dict[str, int] = {
     "a_chunk_is_given_up_without_asking_the_others": 1775,
     "a_damaged_state_is_the_end_of_its_run": 190,
     "a_deletion_comes_after_the_files": 13,
-    "a_failure_undoes_a_deletion": 2137,
+    "a_failure_undoes_a_deletion": 3710,
     "a_lease_is_renewed_for_whoever_has_it": 4,
     "a_lease_is_taken_from_whoever_has_it": 1463,
     "a_list_that_is_not_full_limits": 46,
