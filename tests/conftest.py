@@ -11,7 +11,8 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes says something about the machine, not about the code.
-settings.register_profile("saescope", parent=settings.default, deadline=None)
+settings.register_profile("saescope", parent=settings.default, deadline=None, max_examples=30)
+settings.register_profile("thorough", parent=settings.default, deadline=None, max_examples=1000)  # --hypothesis-profile
 settings.register_profile("short", parent=settings.default, deadline=None, max_examples=25)  # where time is short
 settings.load_profile("saescope")
 

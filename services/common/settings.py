@@ -120,6 +120,9 @@ class Settings(BaseModel):
         Seconds,
         Field(description="after how many seconds without any progress a piece of work counts as hung, at least"),
     ] = 600.0
+    longest_pause_s: Annotated[
+        Seconds, Field(description="how many seconds a worker waits at most that starts fresh again and again")
+    ] = 30.0
     other_kind_s: Annotated[
         Seconds,
         Field(description="after how many seconds a run fails for which all encoders have another kind of processor"),

@@ -58,10 +58,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, demo_url: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A fresh tab whose addresses are relative to the demo; leaves a screenshot of its last state in test-results."""
+    """A fresh tab whose addresses are relative to the demo; where a test fails, test-results has a screenshot of it."""
     context = browser.new_context(base_url=demo_url, viewport={"width": 1440, "height": 900})
     tab = context.new_page()
+    failed_before = request.session.testsfailed
     yield tab
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    tab.screenshot(path=SCREENSHOTS / f"{request.node.name}.png")
+    if request.session.testsfailed > failed_before:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        tab.screenshot(path=SCREENSHOTS / f"{request.node.name}.png")
     context.close()

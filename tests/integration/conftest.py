@@ -11,6 +11,7 @@ import redis
 from celery import Celery
 
 from services.common.tasks.queue import CeleryQueue
+from sparse_autoencoder.pipeline import chunk_attempts
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers
 from tests.support.commands import small_run
@@ -29,8 +30,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def quick() -> Iterator[None]:
-    """One thread, which is fastest for tiny models."""
-    with one_thread():
+    """One thread, which is fastest for tiny models, and hardly a pause before a failed chunk is tried again."""
+    with one_thread(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunk_attempts, "PAUSE_S", 0.01)
         yield
 
 

@@ -305,7 +305,7 @@ def test_a_wrong_parameter_is_400_with_a_sentence(compared: Compared, query: dic
     assert compared.error(400, **query) == sentence
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b", "sort", "order", "offset", "limit", "min_count", "id"]),

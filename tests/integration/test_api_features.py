@@ -129,7 +129,7 @@ queries = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(query=queries)
 def test_every_query_lists_what_going_through_all_features_gives(listed: Listed, query: Query) -> None:
     expected = listed.expected(query)
@@ -248,33 +248,6 @@ def problem(listed: Listed, path: str, query: str) -> str:
 
 
 @pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("name", ["min_density", "max_density"])
-@pytest.mark.parametrize("text", ["", "nan", "inf", "-inf", "x", "1_0", "1,5", "٣", "0x1", "1e", " 1"])
-def test_what_is_no_number_is_named(listed: Listed, path: str, name: str, text: str) -> None:
-    assert problem(listed, path, f"{name}={text}") == f"{name} must be a number, not {text!r}"
-
-
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("name", ["min_density", "max_density"])
-@pytest.mark.parametrize("text", ["-0.1", "1.001", "1e999", "2"])
-def test_a_density_is_from_0_to_1(listed: Listed, path: str, name: str, text: str) -> None:
-    assert problem(listed, path, f"{name}={text}") == f"{name} must be from 0 to 1, not {text}"
-
-
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("name", ["min_count", "max_count"])
-@pytest.mark.parametrize("text", ["", "1.5", "nan", "1e3", "many"])
-def test_what_is_no_count_is_named(listed: Listed, path: str, name: str, text: str) -> None:
-    assert problem(listed, path, f"{name}={text}") == f"{name} must be a whole number, not {text!r}"
-
-
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("name", ["min_count", "max_count"])
-def test_a_count_is_not_negative(listed: Listed, path: str, name: str) -> None:
-    assert problem(listed, path, f"{name}=-1") == f"{name} must be from 0 to 9223372036854775807, not -1"
-
-
-@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
@@ -303,25 +276,11 @@ def test_an_empty_stretch_of_the_list_is_no_stretch(listed: Listed, name: str) -
     assert problem(listed, "/api/features", f"{name}=").startswith(name)
 
 
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize(
-    "given", ["metric=std", "sort=std", "order=asc", "token=a", "min_count=1", "dead=true", "run=x"]
-)
-def test_what_is_there_twice_is_named(listed: Listed, path: str, given: str) -> None:
-    name = given.partition("=")[0]
-    assert problem(listed, path, f"{given}&{given}") == f"{name} is there 2 times: give it once"
-
-
 @pytest.mark.parametrize("feature", ["-1", str(N_LATENTS)])
 def test_a_feature_that_the_run_does_not_have_has_no_rank(listed: Listed, feature: str) -> None:
     response = listed.client.get("/api/feature_rank", params={"id": feature})
     assert response.status_code == 400
     assert response.json() == {"error": f"id must be from 0 to {N_LATENTS - 1}, not {feature}"}
-
-
-def test_an_unknown_run_has_no_features(listed: Listed) -> None:
-    response = listed.client.get("/api/feature_rank", params={"id": 1, "run": "x"})
-    assert (response.status_code, response.json()) == (404, {"error": "there is no run 'x'"})
 
 
 def test_an_empty_run_is_the_newest(listed: Listed) -> None:
@@ -347,7 +306,7 @@ names = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(path=st.sampled_from(LISTS), query=st.lists(st.tuples(names, texts), max_size=6))
 def test_whatever_is_asked_there_is_an_answer_or_a_sentence(
     listed: Listed, path: str, query: list[tuple[str, str]]

@@ -281,14 +281,14 @@ def test_a_run_that_is_not_there_is_404(finished: Finished, path: str) -> None:
     assert error(finished.client, path, 404, run="20200101-000000_run-001").startswith("there is no run")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["from", "limit", "text", "row"]), st.binary(max_size=6)), max_size=3))
 def test_no_question_breaks_the_api(finished: Finished, query: list[tuple[str, bytes]]) -> None:
     raw = "&".join(f"{name}=" + "".join(f"%{byte:02x}" for byte in value) for name, value in query)
     assert finished.client.get(f"/api/prompts?{raw}").status_code in (200, 400)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.binary(min_size=1, max_size=8))
 def test_no_row_id_breaks_the_api(finished: Finished, row_id: bytes) -> None:
     path = "".join(f"%{byte:02x}" for byte in row_id)

@@ -143,7 +143,7 @@ scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(content=st.one_of(values, st.dictionaries(names, values, max_size=4)))
 def test_every_request_for_a_run_is_taken_or_refused_with_a_sentence(quick: TestClient, content: Any) -> None:
     response = quick.post("/api/runs", content=json.dumps(content).encode(), headers=JSON)
@@ -151,7 +151,7 @@ def test_every_request_for_a_run_is_taken_or_refused_with_a_sentence(quick: Test
     assert "id" in response.json() or "error" in response.json()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(body=st.binary(max_size=200))
 def test_every_body_is_refused_with_a_sentence(quick: TestClient, body: bytes) -> None:
     response = quick.post("/api/runs", content=body, headers=JSON)
@@ -164,7 +164,7 @@ ids = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "DELETE", "PUT"]),
     run_id=ids,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -26,7 +25,7 @@ from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from tests.support.commands import one_sentence
 from tests.support.faults import failing, when_encoding
-from tests.support.runs import World, files_of, make_world, read_json
+from tests.support.runs import World, files_of, read_json
 from tests.unit.utils.test_failures import panic
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -285,30 +284,6 @@ def test_a_patience_that_is_none_is_refused_before_anything_is_written(
 # --- the tokenizer ---
 
 
-def backtracking_world(folder: Path) -> World:
-    """A world whose tokenizer panics on the row 37: its pattern backtracks beyond what its engine allows."""
-    from tokenizers import Regex, Tokenizer
-    from tokenizers.pre_tokenizers import Sequence, Split
-
-    world = make_world(folder)
-    tokenizer = Tokenizer.from_file(str(world.subject / "tokenizer.json"))
-    tokenizer.pre_tokenizer = Sequence([Split(Regex(r"(a+)+$"), "isolated"), tokenizer.pre_tokenizer])
-    tokenizer.save(str(world.subject / "tokenizer.json"))
-    lines = world.rows.read_text().splitlines()
-    lines[37] = json.dumps({"title": "a" * 40 + "c"})
-    world.rows.write_text("\n".join(lines) + "\n")
-    return world
-
-
-def test_a_row_that_the_tokenizer_panics_on_is_skipped_with_the_reason(tmp_path: Path, store: DirectoryStore) -> None:
-    metadata = run(backtracking_world(tmp_path / "world").options(**OPTIONS), DirectoryStore(tmp_path / "runs"))
-    assert metadata.status == "complete"
-    why = "the tokenizer fails on it (PanicException: Onig: Regex search error: retry-limit-in-match over)"
-    assert metadata.skipped_rows[why] == 1
-    skipped = (tmp_path / "runs" / metadata.run_id / "skipped.jsonl").read_text().splitlines()
-    assert {"row_id": 37, "reason": why} in map(json.loads, skipped)
-
-
 def test_a_tokenizer_that_fails_on_everything_ends_the_run(world: World, store: DirectoryStore) -> None:
     with mock.patch.object(RowTokenizer, "encode", side_effect=panic()):
         said = refused(world, store)
@@ -317,22 +292,6 @@ def test_a_tokenizer_that_fails_on_everything_ends_the_run(world: World, store: 
         "retry-limit-in-match over): check its tokenizer.json"
     )
     assert metadata_of(only_run(store))["status"] == "failed"
-
-
-def test_a_row_with_a_token_beyond_the_model_s_vocabulary_is_skipped(tmp_path: Path) -> None:
-    from tokenizers import Tokenizer
-
-    world = make_world(tmp_path / "world")
-    tokenizer = Tokenizer.from_file(str(world.subject / "tokenizer.json"))
-    tokenizer.add_tokens(["buy-back"])
-    tokenizer.save(str(world.subject / "tokenizer.json"))
-    lines = world.rows.read_text().splitlines()
-    lines[37] = json.dumps({"title": "Apple buy-back"})
-    world.rows.write_text("\n".join(lines) + "\n")
-    metadata = run(world.options(**OPTIONS), DirectoryStore(tmp_path / "runs"))
-    assert (metadata.status, metadata.failed_chunks) == ("complete", [])
-    size = tokenizer.get_vocab_size() - 1
-    assert metadata.skipped_rows[f"a token beyond the model's vocabulary of {size}"] == 1
 
 
 # --- an orderly stop ---

@@ -254,16 +254,6 @@ def test_who_asks_at_the_same_time_is_told_that_the_run_is_going(client: TestCli
     assert refusals == {f"run {run.run_id} is running, so there is nothing to retry"}
 
 
-def test_nothing_is_tried_again_while_redis_is_away(client: TestClient, backend: Backend, servers: Servers) -> None:
-    run = failed_run(backend)
-    servers.redis.kill()
-    try:
-        assert "is it up?" in retry(client, run, 503)["error"]
-    finally:
-        servers.redis.start()
-    assert get(client, run.path)["status"] == "completed_with_errors"
-
-
 # What is remembered
 
 

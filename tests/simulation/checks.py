@@ -9,7 +9,9 @@ from typing import Any
 
 from services.common import work_names
 from services.common.interfaces import HOPELESS
-from tests.simulation.compute import OTHER_ROWS, ROWS, Compute, published
+from tests.simulation.compute import Compute
+from tests.simulation.fake_dataset import OTHER_ROWS, ROWS
+from tests.simulation.fake_state import published
 from tests.simulation.faults import ALWAYS, Plan, Script
 from tests.simulation.memory_redis import Held, PlayedLeases
 from tests.simulation.network import Network

@@ -2,39 +2,34 @@
 
 A chunk's rows, its prompts file and what it contributes name run and chunk; a state is the list of what was merged, and
 the published files repeat that list. Each chunk has one example, a number, of which a state keeps the few smallest;
-encoders leave out what the cutoffs of some earlier state say can't be among them. `published` says what the files must
-be, and shares no code with the rest.
+encoders leave out what the cutoffs of some earlier state say can't be among them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from random import Random
 
 from services.common.attempt_rule import Moved
 from services.common.interfaces import UnavailableError
 from services.common.run_records import MergeProgress, ReadingProgress
 from services.encoder.encode_chunks import ChunkOutput
-from services.ingest.read_source import DatasetChunk
-from sparse_autoencoder.data.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.runs.checksums import seal, unseal
+from sparse_autoencoder.runs.checksums import unseal
 from sparse_autoencoder.runs.folder import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.state import FailedChunk
 from tests.simulation import examples
-from tests.simulation.examples import Examples, FakeCutoffs, example_of, to_examples, to_merged_chunks, to_text
+from tests.simulation.examples import FakeCutoffs, example_of, to_examples, to_merged_chunks, to_text
+from tests.simulation.fake_dataset import FakeDataset, random_error, tokens
+from tests.simulation.fake_state import FakeState
 from tests.simulation.faults import STALL_S, Script
 from tests.simulation.network import Network
-
-RECORDS = 10  # a chunk
-ROWS, OTHER_ROWS = ".", "+"  # marks of a chunk's rows: the first ones, and those that were put in their place
 
 
 @dataclass(eq=False)
@@ -305,119 +300,6 @@ class Compute:
         if self.network.faulty and self.network.scheduler.random.random() < rate:
             self.network.note("computing lacks something")
             raise UnavailableError("the models' host is down")
-
-
-@dataclass(eq=False)
-class FakeDataset:
-    """The port Dataset."""
-
-    compute: Compute
-    script: Script
-    changed: str | None  # what was put in its place before it was opened
-    num_records: int = 0
-
-    @property
-    def source(self) -> Mapping[str, str | int | None]:
-        """See Dataset.source."""
-        size = self.script.num_chunks + (self.changed == "size")
-        return {"name": self.script.name, "size": size, "notice": str(self.num_records)}
-
-    @property
-    def tokens(self) -> Mapping[str, str]:
-        """See Dataset.tokens."""
-        return tokens(self.changed)
-
-    @property
-    def rows_hash(self) -> str:
-        """See Dataset.rows_hash: a mark for each chunk."""
-        return self._mark * (self.num_records // RECORDS)
-
-    @property
-    def _mark(self) -> str:
-        return OTHER_ROWS if self.changed == "rows" else ROWS
-
-    @property
-    def fraction(self) -> float | None:
-        """See Dataset.fraction."""
-        return None
-
-    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
-        """See Dataset.chunks."""
-        if before is not None and before.running != self._mark * before.num_chunks:
-            self.compute.network.note("other rows found")
-            raise SaescopeError("the rows changed")
-        script, happened = self.script, self.compute.happened
-        for chunk in range(script.num_chunks + 1):
-            if chunk == script.source_fails_at and happened.source_failures[script.name] < script.source_fails:
-                happened.source_failures[script.name] += 1
-                self.compute.network.note("source can't be read")
-                raise SaescopeError("can't read the source")
-            if chunk == script.num_chunks:
-                break
-            self.num_records += RECORDS
-            moved()
-            if happened.read_breaks[script.name] < script.reading_breaks:
-                happened.read_breaks[script.name] += 1
-                self.compute.network.note("reading breaks")
-                raise random_error(self.compute.network.scheduler.random)
-            if chunk >= first:
-                self.compute.take_time(script.name, 0.5)
-                yield DatasetChunk(chunk, f"rows of {script.name} {chunk} {self._mark}".encode())
-        if script.num_chunks == 0:
-            happened.source_failures[script.name] += 1
-            raise SaescopeError("the source has no rows")
-
-
-@dataclass(frozen=True)
-class FakeState:
-    """The port State."""
-
-    run_id: str
-    merged: tuple[str, ...] = ()  # "<chunk> encoded" or "<chunk> failed"
-    examples: Examples = ()
-    rows_hash: str = NOTHING_READ  # a mark for each chunk
-
-    @property
-    def next_chunk(self) -> int:
-        """See State.next_chunk."""
-        return len(self.merged)
-
-    @property
-    def failed_chunks(self) -> Sequence[int]:
-        """See State.failed_chunks."""
-        return [int(entry.split()[0]) for entry in self.merged if entry.endswith("failed")]
-
-    def to_bytes(self) -> bytes:
-        """See State.to_bytes."""
-        return seal("state", "\n".join([self.run_id, self.rows_hash, to_text(self.examples), *self.merged]).encode())
-
-
-def tokens(changed: str | None) -> dict[str, str]:
-    """What tokens depend on."""
-    return {"tokenizer": "another" if changed == "tokenizer" else "the first"}
-
-
-def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:
-    """What a finished run must consist of beside metadata.json, where these chunks are missing."""
-    lines = [f"{chunk} {'failed' if chunk in failed else 'encoded'}" for chunk in range(num_chunks)]
-    prompts = {chunk: f"prompts of {run_id} {chunk}\n" for chunk in range(num_chunks) if chunk not in failed}
-    smallest = sorted((example_of(run_id, chunk), chunk) for chunk in prompts)[:2]
-    kept = ",".join(f"{example}/{chunk}" for example, chunk in smallest)
-    return {
-        f"{run_id}/vocabulary.json": f'["{run_id}"]'.encode(),
-        f"{run_id}/prompts.jsonl": "".join(prompts.values()).encode(),
-        f"{run_id}/features/00000.parquet": "\n".join([run_id, kept, *lines]).encode(),
-        f"{run_id}/feature_stats.json": f"{num_chunks} chunks of {run_id}".encode(),
-    } | {f"{run_id}/prompts/{chunk:06d}.parquet": text.encode() for chunk, text in prompts.items()}
-
-
-def random_error(random: Random) -> BaseException:
-    """What code that is wrong, or native code, may raise."""
-    return random.choice((MemoryError(), IndexError("out of bounds"), RuntimeError("too hard\nfor us"), PanicError()))
-
-
-class PanicError(BaseException):
-    """What a panic in Rust is in Python."""
 
 
 @cache

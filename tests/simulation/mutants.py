@@ -23,8 +23,9 @@ from sparse_autoencoder.runs.folder import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.saved_states import remove_old_states
 from tests.simulation import examples
-from tests.simulation.compute import Compute, FakeState
+from tests.simulation.compute import Compute
 from tests.simulation.examples import FakeCutoffs
+from tests.simulation.fake_state import FakeState
 from tests.simulation.memory_redis import MemoryRedis, PlayedAttempts, PlayedLeases
 from tests.simulation.world import VirtualDeadlines
 

@@ -26,7 +26,8 @@ from services.ingest.read_source import ingest
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.options import RunOptions
 from tests.simulation.checks import Checks
-from tests.simulation.compute import Compute, FakeState
+from tests.simulation.compute import Compute
+from tests.simulation.fake_state import FakeState
 from tests.simulation.faults import (
     FAULTS_END_S,
     OTHER_KIND_S,

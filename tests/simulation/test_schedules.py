@@ -1,4 +1,4 @@
-"""10,000 schedules of crashes, losses and delays: every run ends as it should, and what must never happen doesn't.
+"""A thousand schedules of crashes, losses and delays: every run ends as it should, and what must never happen doesn't.
 
 The services' own code (the work of ingest, encoders, aggregator and watch, what users do, leases and attempts) runs
 on a simulated store, Redis, network and clock. At every call the seed decides whether others go on first, and whether
@@ -12,21 +12,18 @@ After a minute of virtual time nothing goes wrong any more but what is wrong for
 
 What is checked at every change of the store, and at the end, is listed in docs/architecture.md.
 
-A failing seed is played again by `python -m tests.simulation --seed N --trace`.
+`python -m tests.simulation --seed N --trace` plays a failing seed again, `--count 10000` plays ten times as many.
 """
 
 from __future__ import annotations
 
 import dis
 import inspect
-import multiprocessing
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from itertools import chain
 from linecache import getline
 from types import CodeType, FrameType, ModuleType
 from typing import Any
@@ -40,10 +37,14 @@ from services.common.redis import attempts, leases
 from services.encoder import encode_chunks as encoder
 from services.encoder import fair_turns
 from services.ingest import read_source as ingest
+from tests.simulation import many
+from tests.simulation.many import Played, lacking, play_all
 from tests.simulation.schedule import play
 
-SCHEDULES = 10_000
+SCHEDULES = 1_000
 PROCESSES = 2
+# Schedules that reach what few do. After a change of the work or of the simulation others may: then it takes longer.
+RARE = (165, 166, 171, 226, 277, 378, 473, 637, 1201)
 # Not reached here: what only real processes use, and what takes many thousands of schedules.
 UNREACHED = (
     "Aggregator._read",
@@ -55,118 +56,12 @@ UNREACHED = (
     "_of_use",
 )
 
-# Troubles and ways out, and how often each must have happened in 10,000 schedules, or they would show little.
-LEAST: dict[str, int] = {
-    "aggregate broken off: unavailable": 200,
-    "aggregate lease held by another": 2_000,
-    "aggregate lease lost and noticed": 20,
-    "aggregate requeued by the reconcile loop": 2_000,
-    "aggregate taken over": 2_000,
-    "aggregator told to stop": 20,
-    "broken encoder raises": 300,
-    "chunk given up": 400,
-    "chunks written without the lease": 80,
-    "computing lacks something": 10,
-    "computing takes very long": 2_000,
-    "crash after": 2_000,
-    "crash before": 2_000,
-    "damaged partial found": 90,
-    "damaged state found": 10,
-    "delay": 5_000,
-    "disk full": 1_000,
-    "encode broken off: unavailable": 1_000,
-    "encode lease held by another": 300,
-    "encode lease lost and noticed": 200,
-    "encode requeued by the reconcile loop": 4_000,
-    "encode taken over": 4_000,
-    "encoder of another kind": 300,
-    "encoder told to stop": 50,
-    "encoding hangs": 200,
-    "encoding raises": 700,
-    "end: cancelled": 200,
-    "end: complete": 1_000,
-    "end: completed_with_errors": 200,
-    "end: deleted": 1_000,
-    "end: failed": 600,
-    "example left out": 900,
-    "fail after": 4_000,
-    "fail before": 4_000,
-    "failed attempt": 3_000,
-    "freeze after": 1_000,
-    "freeze before": 1_000,
-    "fresh start: after this error nothing that this process computes can be trusted": 300,
-    "fresh start: the next attempt is this worker's too, as no other is alive": 400,
-    "fresh start: two different chunks failed one after the other": 40,
-    "ingest broken off: unavailable": 3_000,
-    "ingest lease held by another": 2_000,
-    "ingest lease lost and noticed": 600,
-    "ingest requeued by the reconcile loop": 5_000,
-    "ingest taken over": 2_000,
-    "ingest told to stop": 100,
-    "land late": 4_000,
-    "cutoffs of an aggregator that knows of no failures": 20,
-    "cutoffs of earlier chunks known": 4_000,
-    "merging breaks": 100,
-    "message delayed": 2_000,
-    "message delivered again though done": 500,
-    "message duplicated": 2_000,
-    "message lost": 1_000,
-    "message of a dead worker delivered again": 1_000,
-    "models can't be loaded": 500,
-    "other rows found": 20,
-    "partial cut by cutoffs of other chunks": 4,
-    "partial stored damaged": 100,
-    "partials written without the lease": 100,
-    "plan.json written without the lease": 60,
-    "poison chunk": 400,
-    "prompts written without the lease": 100,
-    "put on a full disk": 700,
-    "reading breaks": 200,
-    "reading.json written without the lease": 70,
-    "redis called while down": 4_000,
-    "redis down": 1_000,
-    "redis wiped": 1_000,
-    "rows of another tokenizer found": 10,
-    "rows stored damaged": 20,
-    "source can't be read": 300,
-    "state stored damaged": 80,
-    "store called while down": 3_000,
-    "store down": 1_000,
-    "user: cancel": 2_000,
-    "user: delete": 1_000,
-    "user: resume": 1_000,
-    "user: try again": 100,
-    "vocabulary.json written without the lease": 80,
-    "work that hangs is ended": 200,
-}
 UNREACHABLE = "its source is not described"  # a sentence for those who tamper with the store
-
-
-@dataclass
-class Played:
-    """What many schedules showed."""
-
-    tally: Counter[str]
-    violations: list[str]
-
-
-def play_some(seeds: range) -> Played:
-    """Play these schedules."""
-    played = Played(Counter(), [])
-    for seed in seeds:
-        outcome = play(seed)
-        played.tally += outcome.tally
-        if outcome.violations:
-            again = f"replay it with: python -m tests.simulation --seed {seed} --trace"
-            played.violations.append("\n".join([f"seed {seed}", *outcome.violations, again]))
-    return played
 
 
 @pytest.fixture(scope="module")
 def played() -> Played:
-    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
-        parts = list(pool.map(play_some, [range(first, SCHEDULES, PROCESSES) for first in range(PROCESSES)]))
-    return Played(sum((part.tally for part in parts), Counter()), [line for part in parts for line in part.violations])
+    return play_all(range(SCHEDULES), PROCESSES)
 
 
 def test_every_schedule_ends_well_and_violates_nothing(played: Played) -> None:
@@ -174,15 +69,12 @@ def test_every_schedule_ends_well_and_violates_nothing(played: Played) -> None:
 
 
 def test_the_schedules_met_every_trouble_and_every_way_out(played: Played) -> None:
-    for name, count in sorted(played.tally.items()):
-        print(f"{count:8,} {name}")
-    rare = {name: played.tally[name] for name, least in LEAST.items() if played.tally[name] < least}
-    assert rare == {}
+    assert lacking(played.tally, SCHEDULES) == {}
 
 
 def test_the_same_seed_is_the_same_schedule_in_every_process() -> None:
     def trace(hash_seed: str) -> str:
-        command = [sys.executable, "-m", "tests.simulation", "--seed", "7", "--count", "3", "--trace"]
+        command = [sys.executable, "-m", "tests.simulation", "--seed", "7", "--trace"]
         environment = os.environ | {"PYTHONHASHSEED": hash_seed}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
@@ -205,7 +97,7 @@ def test_every_line_of_the_work_is_reached() -> None:
     before = sys.gettrace()
     sys.settrace(look)
     try:
-        for seed in range(SCHEDULES):
+        for seed in chain(RARE, range(many.SCHEDULES)):
             play(seed)
             if not any(missing.values()):
                 break

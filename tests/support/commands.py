@@ -26,6 +26,8 @@ DEMO_SUBJECT = Path(__file__).parents[2] / "demo" / "subject"
 LAYER = 2
 COMMAND = (sys.executable, "-m", "services.cli")
 TIMEOUT_S = 240.0
+# What a command has of the tests' own environment; the last two say which test's lines tests.mutation measures.
+KEPT = ("PATH", "LANG", "TMPDIR", "PYTEST_CURRENT_TEST", "COVERAGE_PROCESS_START")
 _REPOSITORY = Path(__file__).parents[2]
 
 
@@ -45,7 +47,7 @@ def write_random_autoencoder(
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """What a command needs to start, with an empty home directory and no settings of this machine."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return kept | {"HOME": str(home), "PYTHONPATH": str(_REPOSITORY)} | more
 
 

@@ -38,6 +38,7 @@ from sparse_autoencoder.tokens.windows import Windows, cut_windows
 
 VOCABULARY = ["<bos>", " a", " b", " c", "é", "\ufffd"]
 N_FEATURES = 6  # the last never fires
+OLD, MIDDLE, NEW = "20300101-000000_run-001", "20300102-000000_run-002", "20300103-000000_run-003"
 VALUES = np.array([0.0, 0.0, 0.0, 0.1, 0.2, 0.2000001, 0.4, 1.0, 3.7, 250.0], np.float32)
 
 
@@ -51,7 +52,7 @@ class LiveWriter:
     next_row: int = 0
 
     @classmethod
-    def start(cls, store: Store, run_id: str = "20300101-000000_run-001", **options: Any) -> Self:
+    def start(cls, store: Store, run_id: str = OLD, **options: Any) -> Self:
         """A run of which nothing is merged yet."""
         metadata = metadata_of(run_id, RunOptions(**{"max_tokens": 5, "top_tokens_per_feature": 3} | options))
         writer = cls(RunFolder(store, run_id), metadata, RunState(Summary.empty(metadata.spec)))
@@ -211,3 +212,13 @@ def assert_shows_the_same(live: Any, published: PublishedRun, features: Collecti
             assert live.ranking(selection).tolist() == published.ranking(selection).tolist()
     for feature in range(published.metadata.num_features) if features is None else features:
         assert live.feature(feature) == as_live(published.feature(feature))
+
+
+def start(store: DirectoryStore, run_id: str, chunks: int = 1) -> LiveWriter:
+    """A run with so many chunks merged and saved; with none, not even a state."""
+    writer = LiveWriter.start(store, run_id)
+    for _ in range(chunks):
+        writer.add(10)
+    if chunks:
+        writer.save()
+    return writer

@@ -39,8 +39,14 @@ PATIENCE_S = 120.0
 _POLL_S = 0.1
 INGEST, ENCODER, AGGREGATOR = "services.ingest", "services.encoder", "services.aggregator"
 TINY_ROWS = 240  # in 12 chunks
-# A worker that was killed is noticed within 3 s instead of 15, and the state is saved after every few chunks.
-QUICK = {"SAESCOPE_LEASE_S": "2", "SAESCOPE_REAP_EVERY_S": "0.5", "SAESCOPE_SAVE_EVERY_S": "0.1"}
+# A worker that was killed is noticed within 3 s instead of 15, the state is saved after every few chunks, and a worker
+# that starts fresh again and again hardly waits.
+QUICK = {
+    "SAESCOPE_LEASE_S": "2",
+    "SAESCOPE_REAP_EVERY_S": "0.5",
+    "SAESCOPE_SAVE_EVERY_S": "0.1",
+    "SAESCOPE_LONGEST_PAUSE_S": "0.2",
+}
 
 
 class Service:

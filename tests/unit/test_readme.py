@@ -1,4 +1,4 @@
-"""README says what the code does: its generated parts are fresh, and what it names exists."""
+"""The documentation says what the code does: its generated parts are fresh, and the files it links to exist."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.report import performance_table
 from docs.readme_blocks import README, generated
 
 REPOSITORY = README.parent
@@ -21,3 +22,8 @@ def test_links_to_files_lead_somewhere(path: Path) -> None:
 def test_the_generated_parts_are_fresh() -> None:
     text = README.read_text()
     assert generated(text) == text, "run: python docs/readme_blocks.py"
+
+
+def test_the_tables_of_what_was_measured_are_fresh() -> None:
+    text = performance_table.PAGE.read_text(encoding="utf-8")
+    assert performance_table.generated(text) == text, "run: python -m benchmarks.performance_table"

@@ -15,7 +15,6 @@ from services.common.logs import log
 
 # Restarts in a row, passed on to the new process. Settings begin with SAESCOPE_; this is none.
 _STARTS = "_SAESCOPE_FRESH_STARTS"
-LONGEST_PAUSE_S = 30.0
 
 
 class FreshStart:
@@ -44,10 +43,10 @@ def come_back_fresh() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
-def pause_before_work_s() -> float:
+def pause_before_work_s(longest_s: float) -> float:
     """How many seconds a restarted process waits before it begins: exponential backoff, 0 if it wasn't restarted."""
     starts = fresh_starts()
-    return min(LONGEST_PAUSE_S, 2.0 ** (starts - 1)) if starts else 0.0
+    return min(longest_s, 2.0 ** (starts - 1)) if starts else 0.0
 
 
 def fresh_starts() -> int:

@@ -55,7 +55,7 @@ def run_worker(
     configure_logs(name)
     fresh = fresh or FreshStart()
     end_at_once()
-    if pause_s := pause_before_work_s():
+    if pause_s := pause_before_work_s(settings.longest_pause_s):
         log("restart_delayed", reason="this process came back fresh", seconds=pause_s, times_in_a_row=fresh_starts())
         time.sleep(pause_s)
     try:

@@ -22,7 +22,7 @@ from services.common.tasks.queue import taken_key
 
 REPOSITORY = Path(__file__).parents[3]
 MANIFESTS = REPOSITORY / "infra" / "kubernetes"
-VERSIONS = ("1.30", "1.33", "1.37")
+VERSIONS = ("1.30", "1.37")  # the oldest and the newest
 NAMESPACE = "saescope"
 SERVICES = {"redis", "s3", "ingest", "encoder", "aggregator", "api", "viewer"}
 LISTENING = {"redis": 6379, "s3": 9000, "api": 8765, "viewer": 1234}
@@ -41,7 +41,6 @@ def kustomization(folder: str) -> dict[str, Any]:
 
 
 ALL = documents("base") + documents("keda")
-LABELLED = {f"{entry['kind']}/{entry['metadata']['name']}": entry for entry in ALL}
 WORKLOADS = {entry["metadata"]["name"]: entry for entry in ALL if entry["kind"] in ("Deployment", "StatefulSet")}
 (SCALING,) = [entry for entry in ALL if entry["kind"] == "ScaledObject"]
 
@@ -88,15 +87,10 @@ def selects(selector: dict[str, Any], name: str) -> bool:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", [name for name in LABELLED if not name.startswith("ScaledObject/")])
-def test_a_manifest_is_valid_and_has_no_unknown_fields(name: str, version: str) -> None:
-    kubernetes_validate.validate(LABELLED[name], version, strict=True)
-
-
-def test_a_misspelt_field_would_be_found() -> None:
-    wrong = {**LABELLED["Service/api"], "spec": {"portz": []}}
-    with pytest.raises(kubernetes_validate.ValidationError, match="portz"):
-        kubernetes_validate.validate(wrong, VERSIONS[0], strict=True)
+def test_manifests_are_valid_and_have_no_unknown_fields(version: str) -> None:
+    for entry in ALL:
+        if entry["kind"] != "ScaledObject":  # KEDA's own
+            kubernetes_validate.validate(entry, version, strict=True)
 
 
 @pytest.mark.parametrize("folder", ["base", "keda"])
@@ -125,37 +119,6 @@ def test_the_services_are_those_of_compose() -> None:
 
 
 @workload
-def test_a_workload_selects_its_own_pods_by_its_name(name: str) -> None:
-    spec = WORKLOADS[name]["spec"]
-    assert spec["selector"]["matchLabels"] == {NAME: name}
-    assert spec["template"]["metadata"]["labels"] == {NAME: name}
-    assert container(name)["name"] == name
-
-
-@workload
-def test_what_listens_has_a_service_of_its_name_on_the_port_that_its_container_opens(name: str) -> None:
-    service = of_kind("Service").get(name)
-    ports = {port["name"]: port["containerPort"] for port in container(name)["ports"]}
-    if name not in LISTENING:
-        assert service is None
-        assert ports == {"metrics": 9100}
-        return
-    assert service is not None
-    assert service["spec"]["selector"] == {NAME: name}
-    (port,) = service["spec"]["ports"]
-    assert port["port"] == ports[port["targetPort"]] == LISTENING[name]
-    assert "type" not in service["spec"]  # reachable within the cluster only
-
-
-@workload
-def test_a_container_is_probed_on_ports_that_it_has(name: str) -> None:
-    named = {port["name"] for port in container(name)["ports"]}
-    for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
-        probe = container(name)[kind]
-        assert "exec" in probe or probe["httpGet"]["port"] in named
-
-
-@workload
 def test_a_pod_runs_as_an_ordinary_user_who_can_change_nothing_but_its_volumes(name: str) -> None:
     context = pod(name)["securityContext"]
     assert context["runAsNonRoot"] is True
@@ -169,22 +132,6 @@ def test_a_pod_runs_as_an_ordinary_user_who_can_change_nothing_but_its_volumes(n
     assert pod(name)["automountServiceAccountToken"] is False
     # else Kubernetes would add variables for every service, and settings that nobody made stop our services
     assert pod(name)["enableServiceLinks"] is False
-
-
-@workload
-def test_a_container_says_what_it_needs_and_has_a_limit_of_memory(name: str) -> None:
-    resources = container(name)["resources"]
-    assert resources["requests"].keys() == {"cpu", "memory"}
-    assert "memory" in resources["limits"]
-
-
-@workload
-def test_a_container_mounts_only_volumes_that_exist(name: str) -> None:
-    claimed = {claim["metadata"]["name"] for claim in WORKLOADS[name]["spec"].get("volumeClaimTemplates", [])}
-    volumes = {volume["name"]: volume for volume in pod(name).get("volumes", [])}
-    assert {mount["name"] for mount in container(name)["volumeMounts"]} == claimed | volumes.keys()
-    claims = {v["persistentVolumeClaim"]["claimName"] for v in volumes.values() if "persistentVolumeClaim" in v}
-    assert claims <= of_kind("PersistentVolumeClaim").keys()
 
 
 @pytest.mark.parametrize("name", ["ingest", "encoder", "aggregator", "api"])
@@ -243,19 +190,6 @@ def test_only_what_downloads_reaches_the_internet() -> None:
         return any("ipBlock" in peer for rule in policies_for(name, "egress") for peer in rule["to"])
 
     assert {name for name in SERVICES if outward(name)} == {"ingest", "encoder"}
-
-
-def test_no_encoder_is_kept_without_work_nor_taken_away_while_there_is_some() -> None:
-    spec = SCALING["spec"]
-    assert "replicas" not in WORKLOADS["encoder"]["spec"]  # applying the manifests again would undo the scaling
-    assert spec["minReplicaCount"] == 0
-    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
-    assert behavior["scaleDown"] == {"selectPolicy": "Disabled"}  # KEDA itself scales to none, when nothing is to do
-    # KEDA hands it to an autoscaler as it is
-    target = {"kind": "Deployment", "name": "encoder"}
-    autoscaler_spec = {"maxReplicas": 8, "scaleTargetRef": target, "behavior": behavior}
-    autoscaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "spec": autoscaler_spec}
-    kubernetes_validate.validate(autoscaler, VERSIONS[0], strict=True)
 
 
 def test_encoders_are_wanted_by_the_queue_of_chunks_where_the_services_keep_it() -> None:

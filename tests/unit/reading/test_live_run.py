@@ -55,7 +55,7 @@ options = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(options=options, chunks=st.lists(st.tuples(st.integers(1, 30), st.booleans()), max_size=5))
 def test_everything_is_what_the_published_files_would_say(
     options: dict[str, Any], chunks: list[tuple[int, bool]]

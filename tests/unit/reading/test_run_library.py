@@ -2,54 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder.errors import DamagedError, SaescopeError
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.live_run import LiveRun
 from sparse_autoencoder.reading.published_run import PublishedRun
 from sparse_autoencoder.reading.run_library import RunLibrary
-from sparse_autoencoder.runs.state import RunState
-from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
-from tests.support.live_runs import LiveWriter
+from sparse_autoencoder.runs.store import NotFoundError
+from tests.support.live_runs import MIDDLE, NEW, OLD, LiveWriter, start
 from tests.support.watched_store import Clock, WatchedStore
-
-OLD, MIDDLE, NEW = "20300101-000000_run-001", "20300102-000000_run-002", "20300103-000000_run-003"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> WatchedStore:
-    return WatchedStore(tmp_path / "runs")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def library(store: WatchedStore, clock: Clock) -> RunLibrary:
-    return RunLibrary(store, clock)
-
-
-def start(store: DirectoryStore, run_id: str, chunks: int = 1) -> LiveWriter:
-    """A run with so many chunks merged and saved; with none, not even a state."""
-    writer = LiveWriter.start(store, run_id)
-    for _ in range(chunks):
-        writer.add(10)
-    if chunks:
-        writer.save()
-    return writer
-
-
-@pytest.fixture
-def writer(store: WatchedStore) -> LiveWriter:
-    """Of an unfinished run with one chunk."""
-    return start(store, OLD)
 
 
 def records(library: RunLibrary, run_id: str) -> int:
@@ -59,13 +22,6 @@ def records(library: RunLibrary, run_id: str) -> int:
 def assert_gone(ask: Callable[[], object]) -> None:
     with pytest.raises(NotFoundError, match=f"^there is no run '{OLD}'$"):
         ask()
-
-
-def state_of(library: RunLibrary, run_id: str) -> weakref.ref[RunState]:
-    """The state from which an unfinished run is shown, as long as it is in memory."""
-    run = library.open(run_id)
-    assert isinstance(run, LiveRun)
-    return weakref.ref(run.state)
 
 
 def test_a_finished_run_is_shown_from_its_files(store: WatchedStore, library: RunLibrary) -> None:
@@ -185,50 +141,6 @@ def test_a_run_that_is_deleted_while_its_state_is_read_is_not_found(
 # States that are damaged.
 
 
-def damage(store: WatchedStore, writer: LiveWriter, chunk: int) -> None:
-    data = store.get(writer.folder.state(chunk))
-    store.put(writer.folder.state(chunk), data[:-1] + bytes([data[-1] ^ 1]))
-
-
-def test_in_place_of_a_damaged_state_the_one_before_is_shown(
-    store: WatchedStore, writer: LiveWriter, library: RunLibrary, clock: Clock
-) -> None:
-    writer.further()
-    damage(store, writer, 2)
-    assert records(library, OLD) == 10
-    store.calls.clear()
-    clock.now = 5.0
-    assert records(library, OLD) == 10
-    assert store.calls["get 000001"] == store.calls["get 000002"] == 0
-    writer.further()
-    clock.now = 10.0
-    assert records(library, OLD) == 30
-
-
-def test_a_damaged_state_that_was_replaced_when_the_run_went_on_is_shown(
-    store: WatchedStore, writer: LiveWriter, library: RunLibrary, clock: Clock
-) -> None:
-    writer.further()
-    damage(store, writer, 2)
-    assert records(library, OLD) == 10
-    writer.save()
-    writer.folder.write_metadata(writer.metadata.model_copy(update={"status": "interrupted"}))
-    clock.now = 5.0
-    assert records(library, OLD) == 20
-
-
-def test_a_run_whose_states_are_all_damaged_says_so(
-    store: WatchedStore, writer: LiveWriter, library: RunLibrary
-) -> None:
-    writer.further()
-    damage(store, writer, 1)
-    damage(store, writer, 2)
-    with pytest.raises(
-        DamagedError, match=f"^run {OLD} can't be shown: {OLD}/state/000002 can't be used, this state file"
-    ):
-        library.open(OLD)
-
-
 # Runs with nothing to show.
 
 
@@ -253,15 +165,6 @@ def test_a_name_that_no_run_has_is_not_found(store: WatchedStore, library: RunLi
     start(store, OLD)
     with pytest.raises(NotFoundError, match=r"^there is no run '"):
         library.open(run_id)
-
-
-def test_a_damaged_state_is_an_error_and_no_missing_run(
-    store: WatchedStore, writer: LiveWriter, library: RunLibrary
-) -> None:
-    store.put(writer.folder.state(1), b"nonsense")
-    with pytest.raises(SaescopeError) as caught:
-        library.open(OLD)
-    assert not isinstance(caught.value, NotFoundError)
 
 
 # Runs that were deleted.
@@ -376,40 +279,3 @@ def test_finished_runs_are_read_once_and_looked_at_now_and_then(
 
 
 # Memory.
-
-
-def test_no_more_than_two_unfinished_runs_stay_in_memory(store: WatchedStore, library: RunLibrary) -> None:
-    states = []
-    for run_id in (OLD, MIDDLE, NEW):
-        start(store, run_id)
-        states.append(state_of(library, run_id))
-    gc.collect()
-    assert [state() is not None for state in states] == [False, True, True]
-
-
-def test_a_state_is_out_of_memory_before_the_next_is_loaded(
-    store: WatchedStore, writer: LiveWriter, library: RunLibrary, clock: Clock
-) -> None:
-    state = state_of(library, OLD)
-    writer.further()
-    seen = []
-
-    def look() -> None:
-        gc.collect()
-        seen.append(state())
-
-    store.before[writer.folder.state(2)] = look
-    clock.now = 1.0
-    assert records(library, OLD) == 20
-    assert seen == [None]
-
-
-def test_the_state_of_a_run_that_is_finished_is_out_of_memory(
-    writer: LiveWriter, library: RunLibrary, clock: Clock
-) -> None:
-    state = state_of(library, OLD)
-    writer.finish()
-    clock.now = 1.0
-    library.open(OLD)
-    gc.collect()
-    assert state() is None

@@ -114,7 +114,7 @@ def test_what_was_written_is_read(kind: str) -> None:
 
 
 @kinds
-@settings(max_examples=400)
+@settings(max_examples=100)
 @given(damage=damages())
 def test_whatever_happens_to_a_file_is_known_as_damage(kind: str, damage: Callable[[bytes], bytes]) -> None:
     data = damage(KINDS[kind].data)
@@ -167,7 +167,7 @@ def test_nonsense_under_a_sound_seal_is_damage(kind: str, content: bytes) -> Non
         KINDS[kind].read(seal("chunk-000002" if kind == "rows" else kind, content))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.integers(0, 2**64), st.integers(0, 7))
 def test_what_was_sealed_after_a_change_raises_nothing_else(place: int, bit: int) -> None:
     content = bytearray(unseal("partial", KINDS["partial"].data))

@@ -196,7 +196,7 @@ parts = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     words=st.lists(st.one_of(parts, st.text(max_size=5)), max_size=6), field=st.sampled_from(["source", "prompt_file"])
 )

@@ -63,6 +63,7 @@ def test_no_variable_is_needed() -> None:
         ("MAX_WAITING_CHUNKS", "1", 1),
         ("CHUNK_ATTEMPTS", "5", 5),
         ("SAVE_EVERY_S", "1e1", 10.0),
+        ("LONGEST_PAUSE_S", "2", 2.0),
         ("METRICS_PORT", "9100", 9100),
         ("API_TOKEN", "secret", "secret"),
         ("API_TOKEN", "", None),
