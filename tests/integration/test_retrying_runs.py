@@ -98,7 +98,6 @@ class Failed:
         return f"/api/runs/{self.run_id}"
 
     def go_back(self) -> Workers:
-        """The workers when the chunks are computed again."""
         self.workers.go_on_from(self.before, self.next_row)
         return self.workers
 

@@ -1,4 +1,4 @@
-"""Which way imports point, and what may not import torch."""
+"""Which way imports point, what may not import torch, and how long a file may be."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ COMPUTING = (
     "sparse_autoencoder.training",
     "services.encoder.model_computer",
 )
+MOST_LINES = 350
 
 
 @dataclass(frozen=True)
@@ -148,3 +149,9 @@ def test_what_does_not_compute_starts_without_torch() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == ""
+
+
+def test_every_file_can_be_read_in_one_sitting() -> None:
+    files = modules(LIBRARY, "services", "benchmarks", "demo", "tests").values()
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
