@@ -166,9 +166,9 @@ def test_above_the_newest_finished_run_s_features_stands_that_a_newer_run_is_goi
 
 SAVING_ALWAYS = """
 import sys
-from sparse_autoencoder import main
+from sparse_autoencoder.pipeline import single_process
 from services import cli
-main.SAVE_EVERY_S = 0.0
+single_process.SAVE_EVERY_S = 0.0
 sys.exit(cli.main())
 """
 
