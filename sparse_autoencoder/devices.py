@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DeviceError, SaescopeError
 from sparse_autoencoder.summarising import Room
 
 _BYTES = 256  # that summarising an activation on a device takes: 248 were counted, on the way to 12 that stay
@@ -15,21 +15,21 @@ _SHARE = 8  # of a device's memory, one in so many parts is for that
 
 
 def check_device(device: str) -> None:
-    """SaescopeError unless there is such a device here and it has what summaries are made of.
+    """DeviceError unless there is such a device here and it has what summaries are made of.
 
     That is integers and floating point of 64 bits, sorting, and a way back to the host.
     """
     try:
         numbers = torch.zeros(2, device=device)
     except Exception as error:  # by the kind of device it is almost any
-        raise SaescopeError(
+        raise DeviceError(
             f"the device '{device}' can't be used on this machine ({_reason(error)}): choose cpu"
         ) from error
     try:
         order = torch.sort(numbers.long(), stable=True)[1]
         (numbers.to(torch.float64)[order] / 3).cpu()
     except Exception as error:
-        raise SaescopeError(
+        raise DeviceError(
             f"the device '{device}' can't be used: features are summarised in 64-bit integers and float64, which it "
             f"lacks ({_reason(error)}): choose cpu"
         ) from error

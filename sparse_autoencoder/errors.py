@@ -9,6 +9,10 @@ class MixtureError(SaescopeError):
     """Going on with the run here would mix two models, versions or kinds of processors; elsewhere it may go on."""
 
 
+class DeviceError(SaescopeError):
+    """There is no such device here, or it lacks what is asked of it."""
+
+
 class DamagedError(SaescopeError):
     """A file is not what was written."""
 

@@ -45,7 +45,7 @@ _DIGEST_BYTES = 16
 def fingerprint(device: str, precision: Precision) -> str:
     """The fingerprint of a device in a precision, in hexadecimal.
 
-    SaescopeError if there is no such device here, or it hasn't got the precision. It takes a tenth of a second, and is
+    DeviceError if there is no such device here, or it hasn't got the precision. It takes a tenth of a second, and is
     remembered. Settings of the whole process are others meanwhile (PyTorch's threads, how float32 is multiplied), so
     the first call is for the thread that encodes, before it does.
     """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DeviceError
 
 if TYPE_CHECKING:
     from sparse_autoencoder.runs import Precision
@@ -25,9 +25,9 @@ def dtype_of(precision: Precision) -> torch.dtype:
 
 
 def check_precision(precision: Precision, device: str) -> None:
-    """SaescopeError if the device hasn't got this precision; whether there is such a device isn't looked at."""
+    """DeviceError if the device hasn't got this precision; whether there is such a device isn't looked at."""
     if precision == "tf32" and not _has_tf32(device):
-        raise SaescopeError(
+        raise DeviceError(
             f"--precision tf32 needs a GPU with TensorFloat-32, which the device '{device}' hasn't got: "
             "take float32, or bfloat16, which is faster"
         )

@@ -18,14 +18,12 @@ from services.common.sources import allowed
 from services.common.trying import Moved
 from services.encoder.work import Contribution
 from sparse_autoencoder.chunks import encode_chunk, failed_chunk
-from sparse_autoencoder.devices import check_device
 from sparse_autoencoder.encoding import Encoder
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DeviceError, SaescopeError
 from sparse_autoencoder.fingerprint import fingerprint
 from sparse_autoencoder.limits import Limits, Part
 from sparse_autoencoder.loading import Models, contents_now, load_models, load_tokens, on_this_machine
 from sparse_autoencoder.made_of import Contents, check_recorded, check_same, check_tokens, contents_of
-from sparse_autoencoder.precision import check_precision
 from sparse_autoencoder.processor import OtherProcessorError, check_processor, name_of
 from sparse_autoencoder.prompts import chunk_from_parquet, chunk_tokens
 from sparse_autoencoder.recent import Recent
@@ -57,11 +55,9 @@ class ModelComputer:
         the thread that encodes: see fingerprint.py.
         """
         try:
-            check_device(device)
-            check_precision(precision, device)
-        except SaescopeError:
+            return fingerprint(device, precision)
+        except DeviceError:
             return NO_SUCH_DEVICE
-        return fingerprint(device, precision)
 
     def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """See Computer.plan; MixtureError if ingest has another tokenizer."""
