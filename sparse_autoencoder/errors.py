@@ -9,6 +9,10 @@ class MixtureError(SaescopeError):
     """Continuing the run here would mix two models, versions or kinds of processors; elsewhere it may be possible."""
 
 
+class DeviceError(SaescopeError):
+    """There is no such device here, or it lacks what is asked of it."""
+
+
 class DamagedError(SaescopeError):
     """A file's content is not what was written."""
 

@@ -20,9 +20,7 @@ from services.common.attempt_rule import Moved
 from services.common.logs import log
 from services.common.run_records import ReadingProgress
 from services.encoder.encode_chunks import ChunkOutput
-from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.kernels.devices import check_device
-from sparse_autoencoder.kernels.precision import check_precision
+from sparse_autoencoder.errors import DeviceError, SaescopeError
 from sparse_autoencoder.pipeline.chunk_result import encode_chunk, failed_chunk
 from sparse_autoencoder.pipeline.encoder import Encoder
 from sparse_autoencoder.pipeline.fingerprint import fingerprint
@@ -69,11 +67,9 @@ class ModelComputer:
         the thread that encodes: see fingerprint.py.
         """
         try:
-            check_device(device)
-            check_precision(precision, device)
-        except SaescopeError:
+            return fingerprint(device, precision)
+        except DeviceError:
             return NO_SUCH_DEVICE
-        return fingerprint(device, precision)
 
     def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """See Computer.plan; MixtureError if ingest has another tokenizer."""

@@ -7,25 +7,25 @@ from contextlib import contextmanager
 
 import torch
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DeviceError, SaescopeError
 
 
 def check_device(device: str) -> None:
-    """Raise SaescopeError unless this machine has the device, and the device has what summaries need.
+    """Raise DeviceError unless this machine has the device, and the device has what summaries need.
 
     That is: 64-bit integers, float64, sorting, and copies to the host.
     """
     try:
         numbers = torch.zeros(2, device=device)
     except Exception as error:  # backends raise many different types
-        raise SaescopeError(
+        raise DeviceError(
             f"the device '{device}' can't be used on this machine ({_reason(error)}): choose cpu"
         ) from error
     try:
         order = torch.sort(numbers.long(), stable=True)[1]
         (numbers.to(torch.float64)[order] / 3).cpu()
     except Exception as error:
-        raise SaescopeError(
+        raise DeviceError(
             f"the device '{device}' can't be used: features are summarised in 64-bit integers and float64, which it "
             f"lacks ({_reason(error)}): choose cpu"
         ) from error

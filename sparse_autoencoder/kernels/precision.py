@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import torch
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DeviceError
 
 
 def dtype_of(precision: str) -> torch.dtype:
@@ -21,9 +21,9 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 def check_precision(precision: str, device: str) -> None:
-    """Raise SaescopeError if the device lacks this precision. Whether the device exists is not checked."""
+    """Raise DeviceError if the device lacks this precision. Whether the device exists is not checked."""
     if precision == "tf32" and not _has_tf32(device):
-        raise SaescopeError(
+        raise DeviceError(
             f"--precision tf32 needs a GPU with TensorFloat-32, which the device '{device}' lacks: "
             "take float32, or bfloat16, which is faster"
         )

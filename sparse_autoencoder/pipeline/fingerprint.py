@@ -49,7 +49,7 @@ def fingerprint(device: str, precision: Precision) -> str:
     Meanwhile it changes settings of the whole process (PyTorch's threads, how float32 is multiplied). So make the first
     call in the thread that encodes, before it encodes.
 
-    Raises SaescopeError if there is no such device, or it lacks the precision.
+    Raises DeviceError if there is no such device, or it lacks the precision.
     """
     check_device(device)
     check_precision(precision, device)

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from services.common.run_workspace import Workspace
 from services.encoder.model_computer import ModelComputer
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.fingerprint import fingerprint
 from sparse_autoencoder.pipeline.processor import name_of
 from sparse_autoencoder.runs.metadata import RunMetadata
@@ -246,6 +248,15 @@ def test_an_encoder_without_the_plans_device_is_of_another_kind(services: Inline
     assert "begun on NVIDIA H200 (kind 00000000), and this is a machine that has no cuda:77 for float32" in str(
         encoder.computer.unfit(plan)
     )
+
+
+def test_a_device_that_is_there_but_has_no_memory_left_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = mock.Mock(side_effect=SaescopeError("the memory of cpu:0 is too small"))
+    monkeypatch.setattr("sparse_autoencoder.pipeline.fingerprint.hash_of_results", full)
+    with pytest.raises(SaescopeError, match="the memory of cpu:0 is too small"):
+        ModelComputer(tmp_path).kind("float32", "cpu:0")
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------

@@ -79,6 +79,15 @@ def metadata_is_written_before_the_files(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(aggregator.Aggregator, "_finish", announce_and_finish)
 
 
+def memory_is_trusted_more_than_the_store(patch: pytest.MonkeyPatch) -> None:
+    load = Aggregator._load
+
+    def load_once(self: Aggregator, space: Workspace, plan: RunMetadata) -> Kept:
+        return self._kept.get(space.folder.run_id) or load(self, space, plan)
+
+    patch.setattr(aggregator.Aggregator, "_load", load_once)
+
+
 def a_chunk_is_encoded_again_although_it_is(patch: pytest.MonkeyPatch) -> None:
     class Blind(Workspace):
         def has_partial(self, chunk: int) -> bool:
@@ -274,6 +283,7 @@ MUTANTS: dict[str, Mutant] = {
         chunks_are_removed_when_one_state_holds_them,
         a_damaged_state_is_the_end_of_its_run,
         metadata_is_written_before_the_files,
+        memory_is_trusted_more_than_the_store,
         a_chunk_is_encoded_again_although_it_is,
         the_partial_is_written_before_the_prompts,
         what_was_computed_is_written_unasked,

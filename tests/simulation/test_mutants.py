@@ -36,6 +36,7 @@ FOUND_AT: dict[str, int] = {
     "chunks_share_their_attempts": 154,
     "ingest_never_holds_back": 3,
     "cutoffs_outlive_a_damaged_partial": 231,
+    "memory_is_trusted_more_than_the_store": 5689,
     "metadata_is_written_before_the_files": 0,
     "resuming_forgives_nothing": 4,
     "rows_that_were_encoded_need_not_be_the_sources": 1389,
