@@ -9,7 +9,7 @@ import pytest
 
 from services.aggregator import watch
 from services.aggregator import work as aggregator
-from services.common import names
+from services.common import names, trying
 from services.common.control import RunControl
 from services.common.messages import Message
 from services.common.ports import Hold, Tried
@@ -129,6 +129,10 @@ def an_outage_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
 
 def a_chunk_is_given_up_without_asking_the_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Tried, "exhausted", lambda self, limit, workers: self.total >= limit)
+
+
+def progress_does_not_count(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trying._Advance, "__call__", lambda self: None)
 
 
 def a_record_of_failure_is_written_over_a_result(patch: pytest.MonkeyPatch) -> None:
@@ -290,6 +294,7 @@ MUTANTS: dict[str, Mutant] = {
         attempts_are_not_counted,
         an_outage_is_counted_as_an_attempt,
         a_chunk_is_given_up_without_asking_the_others,
+        progress_does_not_count,
         a_record_of_failure_is_written_over_a_result,
         a_cancelled_run_is_published,
         limits_outlive_a_damaged_partial,
