@@ -28,6 +28,7 @@ class Attempt:
     worker: str
     at: float
     excused: bool = False
+    advanced: bool = False  # some of its result is there
 
 
 @dataclass(eq=False)
@@ -80,6 +81,9 @@ class Checks:
         """Look at the store after something was written or removed."""
         run_id, _, name = key.partition("/")
         ended = self._has(run_id, "metadata.json") or self._deleted(run_id)
+        what = {"chunks": work_names.INGEST, "state": work_names.AGGREGATE}.get(name.partition("/")[0])
+        if what and key in self.store.objects:
+            self._advanced(run_id, what)
         if name == "metadata.json" and key not in self.store.objects and run_id not in self._said_deleted:
             if not self._numbers(run_id, "retry/"):
                 self.violation(f"{key} was removed")
@@ -151,6 +155,19 @@ class Checks:
         counting = [attempt for attempt in mine if (attempt.run_id, attempt.what) == (run_id, what)]
         self._trying[self.network.scheduler.running] = [attempt for attempt in mine if attempt not in counting]
         return counting
+
+    def _advanced(self, run_id: str, what: str) -> None:
+        """Some of a result is there: what was tried before counts no more, but for what is being tried."""
+        thread = self.network.scheduler._running
+        if thread is None:  # a request that lands late
+            return
+        mine = self._trying.get(thread, [])
+        attempts = self._attempts.get((run_id, what), [])
+        # at the first part it can die before it has said so
+        if any(attempt.advanced for attempt in attempts if attempt in mine):
+            attempts[:] = [attempt for attempt in attempts if attempt in mine]
+        for attempt in mine:
+            attempt.advanced |= (attempt.run_id, attempt.what) == (run_id, what)
 
     def over(self) -> None:
         """The running thread is done with its message."""

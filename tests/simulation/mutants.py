@@ -9,7 +9,7 @@ import pytest
 
 from services.aggregator import merge_and_publish as aggregator
 from services.aggregator import reconcile_loop
-from services.common import work_names
+from services.common import attempt_rule, work_names
 from services.common.attempt_rule import AttemptRule, Moved
 from services.common.interfaces import AttemptRecord, Hold
 from services.common.run_control import RunControl
@@ -131,6 +131,10 @@ def an_outage_is_counted_as_an_attempt(patch: pytest.MonkeyPatch) -> None:
 
 def a_chunk_is_given_up_without_asking_the_others(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AttemptRecord, "exhausted", lambda self, limit, workers: self.total >= limit)
+
+
+def progress_does_not_count(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(attempt_rule._Advance, "__call__", lambda self: None)
 
 
 def a_record_of_failure_is_written_over_a_result(patch: pytest.MonkeyPatch) -> None:
@@ -292,6 +296,7 @@ MUTANTS: dict[str, Mutant] = {
         attempts_are_not_counted,
         an_outage_is_counted_as_an_attempt,
         a_chunk_is_given_up_without_asking_the_others,
+        progress_does_not_count,
         a_record_of_failure_is_written_over_a_result,
         a_cancelled_run_is_published,
         cutoffs_outlive_a_damaged_partial,

@@ -38,6 +38,7 @@ FOUND_AT: dict[str, int] = {
     "cutoffs_outlive_a_damaged_partial": 231,
     "memory_is_trusted_more_than_the_store": 5689,
     "metadata_is_written_before_the_files": 0,
+    "progress_does_not_count": 3716,
     "resuming_forgives_nothing": 4,
     "rows_that_were_encoded_need_not_be_the_sources": 1389,
     "the_last_plan_counts": 1147,
