@@ -4,7 +4,7 @@ While chunks are merged, a full list of examples only gets stronger. An example 
 time can never be chosen later. `Order.merge` leaves such examples out, and an encoder that knows the cutoffs need not
 send them. The merged result stays the same bytes, provided that the state already holds every chunk that the cutoffs
 were computed from. So a partial records these chunks, and merging checks them (partial_format.py).
-docs/architecture.md has the proof ("Why leaving out examples changes nothing").
+docs/architecture.md has the proof ("Why cutoffs change nothing").
 """
 
 from __future__ import annotations

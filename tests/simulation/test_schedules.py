@@ -1,6 +1,6 @@
 """A thousand schedules of crashes, losses and delays: every run ends as it should, and what must never happen doesn't.
 
-The services' own code (the work of ingest, encoders, aggregator and watch, what users do, leases and attempts) runs
+The services' own code (ingest, encoders, aggregator, reconcile loop, what users do, leases and attempts) runs
 on a simulated store, Redis, network and clock. At every call the seed decides whether others go on first, and whether
 the process crashes (before or after the call took effect), is frozen for longer than a lease lasts, gets no answer
 (with or without effect, or with an effect that comes later), or waits. Messages are lost, duplicated, delayed and
@@ -10,7 +10,25 @@ is, hang, or kill their worker; an encoder fails at everything, or has another k
 rows are damaged, cutoffs are a stale aggregator's; users cancel, resume, delete, and have failed chunks tried again.
 After a minute of virtual time nothing goes wrong any more but what is wrong for good.
 
-What is checked at every change of the store, and at the end, is listed in docs/architecture.md.
+At every change of the store it is checked that
+
+1. `metadata.json` is written only when every file it speaks of is there with the right bytes and whoever writes it has
+   looked since whether the run was stopped; it is removed only when the run is deleted or tried again;
+2. the furthest state never moves back, but when it is damaged or the run is tried again;
+3. a chunk's rows are removed only when two saved states hold the chunk, and a merged chunk isn't written again;
+4. at most `max_waiting_chunks` chunks wait, and one more for each ingest process; the queues are bounded likewise;
+5. a chunk is marked failed only after `chunk_attempts` attempts that were its own failures, by different workers where
+   others were alive and able, and never over a result;
+6. a run fails only if its source can't be read or changed, its models can't be loaded, reading or merging fails again
+   and again without progress, a partial is damaged again and again, only encoders of another kind are left, or no chunk
+   could be encoded;
+7. what is merged is the run's own next chunk: none twice, none left out, none of another run or kind of processor;
+8. that a run is deleted is never undone, and work raises nothing but `UnavailableError`;
+
+and at the end, within a bounded time after the last fault, that every run is finished, or failed, cancelled or deleted
+for a reason; that a finished run has exactly the files of an undisturbed one, but for failed chunks, which it names,
+and the state before them; that nothing of the machinery and nothing of a deleted run is left. Rare troubles and ways
+out have to occur a stated number of times. Deliberate mistakes in the work (mutants.py) are all found.
 
 `python -m tests.simulation --seed N --trace` plays a failing seed again, `--count 10000` plays ten times as many.
 """
