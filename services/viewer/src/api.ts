@@ -12,7 +12,7 @@ import type {
   Run,
 } from "./apiTypes";
 import type { ListQuery } from "./lib/ranking";
-import { readToken } from "./lib/token";
+import { readToken } from "./lib/accessToken";
 
 /** A stretch of a dataset's rows, from the row with that id on. */
 export type PromptsQuery = { run: string | null; from: number; limit: number; text: string | null };

@@ -13,8 +13,8 @@ import { useEffect, useEffectEvent, useState } from "react";
 import { ApiError, fetchFeature, fetchRank, fetchRanking, type RankingQuery } from "./api";
 import type { RankedFeature } from "./apiTypes";
 import { BLOCK_SIZE, blockOf, blocksOf, isSameList, type ListQuery, listQuery } from "./lib/ranking";
-import { LIVE_MS, retryAfter } from "./lib/refreshing";
-import { isActive, isStopped } from "./lib/runs";
+import { LIVE_MS, retryAfter } from "./lib/refreshIntervals";
+import { isActive, isStopped } from "./lib/runStatus";
 import type { ListState, ViewState } from "./lib/viewState";
 import { useRuns } from "./runQueries";
 

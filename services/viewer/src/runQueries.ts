@@ -5,8 +5,8 @@ import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tansta
 import { changeRun, deleteRun, fetchOptions, fetchRun, fetchRuns, isNotFound, startRun } from "./api";
 import type { Run } from "./apiTypes";
 import { useRunEvents } from "./hooks/useRunEvents";
-import { retryAfter } from "./lib/refreshing";
-import { isActive } from "./lib/runs";
+import { retryAfter } from "./lib/refreshIntervals";
+import { isActive } from "./lib/runStatus";
 
 const POLL_MS = 3000;
 const POLL_BESIDE_EVENTS_MS = 30_000; // a connection may be dead without either end noticing

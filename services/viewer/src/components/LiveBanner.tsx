@@ -3,7 +3,7 @@
 import { Link } from "wouter";
 
 import { formatPlural } from "../lib/format";
-import { describeRows, describeTimeLeft, runPath } from "../lib/runs";
+import { describeRows, describeTimeLeft, runPath } from "../lib/runStatus";
 import { featuresPath, type ViewState } from "../lib/viewState";
 import { useRun } from "../runQueries";
 import { ProgressBar } from "./ProgressBar";

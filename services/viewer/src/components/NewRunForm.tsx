@@ -6,10 +6,10 @@ import { useLocation, useSearch } from "wouter";
 import { ApiError } from "../api";
 import type { Options } from "../apiTypes";
 import { groupOptions, readFormValues, requestBody } from "../lib/runForm";
-import { runPath } from "../lib/runs";
+import { runPath } from "../lib/runStatus";
 import { useStartRun } from "../runQueries";
 import { OptionField } from "./OptionField";
-import { TokenField } from "./TokenField";
+import { AccessTokenField } from "./AccessTokenField";
 
 export function NewRunForm({ options: { options, data_files, needs_token } }: { options: Options }) {
   const search = useSearch();
@@ -75,7 +75,7 @@ export function NewRunForm({ options: { options, data_files, needs_token } }: { 
           <option key={file} value={file} />
         ))}
       </datalist>
-      {needs_token === true && <TokenField />}
+      {needs_token === true && <AccessTokenField />}
       {error !== null && field === null && (
         <p role="alert" className="break-words text-danger">
           {error.message}

@@ -3,12 +3,12 @@
 import { Link } from "wouter";
 
 import { useOptions } from "../runQueries";
-import { Message } from "./Message";
+import { ContentPlaceholder } from "./ContentPlaceholder";
 
 export function NoRuns() {
   const canStart = useOptions().data != null;
   return (
-    <Message title="There are no runs yet">
+    <ContentPlaceholder title="There are no runs yet">
       {canStart ? (
         <Link href="/runs/new" className="control mt-1 inline-block text-ink">
           Start a run
@@ -19,6 +19,6 @@ export function NoRuns() {
           <code className="text-ink">saescope demo</code>; it appears here by itself.
         </>
       )}
-    </Message>
+    </ContentPlaceholder>
   );
 }

@@ -1,7 +1,7 @@
 /** How far a run is, as a bar; while the number of rows isn't known, a bar without a value. */
 
 import type { Progress } from "../apiTypes";
-import { describeRows, shareDone } from "../lib/runs";
+import { describeRows, shareDone } from "../lib/runStatus";
 
 type Props = { progress: Progress; label: string; className?: string };
 

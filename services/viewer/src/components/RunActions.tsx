@@ -5,9 +5,9 @@ import { Link, useLocation } from "wouter";
 
 import type { Options, Run } from "../apiTypes";
 import { newRunPath } from "../lib/runForm";
-import { describeRetry } from "../lib/runs";
+import { describeRetry } from "../lib/runStatus";
 import { type RunAction, useRunAction } from "../runQueries";
-import { TokenField } from "./TokenField";
+import { AccessTokenField } from "./AccessTokenField";
 
 const TITLES = { cancel: "Cancel run", resume: "Resume run", retry: "Try failed chunks again" };
 
@@ -77,7 +77,7 @@ export function RunActions({ run, options }: { run: Run; options: Options }) {
         </div>
       )}
       {retry !== null && <p className="text-muted">{retry}</p>}
-      {options.needs_token === true && <TokenField />}
+      {options.needs_token === true && <AccessTokenField />}
       {action.isError && (
         <p role="alert" className="break-words text-danger">
           {action.error.message}

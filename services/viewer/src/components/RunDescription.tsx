@@ -2,7 +2,7 @@
 
 import type { Run } from "../apiTypes";
 import { formatCount, formatDate, formatDuration } from "../lib/format";
-import { hookPoint, runSubject } from "../lib/runs";
+import { hookPoint, runSubject } from "../lib/runStatus";
 
 export function RunDescription({ run }: { run: Run }) {
   const { source, model, autoencoder } = runSubject(run);

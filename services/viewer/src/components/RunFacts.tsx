@@ -4,7 +4,7 @@ import { Link } from "wouter";
 
 import type { FailedChunk, Ranking, Run } from "../apiTypes";
 import { formatCount, formatPlural, shortPath } from "../lib/format";
-import { describeChunk, hookPoint, isFinished, runPath, runSubject } from "../lib/runs";
+import { describeChunk, hookPoint, isFinished, runPath, runSubject } from "../lib/runStatus";
 import { DEFAULT_STATE, featuresPath, NO_FILTERS, type ViewState } from "../lib/viewState";
 
 const STATUS_NOTE: Partial<Record<Run["status"], string>> = {

@@ -1,5 +1,5 @@
 import type { Run } from "../apiTypes";
-import { statusTitle } from "../lib/runs";
+import { statusTitle } from "../lib/runStatus";
 
 /** Runs as a list to choose from; one that isn't complete says what it is. */
 export function RunOptions({ runs }: { runs: Run[] }) {

@@ -1,6 +1,6 @@
 /** Which run is shown; a plain name when there is only one. */
 
-import { isFinished } from "../lib/runs";
+import { isFinished } from "../lib/runStatus";
 import { useRuns } from "../runQueries";
 import { RunOptions } from "./RunOptions";
 

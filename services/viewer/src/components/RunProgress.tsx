@@ -2,7 +2,7 @@
 
 import type { Progress, Run } from "../apiTypes";
 import { formatPlural, formatRate } from "../lib/format";
-import { describeRows, describeTimeLeft, shareDone } from "../lib/runs";
+import { describeRows, describeTimeLeft, shareDone } from "../lib/runStatus";
 import { ProgressBar } from "./ProgressBar";
 
 export function RunProgress({ run, progress }: { run: Run; progress: Progress }) {

@@ -3,14 +3,14 @@
 import { Link } from "wouter";
 
 import type { Run } from "../apiTypes";
-import { useRowKeys } from "../hooks/useRowKeys";
+import { useTableKeyboard } from "../hooks/useTableKeyboard";
 import { formatCount, formatDate, shortPath } from "../lib/format";
-import { hookPoint, runPath, runSubject } from "../lib/runs";
+import { hookPoint, runPath, runSubject } from "../lib/runStatus";
 import { ProgressBar } from "./ProgressBar";
 import { StatusBadge } from "./StatusBadge";
 
 export function RunsTable({ runs }: { runs: Run[] }) {
-  const { body, onKeyDown } = useRowKeys();
+  const { body, onKeyDown } = useTableKeyboard();
   return (
     <div className="panel overflow-x-auto">
       <table className="w-full text-left" onKeyDown={onKeyDown}>

@@ -1,5 +1,5 @@
 import type { RunStatus } from "../apiTypes";
-import { isActive, statusTitle } from "../lib/runs";
+import { isActive, statusTitle } from "../lib/runStatus";
 
 const ALARMING: RunStatus[] = ["failed", "completed_with_errors", "interrupted"];
 

@@ -1,7 +1,7 @@
 /** What the URL says on the pages that compare two runs, and their addresses. It is kept nowhere else. */
 
 import type { Comparison } from "../apiTypes";
-import { type Order, readCount, readOrder, readText, writeQuery } from "./query";
+import { type Order, readCount, readOrder, readText, writeQuery } from "./urlQuery";
 
 export type ComparedBy = Comparison["sort"];
 

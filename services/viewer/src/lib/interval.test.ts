@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { axisEnd, excludesZero, formatInterval, formatSigned, onAxis } from "./interval";
+import { axisEnd, excludesZero, formatInterval, formatSigned, onAxis } from "./confidenceInterval";
 
 const RISE = { log_ratio: 1.876, low: 0.652, high: 3.1 };
 const UNSURE = { log_ratio: -0.2, low: -4.25, high: 3.85 };

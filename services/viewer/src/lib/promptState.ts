@@ -1,6 +1,6 @@
 /** What the URL says on the pages of rows, and their addresses. It is kept nowhere else. */
 
-import { readCount, readText, writeQuery } from "./query";
+import { readCount, readText, writeQuery } from "./urlQuery";
 
 export type PromptsState = {
   run: string | null;

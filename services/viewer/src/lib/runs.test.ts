@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Progress } from "../apiTypes";
-import { describeRetry, describeRows, describeTimeLeft, shareDone } from "./runs";
+import { describeRetry, describeRows, describeTimeLeft, shareDone } from "./runStatus";
 
 const PROGRESS: Progress = {
   num_records: 1500,

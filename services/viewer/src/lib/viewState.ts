@@ -1,8 +1,8 @@
 /** What the URL’s query says about the pages of features: which run, what of it, in which order. It is kept nowhere else. */
 
-import { type Order, type QueryParameters, readCount, readNumber, readOrder, readText, writeQuery } from "./query";
+import { type Order, type QueryParameters, readCount, readNumber, readOrder, readText, writeQuery } from "./urlQuery";
 
-export type { Order } from "./query";
+export type { Order } from "./urlQuery";
 
 /** Which features are listed; what is null, or false, leaves nothing out. */
 export type Filters = {

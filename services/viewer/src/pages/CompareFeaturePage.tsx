@@ -3,14 +3,14 @@
 import { useMemo } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
-import { FeatureInRun } from "../components/compare/FeatureInRun";
-import { IntervalBar } from "../components/compare/IntervalBar";
-import { IntervalNote } from "../components/compare/IntervalNote";
-import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
-import { useComparison } from "../contentQueries";
+import { ComparedFeature } from "../components/compare/ComparedFeature";
+import { ConfidenceIntervalBar } from "../components/compare/ConfidenceIntervalBar";
+import { ConfidenceIntervalNote } from "../components/compare/ConfidenceIntervalNote";
+import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
+import { useComparison } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
 import { comparedFeaturePath, comparePath, type CompareState, readCompareState } from "../lib/compareState";
-import { formatInterval } from "../lib/interval";
+import { formatInterval } from "../lib/confidenceInterval";
 import { useFeature } from "../queries";
 
 export function CompareFeaturePage({ id }: { id: string }) {
@@ -22,12 +22,12 @@ export function CompareFeaturePage({ id }: { id: string }) {
     return <FeatureInBoth key={id} featureId={Number(id)} a={a} b={b} state={state} />;
   }
   return (
-    <Message title={/^\d{1,15}$/.test(id) ? "Two runs are needed" : `“${id}” isn’t a feature`}>
+    <ContentPlaceholder title={/^\d{1,15}$/.test(id) ? "Two runs are needed" : `“${id}” isn’t a feature`}>
       The address says which two runs and which feature are compared.{" "}
       <Link href={comparePath(state)} className="text-accent underline">
         Choose them
       </Link>
-    </Message>
+    </ContentPlaceholder>
   );
 }
 
@@ -79,14 +79,14 @@ function FeatureInBoth({ featureId, a, b, state }: Props) {
       ) : (
         <div className="space-y-1">
           <p className="flex flex-wrap items-center gap-x-3 tabular-nums">
-            log₂ ratio <IntervalBar interval={feature} /> {formatInterval(feature)}
+            log₂ ratio <ConfidenceIntervalBar interval={feature} /> {formatInterval(feature)}
           </p>
-          <IntervalNote confidence={comparison.data.confidence} />
+          <ConfidenceIntervalNote confidence={comparison.data.confidence} />
         </div>
       )}
       <div className="grid gap-6 md:grid-cols-2">
-        <FeatureInRun side="a" info={inA.data} {...examples} />
-        <FeatureInRun side="b" info={inB.data} {...examples} />
+        <ComparedFeature side="a" info={inA.data} {...examples} />
+        <ComparedFeature side="b" info={inB.data} {...examples} />
       </div>
     </div>
   );

@@ -6,13 +6,13 @@ import { Link, useLocation, useSearch } from "wouter";
 import type { Comparison, Run } from "../apiTypes";
 import { CompareTable } from "../components/compare/CompareTable";
 import { CompareControls } from "../components/compare/CompareControls";
-import { IntervalNote } from "../components/compare/IntervalNote";
+import { ConfidenceIntervalNote } from "../components/compare/ConfidenceIntervalNote";
 import { RunChoice } from "../components/compare/RunChoice";
 import { GoToFeature } from "../components/GoToFeature";
-import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
+import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { NoRuns } from "../components/NoRuns";
-import { StepLink } from "../components/Steps";
-import { FEATURES_PER_PAGE, useComparison } from "../contentQueries";
+import { StepLink } from "../components/PreviousNextLinks";
+import { FEATURES_PER_PAGE, useComparison } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop } from "../hooks/usePage";
 import { comparedFeaturePath, comparePath, type CompareState, readCompareState } from "../lib/compareState";
 import { formatCount, formatPlural } from "../lib/format";
@@ -78,7 +78,7 @@ function Compared({ state, runs }: { state: CompareState; runs: Run[] }) {
               }}
             />
           </div>
-          <IntervalNote confidence={data.confidence} />
+          <ConfidenceIntervalNote confidence={data.confidence} />
           <div className={`space-y-4 transition-opacity ${comparison.isPlaceholderData ? "opacity-50" : ""}`}>
             <Features comparison={data} state={state} />
           </div>
@@ -90,7 +90,7 @@ function Compared({ state, runs }: { state: CompareState; runs: Run[] }) {
 
 function HowToChoose({ isAlone }: { isAlone: boolean }) {
   return (
-    <Message title={isAlone ? "There is only one run" : "Choose two runs"} level={2}>
+    <ContentPlaceholder title={isAlone ? "There is only one run" : "Choose two runs"} level={2}>
       {isAlone && (
         <>
           Make another with the same autoencoder over other texts, with <code>saescope run --source FILE</code> or on
@@ -103,7 +103,7 @@ function HowToChoose({ isAlone }: { isAlone: boolean }) {
       )}
       The features of two runs with the same autoencoder and the same model are listed here by how differently they
       fire.
-    </Message>
+    </ContentPlaceholder>
   );
 }
 
@@ -111,9 +111,9 @@ function Features({ comparison, state }: { comparison: Comparison; state: Compar
   const { offset, num_matching: matching, features } = comparison;
   if (matching === 0) {
     return (
-      <Message title="No feature matches" level={2}>
+      <ContentPlaceholder title="No feature matches" level={2}>
         No feature fired that often in the two runs together. Ask for fewer active tokens.
-      </Message>
+      </ContentPlaceholder>
     );
   }
   const step = (to: number) => ({

@@ -6,9 +6,9 @@ import { isNotFound } from "../api";
 import type { FeatureInfo } from "../apiTypes";
 import { FiredFeature } from "../components/feature/FiredFeature";
 import { LiveBanner } from "../components/LiveBanner";
-import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
-import { Neighbours } from "../components/Neighbours";
-import { NothingYet } from "../components/NothingYet";
+import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
+import { PlaceInList } from "../components/PlaceInList";
+import { NoFeaturesYet } from "../components/NoFeaturesYet";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
 import { formatPlural } from "../lib/format";
 import { featuresPath } from "../lib/viewState";
@@ -19,12 +19,12 @@ export function FeaturePage({ id }: { id: string }) {
   useScrollToTop();
   if (/^\d{1,15}$/.test(id)) return <NumberedFeature featureId={Number(id)} />;
   return (
-    <Message title={`“${id}” isn’t a feature`}>
+    <ContentPlaceholder title={`“${id}” isn’t a feature`}>
       Features have numbers, from 0 on.{" "}
       <Link href="/" className="text-accent underline">
         All features
       </Link>
-    </Message>
+    </ContentPlaceholder>
   );
 }
 
@@ -41,7 +41,7 @@ function NumberedFeature({ featureId }: { featureId: number }) {
   usePageTitle(`Feature ${featureId}`);
   const error = feature.error ?? head.error ?? place.error;
   if (error !== null && (info === undefined || ranking === undefined)) {
-    if (live !== undefined && isNotFound(head.error)) return <NothingYet run={live} state={state} />;
+    if (live !== undefined && isNotFound(head.error)) return <NoFeaturesYet run={live} state={state} />;
     const retry = () => {
       void feature.refetch();
       void head.refetch();
@@ -63,7 +63,7 @@ function NumberedFeature({ featureId }: { featureId: number }) {
       )}
       <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
         <h1 className="text-xl font-semibold tracking-tight tabular-nums">Feature {featureId}</h1>
-        {ranking !== undefined && <Neighbours place={place.data} metric={ranking.metric} state={state} />}
+        {ranking !== undefined && <PlaceInList place={place.data} metric={ranking.metric} state={state} />}
       </div>
       {info === undefined ? (
         <Loading label={`Loading feature ${featureId}…`} />
@@ -82,9 +82,9 @@ function NumberedFeature({ featureId }: { featureId: number }) {
 
 function NeverFired({ info }: { info: FeatureInfo }) {
   return (
-    <Message title="This feature never fired" level={2}>
+    <ContentPlaceholder title="This feature never fired" level={2}>
       It was inactive at all {formatPlural(info.num_tokens, "token")} of this run, so it has no statistics and no texts.
       Other text may activate it.
-    </Message>
+    </ContentPlaceholder>
   );
 }

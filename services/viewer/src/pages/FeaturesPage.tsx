@@ -8,10 +8,10 @@ import { FeatureFilters } from "../components/features/FeatureFilters";
 import { FeatureTable } from "../components/features/FeatureTable";
 import { NoneMatch } from "../components/features/NoneMatch";
 import { LiveBanner } from "../components/LiveBanner";
-import { ErrorMessage, Loading, StaleNote } from "../components/Message";
+import { ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { MetricPicker } from "../components/MetricPicker";
 import { NoRuns } from "../components/NoRuns";
-import { NothingYet } from "../components/NothingYet";
+import { NoFeaturesYet } from "../components/NoFeaturesYet";
 import { RunFacts } from "../components/RunFacts";
 import { usePageTitle, useViewState } from "../hooks/usePage";
 import { columnTitle } from "../lib/featureColumns";
@@ -35,7 +35,7 @@ export function FeaturesPage() {
   const error = list.error ?? runs.error;
   if (ranking === undefined) {
     if (error === null) return <Loading label="Loading the features…" />;
-    if (live !== undefined && isNotFound(list.error)) return <NothingYet run={live} state={state} />;
+    if (live !== undefined && isNotFound(list.error)) return <NoFeaturesYet run={live} state={state} />;
     const retry = () => {
       void runs.refetch();
       void list.refetch();

@@ -1,6 +1,6 @@
 /** Where a run is started. */
 
-import { ErrorMessage, Loading } from "../components/Message";
+import { ErrorMessage, Loading } from "../components/ContentPlaceholder";
 import { NewRunForm } from "../components/NewRunForm";
 import { ReadOnlyNote } from "../components/ReadOnlyNote";
 import { usePageTitle, useScrollToTop } from "../hooks/usePage";

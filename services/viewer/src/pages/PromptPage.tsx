@@ -5,12 +5,12 @@ import { Link, useLocation, useSearch } from "wouter";
 
 import type { PromptInfo } from "../apiTypes";
 import { LiveBanner } from "../components/LiveBanner";
-import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
+import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { RowFeatures } from "../components/prompts/RowFeatures";
 import { RowText } from "../components/prompts/RowText";
 import { SelectedToken } from "../components/prompts/SelectedToken";
-import { Steps } from "../components/Steps";
-import { usePrompt } from "../contentQueries";
+import { PreviousNextLinks } from "../components/PreviousNextLinks";
+import { usePrompt } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
 import { formatPlural } from "../lib/format";
 import { promptPath, promptsPath, readSelectedToken } from "../lib/promptState";
@@ -22,12 +22,12 @@ export function PromptPage({ row }: { row: string }) {
   useScrollToTop();
   if (/^\d{1,15}$/.test(row)) return <NumberedRow rowId={Number(row)} />;
   return (
-    <Message title={`“${row}” isn’t a row`}>
+    <ContentPlaceholder title={`“${row}” isn’t a row`}>
       Rows have numbers, from 0 on.{" "}
       <Link href="/prompts" className="text-accent underline">
         All rows
       </Link>
-    </Message>
+    </ContentPlaceholder>
   );
 }
 
@@ -59,7 +59,7 @@ function NumberedRow({ rowId }: { rowId: number }) {
       <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
         <h1 className="text-xl font-semibold tracking-tight tabular-nums">Row {rowId}</h1>
         <nav aria-label="Rows" className="flex flex-wrap items-center gap-2">
-          <Steps previous={step(row.previous)} next={step(row.next)} />
+          <PreviousNextLinks previous={step(row.previous)} next={step(row.next)} />
           <Link
             href={promptsPath({ run, text: null, from: rowId })}
             className="text-muted hover:text-ink hover:underline"
@@ -73,9 +73,9 @@ function NumberedRow({ rowId }: { rowId: number }) {
           <Row key={row.row_id} row={row} run={run} />
         </div>
       ) : (
-        <Message title="This row was skipped" level={2}>
+        <ContentPlaceholder title="This row was skipped" level={2}>
           Its text could not be used: {row.skipped}. It counts in none of the statistics.
-        </Message>
+        </ContentPlaceholder>
       )}
     </div>
   );

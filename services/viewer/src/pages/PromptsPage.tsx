@@ -5,16 +5,16 @@ import { Link, useLocation, useSearch } from "wouter";
 
 import { isNotFound } from "../api";
 import { LiveBanner } from "../components/LiveBanner";
-import { ErrorMessage, Loading, Message, StaleNote } from "../components/Message";
+import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { NoRuns } from "../components/NoRuns";
-import { NothingYet } from "../components/NothingYet";
+import { NoFeaturesYet } from "../components/NoFeaturesYet";
 import { PromptsFilters } from "../components/prompts/PromptsFilters";
 import { PromptsList } from "../components/prompts/PromptsList";
-import { StepLink } from "../components/Steps";
-import { ROWS_PER_PAGE, usePrompts, useRowBefore } from "../contentQueries";
+import { StepLink } from "../components/PreviousNextLinks";
+import { ROWS_PER_PAGE, usePrompts, useRowBefore } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop } from "../hooks/usePage";
 import { promptsPath, type PromptsState, readPromptsState } from "../lib/promptState";
-import { isFinished } from "../lib/runs";
+import { isFinished } from "../lib/runStatus";
 import { DEFAULT_STATE } from "../lib/viewState";
 import { useLiveRun, useRuns } from "../runQueries";
 
@@ -32,7 +32,7 @@ export function PromptsPage() {
   if (head === undefined) {
     if (prompts.error === null) return <Loading label="Loading the rows…" />;
     if (live !== undefined && isNotFound(prompts.error)) {
-      return <NothingYet run={live} state={{ ...DEFAULT_STATE, run: state.run }} />;
+      return <NoFeaturesYet run={live} state={{ ...DEFAULT_STATE, run: state.run }} />;
     }
     return (
       <ErrorMessage error={prompts.error} onRetry={() => void prompts.refetch()}>
@@ -86,14 +86,14 @@ export function PromptsPage() {
 
 function NoRows({ state }: { state: PromptsState }) {
   return (
-    <Message title="There are no such rows" level={2}>
+    <ContentPlaceholder title="There are no such rows" level={2}>
       {state.text !== null && "Look for a shorter part of the text: capitals don’t count, spaces do. "}
       {state.from > 0 && (
         <Link href={promptsPath({ ...state, from: 0 })} className="text-accent underline">
           From the first row
         </Link>
       )}
-    </Message>
+    </ContentPlaceholder>
   );
 }
 

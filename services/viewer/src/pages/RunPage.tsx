@@ -4,15 +4,15 @@ import { Link } from "wouter";
 
 import { isNotFound } from "../api";
 import type { Options, Run } from "../apiTypes";
-import { ErrorMessage, Loading, StaleNote } from "../components/Message";
+import { ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { ReadOnlyNote } from "../components/ReadOnlyNote";
 import { RunActions } from "../components/RunActions";
 import { RunDescription } from "../components/RunDescription";
-import { RunLosses } from "../components/RunLosses";
+import { FailedAndSkipped } from "../components/FailedAndSkipped";
 import { RunProgress } from "../components/RunProgress";
 import { StatusBadge } from "../components/StatusBadge";
 import { usePageTitle, useScrollToTop } from "../hooks/usePage";
-import { isActive } from "../lib/runs";
+import { isActive } from "../lib/runStatus";
 import { DEFAULT_STATE, featuresPath } from "../lib/viewState";
 import { useOptions, useRun } from "../runQueries";
 
@@ -63,7 +63,7 @@ function RunView({ run, options }: { run: Run; options: Options | null | undefin
       <RunDescription run={run} />
       {options != null && <RunActions run={run} options={options} />}
       {options === null && <ReadOnlyNote />}
-      <RunLosses run={run} />
+      <FailedAndSkipped run={run} />
     </div>
   );
 }

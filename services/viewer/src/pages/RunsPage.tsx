@@ -2,7 +2,7 @@
 
 import { Link } from "wouter";
 
-import { ErrorMessage, Loading, StaleNote } from "../components/Message";
+import { ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { NoRuns } from "../components/NoRuns";
 import { ReadOnlyNote } from "../components/ReadOnlyNote";
 import { RunsTable } from "../components/RunsTable";

@@ -3,18 +3,18 @@
 import { Link } from "wouter";
 
 import type { ComparedFeature, ComparedSide, Comparison } from "../../apiTypes";
-import { useRowKeys } from "../../hooks/useRowKeys";
+import { useTableKeyboard } from "../../hooks/useTableKeyboard";
 import { comparedFeaturePath, type CompareState } from "../../lib/compareState";
 import { formatCount, formatShare } from "../../lib/format";
-import { axisEnd, formatInterval } from "../../lib/interval";
+import { axisEnd, formatInterval } from "../../lib/confidenceInterval";
 import { TokenChips } from "../TokenChips";
-import { IntervalBar } from "./IntervalBar";
+import { ConfidenceIntervalBar } from "./ConfidenceIntervalBar";
 
 const GRID =
   "grid grid-cols-[4.5rem_minmax(0,1fr)] gap-x-4 gap-y-1 px-3 md:grid-cols-[4.5rem_11rem_minmax(0,1fr)_minmax(0,1fr)] xl:grid-cols-[4.5rem_25rem_minmax(0,1fr)_minmax(0,1fr)]";
 
 export function CompareTable({ comparison, state }: { comparison: Comparison; state: CompareState }) {
-  const { body, onKeyDown } = useRowKeys<HTMLDivElement>();
+  const { body, onKeyDown } = useTableKeyboard<HTMLDivElement>();
   const { features, offset, num_matching: matching } = comparison;
   const end = axisEnd(features);
   return (
@@ -63,7 +63,7 @@ function Row({ feature, index, href, end }: RowProps) {
         </Link>
       </div>
       <div role="cell" className="flex flex-wrap items-center gap-x-3">
-        <IntervalBar interval={feature} end={end} />
+        <ConfidenceIntervalBar interval={feature} end={end} />
         {formatInterval(feature)}
       </div>
       <Side name="a" side={feature.a} />

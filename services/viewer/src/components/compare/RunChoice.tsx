@@ -3,7 +3,7 @@
 import { useId } from "react";
 
 import type { Run } from "../../apiTypes";
-import { runSubject } from "../../lib/runs";
+import { runSubject } from "../../lib/runStatus";
 import { RunOptions } from "../RunOptions";
 
 type Props = { side: "a" | "b"; runs: Run[]; chosen: string | null; onChange: (run: string) => void };

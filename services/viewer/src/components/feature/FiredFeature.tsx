@@ -7,10 +7,10 @@ import { formatNumber } from "../../lib/format";
 import { featurePath, type ViewState } from "../../lib/viewState";
 import { Examples } from "../Examples";
 import { Histogram } from "../Histogram";
-import { Metrics } from "../Metrics";
-import { Statistics } from "../Statistics";
-import { Effects } from "./Effects";
-import { Explanations } from "./Explanations";
+import { FeatureMetrics } from "../FeatureMetrics";
+import { FeatureStatistics } from "../FeatureStatistics";
+import { FeatureEffects } from "./FeatureEffects";
+import { FeatureExplanations } from "./FeatureExplanations";
 import { FeatureJson } from "./FeatureJson";
 import { Logits } from "./Logits";
 
@@ -32,22 +32,22 @@ export function FiredFeature({ info, descriptions, metric, state }: Props) {
   };
   return (
     <div className="space-y-6">
-      <Explanations explanations={info.explanations ?? []} />
+      <FeatureExplanations explanations={info.explanations ?? []} />
       <div className="grid gap-4 lg:grid-cols-[minmax(0,1fr)_minmax(0,34rem)]">
         <div className="panel min-w-0 px-4 py-3">
           <Histogram hist={info.hist} binWidth={info.bin_width} />
         </div>
         <div className="panel grid gap-x-8 gap-y-4 px-4 py-3 sm:grid-cols-2">
-          <Statistics info={info} />
+          <FeatureStatistics info={info} />
           <div className="space-y-4">
-            <Metrics
+            <FeatureMetrics
               featureId={info.feature_id}
               values={info.metrics}
               descriptions={descriptions}
               current={metric}
               state={state}
             />
-            <Effects effects={info.effects ?? []} />
+            <FeatureEffects effects={info.effects ?? []} />
           </div>
         </div>
       </div>

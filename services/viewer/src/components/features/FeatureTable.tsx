@@ -4,7 +4,7 @@ import { type CSSProperties, type MouseEvent, useMemo } from "react";
 import { useLocation } from "wouter";
 
 import type { Ranking } from "../../apiTypes";
-import { useGradually } from "../../hooks/useGradually";
+import { useRowsAddedPerFrame } from "../../hooks/useRowsAddedPerFrame";
 import { useHeaderHeight } from "../../hooks/useHeaderHeight";
 import { useScrolledRow } from "../../hooks/useScrolledRow";
 import { useVirtualRows } from "../../hooks/useVirtualRows";
@@ -45,7 +45,7 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
     initialRow: state.offset,
   });
   const { featureAt, error, retry } = useFeatureRows(state, list.rows);
-  const whole = useGradually(
+  const whole = useRowsAddedPerFrame(
     list.rows.filter((rank) => featureAt(rank) !== undefined),
     ROWS_PER_FRAME,
   );

@@ -2,7 +2,7 @@
 
 import { useId } from "react";
 
-import { useDraft } from "../../hooks/useDraft";
+import { useTypedValue } from "../../hooks/useTypedValue";
 import type { Parsed } from "../../lib/featureFilters";
 
 type Props<Value> = {
@@ -21,7 +21,7 @@ type Props<Value> = {
 
 export function FilterField<Value>({ label, name, unit, width, inputMode = "text", ...draft }: Props<Value>) {
   const id = useId();
-  const { text, problem, setText } = useDraft(draft);
+  const { text, problem, setText } = useTypedValue(draft);
   return (
     <div className="max-w-full">
       <label className="flex items-center gap-1.5">

@@ -5,11 +5,13 @@ import type { ReactNode } from "react";
 import type { Ranking } from "../../apiTypes";
 import { formatPlural } from "../../lib/format";
 import { isFiltered, type ViewState } from "../../lib/viewState";
-import { Message } from "../Message";
+import { ContentPlaceholder } from "../ContentPlaceholder";
 
 export function NoneMatch({ ranking, state }: { ranking: Ranking; state: ViewState }) {
   const soFar = ranking.live === true ? " so far" : "";
-  const say = (title: string, children: ReactNode) => <Message title={title + soFar}>{children}</Message>;
+  const say = (title: string, children: ReactNode) => (
+    <ContentPlaceholder title={title + soFar}>{children}</ContentPlaceholder>
+  );
   if (state.filters.dead)
     return say("Every feature fired", "There is none that never did. Untick “never fired” to see them.");
   if (isFiltered(state) && ranking.num_active_features > 0) {

@@ -3,7 +3,7 @@
 import { Link } from "wouter";
 
 import type { Prompt } from "../../apiTypes";
-import { useRowKeys } from "../../hooks/useRowKeys";
+import { useTableKeyboard } from "../../hooks/useTableKeyboard";
 import { excerpt } from "../../lib/excerpt";
 import { promptPath } from "../../lib/promptState";
 import { TokenPieces } from "../TokenPieces";
@@ -17,7 +17,7 @@ type ListProps = {
 };
 
 export function PromptsList({ prompts, run, wanted }: ListProps) {
-  const { body, onKeyDown } = useRowKeys<HTMLOListElement>("[data-row-link]");
+  const { body, onKeyDown } = useTableKeyboard<HTMLOListElement>("[data-row-link]");
   return (
     <ol ref={body} onKeyDown={onKeyDown} aria-label="Rows" className="panel divide-y divide-line">
       {prompts.map((prompt) => (

@@ -3,7 +3,7 @@
 import { type CSSProperties, memo, useRef } from "react";
 
 import type { RowFeature } from "../../apiTypes";
-import { useNear } from "../../hooks/useNear";
+import { useIsNearViewport } from "../../hooks/useIsNearViewport";
 import { MARKER } from "../../lib/rowFeatures";
 import { heat } from "../../lib/tokens";
 import { TokenPieces } from "../TokenPieces";
@@ -28,7 +28,7 @@ type BlockProps = {
 
 export const TokenBlock = memo(function TokenBlock({ tokens, from, to, windows, firedOn, ...props }: BlockProps) {
   const frame = useRef<HTMLSpanElement>(null);
-  const isNear = useNear(frame);
+  const isNear = useIsNearViewport(frame);
   const isPlain = !isNear && from > 0 && props.selected === null && props.tabStop === null;
   if (isPlain) {
     return (

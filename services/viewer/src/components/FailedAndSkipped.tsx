@@ -2,11 +2,11 @@
 
 import type { Run } from "../apiTypes";
 import { formatCount, formatPlural } from "../lib/format";
-import { describeChunk, isFinished } from "../lib/runs";
+import { describeChunk, isFinished } from "../lib/runStatus";
 
 const MISSING = "The rows of a failed chunk are missing from every figure of this run.";
 
-export function RunLosses({ run }: { run: Run }) {
+export function FailedAndSkipped({ run }: { run: Run }) {
   const failedChunks = run.failed_chunks;
   const reasons = Object.entries(run.skipped_rows);
   const numSkipped = reasons.reduce((sum, [, count]) => sum + count, 0);

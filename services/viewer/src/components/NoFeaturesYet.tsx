@@ -3,15 +3,15 @@
 import type { Run } from "../apiTypes";
 import type { ViewState } from "../lib/viewState";
 import { LiveBanner } from "./LiveBanner";
-import { Message } from "./Message";
+import { ContentPlaceholder } from "./ContentPlaceholder";
 
-export function NothingYet({ run, state }: { run: Run; state: ViewState }) {
+export function NoFeaturesYet({ run, state }: { run: Run; state: ViewState }) {
   return (
     <>
       <LiveBanner runId={run.id} state={state} numRecords={undefined} />
-      <Message title="No features yet">
+      <ContentPlaceholder title="No features yet">
         They appear here by themselves as soon as the run’s first chunk of rows is summarised.
-      </Message>
+      </ContentPlaceholder>
     </>
   );
 }

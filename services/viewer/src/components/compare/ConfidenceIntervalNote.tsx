@@ -1,6 +1,6 @@
 /** What the log ratios and their intervals are, and what they aren't. */
 
-export function IntervalNote({ confidence }: { confidence: number }) {
+export function ConfidenceIntervalNote({ confidence }: { confidence: number }) {
   return (
     <p className="max-w-4xl text-xs text-muted">
       The log₂ ratio is that of the density in b to the density in a, so +1 means twice as dense in b; the bar and the

@@ -2,7 +2,7 @@
 
 import type { FeatureInfo } from "../apiTypes";
 import { formatCount, formatNumber, formatShare } from "../lib/format";
-import { Term } from "./Term";
+import { TermWithDefinition } from "./TermWithDefinition";
 
 const ALL_TOKENS = "over all counted tokens, zeros included";
 
@@ -49,7 +49,7 @@ const STATISTICS: { name: string; definition: string; value: (info: FeatureInfo)
   },
 ];
 
-export function Statistics({ info, title = "Statistics" }: { info: FeatureInfo; title?: string }) {
+export function FeatureStatistics({ info, title = "Statistics" }: { info: FeatureInfo; title?: string }) {
   return (
     <section aria-label={title}>
       <h2 className="mb-1 font-semibold">{title}</h2>
@@ -57,7 +57,7 @@ export function Statistics({ info, title = "Statistics" }: { info: FeatureInfo; 
         {STATISTICS.map(({ name, definition, value }) => (
           <div key={name} className="flex justify-between gap-4 py-0.5">
             <dt className="text-muted">
-              <Term definition={definition}>{name}</Term>
+              <TermWithDefinition definition={definition}>{name}</TermWithDefinition>
             </dt>
             <dd className="font-medium tabular-nums">{value(info)}</dd>
           </div>

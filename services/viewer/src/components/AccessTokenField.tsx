@@ -2,9 +2,9 @@
 
 import { useId, useState } from "react";
 
-import { readToken, writeToken } from "../lib/token";
+import { readToken, writeToken } from "../lib/accessToken";
 
-export function TokenField() {
+export function AccessTokenField() {
   const id = useId();
   const [token, setToken] = useState(readToken);
   return (

@@ -6,7 +6,7 @@ import { useTooltip } from "../hooks/useTooltip";
 
 type Props = { definition: string; children: ReactNode };
 
-export function Term({ definition, children }: Props) {
+export function TermWithDefinition({ definition, children }: Props) {
   const { target, tooltip } = useTooltip(definition);
   return (
     <>

@@ -2,9 +2,9 @@
 
 import type { Effect } from "../../apiTypes";
 import { formatNumber } from "../../lib/format";
-import { Term } from "../Term";
+import { TermWithDefinition } from "../TermWithDefinition";
 
-export function Effects({ effects }: { effects: Effect[] }) {
+export function FeatureEffects({ effects }: { effects: Effect[] }) {
   if (effects.length === 0) return null;
   return (
     <section aria-labelledby="effects">
@@ -15,7 +15,7 @@ export function Effects({ effects }: { effects: Effect[] }) {
         {effects.map(({ name, description, value }) => (
           <div key={name} className="flex justify-between gap-4 py-0.5">
             <dt className="text-muted">
-              <Term definition={description}>{name}</Term>
+              <TermWithDefinition definition={description}>{name}</TermWithDefinition>
             </dt>
             <dd className="font-medium tabular-nums">{formatNumber(value)}</dd>
           </div>

@@ -7,8 +7,8 @@ import { fetchComparison, fetchPrompt, fetchPrompts, type PromptsQuery } from ".
 import type { Prompt, PromptList } from "./apiTypes";
 import type { CompareState } from "./lib/compareState";
 import type { PromptsState } from "./lib/promptState";
-import { LIVE_MS, retryAfter } from "./lib/refreshing";
-import { isActive } from "./lib/runs";
+import { LIVE_MS, retryAfter } from "./lib/refreshIntervals";
+import { isActive } from "./lib/runStatus";
 import { FRESH_MS, isLive, useNeighbours, useRefreshInterval } from "./queries";
 import { useRuns } from "./runQueries";
 

@@ -1,6 +1,6 @@
 /** A log ratio and its confidence interval, as a bar on an axis around 0. The numbers stand beside it. */
 
-import { axisEnd, excludesZero, type Interval, onAxis } from "../../lib/interval";
+import { axisEnd, excludesZero, type Interval, onAxis } from "../../lib/confidenceInterval";
 
 const WIDTH = 144;
 const HEIGHT = 16;
@@ -12,7 +12,7 @@ type Props = {
   end?: number;
 };
 
-export function IntervalBar({ interval, end = axisEnd([interval]) }: Props) {
+export function ConfidenceIntervalBar({ interval, end = axisEnd([interval]) }: Props) {
   const x = (value: number) => EDGE + onAxis(value, end) * (WIDTH - 2 * EDGE);
   const { low, high, log_ratio: ratio } = interval;
   return (

@@ -6,7 +6,7 @@ import type { FeatureInfo } from "../../apiTypes";
 import { formatPlural } from "../../lib/format";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
 import { Examples } from "../Examples";
-import { Statistics } from "../Statistics";
+import { FeatureStatistics } from "../FeatureStatistics";
 
 type Props = {
   side: "a" | "b";
@@ -17,7 +17,7 @@ type Props = {
   onAll: (all: boolean) => void;
 };
 
-export function FeatureInRun({ side, info, maximum, all, onAll }: Props) {
+export function ComparedFeature({ side, info, maximum, all, onAll }: Props) {
   const { run, feature_id: id } = info;
   return (
     <div className="min-w-0 space-y-4">
@@ -31,7 +31,7 @@ export function FeatureInRun({ side, info, maximum, all, onAll }: Props) {
         </Link>
       </p>
       <div className="panel px-4 py-3">
-        <Statistics info={info} title={`Statistics in ${side}`} />
+        <FeatureStatistics info={info} title={`Statistics in ${side}`} />
       </div>
       {info.num_active_tokens === 0 ? (
         <p className="text-muted">It was inactive at all {formatPlural(info.num_tokens, "token")} of this run.</p>

@@ -9,7 +9,7 @@ type MessageProps = {
   children?: ReactNode;
 };
 
-export function Message({ title, level = 1, children }: MessageProps) {
+export function ContentPlaceholder({ title, level = 1, children }: MessageProps) {
   const Heading = `h${level}` as const;
   return (
     <div className="panel mx-auto my-10 max-w-xl px-6 py-5">
@@ -30,7 +30,7 @@ export function ErrorMessage({
 }) {
   return (
     <div role="alert">
-      <Message title="That didn’t work">
+      <ContentPlaceholder title="That didn’t work">
         <p className="mb-3 break-words text-danger">{error.message}</p>
         <div className="flex flex-wrap gap-2">
           <button type="button" className="control text-ink" onClick={onRetry}>
@@ -38,7 +38,7 @@ export function ErrorMessage({
           </button>
           {children}
         </div>
-      </Message>
+      </ContentPlaceholder>
     </div>
   );
 }

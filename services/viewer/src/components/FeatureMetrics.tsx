@@ -14,7 +14,7 @@ type Props = {
   state: ViewState;
 };
 
-export function Metrics({ featureId, values, descriptions, current, state }: Props) {
+export function FeatureMetrics({ featureId, values, descriptions, current, state }: Props) {
   return (
     <section aria-label="Metrics">
       <h2 className="mb-1 font-semibold">Rank by</h2>

@@ -9,7 +9,7 @@ export type Step = { href: string; title: string };
 
 type Props = { previous: Step | null; next: Step | null };
 
-export function Steps({ previous, next }: Props) {
+export function PreviousNextLinks({ previous, next }: Props) {
   const [, navigate] = useLocation();
   const goBack = () => {
     if (previous !== null) navigate(previous.href);

@@ -3,7 +3,7 @@ import { type RefObject, useEffect, useState } from "react";
 const MARGIN = "1500px";
 
 /** Whether an element is, or was since it is there, within a screen or two of what is in view. */
-export function useNear(element: RefObject<Element | null>): boolean {
+export function useIsNearViewport(element: RefObject<Element | null>): boolean {
   const [isNear, setNear] = useState(false);
   useEffect(() => {
     if (isNear || element.current === null) return undefined;

@@ -16,7 +16,7 @@ type Options<Value> = {
 };
 
 /** What the field shows, what is wrong with it, and the function to call when somebody types. */
-export function useDraft<Value>({ value, format, parse, onCommit }: Options<Value>) {
+export function useTypedValue<Value>({ value, format, parse, onCommit }: Options<Value>) {
   const [draft, setDraft] = useState({ text: format(value), of: value });
   const parsed = parse(draft.text);
   const problem = "problem" in parsed ? parsed.problem : null;

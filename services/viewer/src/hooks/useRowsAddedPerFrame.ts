@@ -5,7 +5,7 @@ import { useEffect, useReducer, useState } from "react";
  *
  * A jump brings a screenful at once. Laying out all of it in one frame would stop the scrolling for as long.
  */
-export function useGradually(rows: number[], perFrame: number): ReadonlySet<number> {
+export function useRowsAddedPerFrame(rows: number[], perFrame: number): ReadonlySet<number> {
   // not the set itself: that a row has been drawn is no reason to draw anything again
   const [drawn] = useState(() => new Drawn());
   const [, drawMore] = useReducer((times: number) => times + 1, 0);

@@ -9,7 +9,7 @@ import { useMoveKeys } from "./useShortcuts";
  *
  * `links` selects each row's link; without it a row has no other.
  */
-export function useRowKeys<Body extends HTMLElement = HTMLTableSectionElement>(links = "a") {
+export function useTableKeyboard<Body extends HTMLElement = HTMLTableSectionElement>(links = "a") {
   const body = useRef<Body>(null);
   const moveFocus = (step: number) => {
     const rows = Array.from(body.current?.querySelectorAll<HTMLElement>(links) ?? []);

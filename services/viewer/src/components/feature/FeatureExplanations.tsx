@@ -3,7 +3,7 @@
 import type { Explanation } from "../../apiTypes";
 import { formatNumber } from "../../lib/format";
 
-export function Explanations({ explanations }: { explanations: Explanation[] }) {
+export function FeatureExplanations({ explanations }: { explanations: Explanation[] }) {
   if (explanations.length === 0) return null;
   return (
     <section aria-labelledby="explanations" className="panel px-4 py-3">

@@ -7,7 +7,7 @@ import { columnTitle } from "../lib/featureColumns";
 import { formatCount } from "../lib/format";
 import { listQuery } from "../lib/ranking";
 import { featurePath, featuresPath, isFiltered, type ViewState } from "../lib/viewState";
-import { Steps } from "./Steps";
+import { PreviousNextLinks } from "./PreviousNextLinks";
 
 const RANKS_ABOVE = 5; // in view above the feature's own in the list
 
@@ -18,13 +18,13 @@ type Props = {
   state: ViewState;
 };
 
-export function Neighbours({ place, metric, state }: Props) {
+export function PlaceInList({ place, metric, state }: Props) {
   const step = (featureId: number | null | undefined) =>
     featureId == null ? null : { href: featurePath(featureId, state), title: `Feature ${featureId}` };
   const offset = Math.max(0, (place?.rank ?? 0) - RANKS_ABOVE);
   return (
     <nav aria-label="Ranking" className="flex flex-wrap items-center gap-2">
-      <Steps previous={step(place?.previous)} next={step(place?.next)} />
+      <PreviousNextLinks previous={step(place?.previous)} next={step(place?.next)} />
       <Link
         href={featuresPath({ ...state, offset })}
         className="text-muted tabular-nums hover:text-ink hover:underline"
