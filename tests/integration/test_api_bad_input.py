@@ -138,10 +138,14 @@ def test_what_is_in_the_path_is_not_taken_from_the_query_too(client: TestClient)
     assert message == "there is no parameter 'row_id'; there are run"
 
 
-@pytest.mark.parametrize("path", ["/api/features", "/api/feature", "/api/feature_info"])
-def test_an_unknown_run_is_404_whatever_its_name(client: TestClient, path: str) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [{"path": "/api/features"}, {"path": "/api/feature", "id": 1}, {"path": "/api/feature_info", "id": 1}],
+    ids=str,
+)
+def test_an_unknown_run_is_404_whatever_its_name(client: TestClient, query: dict[str, Any]) -> None:
     for run in NO_RUNS:
-        message = error(client, path, 404, id=1, run=run)
+        message = error(client, status=404, run=run, **query)
         assert message.startswith(f"there is no run {run[:200]!r}")
         assert len(message) < 2000
 
