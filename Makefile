@@ -106,4 +106,4 @@ readme: install $(VENV)/.installed-dev
 
 # Measure this machine: benchmarks/results/<machine>.json, and the table in docs/performance.md.
 bench: install $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.speed.compare
+	$(BIN)/python -m benchmarks.speed.against_baselines

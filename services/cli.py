@@ -121,7 +121,7 @@ def _demo_command(args: argparse.Namespace) -> int:
     from demo.headlines import write_csv
     from services.api.http.server import listening_socket
     from sparse_autoencoder.pipeline import single_process as runs
-    from sparse_autoencoder.runs.options import RunOptions
+    from sparse_autoencoder.runs.run_options import RunOptions
     from sparse_autoencoder.runs.store import DirectoryStore
 
     listening_socket(args.host, args.port).close()  # a port in use is better known before the work than after it
@@ -149,7 +149,7 @@ def serve(runs: Path, host: str, port: int) -> int:
     """Serve the API and the viewer on a folder of runs until interrupted."""
     from services.api.app import create_app
     from services.api.http.server import listening_socket, serve_app
-    from sparse_autoencoder.reading.run_library import RunLibrary
+    from sparse_autoencoder.reading.open_runs import RunLibrary
     from sparse_autoencoder.runs.store import DirectoryStore
 
     if not runs.is_dir():

@@ -131,10 +131,10 @@ def run_command(args: argparse.Namespace) -> int:
     need_torch()
 
     from sparse_autoencoder.pipeline import single_process as runs
-    from sparse_autoencoder.runs.folder import RunFolder
-    from sparse_autoencoder.runs.options import RunOptions
+    from sparse_autoencoder.runs.folder_layout import RunFolder
+    from sparse_autoencoder.runs.run_options import RunOptions
     from sparse_autoencoder.runs.store import DirectoryStore
-    from sparse_autoencoder.utils.stop_signals import stopping_cleanly
+    from sparse_autoencoder.utils.interrupt_signals import stopping_cleanly
 
     store = DirectoryStore(output)
 
@@ -181,7 +181,7 @@ def _flags(names: Iterable[str]) -> str:
 @contextmanager
 def _unexpected_reported() -> Iterator[None]:
     """Turn an unexpected error before the run's begin into a SaescopeError, with the traceback in a temporary file."""
-    from sparse_autoencoder.utils.failures import Failure, is_failure
+    from sparse_autoencoder.utils.failure_rule import Failure, is_failure
 
     try:
         yield

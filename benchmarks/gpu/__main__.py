@@ -20,10 +20,10 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.gpu.part_settings import Situation
 from benchmarks.gpu.results import GpuResults, Report
 from benchmarks.gpu.runner import TELL, Planned, run_all
-from benchmarks.gpu.situation import Situation
-from benchmarks.report.results import FOLDER
+from benchmarks.report.measurement_records import FOLDER
 
 DEADLINE_S = 480.0
 MACHINE = "machine"  # by which the results' file is named, so that it is always done

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from sparse_autoencoder.summaries.examples import Examples
-from sparse_autoencoder.summaries.metrics import FEATURE_METRICS, Floats
-from sparse_autoencoder.summaries.summary import Summary
-from sparse_autoencoder.utils.arrays import Ints
+from sparse_autoencoder.summaries.example_arrays import Examples
+from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS, Floats
+from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.utils.numpy_array_ops import Ints
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 

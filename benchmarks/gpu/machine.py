@@ -7,9 +7,9 @@ import platform
 import numpy as np
 import torch
 
-from benchmarks.gpu.situation import Situation
-from benchmarks.report.results import Hardware
-from sparse_autoencoder.kernels.devices import check_device
+from benchmarks.gpu.part_settings import Situation
+from benchmarks.report.measurement_records import Hardware
+from sparse_autoencoder.kernels.device_checks import check_device
 
 
 def machine(situation: Situation) -> None:

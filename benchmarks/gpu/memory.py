@@ -7,16 +7,16 @@ import gc
 import torch
 from torch import Tensor
 
-from benchmarks.gpu.situation import Situation
-from benchmarks.speed.headlines import read_records, windows_of_rows
-from benchmarks.speed.setting import LOCATION, Target
+from benchmarks.gpu.part_settings import Situation
+from benchmarks.speed.headline_rows import read_records, windows_of_rows
 from benchmarks.speed.stages import equal_batches
+from benchmarks.speed.workload import LOCATION, Target
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
-from sparse_autoencoder.pipeline.encoder import BLOCK_ACTIVATIONS, Encoder
-from sparse_autoencoder.runs.options import Precision
+from sparse_autoencoder.pipeline.chunk_encoder import BLOCK_ACTIVATIONS, Encoder
+from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
+from sparse_autoencoder.runs.run_options import Precision
 from sparse_autoencoder.subjects.subject import Subject
-from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
 

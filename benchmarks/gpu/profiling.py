@@ -9,15 +9,15 @@ from typing import Any
 from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.gpu.part_settings import Situation
 from benchmarks.gpu.results import Kernel
-from benchmarks.gpu.situation import Situation
-from benchmarks.speed.headlines import distinct_rows, windows_of_rows
-from benchmarks.speed.setting import LOCATION, Target
-from benchmarks.speed.timing import now
-from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
-from sparse_autoencoder.pipeline.encoder import Encoder
-from sparse_autoencoder.summaries.blocks import Activations
-from sparse_autoencoder.summaries.summary import SummarySpec
+from benchmarks.speed.device_timing import now
+from benchmarks.speed.headline_rows import distinct_rows, windows_of_rows
+from benchmarks.speed.workload import LOCATION, Target
+from sparse_autoencoder.pipeline.chunk_encoder import Encoder
+from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
+from sparse_autoencoder.summaries.block_interface import Activations
+from sparse_autoencoder.summaries.feature_summary import SummarySpec
 
 _SHOWN = 25  # of each part of the work
 _NAME_CHARS = 200

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from benchmarks.report.results import Hardware, Record
+from benchmarks.report.measurement_records import Hardware, Record
 
 Status = Literal["passed", "failed", "out of time", "skipped"]
 _STRICT = ConfigDict(frozen=True, extra="forbid")

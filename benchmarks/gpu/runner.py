@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.gpu.results import GpuResults, Part, Status, read_report
-from benchmarks.report.results import GPU_PREFIX
+from benchmarks.report.measurement_records import GPU_PREFIX
 
 _LEAST_S = 10.0  # with less left a part isn't begun
 _ENDING_S = 5.0  # before the deadline, for killing and writing

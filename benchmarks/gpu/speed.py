@@ -5,13 +5,13 @@ Each is measured once in each round, the GEMM rate before it, and reported at on
 
 from __future__ import annotations
 
-from benchmarks.gpu.situation import Situation
-from benchmarks.speed.compare import EndToEnd, roofline_records
+from benchmarks.gpu.part_settings import Situation
+from benchmarks.speed.against_baselines import EndToEnd, roofline_records
+from benchmarks.speed.alternating_repeats import Case
 from benchmarks.speed.end_to_end import run_once
 from benchmarks.speed.gemm_rate import Roofline
-from benchmarks.speed.measuring import Case
-from benchmarks.speed.setting import PRECISIONS, Target
 from benchmarks.speed.stages import computing_cases
+from benchmarks.speed.workload import PRECISIONS, Target
 
 _ROUNDS = 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.gpu.results import GpuResults, Kernel, Part
-from benchmarks.report.tables import record_table, rounded, table
+from benchmarks.report.markdown_tables import record_table, rounded, table
 
 _KERNELS = 10  # shown of each part of the work
 _NAME_CHARS = 80

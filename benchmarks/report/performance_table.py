@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.gpu.results import read_results
 from benchmarks.report import gpu_table
-from benchmarks.report.results import FOLDER, GPU_PREFIX, Hardware, Record, Results, read_all
-from benchmarks.report.tables import count, percent, record_table, table
+from benchmarks.report.markdown_tables import count, percent, record_table, table
+from benchmarks.report.measurement_records import FOLDER, GPU_PREFIX, Hardware, Record, Results, read_all
 from benchmarks.speed.start_up import STARTING
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"

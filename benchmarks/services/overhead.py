@@ -25,7 +25,7 @@ import redis
 
 import demo
 from demo.headlines import write_csv
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from tests.support.commands import write_random_autoencoder
 from tests.support.gpt2_tokenizer import write_tokenizer
 from tests.support.hf_cache import GPT2_SMALL, write_random_gpt2

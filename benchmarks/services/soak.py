@@ -25,9 +25,9 @@ from pathlib import Path
 
 from benchmarks.services.overhead import options_for
 from demo.headlines import write_csv
-from services.common.interfaces import UnavailableError
+from services.common.dependency_interfaces import UnavailableError
 from services.common.run_workspace import Workspace
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from tests.support.servers import redis_server, s3_server
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, Service, cluster, reference
 

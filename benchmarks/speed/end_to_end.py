@@ -22,23 +22,23 @@ from unittest import mock
 
 import torch
 
-from benchmarks.report.results import RunShares
-from benchmarks.speed.headlines import Work
-from benchmarks.speed.setting import Target, multiplying_as
-from sparse_autoencoder.pipeline import chunk_result, run_ending, single_process
-from sparse_autoencoder.runs import folder, saved_states, state, store
+from benchmarks.report.measurement_records import RunShares
+from benchmarks.speed.headline_rows import Work
+from benchmarks.speed.workload import Target, multiplying_as
+from sparse_autoencoder.pipeline import chunk_outputs, run_ending, single_process
+from sparse_autoencoder.runs import folder_layout, run_state, saved_states, store
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.summaries import numpy_blocks, summary, torch_blocks
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.summaries import feature_summary, summarise_numpy, summarise_torch
 
 _SUMMARISING = (
-    (numpy_blocks.BlockSummariser, ("__init__", "unrounded", "row_features")),
-    (torch_blocks.DeviceSummariser, ("__init__", "unrounded", "row_features")),
-    (summary.Summary, ("merge",)),
+    (summarise_numpy.BlockSummariser, ("__init__", "unrounded", "row_features")),
+    (summarise_torch.DeviceSummariser, ("__init__", "unrounded", "row_features")),
+    (feature_summary.Summary, ("merge",)),
 )
 _STORING: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (state.RunState, ("merge",)),
-    (folder.RunFolder, ("write_vocabulary",)),
+    (run_state.RunState, ("merge",)),
+    (folder_layout.RunFolder, ("write_vocabulary",)),
     (saved_states, ("write_state",)),
     (store.DirectoryStore, ("put",)),
 )
@@ -147,7 +147,7 @@ def _watched() -> Iterator[Calls]:
 
     with ExitStack() as stack:
         _note(stack, single_process, "prepare", loaded)
-        _note(stack, chunk_result, "encode_chunk", calls.encoding.append)
+        _note(stack, chunk_outputs, "encode_chunk", calls.encoding.append)
         _note(stack, run_ending, "publish", calls.publishing.append)
         for owners, note in ((_SUMMARISING, calls.summarising.append), (_STORING, calls.storing.append)):
             for owner, names in owners:

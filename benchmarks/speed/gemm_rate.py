@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import torch
 
-from benchmarks.speed.headlines import Work, block_shapes, flop
-from benchmarks.speed.setting import PRECISIONS, Target, multiplying_as
-from benchmarks.speed.timing import now
-from sparse_autoencoder.kernels.linear import Linear
+from benchmarks.speed.device_timing import now
+from benchmarks.speed.headline_rows import Work, block_shapes, flop
+from benchmarks.speed.workload import PRECISIONS, Target, multiplying_as
+from sparse_autoencoder.kernels.packed_linear import Linear
 
 Layout = Literal["as it is", "transposed", "packed"]
 _LAYOUTS: tuple[Layout, ...] = ("as it is", "transposed", "packed")

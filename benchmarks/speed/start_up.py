@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import demo
-from benchmarks.report.results import Record
-from benchmarks.speed.timing import timed
+from benchmarks.report.measurement_records import Record
+from benchmarks.speed.device_timing import timed
 from demo.headlines import write_csv
 
 HELP = "saescope run --help"

@@ -24,19 +24,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.partial_format import Partial
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
-from sparse_autoencoder.summaries.blocks import BLOCK_TOKENS
-from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
-from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
-from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.block_interface import BLOCK_TOKENS
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
+from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
-from sparse_autoencoder.utils.arrays import ranges
+from sparse_autoencoder.utils.numpy_array_ops import ranges
 
 TARGET_TOKENS_PER_S = 300_000
 SAVE_EVERY_S = 5.0

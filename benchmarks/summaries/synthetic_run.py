@@ -15,16 +15,16 @@ import numpy as np
 
 from benchmarks.summaries.merge_speed import ROWS_PER_CHUNK, Rows, blocks_of, frequencies, make_rows
 from sparse_autoencoder.cli import at_least
-from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.publishing import publish
-from sparse_autoencoder.runs.rows_file import to_parquet
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.rows_file_format import to_parquet
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore, Store
-from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
-from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.windows import cut_windows
 from tests.support.live_runs import metadata_of

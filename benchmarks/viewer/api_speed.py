@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from benchmarks.summaries.synthetic_run import write_run
 from sparse_autoencoder.cli import at_least
-from sparse_autoencoder.runs.features_file import FEATURES_PER_FILE
+from sparse_autoencoder.runs.features_file_format import FEATURES_PER_FILE
 from sparse_autoencoder.runs.store import DirectoryStore
 
 RUN, N_FEATURES, N_ROWS = "20300101-000000_run-001", 32_768, 60_000

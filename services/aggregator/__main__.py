@@ -10,15 +10,15 @@ from services.aggregator.merge_and_publish import Aggregator, Merged
 from services.aggregator.reconcile_loop import ReconcileLoop
 from services.aggregator.summary_merging import SummaryMerging
 from services.common import prometheus_metrics, work_names
-from services.common.connections import real_dependencies
 from services.common.logs import about, log
 from services.common.process.fresh_process import something_worked
 from services.common.process.service_main import attempt_rule, run_with_settings, with_run_notes
+from services.common.real_dependencies import real_dependencies
 from services.common.settings import Settings
 from services.common.tasks.celery_app import QUEUES, create_app
+from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message
-from services.common.tasks.queue import CeleryQueue
-from services.common.tasks.worker import run_worker
+from services.common.tasks.worker_process import run_worker
 from sparse_autoencoder.errors import SaescopeError
 
 

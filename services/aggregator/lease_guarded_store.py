@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from services.common.attempt_rule import Moved
-from services.common.interfaces import Hold, UnavailableError
+from services.common.dependency_interfaces import Hold, UnavailableError
 from sparse_autoencoder.runs.store import Store
 
 

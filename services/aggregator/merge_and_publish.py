@@ -17,16 +17,16 @@ from cachetools import LRUCache
 from services.aggregator.lease_guarded_store import LeaseGuardedStore
 from services.common import work_names
 from services.common.attempt_rule import OTHERS_FIRST_S, AttemptRule, Moved, Progress
-from services.common.interfaces import Dependencies, Hold, StoppingError, UnavailableError
-from services.common.run_records import Ingested, MergeProgress
+from services.common.dependency_interfaces import Dependencies, Hold, StoppingError, UnavailableError
+from services.common.run_json_files import Ingested, MergeProgress
 from services.common.run_workspace import Workspace, now
 from services.common.tasks.messages import Message
 from sparse_autoencoder.errors import DamagedError, OtherVersionError, SaescopeError
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.saved_states import remove_old_states, remove_states
 from sparse_autoencoder.runs.store import NotFoundError
-from sparse_autoencoder.utils.failures import Failure
+from sparse_autoencoder.utils.failure_rule import Failure
 
 MERGES_PER_MESSAGE = 16  # then the message is requeued, so that other runs get a turn
 STATES_KEPT = 4  # in memory
@@ -36,7 +36,7 @@ ROOM_SHARE = 2  # save after merging half of max_waiting_chunks, because only a 
 
 
 class State(Protocol):
-    """What aggregating needs of a run's state (sparse_autoencoder.runs.state.RunState)."""
+    """What aggregating needs of a run's state (sparse_autoencoder.runs.run_state.RunState)."""
 
     @property
     def next_chunk(self) -> int:

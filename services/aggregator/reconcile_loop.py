@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from services.common import work_names
-from services.common.interfaces import Dependencies
+from services.common.dependency_interfaces import Dependencies
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
 from sparse_autoencoder.errors import SaescopeError

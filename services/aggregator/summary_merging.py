@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from services.common.run_records import MergeProgress
+from services.common.run_json_files import MergeProgress
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import check_publishing
 from sparse_autoencoder.runs.publishing import check_outcome, publish
-from sparse_autoencoder.runs.state import RunState
-from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.summaries.feature_summary import Summary
 
 
 class SummaryMerging:

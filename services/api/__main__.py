@@ -13,12 +13,12 @@ from services.api.http.server import listening_socket, serve_app
 from services.api.runs.first_run import start_first_run
 from services.api.runs.run_changes import Control
 from services.api.runs.run_entries import Backend
-from services.common.connections import real_dependencies, wait_for_servers
 from services.common.logs import configure_logs, log
 from services.common.process.service_main import run_with_settings
-from services.common.redis.run_notes import RunNotes
+from services.common.real_dependencies import real_dependencies, wait_for_servers
+from services.common.redis.waiting_notes import RunNotes
 from services.common.settings import Settings
-from services.common.tasks.worker import GAVE_UP
+from services.common.tasks.worker_process import GAVE_UP
 from sparse_autoencoder.cli import EXIT_INTERRUPTED, at_least
 from sparse_autoencoder.errors import SaescopeError
 

@@ -14,16 +14,16 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
-from services.api.context import Api, Services
-from services.api.endpoints import compare, features, rows, runs, service
-from services.api.http.answers import ERRORS
+from services.api.endpoint_context import Api, Services
+from services.api.endpoints import compare, features, health, rows, runs
 from services.api.http.caching import RunAnswers
-from services.api.http.events import RunEvents
+from services.api.http.json_answers import ERRORS
 from services.api.http.routing import Routes
+from services.api.http.run_event_stream import RunEvents
 from services.api.http.viewer_files import ViewerFiles
 from services.api.runs.run_changes import Control
 from services.api.runs.run_entries import Backend, RunEntries
-from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
 ENDPOINTS = (
@@ -31,7 +31,7 @@ ENDPOINTS = (
     *rows.endpoints,
     *compare.endpoints,
     *runs.endpoints,
-    *service.endpoints,
+    *health.endpoints,
 )
 _NEEDS_SERVICES = "/metrics"
 

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from services.common.option_flags import add_option_flags, given_options
+from services.common.run_option_flags import add_option_flags, given_options
 from sparse_autoencoder.cli import EXIT_INTERRUPTED, print_outcome
 from sparse_autoencoder.errors import SaescopeError
 

@@ -15,7 +15,7 @@ from typing import Any
 from sparse_autoencoder import paths
 from sparse_autoencoder.data.source import FORMATS
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
 
 RULES = {  # what the services take where the command takes more

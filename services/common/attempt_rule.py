@@ -12,10 +12,17 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
-from services.common.interfaces import AttemptRecord, Dependencies, Hold, Service, StoppingError, UnavailableError
+from services.common.dependency_interfaces import (
+    AttemptRecord,
+    Dependencies,
+    Hold,
+    Service,
+    StoppingError,
+    UnavailableError,
+)
 from services.common.run_workspace import Workspace
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.utils.failures import Failure, attempt
+from sparse_autoencoder.utils.failure_rule import Failure, attempt
 
 T = TypeVar("T")
 Moved = Callable[[], None]

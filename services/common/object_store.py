@@ -21,7 +21,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error, ServerError
 
-from services.common.interfaces import UnavailableError
+from services.common.dependency_interfaces import UnavailableError
 from services.common.logs import log
 from services.common.s3_credentials import s3_credentials
 from services.common.settings import Settings

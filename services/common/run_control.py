@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from services.common.interfaces import Dependencies, UnavailableError
-from services.common.run_records import RunRequest
+from services.common.dependency_interfaces import Dependencies, UnavailableError
+from services.common.run_json_files import RunRequest
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
 

@@ -14,11 +14,19 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from services.common.run_records import Ingested, MergeProgress, ReadingProgress, Retry, RunRequest, Stopped, StopReason
+from services.common.run_json_files import (
+    Ingested,
+    MergeProgress,
+    ReadingProgress,
+    Retry,
+    RunRequest,
+    Stopped,
+    StopReason,
+)
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.retry_states import forget_kept
+from sparse_autoencoder.runs.state_before_failures import forget_kept
 from sparse_autoencoder.runs.store import NotFoundError, Store
 
 File = TypeVar("File", bound=BaseModel)

@@ -18,7 +18,7 @@ import urllib3
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import EnvAWSProvider, IamAwsProvider, Provider, StaticProvider
 
-from services.common.interfaces import UnavailableError
+from services.common.dependency_interfaces import UnavailableError
 
 # Where there is no role, nobody may answer at the address that gives one out.
 _CONNECT_S, _READ_S, _RETRIES = 1.0, 5.0, 1

@@ -7,20 +7,20 @@ import sys
 import threading
 
 from services.common import prometheus_metrics
-from services.common.connections import real_dependencies
 from services.common.logs import log
 from services.common.process.fresh_process import FreshStart, something_worked
 from services.common.process.service_main import attempt_rule, run_with_settings, with_run_notes
+from services.common.real_dependencies import real_dependencies
 from services.common.settings import Settings
 from services.common.tasks.messages import Message
-from services.common.tasks.worker import run_worker
+from services.common.tasks.worker_process import run_worker
 from services.encoder.encode_chunks import ChunkEncoder, ChunkOutput, Computer
 from services.encoder.process_per_gpu import run_on_each, visible_gpus
 
 
 def work(settings: Settings, computer: Computer | None = None) -> int:
     """Run the worker until it is told to stop; `computer` computes, by default with models on this process's device."""
-    from services.encoder.model_computer import ModelComputer
+    from services.encoder.loaded_models import ModelComputer
 
     deps, stopping, fresh = real_dependencies(settings), threading.Event(), FreshStart()
     computer = computer or ModelComputer(settings.data_folder)

@@ -15,16 +15,16 @@ from typing import Protocol, TypeVar
 
 from services.common import work_names
 from services.common.attempt_rule import AttemptRule, Moved, why_given_up
-from services.common.interfaces import Dependencies, Hold, StoppingError, UnavailableError, Unfit
-from services.common.run_records import ReadingProgress
+from services.common.dependency_interfaces import Dependencies, Hold, StoppingError, UnavailableError, Unfit
+from services.common.run_json_files import ReadingProgress
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
-from services.encoder.fair_turns import Turns
+from services.encoder.turns_between_runs import Turns
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import NotFoundError
-from sparse_autoencoder.utils.failures import Failure, attempt
+from sparse_autoencoder.utils.failure_rule import Failure, attempt
 
 PATIENCE_LOADING = 6  # loading models may take this many times `patience_s`, as it may download them
 Loaded = TypeVar("Loaded")
@@ -136,7 +136,10 @@ class ChunkEncoder:
 
     def _defers_to_others(self, run_id: str, chunk: int) -> bool:
         """Whether this worker has failed to encode a chunk, or to load its models, and others should try it first."""
-        whats = [work_names.encoding(chunk), *([] if run_id in self._loaded else [work_names.loading(chunk)])]
+        whats = [
+            work_names.encoding(chunk),
+            *([] if run_id in self._loaded else [work_names.loading(chunk)]),
+        ]
         return self._rule.defers_to_others(run_id, *whats)
 
     def _again(self, message: Message) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 
-from services.common.connections import real_dependencies
 from services.common.logs import log
 from services.common.process.fresh_process import something_worked
 from services.common.process.service_main import attempt_rule, run_with_settings, with_run_notes
+from services.common.real_dependencies import real_dependencies
 from services.common.settings import Settings
 from services.common.tasks.messages import Message
-from services.common.tasks.worker import run_worker
+from services.common.tasks.worker_process import run_worker
 from services.ingest.read_source import ingest
 from services.ingest.tokenised_source import open_dataset
 

@@ -13,15 +13,15 @@ from typing import Protocol
 
 from services.common import work_names
 from services.common.attempt_rule import OTHERS_FIRST_S, AttemptRule, Moved, Progress
-from services.common.interfaces import Dependencies, Hold, StoppingError, UnavailableError
-from services.common.run_records import Ingested, ReadingProgress
+from services.common.dependency_interfaces import Dependencies, Hold, StoppingError, UnavailableError
+from services.common.run_json_files import Ingested, ReadingProgress
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.provenance import changed, source_changes
-from sparse_autoencoder.utils.failures import Failure
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.utils.failure_rule import Failure
 
 HOLD_BACK_S = 0.5  # between two checks whether there is room for another chunk (backpressure)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from services.common.allowed_sources import allowed
 from services.common.attempt_rule import Moved
 from services.ingest.read_source import DatasetChunk
+from sparse_autoencoder.data.row_skip_rules import Record
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
-from sparse_autoencoder.data.skipped_rows import Record
 from sparse_autoencoder.data.source import Source
-from sparse_autoencoder.pipeline.loading import Tokens, load_tokens, open_rows
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.rows_file import chunk_to_parquet
+from sparse_autoencoder.pipeline.load_inputs import Tokens, load_tokens, open_rows
+from sparse_autoencoder.runs.rows_file_format import chunk_to_parquet
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.tokens.chunks import read_chunks
 
 

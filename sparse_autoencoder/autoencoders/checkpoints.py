@@ -25,7 +25,7 @@ from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
 from sparse_autoencoder.utils.progress_bars import progress_bar
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.autoencoders import azure_blobs
+    from sparse_autoencoder.autoencoders import azure_download
     from sparse_autoencoder.model import Autoencoder
 
 CACHE_VARIABLE = "SAESCOPE_CACHE"
@@ -129,11 +129,11 @@ def _local(address: str) -> Checkpoint:
 
 
 def _cached_path(address: str) -> Path:
-    from sparse_autoencoder.autoencoders import azure_blobs
+    from sparse_autoencoder.autoencoders import azure_download
 
     try:
-        account, container, path = azure_blobs.split_address(address)
-    except azure_blobs.BlobError as error:
+        account, container, path = azure_download.split_address(address)
+    except azure_download.BlobError as error:
         raise SaescopeError(f"the checkpoint {address} can't be fetched: {error}") from error
     return cache_folder().joinpath("checkpoints", account, container, *path.split("/"))
 
@@ -159,15 +159,15 @@ def _verified(address: str, path: Path) -> Checkpoint | None:
 
 
 def _download(address: str, path: Path) -> Checkpoint:
-    from sparse_autoencoder.autoencoders import azure_blobs
+    from sparse_autoencoder.autoencoders import azure_download
 
     part = path.with_name(f"{path.name}.part")
     try:
-        blob = azure_blobs.describe(address)
+        blob = azure_download.describe(address)
         sha256 = _write_part(address, part, blob)
         part.replace(path)
         state = FileState.of(path)
-    except azure_blobs.BlobError as error:
+    except azure_download.BlobError as error:
         raise SaescopeError(
             f"the checkpoint {address} can't be downloaded: {error}; it isn't in the cache {cache_folder()} either. "
             "Try again when there is a connection, or give a checkpoint file that you have with --autoencoder"
@@ -181,23 +181,23 @@ def _download(address: str, path: Path) -> Checkpoint:
     return Checkpoint(address, path, record.size, record.sha256, state)
 
 
-def _write_part(address: str, part: Path, blob: azure_blobs.Blob) -> str:
+def _write_part(address: str, part: Path, blob: azure_download.Blob) -> str:
     """Download to `part`, check size and MD5 against the server's, and return the SHA-256."""
-    from sparse_autoencoder.autoencoders import azure_blobs
+    from sparse_autoencoder.autoencoders import azure_download
 
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     label = "/".join(address.split("/")[-3:])
     with part.open("wb") as file, progress_bar(total=blob.size, unit="B", desc=label) as progress:
-        for chunk in azure_blobs.read(address, blob.size):
+        for chunk in azure_download.read(address, blob.size):
             file.write(chunk)
             sha256.update(chunk)
             md5.update(chunk)
             progress.update(len(chunk))
         size = file.tell()
     if size != blob.size:
-        raise azure_blobs.BlobError(f"{size:,} bytes arrived of {blob.size:,}")
+        raise azure_download.BlobError(f"{size:,} bytes arrived of {blob.size:,}")
     if blob.md5 is not None and md5.hexdigest() != blob.md5:
-        raise azure_blobs.BlobError("it arrived damaged, its MD5 isn't the server's")
+        raise azure_download.BlobError("it arrived damaged, its MD5 isn't the server's")
     return sha256.hexdigest()
 
 

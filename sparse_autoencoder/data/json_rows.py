@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any, TextIO
 
 from sparse_autoencoder.data.plain_text import physical_lines
-from sparse_autoencoder.data.skipped_rows import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
+from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
 from sparse_autoencoder.data.text_column import choose_text_column
 from sparse_autoencoder.errors import SaescopeError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any
 
-from sparse_autoencoder.data.skipped_rows import Record, SkippedRow, record_of
+from sparse_autoencoder.data.row_skip_rules import Record, SkippedRow, record_of
 from sparse_autoencoder.data.text_column import choose_text_column
 from sparse_autoencoder.errors import SaescopeError
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TextIO
 
-from sparse_autoencoder.data.skipped_rows import MAX_ROW_CHARS, Record, record_of, too_long
+from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, record_of, too_long
 
 TOO_LONG = None
 """In the place of a physical line of more than MAX_ROW_CHARS characters, which was skipped."""

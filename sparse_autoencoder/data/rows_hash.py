@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
+from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 
 NOTHING_READ = ""  # the running hash before the first chunk

@@ -22,7 +22,7 @@ from sparse_autoencoder.data.csv_rows import CsvRows
 from sparse_autoencoder.data.json_rows import read_jsonl
 from sparse_autoencoder.data.parquet_rows import ParquetRows
 from sparse_autoencoder.data.plain_text import read_text
-from sparse_autoencoder.data.skipped_rows import MAX_ROW_CHARS, Record, Row, SkippedRow, record_of
+from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, Row, SkippedRow, record_of
 from sparse_autoencoder.errors import SaescopeError
 
 __all__ = [

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field, ValidationError
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.pipeline.chunk_result import ChunkResult, chunk_name
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, chunk_name
 from sparse_autoencoder.pipeline.failure_log import FailureLog
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.tokens.chunks import Chunk
-from sparse_autoencoder.utils.failures import Failure, attempt
+from sparse_autoencoder.utils.failure_rule import Failure, attempt
 
 ATTEMPTS = 3
 PAUSE_S = 1.0  # between attempts

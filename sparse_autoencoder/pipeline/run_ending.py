@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import HANGS, ChunkAttempts, EndOfProcessError
-from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, failed_chunk
 from sparse_autoencoder.pipeline.failure_log import failure_log, shown
-from sparse_autoencoder.pipeline.run_watch import RunWatch, left_behind
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.pipeline.hang_detection import RunWatch, left_behind
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.publishing import check_outcome, publish
 from sparse_autoencoder.runs.resume_command import command_again
-from sparse_autoencoder.runs.retry_states import forget_kept
 from sparse_autoencoder.runs.saved_states import remove_states, write_state
+from sparse_autoencoder.runs.state_before_failures import forget_kept
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.tokens.chunks import Chunk
-from sparse_autoencoder.utils.failures import Failure, attempt, reason
+from sparse_autoencoder.utils.failure_rule import Failure, attempt, reason
 from sparse_autoencoder.utils.progress_bars import say
 from sparse_autoencoder.utils.watchdog import PATIENCE_VARIABLE, Work, all_threads
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.pipeline.job import Job
+    from sparse_autoencoder.pipeline.prepare_run import Job
 
 EXIT_HUNG = 1
 

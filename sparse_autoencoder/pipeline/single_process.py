@@ -21,22 +21,22 @@ from sparse_autoencoder.utils.prefetch import one_ahead, one_behind
 if TYPE_CHECKING:
     from sparse_autoencoder.data.source import Source
     from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, Settled
-    from sparse_autoencoder.pipeline.chunk_result import ChunkResult
-    from sparse_autoencoder.pipeline.run_watch import RunWatch
-    from sparse_autoencoder.runs.folder import RunFolder
+    from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult
+    from sparse_autoencoder.pipeline.hang_detection import RunWatch
+    from sparse_autoencoder.runs.folder_layout import RunFolder
     from sparse_autoencoder.runs.metadata import RunMetadata
-    from sparse_autoencoder.runs.options import RunOptions
+    from sparse_autoencoder.runs.run_options import RunOptions
     from sparse_autoencoder.runs.store import DirectoryStore
     from sparse_autoencoder.tokens.chunks import Chunk
-from sparse_autoencoder.pipeline.job import Job, prepare
+from sparse_autoencoder.pipeline.prepare_run import Job, prepare
 
 SAVE_EVERY_S = 10.0
 
 
 def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
     """Do a whole new run, whose published files are then in the store. If the run hangs, the process ends."""
-    from sparse_autoencoder.runs.folder import RunFolder
-    from sparse_autoencoder.runs.run_ids import reserved_run
+    from sparse_autoencoder.runs.folder_layout import RunFolder
+    from sparse_autoencoder.runs.folder_name import reserved_run
 
     with ExitStack() as opened:
         with reserved_run(store) as run_id:
@@ -49,7 +49,7 @@ def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
 
 def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
     """Resume a run that was interrupted, killed or failed. Its files will be those of a run without interruption."""
-    from sparse_autoencoder.runs.folder import RunFolder
+    from sparse_autoencoder.runs.folder_layout import RunFolder
     from sparse_autoencoder.runs.metadata import PUBLISHED
     from sparse_autoencoder.runs.saved_states import read_state, remove_states
     from sparse_autoencoder.utils.progress_bars import say
@@ -75,8 +75,8 @@ def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
 
     The finished run's files aren't changed before the models and the source are checked and the first chunk is read.
     """
-    from sparse_autoencoder.runs.folder import RunFolder
-    from sparse_autoencoder.runs.retry_states import state_to_retry_from
+    from sparse_autoencoder.runs.folder_layout import RunFolder
+    from sparse_autoencoder.runs.state_before_failures import state_to_retry_from
     from sparse_autoencoder.utils.progress_bars import say
 
     folder = RunFolder(store, run_id)
@@ -126,7 +126,7 @@ def _prepare_again(before: RunMetadata) -> Job:
 def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
     """Compute the rest of the run and publish it; in all cases metadata.json says how it ended."""
     from sparse_autoencoder.pipeline.run_ending import Ending
-    from sparse_autoencoder.utils.failures import is_failure
+    from sparse_autoencoder.utils.failure_rule import is_failure
 
     ending = Ending(job, folder, store)
     try:
@@ -204,8 +204,8 @@ def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
 
 def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None]:
     """A function that merges a chunk's result into the run, and saves the state now and then."""
-    from sparse_autoencoder.runs.retry_states import keep_before
     from sparse_autoencoder.runs.saved_states import write_state
+    from sparse_autoencoder.runs.state_before_failures import keep_before
 
     saved_at, save_seconds = time.monotonic(), 0.0
 
@@ -230,7 +230,7 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
 
 def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:
     """Encode a chunk under watch; raises whatever encoding raises."""
-    from sparse_autoencoder.pipeline.chunk_result import encode_chunk
+    from sparse_autoencoder.pipeline.chunk_outputs import encode_chunk
 
     with watch.encoding(chunk) as work:
         job.encoder.moved = work.moved

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import NewerFormatError
 from sparse_autoencoder.runs.store import NotFoundError
 

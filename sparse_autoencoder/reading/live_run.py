@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.reading.damaged_files import unreadable
-from sparse_autoencoder.reading.rows_files import RowsFiles
+from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.reading.vocabulary import Vocabulary
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.overview import Overview, overview_of
-from sparse_autoencoder.runs.rows_file import RowTokens
+from sparse_autoencoder.runs.overview_file import Overview, overview_of
+from sparse_autoencoder.runs.rows_file_format import RowTokens
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import read_state_at
-from sparse_autoencoder.runs.state import RunState
 from sparse_autoencoder.runs.store import NotFoundError
-from sparse_autoencoder.summaries.examples import Examples
-from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
+from sparse_autoencoder.summaries.example_arrays import Examples
+from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows
-from sparse_autoencoder.utils.arrays import Ints
+from sparse_autoencoder.utils.numpy_array_ops import Ints
 
 Record = dict[str, Any]
 
@@ -73,7 +73,7 @@ class LiveRun(RunView):
         }
 
     def _records(self, examples: Examples, windows: Windows) -> list[Record]:
-        """The examples in the form of features/*.parquet (EXAMPLE in runs/features_file.py)."""
+        """The examples in the form of features/*.parquet (EXAMPLE in runs/features_file_format.py)."""
         keys = zip(windows.row_ids.tolist(), windows.numbers.tolist(), windows.token_hashes.tolist(), strict=True)
         place = {key: index for index, key in enumerate(keys)}
         wanted = zip(examples.row_id.tolist(), examples.window.tolist(), examples.token_hash.tolist(), strict=True)

@@ -6,14 +6,14 @@ from functools import cached_property
 from typing import Any
 
 from sparse_autoencoder.reading.damaged_files import readable
-from sparse_autoencoder.reading.features_files import FeaturesFiles
-from sparse_autoencoder.reading.rows_files import RowsFiles
+from sparse_autoencoder.reading.feature_reader import FeaturesFiles
+from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.reading.vocabulary import Vocabulary
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.overview import Overview
+from sparse_autoencoder.runs.overview_file import Overview
 
 
 class PublishedRun(RunView):

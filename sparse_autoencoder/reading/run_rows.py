@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sparse_autoencoder.reading.damaged_files import readable
-from sparse_autoencoder.reading.rows_files import Place, RowsFiles
-from sparse_autoencoder.reading.vocabulary import Vocabulary
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.reading.row_group_reader import Place, RowsFiles
+from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.rows_file import RowTokens
+from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.runs.store import NotFoundError
-from sparse_autoencoder.utils.arrays import Ints, Mask
+from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 LISTED_CHARS = 1000  # most characters of a row's text in a list
 _TOLD = ["text", "skipped", "features"]

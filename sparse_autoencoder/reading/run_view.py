@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sparse_autoencoder.runs.feature_ranking import Rankings, Selection
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.overview import Overview, Statistics
-from sparse_autoencoder.utils.arrays import Ints, Mask
+from sparse_autoencoder.runs.overview_file import Overview, Statistics
+from sparse_autoencoder.runs.rank_by_metric import Rankings, Selection
+from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 if TYPE_CHECKING:
     from sparse_autoencoder.reading.run_rows import RunRows
-    from sparse_autoencoder.reading.vocabulary import Vocabulary
+    from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.reading.damaged_files import readable
 
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
-from sparse_autoencoder.runs.state import RunState
-from sparse_autoencoder.summaries.summary import CutoffKeys
+from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.summaries.feature_summary import CutoffKeys
 
 _CODEC = "zstd"
 _KEY = np.dtype("<u4")

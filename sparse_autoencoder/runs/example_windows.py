@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.rows_file import Rows
-from sparse_autoencoder.summaries.examples import Examples
-from sparse_autoencoder.summaries.summary import Summary
-from sparse_autoencoder.utils.arrays import Ints, ranges, starts_of
+from sparse_autoencoder.runs.rows_file_format import Rows
+from sparse_autoencoder.summaries.example_arrays import Examples
+from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.utils.numpy_array_ops import Ints, ranges, starts_of
 
 SNIPPET_CHARS = 200
 _WINDOW_BITS = (

@@ -16,7 +16,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.store import NotFoundError
 
 FORMAT = 1
-RESERVED = "reserved"  # status in metadata.json until the run's models are loaded (run_ids.py)
+RESERVED = "reserved"  # status in metadata.json until the run's models are loaded (folder_name.py)
 _KEY = b"saescope.format"
 
 

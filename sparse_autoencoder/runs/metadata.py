@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sparse_autoencoder.data.rows_hash import NOTHING_READ
 from sparse_autoencoder.runs.format_version import FORMAT
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.state import FailedChunk, RunState
-from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import FailedChunk, RunState
+from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 
 Status = Literal["running", "interrupted", "failed", "complete", "completed_with_errors"]
@@ -33,7 +33,7 @@ class RunMetadata(BaseModel):
     num_features: Annotated[int, Field(ge=1)]
     metrics: Annotated[list[dict[str, str]], Field(min_length=1)]  # name and description of each
     versions: dict[str, str]
-    processor: dict[str, str] = Field(default_factory=dict)  # pipeline/processor.py; runs of earlier versions lack it
+    processor: dict[str, str] = Field(default_factory=dict)  # pipeline/processor_kind.py; earlier runs lack it
     started_at: str
     finished_at: str | None = None
     seconds: float = 0.0

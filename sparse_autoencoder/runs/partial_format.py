@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs, MergedChunks
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.run_state import RunState
 
 _NO_CHUNKS = MergedChunks()
 

@@ -17,16 +17,16 @@ from typing import Any, BinaryIO
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.example_windows import ExampleWindows
-from sparse_autoencoder.runs.feature_ranking import ranked
-from sparse_autoencoder.runs.feature_writer import FeatureWriter
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.features_file_writer import FeatureWriter
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import FORMAT
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.overview import Statistics, overview_of
-from sparse_autoencoder.runs.rows_file import json_rows, read_rows
-from sparse_autoencoder.runs.state import RunState
-from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
-from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.runs.overview_file import Statistics, overview_of
+from sparse_autoencoder.runs.rank_by_metric import ranked
+from sparse_autoencoder.runs.rows_file_format import json_rows, read_rows
+from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
+from sparse_autoencoder.summaries.feature_summary import Summary
 
 
 def check_outcome(metadata: RunMetadata, state: RunState) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
-from sparse_autoencoder.runs.folder import RunFolder
-from sparse_autoencoder.runs.state import RunState
-from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 
 KEPT = 2
 

@@ -2,7 +2,7 @@
 
 Only what the hook point needs is computed: no later layer, no final layer norm, no unembedding, and of the hooked layer
 only the part before the hook. All windows of a batch have the same length, so there is no padding, and the only mask is
-the causal one. Prefixes that windows share, such as BOS, are computed once (`shared_prefixes.py`). Weights are read
+the causal one. Prefixes that windows share, such as BOS, are computed once (`prefix_tree.py`). Weights are read
 directly from a Hugging Face folder; importing transformers would take longer than a short run.
 
 The architecture is that of Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", with the names
@@ -26,9 +26,9 @@ from torch.nn import functional
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.attention import causal_attention
 from sparse_autoencoder.kernels.copy_to_device import copy_to_device
-from sparse_autoencoder.kernels.linear import Linear
+from sparse_autoencoder.kernels.packed_linear import Linear
 from sparse_autoencoder.subjects.hook_points import check_request, hook_name
-from sparse_autoencoder.subjects.shared_prefixes import PrefixTree
+from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 
 # GELU works in place: allocating a tensor of the MLP's width would cost a tenth of a layer's time.
 
@@ -44,8 +44,8 @@ def _quick_gelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(1.702 * x)
 
 
-# GPT2Config.activation_function -> the function's name in kernels/linear.py, and the function. Several names stand for
-# the same function.
+# GPT2Config.activation_function -> the function's name in kernels/packed_linear.py, and the function. Several names
+# stand for the same function.
 ACTIVATIONS: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
     "gelu_new": ("tanh_gelu", _tanh_gelu),
     "gelu_fast": ("tanh_gelu", _tanh_gelu),

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.utils.arrays import Ints, bits_for
+from sparse_autoencoder.utils.numpy_array_ops import Ints, bits_for
 
 POWERS = (1, 2, 3, 4)
 Floats = NDArray[np.float64]

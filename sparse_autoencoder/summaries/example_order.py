@@ -11,8 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.summaries.examples import Examples
-from sparse_autoencoder.utils.arrays import GOLDEN, Ints, Keys, group_starts, is_repeated, matches, mix, rank_in_group
+from sparse_autoencoder.summaries.example_arrays import Examples
+from sparse_autoencoder.utils.numpy_array_ops import (
+    GOLDEN,
+    Ints,
+    Keys,
+    group_starts,
+    is_repeated,
+    matches,
+    mix,
+    rank_in_group,
+)
 
 ShortKeys = NDArray[np.uint32]
 

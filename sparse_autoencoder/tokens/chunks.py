@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, RunningHash, hash_of_records
-from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
-from sparse_autoencoder.utils.arrays import starts_of
-from sparse_autoencoder.utils.failures import Failure, attempt
+from sparse_autoencoder.utils.failure_rule import Failure, attempt
+from sparse_autoencoder.utils.numpy_array_ops import starts_of
 
 CHUNK_CHARS = 1 << 24  # a chunk ends at this many characters, even if it has fewer than chunk_size rows
 _ANY_TEXT = "a"  # every working tokenizer can encode this

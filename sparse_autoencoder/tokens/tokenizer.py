@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.utils.failures import is_failure
+from sparse_autoencoder.utils.failure_rule import is_failure
 
 
 class RowTokenizer:

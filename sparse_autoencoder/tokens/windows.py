@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
-from sparse_autoencoder.utils.arrays import starts_of
+from sparse_autoencoder.utils.numpy_array_ops import starts_of
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from benchmarks.summaries.synthetic_run import write_run
 from sparse_autoencoder.runs.store import DirectoryStore
-from sparse_autoencoder.summaries.metrics import FEATURE_METRICS, FeatureMetric
+from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS, FeatureMetric
 from tests.e2e.asking import expect_to_fit_sideways
 from tests.e2e.feature_list import (
     ROW_PX,

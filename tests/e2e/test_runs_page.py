@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from services.common.run_workspace import Workspace
-from sparse_autoencoder.runs.state import FailedChunk
+from sparse_autoencoder.runs.run_state import FailedChunk
 from tests.e2e.live import Live
 from tests.support.runs import break_token, make_world
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 from celery import Celery
 
-from services.common.tasks.queue import CeleryQueue
+from services.common.tasks.celery_queue import CeleryQueue
 from sparse_autoencoder.pipeline import chunk_attempts
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers

@@ -20,7 +20,7 @@ from demo.headlines import generate
 from services.api.app import create_app
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.subjects.subject import load_subject
 from tests.support.commands import DEMO_SUBJECT, LAYER, write_random_autoencoder

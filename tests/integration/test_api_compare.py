@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from demo.headlines import generate
 from services.api.app import create_app
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import DEMO_SUBJECT, LAYER, write_random_autoencoder
 from tests.support.live_runs import LiveWriter
@@ -86,7 +86,7 @@ def expected(compared: Compared) -> list[dict[str, Any]]:
 
 
 def ratio(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float]:
-    """The log ratio and its interval, by the formula in comparison.py."""
+    """The log ratio and its interval, by the formula in compare_densities.py."""
     more_a, more_b = a["num_active_tokens"] + 0.5, b["num_active_tokens"] + 0.5
     all_a, all_b = a["num_tokens"] + 1, b["num_tokens"] + 1
     value = math.log2(more_b / all_b) - math.log2(more_a / all_a)

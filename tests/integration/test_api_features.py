@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from services.api.app import create_app
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.saved_states import read_state
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import published_twin

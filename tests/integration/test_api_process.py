@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import urllib3
 
-from services.common.connections import real_dependencies
 from services.common.logs import Event
 from services.common.object_store import ObjectStore
+from services.common.real_dependencies import real_dependencies
 from services.common.run_workspace import Workspace
-from sparse_autoencoder.runs.folder import run_ids
+from sparse_autoencoder.runs.folder_layout import run_ids
 from tests.support.api import Servers, listening, wait_until, waiting
 from tests.support.commands import free_port
 from tests.support.servers import redis_server, s3_server

@@ -19,8 +19,8 @@ from demo.headlines import generate
 from services.api.app import create_app
 from services.api.content.rows import some_rows
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.reading.run_library import RunLibrary
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.reading.open_runs import RunLibrary
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import DEMO_SUBJECT, LAYER, write_random_autoencoder
 from tests.support.live_runs import LiveWriter, published_twin

@@ -14,12 +14,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from services.common.interfaces import UnavailableError
-from services.common.run_records import Ingested, MergeProgress, ReadingProgress
+from services.common.dependency_interfaces import UnavailableError
+from services.common.run_json_files import Ingested, MergeProgress, ReadingProgress
 from services.common.run_workspace import Workspace
-from sparse_autoencoder.runs.folder import RunFolder
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.state import FailedChunk
+from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import FailedChunk
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description

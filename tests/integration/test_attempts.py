@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from services.common.interfaces import AttemptRecord, Attempts, Unfit, Workers
+from services.common.dependency_interfaces import AttemptRecord, Attempts, Unfit, Workers
 from services.common.redis.attempts import ATTEMPTS_PREFIX, AttemptsUnavailableError, RedisAttempts
 from services.common.redis.redis_client import redis_client
 from services.common.redis.worker_presence import RedisWorkers, WorkersUnavailableError

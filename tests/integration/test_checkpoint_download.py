@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparse_autoencoder.autoencoders import azure_blobs
+from sparse_autoencoder.autoencoders import azure_download
 from sparse_autoencoder.autoencoders.checkpoints import fetch, load_autoencoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
@@ -151,10 +151,10 @@ def test_a_file_that_does_not_exist_is_an_error(server: BlobServer) -> None:
 
 
 def test_a_file_that_changes_on_the_server_meanwhile_is_an_error(server: BlobServer, cache: Path) -> None:
-    chunks = azure_blobs.read(ADDRESS, len(CONTENT))
+    chunks = azure_download.read(ADDRESS, len(CONTENT))
     next(chunks)
     server.put(NAME, b"y" * len(CONTENT))
-    with pytest.raises(azure_blobs.BlobError, match="changed on the server"):
+    with pytest.raises(azure_download.BlobError, match="changed on the server"):
         list(chunks)
 
 
@@ -174,8 +174,8 @@ def test_without_a_connection_the_error_names_file_and_cache(cache: Path, monkey
 
 
 def test_a_server_that_never_answers_is_given_up(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert azure_blobs.LOOKUP_TIMEOUT_S < 10
-    monkeypatch.setattr(azure_blobs, "LOOKUP_TIMEOUT_S", 0.3)
+    assert azure_download.LOOKUP_TIMEOUT_S < 10
+    monkeypatch.setattr(azure_download, "LOOKUP_TIMEOUT_S", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

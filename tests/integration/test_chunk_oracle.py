@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sparse_autoencoder.autoencoders.latents import LatentEncoder
+from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.pipeline import encoder as encoder_module
-from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
-from sparse_autoencoder.pipeline.encoder import Encoder
-from sparse_autoencoder.pipeline.job import prepare
+from sparse_autoencoder.pipeline import chunk_encoder as encoder_module
+from sparse_autoencoder.pipeline.chunk_encoder import Encoder
+from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
+from sparse_autoencoder.pipeline.prepare_run import prepare
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.subject import Subject, load_subject
-from sparse_autoencoder.summaries.torch_blocks import DeviceActivations
+from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
 from sparse_autoencoder.tokens.chunks import Chunk, read_chunks
 from tests.support.oracle import OracleWindow, cut_row
 from tests.support.runs import (

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
 from services.common import work_names
-from services.common.run_records import Ingested, MergeProgress, ReadingProgress
+from services.common.run_json_files import Ingested, MergeProgress, ReadingProgress
 from services.common.run_workspace import Workspace
 from tests.support.api import Servers, make_finished, metadata_of, running, waiting
 
@@ -144,7 +144,11 @@ def test_a_running_run_says_how_far_it_is_and_who_works_on_it(api: Api, finished
     begin(space, finished)
     leases, run_id = api.backend.deps.leases, space.folder.run_id
     api.backend.problems.note(run_id, "the store was full")
-    mine = [work_names.encode_lease(run_id, 2), work_names.encode_lease(run_id, 3), work_names.ingest_lease(run_id)]
+    mine = [
+        work_names.encode_lease(run_id, 2),
+        work_names.encode_lease(run_id, 3),
+        work_names.ingest_lease(run_id),
+    ]
     with ExitStack() as held:
         for name in (*mine, work_names.encode_lease("other", 0)):
             held.enter_context(leases.hold(name))

@@ -12,7 +12,7 @@ from sparse_autoencoder import cli
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
 from sparse_autoencoder.pipeline import single_process
 from sparse_autoencoder.pipeline.single_process import resume, run
-from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.runs import World, files_of, interrupted_run
 

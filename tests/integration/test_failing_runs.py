@@ -14,19 +14,19 @@ import pytest
 import torch
 
 from sparse_autoencoder import cli
-from sparse_autoencoder.data.skipped_rows import Record
+from sparse_autoencoder.data.row_skip_rules import Record
 from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline import single_process
-from sparse_autoencoder.pipeline.encoder import Encoder
+from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 from sparse_autoencoder.pipeline.single_process import resume, run
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from tests.support.commands import one_sentence
 from tests.support.faults import failing, when_encoding
 from tests.support.runs import World, files_of, read_json
-from tests.unit.utils.test_failures import panic
+from tests.unit.utils.test_failure_rule import panic
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -260,7 +260,7 @@ def test_an_unexpected_error_before_there_is_a_run_is_a_sentence_with_a_file_tha
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with mock.patch("sparse_autoencoder.pipeline.loading.load_models", side_effect=MemoryError):
+    with mock.patch("sparse_autoencoder.pipeline.load_inputs.load_models", side_effect=MemoryError):
         assert cli.main(world.flags(tmp_path / "runs")) == 2
     (log,) = tmp_path.glob("saescope-*.log")
     sentence = one_sentence(capsys.readouterr().err)

@@ -21,8 +21,8 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.reading.run_library import RunLibrary
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.reading.open_runs import RunLibrary
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import NewerFormatError
 from sparse_autoencoder.runs.publishing import publish
 from sparse_autoencoder.runs.store import DirectoryStore

@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
-from sparse_autoencoder.subjects.hub import model_folder, read_config, tokenizer_file
+from sparse_autoencoder.subjects.hugging_face_hub import model_folder, read_config, tokenizer_file
 from sparse_autoencoder.subjects.subject import load_subject
 from tests.support.gpt2_tokenizer import gpt2_tokenizer
 
@@ -26,7 +26,7 @@ def gpt2(gpt2_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_gpt2_is_found_offline_through_the_environments_cache(gpt2_cache: Path, gpt2: Path) -> None:
-    program = "from sparse_autoencoder.subjects.hub import model_folder; print(model_folder('gpt2'))"
+    program = "from sparse_autoencoder.subjects.hugging_face_hub import model_folder; print(model_folder('gpt2'))"
     environment = os.environ | {"HF_HUB_CACHE": str(gpt2_cache), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(gpt2)

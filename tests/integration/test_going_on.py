@@ -170,7 +170,7 @@ def test_a_single_row_or_prompt_that_was_replaced_is_refused(world: World, tmp_p
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from tests.support.runs import interrupted_run
 print(interrupted_run(RunOptions.model_validate_json(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
 """

@@ -30,7 +30,7 @@ OPTIONS = {"chunk_size": 10}  # of 90 rows: chunks 0 to 8
 # Little patience with one chunk only, as all others may take long on a busy machine.
 IMPATIENT = """
 from sparse_autoencoder.utils import watchdog
-from sparse_autoencoder.pipeline.run_watch import RunWatch
+from sparse_autoencoder.pipeline.hang_detection import RunWatch
 watchdog.FACTOR = 0
 encoding_of = RunWatch.encoding
 def impatient_with(number, seconds):
@@ -45,10 +45,10 @@ HANGING = (
     + """
 import ctypes, sys, threading
 from sparse_autoencoder import cli
-from sparse_autoencoder.pipeline import chunk_result, encoder as encoding
+from sparse_autoencoder.pipeline import chunk_outputs, chunk_encoder as encoding
 how, number = sys.argv[1], int(sys.argv[2])
 impatient_with(number, 1)
-encode_chunk, encode_batch = chunk_result.encode_chunk, encoding.Encoder._encode_batch
+encode_chunk, encode_batch = chunk_outputs.encode_chunk, encoding.Encoder._encode_batch
 now, batches = None, 0
 def encode(encoder, chunk, policy):
     global now, batches
@@ -62,7 +62,7 @@ def computes_for_ever(*arguments, **more):
             threading.Event().wait()
         ctypes.PyDLL(None).sleep(1000)  # in native code that keeps the interpreter's lock
     return encode_batch(*arguments, **more)
-chunk_result.encode_chunk, encoding.Encoder._encode_batch = encode, computes_for_ever
+chunk_outputs.encode_chunk, encoding.Encoder._encode_batch = encode, computes_for_ever
 sys.exit(cli.main(sys.argv[3:]))
 """
 )
@@ -169,8 +169,8 @@ def test_reading_that_hangs_ends_the_process_with_what_was_computed(world: World
 PIPE = """
 import sys
 from sparse_autoencoder import cli
-from sparse_autoencoder.pipeline import run_watch
-run_watch.STREAM_SILENCE_S = 0.5
+from sparse_autoencoder.pipeline import hang_detection
+hang_detection.STREAM_SILENCE_S = 0.5
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -222,15 +222,15 @@ STOPPED = (
     + """
 import ctypes, os, signal, sys
 from sparse_autoencoder import cli
-from sparse_autoencoder.pipeline import chunk_result
+from sparse_autoencoder.pipeline import chunk_outputs
 impatient_with(4, 1.5)
-encode_chunk = chunk_result.encode_chunk
+encode_chunk = chunk_outputs.encode_chunk
 def encode(encoder, chunk, policy):
     if chunk.index == 4:
         os.kill(os.getpid(), signal.SIGTSTP)
         ctypes.PyDLL(None).usleep(300_000)  # keeps the interpreter's lock: nobody can set the backstop again
     return encode_chunk(encoder, chunk, policy)
-chunk_result.encode_chunk = encode
+chunk_outputs.encode_chunk = encode
 sys.exit(cli.main(sys.argv[1:]))
 """
 )
@@ -255,7 +255,7 @@ def records(source, most):
     for number in range(10**9):
         yield from source
         yield Row(number + 90, "Apple raises target")
-from sparse_autoencoder.data.skipped_rows import Row
+from sparse_autoencoder.data.row_skip_rules import Row
 single_process._first = records
 sys.exit(cli.main(sys.argv[1:]))
 """

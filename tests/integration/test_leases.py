@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from services.common.interfaces import Leases
+from services.common.dependency_interfaces import Leases
 from services.common.redis.leases import LEASE_PREFIX, Hold, LeasesUnavailableError, RedisLeases
 from tests.support.servers import RedisServer
 from tests.support.waiting import PATIENCE_S, wait_until

@@ -8,9 +8,9 @@ import pytest
 
 from sparse_autoencoder.pipeline.single_process import resume
 from sparse_autoencoder.reading.live_run import LiveRun
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.published_run import PublishedRun
-from sparse_autoencoder.reading.run_library import RunLibrary
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import as_live, assert_shows_the_same, published_twin
 from tests.support.runs import World, interrupted_run, make_world

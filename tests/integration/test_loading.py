@@ -10,8 +10,8 @@ import pytest
 
 from sparse_autoencoder.autoencoders import openai_checkpoint
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.pipeline.chunk_result import encode_chunk
-from sparse_autoencoder.pipeline.loading import load_models, load_tokens, open_rows
+from sparse_autoencoder.pipeline.chunk_outputs import encode_chunk
+from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.subjects.gpt2 import Gpt2

@@ -16,12 +16,12 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
 from services.common import work_names
-from services.common.interfaces import Service
+from services.common.dependency_interfaces import Service
 from services.common.redis.worker_presence import RedisWorkers
 from services.common.run_control import RunControl
-from services.common.run_records import Ingested, MergeProgress, RunRequest
+from services.common.run_json_files import Ingested, MergeProgress, RunRequest
 from services.common.run_workspace import Workspace, now
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from tests.support.api import Servers, running
 
 NO_AGGREGATOR = "no aggregator is running, so nothing is merged or looked after: start one, unless one is starting"
@@ -94,7 +94,10 @@ def test_runs_are_shown_without_any_worker(client: TestClient) -> None:
 def test_a_service_that_holds_a_lease_is_running(client: TestClient, backend: Backend) -> None:
     ask_for_run(backend)
     leases = backend.deps.leases
-    with leases.hold(work_names.ingest_lease("other")), leases.hold(work_names.encode_lease("other", 0)):
+    with (
+        leases.hold(work_names.ingest_lease("other")),
+        leases.hold(work_names.encode_lease("other", 0)),
+    ):
         assert problems(client) == [NO_AGGREGATOR]
 
 

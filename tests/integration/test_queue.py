@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import redis
 
-from services.common.interfaces import Queue
+from services.common.dependency_interfaces import Queue
 from services.common.tasks.celery_app import QUEUES
+from services.common.tasks.celery_queue import CeleryQueue, QueueUnavailableError
 from services.common.tasks.messages import Message
-from services.common.tasks.queue import CeleryQueue, QueueUnavailableError
 from tests.support.servers import RedisServer
 from tests.support.workers import queue_app
 

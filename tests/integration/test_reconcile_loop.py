@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from services.aggregator.__main__ import reconcile
 from services.common.object_store import ObjectStore
-from services.common.tasks.queue import CeleryQueue
+from services.common.tasks.celery_queue import CeleryQueue
 from tests.support.api import Servers
 from tests.support.waiting import wait_until
 from tests.support.workers import chunk

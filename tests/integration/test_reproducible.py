@@ -20,7 +20,7 @@ import pytest
 from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.single_process import resume, run
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.runs import World, files_of, interrupted_run, make_world, read_json
 

@@ -14,7 +14,7 @@ from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline import single_process
 from sparse_autoencoder.pipeline.single_process import resume, retry_failed, run
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import PUBLISHED
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.faults import failing, when_encoding

@@ -19,15 +19,15 @@ from services.api.runs.run_entries import Backend
 from services.common import work_names
 from services.common.process.service_main import attempt_rule
 from services.common.run_control import RunControl
-from services.common.run_records import Ingested, MergeProgress, RunRequest
+from services.common.run_json_files import Ingested, MergeProgress, RunRequest
 from services.common.run_workspace import Workspace, now
-from sparse_autoencoder.pipeline.chunk_result import ChunkResult
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import PACKAGES, versions
 from sparse_autoencoder.runs.publishing import publish
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import RunState
 from tests.support.api import PATIENCE_S, Servers, wait_until, waiting
 from tests.support.live_runs import LiveWriter
 

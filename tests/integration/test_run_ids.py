@@ -21,9 +21,9 @@ from services.common.run_workspace import Workspace
 from sparse_autoencoder import cli
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.single_process import resume, run
-from sparse_autoencoder.reading.run_library import RunLibrary
-from sparse_autoencoder.runs.folder import run_ids
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.reading.open_runs import RunLibrary
+from sparse_autoencoder.runs.folder_layout import run_ids
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError, Store
 from tests.support.api import Servers, backend_without_servers
 from tests.support.runs import World, interrupted_run, read_json

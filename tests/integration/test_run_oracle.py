@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sparse_autoencoder.pipeline.chunk_result import FEATURES_PER_ROW
+from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.oracle import OracleFeature, OracleWindow, strongest_of_row, summarise_feature
 from tests.support.reference import SKIPPED, OracleRow, Reference, token_text

@@ -18,22 +18,22 @@ from services.aggregator.reconcile_loop import ReconcileLoop
 from services.aggregator.summary_merging import SummaryMerging
 from services.common import work_names
 from services.common.attempt_rule import Moved
-from services.common.interfaces import UnavailableError, Unfit
+from services.common.dependency_interfaces import UnavailableError, Unfit
 from services.common.redis.worker_presence import RedisWorkers
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
 from services.encoder.encode_chunks import ChunkOutput
-from services.encoder.model_computer import ModelComputer
+from services.encoder.loaded_models import ModelComputer
 from services.ingest.read_source import Dataset, ingest
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.inline import Inline
 from tests.support.runs import World, make_world
 from tests.support.servers import RedisServer
 from tests.support.services import tiny_options
-from tests.unit.utils.test_failures import panic
+from tests.unit.utils.test_failure_rule import panic
 
 pytestmark = pytest.mark.usefixtures("quick")
 

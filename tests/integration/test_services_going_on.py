@@ -14,13 +14,13 @@ from unittest import mock
 import pytest
 
 from services.common.run_workspace import Workspace
-from services.encoder.model_computer import ModelComputer
+from services.encoder.loaded_models import ModelComputer
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.pipeline.fingerprint import fingerprint
-from sparse_autoencoder.pipeline.processor import name_of
+from sparse_autoencoder.pipeline.processor_fingerprint import fingerprint
+from sparse_autoencoder.pipeline.processor_kind import name_of
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.provenance import OtherProcessorError
-from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_to_parquet, chunk_tokens
+from sparse_autoencoder.runs.rows_file_format import chunk_from_parquet, chunk_to_parquet, chunk_tokens
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.integration.test_going_on import other_config, other_rows, other_tokenizer, other_weights
 from tests.support.inline import Inline
@@ -254,7 +254,7 @@ def test_a_device_that_is_there_but_has_no_memory_left_is_not_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = mock.Mock(side_effect=SaescopeError("the memory of cpu:0 is too small"))
-    monkeypatch.setattr("sparse_autoencoder.pipeline.fingerprint.hash_of_results", full)
+    monkeypatch.setattr("sparse_autoencoder.pipeline.processor_fingerprint.hash_of_results", full)
     with pytest.raises(SaescopeError, match="the memory of cpu:0 is too small"):
         ModelComputer(tmp_path).kind("float32", "cpu:0")
 

@@ -14,7 +14,7 @@ import pytest
 from services.common.redis.leases import RedisLeases
 from services.common.work_names import encode_lease
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.runs.state import FailedChunk
+from sparse_autoencoder.runs.run_state import FailedChunk
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.proxy import Point, S3Proxy
 from tests.support.runs import break_token, files_of, make_world, one_thread

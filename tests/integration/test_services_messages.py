@@ -11,8 +11,8 @@ import redis
 from services.common.redis.leases import RedisLeases
 from services.common.run_workspace import Workspace
 from services.common.tasks.celery_app import create_app, task_name
+from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message
-from services.common.tasks.queue import CeleryQueue
 from services.common.work_names import encode_lease
 from tests.support.proxy import S3Proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_options

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.redis.run_notes import RunNotes
+from services.common.redis.waiting_notes import RunNotes
 from services.common.tasks.celery_app import create_app
+from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message
-from services.common.tasks.queue import CeleryQueue
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs, MergedChunks
 from sparse_autoencoder.runs.partial_format import Partial
-from sparse_autoencoder.summaries.summary import CutoffKeys
+from sparse_autoencoder.summaries.feature_summary import CutoffKeys
 from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
 from tests.support.small_disk import small_disk

@@ -14,12 +14,12 @@ import pytest
 
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
-from services.common.run_records import MergeProgress
+from services.common.run_json_files import MergeProgress
 from services.common.run_workspace import Workspace, now
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.state import FailedChunk, RunState
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import FailedChunk, RunState
 from sparse_autoencoder.runs.store import DirectoryStore
-from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.summaries.feature_summary import Summary
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
 from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope
 

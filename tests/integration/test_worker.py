@@ -18,12 +18,12 @@ import pytest
 import redis
 from celery import Celery
 
-from services.common.connections import real_dependencies, wait_for_servers
 from services.common.logs import Event
+from services.common.real_dependencies import real_dependencies, wait_for_servers
 from services.common.settings import read_settings
 from services.common.tasks.celery_app import task_name
+from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message
-from services.common.tasks.queue import CeleryQueue
 from tests.support.commands import free_port
 from tests.support.servers import RedisServer, S3Server, environment_of
 from tests.support.waiting import PATIENCE_S, wait_until

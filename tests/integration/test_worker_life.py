@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from services.common.tasks.queue import CeleryQueue
+from services.common.tasks.celery_queue import CeleryQueue
 from tests.support.commands import free_port
 from tests.support.proxy import s3_proxy
 from tests.support.servers import RedisServer, S3Server

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.common import work_names
-from services.common.interfaces import HOPELESS
+from services.common.dependency_interfaces import HOPELESS
 from tests.simulation.compute import Compute
 from tests.simulation.fake_dataset import OTHER_ROWS, ROWS
 from tests.simulation.fake_state import published

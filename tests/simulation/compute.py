@@ -15,15 +15,15 @@ from datetime import UTC, datetime
 from functools import cache
 
 from services.common.attempt_rule import Moved
-from services.common.interfaces import UnavailableError
-from services.common.run_records import MergeProgress, ReadingProgress
+from services.common.dependency_interfaces import UnavailableError
+from services.common.run_json_files import MergeProgress, ReadingProgress
 from services.encoder.encode_chunks import ChunkOutput
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.runs.checksums import unseal
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.state import FailedChunk
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import FailedChunk
 from tests.simulation import examples
 from tests.simulation.examples import FakeCutoffs, example_of, to_examples, to_merged_chunks, to_text
 from tests.simulation.fake_dataset import FakeDataset, random_error, tokens

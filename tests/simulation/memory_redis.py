@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import redis
 
-from services.common.interfaces import AttemptRecord, UnavailableError
+from services.common.dependency_interfaces import AttemptRecord, UnavailableError
 from services.common.process.background_threads import Pause
 from services.common.redis.attempts import TAKE_BACK, RedisAttempts
 from services.common.redis.leases import LEASE_PREFIX, RELEASE, RENEW, Hold, RedisLeases

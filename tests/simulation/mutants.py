@@ -11,15 +11,15 @@ from services.aggregator import merge_and_publish as aggregator
 from services.aggregator import reconcile_loop
 from services.common import attempt_rule, work_names
 from services.common.attempt_rule import AttemptRule, Moved
-from services.common.interfaces import AttemptRecord, Hold
+from services.common.dependency_interfaces import AttemptRecord, Hold
 from services.common.run_control import RunControl
-from services.common.run_records import Stopped, StopReason
+from services.common.run_json_files import Stopped, StopReason
 from services.common.run_workspace import Workspace, now
 from services.common.tasks.messages import Message
 from services.encoder import encode_chunks as encoder
 from services.ingest import read_source as ingest
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.saved_states import remove_old_states
 from tests.simulation import examples

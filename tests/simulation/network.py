@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from services.common.interfaces import UnavailableError
+from services.common.dependency_interfaces import UnavailableError
 from sparse_autoencoder.runs.store import NotFoundError
 from tests.simulation.faults import FAULTS_END_S, MAX_FREEZE_S, CallFault, Plan
 from tests.simulation.scheduler import Process, Scheduler, Thread

@@ -16,15 +16,15 @@ from typing import TypeVar
 from services.aggregator.merge_and_publish import Aggregator
 from services.aggregator.reconcile_loop import LATE_S, ReconcileLoop
 from services.common.attempt_rule import AttemptRule, FailedAttempt
-from services.common.interfaces import Dependencies, Limits, Service, UnavailableError
+from services.common.dependency_interfaces import Dependencies, Limits, Service, UnavailableError
 from services.common.run_control import RunControl
-from services.common.run_records import RunRequest
+from services.common.run_json_files import RunRequest
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message, Task
 from services.encoder.encode_chunks import ChunkEncoder
 from services.ingest.read_source import ingest
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from tests.simulation.checks import Checks
 from tests.simulation.compute import Compute
 from tests.simulation.fake_state import FakeState

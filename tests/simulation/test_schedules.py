@@ -53,7 +53,7 @@ from services.aggregator import reconcile_loop
 from services.common import attempt_rule, run_control
 from services.common.redis import attempts, leases
 from services.encoder import encode_chunks as encoder
-from services.encoder import fair_turns
+from services.encoder import turns_between_runs
 from services.ingest import read_source as ingest
 from tests.simulation import many
 from tests.simulation.many import Played, lacking, play_all
@@ -102,7 +102,8 @@ def test_the_same_seed_is_the_same_schedule_in_every_process() -> None:
 
 
 def test_every_line_of_the_work_is_reached() -> None:
-    modules = (ingest, encoder, aggregator, reconcile_loop, attempt_rule, leases, attempts, run_control, fair_turns)
+    rules = (attempt_rule, leases, attempts, run_control, turns_between_runs)
+    modules = (ingest, encoder, aggregator, reconcile_loop, *rules)
     missing = {body: lines(body) for module in modules for body in bodies(module)}
 
     def look(frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from services.common.interfaces import Service, UnavailableError, Unfit
+from services.common.dependency_interfaces import Service, UnavailableError, Unfit
 from services.common.redis.worker_presence import ALIVE_S, UNFIT_S
 from services.common.tasks.messages import Message, Task
 from sparse_autoencoder.runs.store import NotFoundError

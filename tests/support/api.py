@@ -19,10 +19,10 @@ from starlette.applications import Starlette
 
 from services.api.http.server import ApiServer, listening_socket
 from services.api.runs.run_entries import Backend
-from services.common.connections import real_dependencies, workers_in_redis
-from services.common.interfaces import Dependencies, Service, UnavailableError
+from services.common.dependency_interfaces import Dependencies, Service, UnavailableError
 from services.common.object_store import ObjectStore
-from services.common.redis.run_notes import RunNotes
+from services.common.real_dependencies import real_dependencies, workers_in_redis
+from services.common.redis.waiting_notes import RunNotes
 from services.common.run_workspace import Workspace, now
 from services.common.settings import Settings, read_settings
 from services.common.tasks.messages import Message, Task

@@ -19,7 +19,7 @@ import torch
 from demo.headlines import generate
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 
 DEMO_SUBJECT = Path(__file__).parents[2] / "demo" / "subject"

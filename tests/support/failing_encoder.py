@@ -15,7 +15,7 @@ from services.common.process.service_main import run_with_settings
 from services.common.settings import Settings
 from services.encoder.__main__ import work
 from services.encoder.encode_chunks import ChunkOutput
-from services.encoder.model_computer import ModelComputer
+from services.encoder.loaded_models import ModelComputer
 from sparse_autoencoder.runs.metadata import RunMetadata
 
 

@@ -13,19 +13,19 @@ from pathlib import Path
 from services.aggregator.merge_and_publish import Aggregator
 from services.aggregator.summary_merging import SummaryMerging
 from services.common.attempt_rule import AttemptRule, FailedAttempt
-from services.common.connections import real_dependencies
-from services.common.interfaces import Dependencies, Service
-from services.common.run_records import RunRequest
+from services.common.dependency_interfaces import Dependencies, Service
+from services.common.real_dependencies import real_dependencies
+from services.common.run_json_files import RunRequest
 from services.common.run_workspace import Workspace, now
 from services.common.settings import Settings
 from services.common.tasks.messages import Message
 from services.encoder.encode_chunks import ChunkEncoder, Computer, Encoded
-from services.encoder.model_computer import ModelComputer
+from services.encoder.loaded_models import ModelComputer
 from services.ingest.read_source import ingest
 from services.ingest.tokenised_source import open_dataset
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import Store
 
 

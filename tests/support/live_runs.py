@@ -14,24 +14,24 @@ from typing import Any, Self
 
 import numpy as np
 
-from sparse_autoencoder.data.skipped_rows import SkippedRow
-from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
+from sparse_autoencoder.data.row_skip_rules import SkippedRow
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, failed_chunk
 from sparse_autoencoder.reading.published_run import PublishedRun
-from sparse_autoencoder.runs.feature_ranking import Selection
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.overview import Overview
+from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.runs.provenance import PUBLISHING, versions
 from sparse_autoencoder.runs.publishing import publish
-from sparse_autoencoder.runs.rows_file import to_parquet
+from sparse_autoencoder.runs.rank_by_metric import Selection
+from sparse_autoencoder.runs.rows_file_format import to_parquet
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import remove_states, write_state
-from sparse_autoencoder.runs.state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore, Store
-from sparse_autoencoder.summaries.metrics import FEATURE_METRICS
-from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
-from sparse_autoencoder.summaries.summarise_blocks import summarise_blocks
-from sparse_autoencoder.summaries.summary import Summary
+from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
+from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
+from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows

@@ -22,8 +22,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.runs.folder import run_ids
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.folder_layout import run_ids
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.gpt2_tokenizer import END_OF_TEXT, byte_symbols
 from tests.support.hf_cache import write_random_gpt2

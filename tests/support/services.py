@@ -21,14 +21,14 @@ from typing import Any
 
 from services.common.logs import Event
 from services.common.object_store import ObjectStore
-from services.common.run_records import RunRequest
+from services.common.run_json_files import RunRequest
 from services.common.run_workspace import Workspace
 from services.common.settings import read_settings
 from services.common.tasks.celery_app import create_app
+from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message
-from services.common.tasks.queue import CeleryQueue
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore, Store
 from tests.support.proxy import S3Proxy
 from tests.support.runs import World, files_of, make_world, one_thread

@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 from hypothesis import strategies as st
 
-from sparse_autoencoder.summaries.examples import Examples
-from sparse_autoencoder.summaries.numpy_blocks import BlockSummariser, SparseActivations
-from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.example_arrays import Examples
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.summarise_numpy import BlockSummariser, SparseActivations
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 from tests.support.oracle import OracleExample, OracleFeature, OracleWindow, summarise_feature

@@ -8,8 +8,8 @@ from __future__ import annotations
 import runpy
 import sys
 
+from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message
-from services.common.tasks.queue import CeleryQueue
 
 _send = CeleryQueue.send
 

@@ -21,13 +21,13 @@ from typing import Any, cast
 import redis
 from celery import Celery
 
-from services.common.interfaces import UnavailableError
+from services.common.dependency_interfaces import UnavailableError
 from services.common.logs import Event
 from services.common.redis.worker_presence import WORKER_PREFIX
 from services.common.settings import Settings, read_settings
 from services.common.tasks.celery_app import create_app
 from services.common.tasks.messages import Message
-from services.common.tasks.worker import run_worker
+from services.common.tasks.worker_process import run_worker
 from tests.support.waiting import PATIENCE_S, wait_until
 
 _KEPT_BY_CELERY = {

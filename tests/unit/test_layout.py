@@ -36,13 +36,13 @@ COMPUTING = (
     "sparse_autoencoder.kernels",
     "sparse_autoencoder.subjects",
     "sparse_autoencoder.model",
-    "sparse_autoencoder.autoencoders.latents",
+    "sparse_autoencoder.autoencoders.latent_encoder",
     "sparse_autoencoder.autoencoders.openai_checkpoint",
-    "sparse_autoencoder.summaries.torch_blocks",
-    "sparse_autoencoder.pipeline.encoder",
-    "sparse_autoencoder.pipeline.fingerprint",
+    "sparse_autoencoder.summaries.summarise_torch",
+    "sparse_autoencoder.pipeline.chunk_encoder",
+    "sparse_autoencoder.pipeline.processor_fingerprint",
     "sparse_autoencoder.training",
-    "services.encoder.model_computer",
+    "services.encoder.loaded_models",
 )
 MOST_LINES = 350
 

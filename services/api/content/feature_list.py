@@ -1,15 +1,15 @@
 """The list of all features: a stretch of it, and where a feature stands in it.
 
-What is sorted and filtered how is the library's to say (feature_ranking.py); here are its answers.
+What is sorted and filtered how is the library's to say (rank_by_metric.py); here are its answers.
 """
 
 from __future__ import annotations
 
-from services.api.content.payloads import metrics_of, with_live
+from services.api.content.feature_payloads import metrics_of, with_live
 from services.api.response_types.features import FeatureList, FeatureRank, RankedFeature, TokenChip
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.runs.feature_ranking import Selection
-from sparse_autoencoder.summaries.summary import HISTOGRAM_BIN_WIDTH
+from sparse_autoencoder.runs.rank_by_metric import Selection
+from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
 TOKENS_PER_FEATURE = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from services.api.content.payloads import with_live
+from services.api.content.feature_payloads import with_live
 from services.api.response_types.rows import Prompt, PromptInfo, PromptList, RowFeature
 from sparse_autoencoder.reading.run_rows import FiredFeature, ListedRow
 from sparse_autoencoder.reading.run_view import RunView

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from services.api.content.compare import check_comparable, comparison
+from services.api.content.compare_runs import check_comparable, comparison
 from services.api.endpoints.shared_parameters import Limit, Offset, Order
 from services.api.http.caching import TwoRuns
-from services.api.http.endpoints import Endpoints
+from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import AnyInteger, Count, check_range
 from services.api.response_types.compare import ComparedBy, Comparison
 from sparse_autoencoder.reading.run_view import RunView

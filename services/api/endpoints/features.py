@@ -6,17 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.api.content import payloads
+from services.api.content import feature_payloads
 from services.api.content.feature_list import feature_list
 from services.api.content.feature_list import feature_rank as rank_in_list
 from services.api.endpoints.shared_parameters import Limit, Offset, Order, SearchedText
-from services.api.http.answers import BadRequest
 from services.api.http.caching import OneRun
-from services.api.http.endpoints import Endpoints
+from services.api.http.endpoint_declaration import Endpoints
+from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import AnyInteger, Count, Flag, check_range, number, whole
 from services.api.response_types.features import FeatureInfo, FeatureList, FeatureRank, FeatureTokens
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.runs.feature_ranking import OTHER_SORTS, Selection
+from sparse_autoencoder.runs.rank_by_metric import OTHER_SORTS, Selection
 
 Density = Annotated[float, number(0, 1)]
 FeatureId = Annotated[
@@ -83,13 +83,13 @@ def feature_rank(asked: RankParameters, run: RunView) -> FeatureRank:
 @endpoints.about_runs("/api/feature")
 def feature(asked: FeatureParameters, run: RunView) -> FeatureTokens:
     """A feature's strongest tokens."""
-    return payloads.feature(run, _feature_id(asked, run), asked.top_k)
+    return feature_payloads.feature(run, _feature_id(asked, run), asked.top_k)
 
 
 @endpoints.about_runs("/api/feature_info")
 def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
     """Everything about a feature."""
-    return payloads.feature_info(run, _feature_id(asked, run), asked.top_k)
+    return feature_payloads.feature_info(run, _feature_id(asked, run), asked.top_k)
 
 
 def _feature_id(asked: RankParameters | FeatureParameters, run: RunView) -> int:

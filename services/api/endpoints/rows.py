@@ -9,7 +9,7 @@ from pydantic import Field
 from services.api.content.rows import one_row, some_rows
 from services.api.endpoints.shared_parameters import SearchedText
 from services.api.http.caching import OneRun
-from services.api.http.endpoints import Endpoints
+from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import Count, whole
 from services.api.response_types.rows import PromptInfo, PromptList
 from sparse_autoencoder.reading.run_view import RunView

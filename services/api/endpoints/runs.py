@@ -10,13 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from services.api.context import Api
-from services.api.http import events as event_stream
-from services.api.http.endpoints import Endpoints
+from services.api.endpoint_context import Api
+from services.api.http import run_event_stream as event_stream
+from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import Parameters
 from services.api.response_types.runs import Options, Run, RunList, Started
-from services.api.runs import run_options
-from sparse_autoencoder.runs.options import RunOptions
+from services.api.runs import offered_options
+from sparse_autoencoder.runs.run_options import RunOptions
 
 _CHANGE = (400, 401, 403, 404, 405, 415, 503)
 
@@ -33,12 +33,12 @@ class RunId(Parameters):
 def options(_asked: Parameters, api: Api) -> Options:
     """What can be chosen for a run."""
     if api.services is None:
-        return {"options": run_options.options(), "can_start": False, "data_files": []}
+        return {"options": offered_options.options(), "can_start": False, "data_files": []}
     backend = api.services.backend
     return {
-        "options": run_options.options(),
+        "options": offered_options.options(),
         "can_start": True,
-        "data_files": run_options.data_files(backend.data_folder),
+        "data_files": offered_options.data_files(backend.data_folder),
         "needs_token": backend.token is not None,
     }
 

@@ -18,9 +18,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.http.answers import json_answer
+from services.api.http.json_answers import json_answer
 from services.api.http.parameters import Parameters
-from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 
 RunAnswer = Callable[..., Mapping[str, object]]  # of the parameters, and of the runs that these name

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
-from services.api.http.endpoints import Endpoint
-from services.api.response_types.service import Problem
+from services.api.http.endpoint_declaration import Endpoint
+from services.api.response_types.health import Problem
 
 Json = dict[str, Any]
 _Schemas = dict[tuple[Endpoint | None, JsonSchemaMode], JsonSchemaValue]  # of answers ("serialization") and bodies

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.requests import Request
 
-from services.api.http.answers import BadRequest
+from services.api.http.json_answers import BadRequest
 
 LARGEST_INTEGER = 2**63 - 1
 # int() and float() alone would also take "٣", "1_0" and " 1", and int() refuses thousands of digits in its own way

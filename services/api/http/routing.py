@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.api.http.answers import json_answer
 from services.api.http.caching import RunAnswers
-from services.api.http.change_requests import read_options
-from services.api.http.endpoints import Endpoint
+from services.api.http.endpoint_declaration import Endpoint
+from services.api.http.json_answers import json_answer
 from services.api.http.parameters import read_parameters
+from services.api.http.write_requests import read_options
 
 _Handler = Callable[[Request], Awaitable[Response]]
 

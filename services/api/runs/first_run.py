@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.api.http.change_requests import options_of
+from services.api.http.write_requests import options_of
 from services.api.runs.run_changes import Control
-from services.common.option_flags import parse_options
+from services.common.run_option_flags import parse_options
 
 
 def start_first_run(flags: str, control: Control) -> str | None:

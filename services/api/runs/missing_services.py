@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from services.api.runs.run_facts import RunFacts
-from services.common.interfaces import Service
+from services.common.dependency_interfaces import Service
 
 # What nothing is without a service.
 _UNDONE: dict[Service, tuple[str, ...]] = {

@@ -14,14 +14,14 @@ from services.api.response_types.runs import Run
 from services.api.runs.run_entries import Backend, RunEntries
 from services.common.allowed_sources import NotAllowedError, allowed
 from services.common.run_control import RunControl
-from services.common.run_records import RunRequest
+from services.common.run_json_files import RunRequest
 from services.common.run_workspace import now
 from sparse_autoencoder.errors import MixtureError, SaescopeError
-from sparse_autoencoder.runs.folder import RunFolder, run_ids
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.folder_layout import RunFolder, run_ids
+from sparse_autoencoder.runs.folder_name import take_run_id
 from sparse_autoencoder.runs.provenance import check_publishing, check_recorded
-from sparse_autoencoder.runs.retry_states import forget_kept, state_to_retry_from
-from sparse_autoencoder.runs.run_ids import take_run_id
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.state_before_failures import forget_kept, state_to_retry_from
 
 
 class ConflictError(SaescopeError):

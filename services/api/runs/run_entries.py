@@ -14,19 +14,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.api.content import payloads
+from services.api.content import feature_payloads
 from services.api.response_types.runs import Can, Progress, Run
 from services.api.runs.missing_services import SERVICES, missing_services
 from services.api.runs.run_facts import RunFacts, RunFiles
-from services.api.runs.speed import Seen, Speed, Speeds, seconds_left, total_records
+from services.api.runs.run_speed import Seen, Speed, Speeds, seconds_left, total_records
 from services.common import work_names
-from services.common.interfaces import Dependencies, Service, UnavailableError
+from services.common.dependency_interfaces import Dependencies, Service, UnavailableError
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
 if TYPE_CHECKING:
-    from services.common.redis.run_notes import RunNotes
+    from services.common.redis.waiting_notes import RunNotes
 
 # The prefix of each service's leases, for all runs.
 _LEASES: dict[Service, str] = {
@@ -99,7 +99,7 @@ class RunEntries:
             "retry": ours and facts.finished and facts.retry_from is not None,
             "delete": ours,
         }
-        return payloads.run_entry(facts, progress, can)
+        return feature_payloads.run_entry(facts, progress, can)
 
     def _progress(self, facts: RunFacts, work: _Work) -> Progress:
         """The progress of a run of the services."""
@@ -116,7 +116,7 @@ class RunEntries:
             num_read=0 if reading is None else reading.num_records,
             fraction_read=None if reading is None else reading.fraction,
         )
-        return payloads.progress(
+        return feature_payloads.progress(
             num_records=done,
             num_tokens=tokens,
             num_failed_chunks=0 if merged is None else merged.num_failed_chunks,
@@ -153,7 +153,7 @@ class RunEntries:
         now = self._now()
         seen = Seen(now, done, metadata.num_tokens)
         speed = self._speeds.see(facts.run_id, seen, _seconds(metadata.started_at, now), now)
-        return payloads.progress(
+        return feature_payloads.progress(
             num_records=done,
             num_tokens=metadata.num_tokens,
             num_failed_chunks=len(metadata.failed_chunks),

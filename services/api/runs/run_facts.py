@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from services.api.response_types.runs import RunStatus
-from services.common.interfaces import UnavailableError
-from services.common.run_records import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped
+from services.common.dependency_interfaces import UnavailableError
+from services.common.run_json_files import Ingested, MergeProgress, ReadingProgress, RunRequest, Stopped
 from services.common.run_workspace import Workspace, now
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.folder import RunFolder, run_ids
+from sparse_autoencoder.runs.folder_layout import RunFolder, run_ids
 from sparse_autoencoder.runs.format_version import NewerFormatError
 from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import NotFoundError, Store
 
 FAILED_AGAIN_S = 10.0  # how long a finished run with failed chunks is cached

@@ -14,7 +14,7 @@ from sparse_autoencoder.utils.watchdog import Backstop, Watchdog, Work, all_thre
 
 
 class ProcessDeadlines:
-    """The interface Deadlines (services/common/interfaces.py) for a whole process; `end` must never return."""
+    """The interface Deadlines (dependency_interfaces.py) for a whole process; `end` must never return."""
 
     def __init__(self, end: Callable[[], object] = come_back_fresh) -> None:
         self._end = end

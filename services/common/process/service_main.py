@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from services.common import prometheus_metrics
 from services.common.attempt_rule import AttemptRule, FailedAttempt
-from services.common.interfaces import Dependencies, Notes, Service, UnavailableError
+from services.common.dependency_interfaces import Dependencies, Notes, Service, UnavailableError
 from services.common.logs import log
 from services.common.redis.worker_presence import this_worker
 from services.common.settings import Settings, read_settings
 from services.common.tasks.messages import Message
-from services.common.tasks.worker import GAVE_UP, Handler
+from services.common.tasks.worker_process import GAVE_UP, Handler
 from sparse_autoencoder.errors import SaescopeError
 
 

@@ -12,7 +12,7 @@ from typing import cast
 
 import redis
 
-from services.common.interfaces import AttemptRecord, UnavailableError
+from services.common.dependency_interfaces import AttemptRecord, UnavailableError
 
 ATTEMPTS_PREFIX = "saescope:attempts:"
 KEPT_S = 7 * 24 * 3600  # after a run's last attempt, so that abandoned runs don't fill Redis
@@ -32,7 +32,7 @@ class AttemptsUnavailableError(UnavailableError):
 
 
 class RedisAttempts:
-    """The interface Attempts (services/common/interfaces.py), for several threads; workers' names have no blanks.
+    """The interface Attempts (dependency_interfaces.py), for several threads; workers' names have no blanks.
 
     Every call raises AttemptsUnavailableError if Redis refuses, or doesn't answer within the client's time-out.
     """

@@ -16,7 +16,7 @@ from typing import Self, cast
 
 import redis
 
-from services.common.interfaces import UnavailableError
+from services.common.dependency_interfaces import UnavailableError
 from services.common.process.background_threads import Background, Pause, Threads
 from services.common.redis.redis_client import keys_beginning, redis_client
 
@@ -68,7 +68,7 @@ class Hold:
 
 
 class RedisLeases:
-    """The interface Leases (services/common/interfaces.py); leases last `lease_s` seconds.
+    """The interface Leases (services/common/dependency_interfaces.py); leases last `lease_s` seconds.
 
     Every call raises LeasesUnavailableError if Redis refuses, or doesn't answer within the client's time-out. A command
     is never sent twice, because the first may have had its effect; a lease that was taken so expires by itself.

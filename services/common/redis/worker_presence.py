@@ -12,7 +12,7 @@ from typing import cast
 
 import redis
 
-from services.common.interfaces import Service, UnavailableError, Unfit
+from services.common.dependency_interfaces import Service, UnavailableError, Unfit
 from services.common.process.background_threads import Background, Pause, Threads
 from services.common.redis.redis_client import keys_beginning
 
@@ -28,7 +28,7 @@ class WorkersUnavailableError(UnavailableError):
 
 
 class RedisWorkers:
-    """The interface Workers (services/common/interfaces.py), for several threads; workers' names have no blanks.
+    """The interface Workers (dependency_interfaces.py), for several threads; workers' names have no blanks.
 
     Every call raises WorkersUnavailableError if Redis refuses, or doesn't answer within the client's time-out.
     """

@@ -20,7 +20,7 @@ from kombu.transport import redis
 
 from services.common import prometheus_metrics
 from services.common.logs import log
-from services.common.process.stop_signals import NO_MORE_TASKS
+from services.common.process.sigterm import NO_MORE_TASKS
 
 # Seconds between attempts to reconnect. Celery's are 2, 2 and 30: it could stay away for half a minute after Redis is
 # back.

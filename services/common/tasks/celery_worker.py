@@ -15,7 +15,7 @@ from celery import Celery, bootsteps, signals
 from celery.exceptions import CPendingDeprecationWarning
 
 from services.common.logs import log
-from services.common.process.stop_signals import finish_running_tasks
+from services.common.process.sigterm import finish_running_tasks
 from services.common.tasks.broker_connection import drop_malformed, end_if_asked
 
 _LOOK_EVERY_S = 0.5
@@ -42,7 +42,7 @@ def serve(app: Celery, name: str, queues: Sequence[str], at_once: int, stopping:
 
 
 class _Stop(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Has the worker stop as stop_signals.py says: Celery would let a second SIGTERM pass, and print to stdout."""
+    """Has the worker stop as sigterm.py says: Celery would let a second SIGTERM pass, and print to stdout."""
 
     requires = ("celery.worker.components:Timer",)
 

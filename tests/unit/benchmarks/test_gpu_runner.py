@@ -10,7 +10,7 @@ from typing import TextIO
 
 from benchmarks.gpu.results import GpuResults, read_results
 from benchmarks.gpu.runner import Planned, run_all
-from benchmarks.report.results import Hardware
+from benchmarks.report.measurement_records import Hardware
 
 HARDWARE = Hardware(
     cpu="Some CPU",
@@ -41,7 +41,7 @@ def nothing_yet(device: str = "cuda", deadline_s: float = 300) -> GpuResults:
 
 
 MACHINE = f"""
-from benchmarks.report.results import Hardware
+from benchmarks.report.measurement_records import Hardware
 report.machine(Hardware(**{HARDWARE.model_dump()}), {{'torch': '2.11.0'}})
 """
 MEASURED = "report.figure('it', 2.5, 's')"

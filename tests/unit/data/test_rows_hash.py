@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pytest
 
+from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash, hash_of_records
-from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.state import RunState
-from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 
 CHUNKS: list[list[Record]] = [
     [Row(0, "a"), SkippedRow(1, "no text"), Row(2, "bc")],

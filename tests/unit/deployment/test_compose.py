@@ -175,7 +175,7 @@ def test_the_first_run_s_flags_are_flags_and_no_run_is_started_when_they_are_emp
 
 @pytest.mark.parametrize(("extras", "torch"), [(["services"], False), (["services", "run"], True)])
 def test_only_what_computes_requires_torch(extras: list[str], torch: bool) -> None:
-    program = [sys.executable, "infra/requirements.py", *extras]
+    program = [sys.executable, "infra/print_requirements.py", *extras]
     printed = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert any(line.startswith(("torch", "transformer")) for line in printed.splitlines()) == torch
 

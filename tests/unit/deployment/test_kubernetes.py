@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from services.common.settings import read_settings, variable_of
-from services.common.tasks.queue import taken_key
+from services.common.tasks.celery_queue import taken_key
 
 REPOSITORY = Path(__file__).parents[3]
 MANIFESTS = REPOSITORY / "infra" / "kubernetes"

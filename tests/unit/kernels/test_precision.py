@@ -14,11 +14,11 @@ from torch import Tensor
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.precision import check_precision, dtype_of, multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
-from sparse_autoencoder.pipeline.encoder import Encoder
-from sparse_autoencoder.pipeline.loading import load_models
-from sparse_autoencoder.runs.options import Precision, RunOptions
-from sparse_autoencoder.summaries.numpy_blocks import SparseActivations
-from sparse_autoencoder.summaries.summary import SummarySpec
+from sparse_autoencoder.pipeline.chunk_encoder import Encoder
+from sparse_autoencoder.pipeline.load_inputs import load_models
+from sparse_autoencoder.runs.run_options import Precision, RunOptions
+from sparse_autoencoder.summaries.feature_summary import SummarySpec
+from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import windows_of
 

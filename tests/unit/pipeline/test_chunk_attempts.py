@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.data.row_skip_rules import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, EndOfProcessError, Settled
-from sparse_autoencoder.pipeline.chunk_result import ChunkResult, failed_chunk
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, failed_chunk
 from sparse_autoencoder.pipeline.failure_log import failure_log
-from sparse_autoencoder.runs.folder import RunFolder
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
-from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.tokens.chunks import Chunk
-from tests.unit.utils.test_failures import panic
+from tests.unit.utils.test_failure_rule import panic
 
 SPEC = SummarySpec(n_features=8, examples_per_feature=2, seed=0)
 CUDA = RuntimeError("CUDA error: device-side assert triggered")

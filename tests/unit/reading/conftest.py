@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from tests.support.live_runs import OLD, LiveWriter, start
 from tests.support.watched_store import Clock, WatchedStore
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.reading.live_run import LiveRun, RunTexts, load_live
-from sparse_autoencoder.runs.feature_ranking import Selection
+from sparse_autoencoder.runs.rank_by_metric import Selection
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
 from tests.support.live_runs import N_FEATURES, LiveWriter, assert_shows_the_same, published_twin
 

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.data.row_skip_rules import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.reading import rows_files
+from sparse_autoencoder.reading import row_group_reader
 from sparse_autoencoder.reading.live_run import load_live
-from sparse_autoencoder.reading.rows_files import RowsFiles
+from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RowPage, RunRows
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.reading.vocabulary import Vocabulary
-from sparse_autoencoder.runs.folder import RunFolder
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.rows_file import to_parquet
+from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.rows_file_format import to_parquet
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
 from sparse_autoencoder.tokens.chunks import Chunk
 from tests.support.live_runs import VOCABULARY, LiveWriter, metadata_of, published_twin
@@ -174,7 +174,7 @@ def test_a_list_reads_the_chunks_it_shows_and_no_others(tmp_path: Path) -> None:
 def test_a_row_group_that_is_larger_than_the_cache_is_listed_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows_files, "_TOKEN_BYTES", 1)
+    monkeypatch.setattr(row_group_reader, "_TOKEN_BYTES", 1)
     rows = rows_of(DirectoryStore(tmp_path), ["a"] * 30)
     assert ids_of(rows.page(0, 30)) == ids_of(rows.page(0, 30)) == list(range(30))
 

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.summary_merging import SummaryMerging
-from sparse_autoencoder.data.skipped_rows import SkippedRow
+from sparse_autoencoder.data.row_skip_rules import SkippedRow
 from sparse_autoencoder.errors import DamagedError, OtherVersionError
 from sparse_autoencoder.runs.checksums import FORMAT, seal, unseal
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
 from sparse_autoencoder.runs.partial_format import Partial
-from sparse_autoencoder.runs.rows_file import chunk_from_parquet, chunk_to_parquet
-from sparse_autoencoder.runs.state import FailedChunk, RunState
-from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.runs.rows_file_format import chunk_from_parquet, chunk_to_parquet
+from sparse_autoencoder.runs.run_state import FailedChunk, RunState
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.tokens.chunks import Chunk
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import summarise

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs, MergedChunks
 from sparse_autoencoder.runs.partial_format import Partial
-from sparse_autoencoder.runs.state import FailedChunk, RunState
-from sparse_autoencoder.summaries.summary import Summary, SummarySpec
+from sparse_autoencoder.runs.run_state import FailedChunk, RunState
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import datasets, summarise
 

@@ -8,7 +8,6 @@ import pytest
 
 from sparse_autoencoder.errors import MixtureError
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
 from sparse_autoencoder.runs.provenance import (
     PACKAGES,
     OtherProcessorError,
@@ -21,6 +20,7 @@ from sparse_autoencoder.runs.provenance import (
     tokens_made_of,
     versions,
 )
+from sparse_autoencoder.runs.run_options import RunOptions
 from tests.support.live_runs import metadata_of
 
 ONE, TWO, THREE = ("1" * 64, "2" * 64, "3" * 64)

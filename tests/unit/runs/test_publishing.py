@@ -13,11 +13,11 @@ import torch
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline import chunk_attempts
 from sparse_autoencoder.pipeline.single_process import resume, run
-from sparse_autoencoder.reading.run_library import RunLibrary
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.runs.feature_ranking import Selection
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.publishing import publish
+from sparse_autoencoder.runs.rank_by_metric import Selection
 from sparse_autoencoder.runs.saved_states import read_state
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import entries_of

@@ -17,16 +17,16 @@ import pytest
 from services.aggregator.merge_and_publish import Aggregator, Merged
 from services.aggregator.summary_merging import SummaryMerging
 from services.common.attempt_rule import AttemptRule, FailedAttempt
-from services.common.interfaces import AttemptRecord, Dependencies, Hold, Limits, Service, Unfit
-from services.common.run_records import Ingested, RunRequest
+from services.common.dependency_interfaces import AttemptRecord, Dependencies, Hold, Limits, Service, Unfit
+from services.common.run_json_files import Ingested, RunRequest
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message, Task
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, chained
-from sparse_autoencoder.pipeline.chunk_result import ChunkResult
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult
 from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import PUBLISHING, versions
-from sparse_autoencoder.runs.state import RunState
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import LiveWriter
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from services.api.runs.run_options import data_files, options
-from services.common.option_flags import option_helps, parse_options
+from services.api.runs.offered_options import data_files, options
+from services.common.run_option_flags import option_helps, parse_options
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.options import RunOptions
+from sparse_autoencoder.runs.run_options import RunOptions
 
 
 def test_every_option_is_described_with_its_default() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from services.api.http.events import RunEvents
-from services.common.interfaces import UnavailableError
+from services.api.http.run_event_stream import RunEvents
+from services.common.dependency_interfaces import UnavailableError
 from sparse_autoencoder.runs.store import NotFoundError
 
 PATIENCE_S = 30.0

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from services.api.runs.run_facts import FAILED_AGAIN_S, RunFiles
-from services.common.interfaces import UnavailableError
-from services.common.run_records import RunRequest
+from services.common.dependency_interfaces import UnavailableError
+from services.common.run_json_files import RunRequest
 from services.common.run_workspace import Workspace
-from sparse_autoencoder.runs.folder import RunFolder
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.options import RunOptions
-from sparse_autoencoder.runs.state import FailedChunk
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import FailedChunk
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
 
 CREATED = "2026-01-01T00:00:00+00:00"

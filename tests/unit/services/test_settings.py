@@ -10,7 +10,7 @@ import pytest
 
 from services.client.submit import URL_VARIABLE
 from services.common.settings import OTHER_VARIABLES, Settings, read_settings, variable_of
-from sparse_autoencoder.autoencoders.azure_blobs import ENDPOINT_VARIABLE
+from sparse_autoencoder.autoencoders.azure_download import ENDPOINT_VARIABLE
 from sparse_autoencoder.autoencoders.checkpoints import CACHE_VARIABLE
 from sparse_autoencoder.errors import SaescopeError
 

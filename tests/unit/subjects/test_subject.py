@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM, GPT2Model
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.subjects.gpt2 import ACTIVATIONS
-from sparse_autoencoder.subjects.shared_prefixes import PrefixTree
+from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 from sparse_autoencoder.subjects.subject import LOCATIONS, Subject, distinct_activations, hook_name, load_subject
-from sparse_autoencoder.subjects.transformer_lens import BridgeSubject
+from sparse_autoencoder.subjects.transformer_lens_subject import BridgeSubject
 from tests.support.hf_cache import random_weights, write_random_gpt2, write_weights
 
 PLAIN: dict[str, Any] = {

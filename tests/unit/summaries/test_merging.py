@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sparse_autoencoder.summaries import serialization
+from sparse_autoencoder.summaries import summary_bytes
+from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import Order, SmallestDraw, StrongestFirst
-from sparse_autoencoder.summaries.examples import Examples
-from sparse_autoencoder.summaries.summary import Summary, SummarySpec
-from sparse_autoencoder.utils.arrays import matches
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.utils.numpy_array_ops import matches
 from tests.support.oracle import OracleWindow
 from tests.support.summaries import datasets, summarise
 
@@ -162,8 +162,8 @@ def test_a_runs_bytes_are_the_same_whether_parts_and_states_were_stored_or_not(
             kept = kept.merge(summary)
             stored = stored.merge(through_bytes(summary) if store_part else summary)
             stored = through_bytes(stored) if store_state else stored
-    assert serialization.to_bytes(stored) == serialization.to_bytes(kept)
+    assert summary_bytes.to_bytes(stored) == summary_bytes.to_bytes(kept)
 
 
 def through_bytes(summary: Summary) -> Summary:
-    return serialization.from_bytes(serialization.to_bytes(summary))[0]
+    return summary_bytes.from_bytes(summary_bytes.to_bytes(summary))[0]

@@ -16,8 +16,8 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
+from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import hash_of_records
-from sparse_autoencoder.data.skipped_rows import Record, Row, SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.tokens import chunks as chunks_module
 from sparse_autoencoder.tokens.chunks import Chunk, read_chunks, tokenise

@@ -1,0 +1,117 @@
+"""Requests that change something: whether they may, and the options of a run in their body."""
+
+from __future__ import annotations
+
+import difflib
+import hmac
+import ipaddress
+import json
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from services.api.http.json_answers import BadRequest
+from services.common.allowed_sources import NotAllowedError
+from sparse_autoencoder.cli import LARGEST_NUMBER
+from sparse_autoencoder.runs.run_options import RunOptions
+
+MAX_BODY_BYTES = 64 << 10
+_SHOWN_CHARS = 60  # of a value in an error
+
+
+def check_may_write(request: Request, token: str | None) -> None:
+    """HTTPException 401 without the token, if one is needed, 403 at a strange name, and 415 unless it says it is JSON.
+
+    A page of another site can send JSON only with a permission that this API doesn't give. It could also point its own
+    domain at this machine; so without a token, changes are taken at addresses and undotted names only.
+    """
+    if token is not None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        # headers are Latin-1 here, whatever the client meant
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), token.encode()):
+            sentence = "this needs the API's token: send it as `Authorization: Bearer TOKEN`"
+            raise HTTPException(401, sentence, {"WWW-Authenticate": "Bearer"})
+    elif not _is_own_name(request.url.hostname or ""):
+        raise HTTPException(403, "changes under a domain's name need a token: set SAESCOPE_API_TOKEN, or use localhost")
+    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "send this with the header Content-Type: application/json")
+
+
+def _is_own_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host
+    return True
+
+
+async def read_options(request: Request) -> RunOptions:
+    """The options in a request's body; BadRequest or NotAllowedError for whatever they can't be."""
+    return options_of(_json_of(await _body_of(request)))
+
+
+async def _body_of(request: Request) -> bytes:
+    body = b""
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise BadRequest(f"the body is larger than {MAX_BODY_BYTES:,} bytes; a run's options are a few lines")
+    except ClientDisconnect as error:  # nobody hears this
+        raise BadRequest("the body did not arrive whole") from error
+    return body
+
+
+def _json_of(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON ({str(error)[:_SHOWN_CHARS]})") from error
+
+
+def options_of(content: Any) -> RunOptions:
+    """A run's options out of parsed JSON; BadRequest if it is no object, NotAllowedError names the field."""
+    if not isinstance(content, dict):
+        raise BadRequest("the body must be a JSON object of options; GET /api/options says which there are")
+    for field, value in content.items():
+        if isinstance(value, int) and value > LARGEST_NUMBER:
+            raise NotAllowedError(field, f"{field} must be at most {LARGEST_NUMBER}")
+        if isinstance(value, str) and not _is_text(value):
+            raise NotAllowedError(field, f"{field} has characters that no name has")
+    try:
+        return RunOptions.model_validate(content, strict=True)
+    except ValidationError as error:
+        raise _sentence(error.errors()[0]) from error
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8 (lone surrogates can't) and has no NUL."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
+
+
+_EXPECTED = {  # by pydantic's names of errors
+    "int_type": "a whole number",
+    "string_type": "text",
+    "literal_error": "{expected}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+}
+
+
+def _sentence(error: ErrorDetails) -> NotAllowedError:
+    field = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        names = list(RunOptions.model_fields)
+        close = difflib.get_close_matches(field, names, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+        return NotAllowedError(field, f"there is no option {field[:_SHOWN_CHARS]!r}; {advice}")
+    expected = _EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+    shown = json.dumps(error["input"])[:_SHOWN_CHARS]
+    return NotAllowedError(field, f"{field} must be {expected}, not {shown}")

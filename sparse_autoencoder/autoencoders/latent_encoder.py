@@ -1,0 +1,125 @@
+"""Sparse latents of vectors, by an autoencoder whose weights are packed for this machine.
+
+Dense pre-activations exist only for one tile of vectors at a time. The formulas are those of model.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sparse_autoencoder.kernels.cpu_screened_top_k import ScreenedLinear, can_screen
+from sparse_autoencoder.kernels.tiled_matmul import TiledLinear, row_tiles
+from sparse_autoencoder.kernels.torch_array_ops import ranges, running_total
+from sparse_autoencoder.model import Autoencoder, TopK, normalised
+
+
+class TooManyActivationsError(Exception):
+    """There are more activations than the limit: take fewer vectors at once."""
+
+
+class Limit:
+    """Bounds the number of entries that several threads find together; None: no bound."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._found = 0
+        self._lock = threading.Lock()
+
+    def add(self, number: int) -> None:
+        """Add to the count; TooManyActivationsError if it is now above the limit."""
+        with self._lock:
+            self._found += number
+            self.check(self._found)
+
+    def check(self, total: int) -> None:
+        """Raise TooManyActivationsError if a total is above the limit."""
+        if self._most is not None and total > self._most:
+            raise TooManyActivationsError
+
+
+@dataclass(frozen=True)
+class SparseLatents:
+    """Sparse latents of vectors, flat and grouped by vector. Entries that are not positive are not active."""
+
+    counts: Tensor  # [vectors], int64: number of entries of each vector
+    latent: Tensor  # [entries], int32
+    value: Tensor  # [entries], float32
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[SparseLatents]) -> SparseLatents:
+        """The vectors of all parts, one part after the other."""
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("counts", "latent", "value")))
+
+    def active(self, vectors: Tensor, limit: Limit | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """The active latents of some vectors, given by their numbers: (index into `vectors`, latent, value), flat.
+
+        Values that aren't finite are included. Raises TooManyActivationsError if the vectors have more entries than the
+        limit.
+        """
+        lengths = self.counts[vectors]
+        if limit is not None:
+            limit.check(int(lengths.sum()))
+        entry = ranges(running_total(self.counts)[vectors], lengths)
+        value = self.value[entry]
+        place = torch.repeat_interleave(lengths, output_size=len(entry))
+        active = torch.nonzero(_is_active(value)).squeeze(1)
+        return place[active], self.latent[entry[active]], value[active]
+
+
+class LatentEncoder:
+    """The encoder half of an autoencoder."""
+
+    def __init__(self, autoencoder: Autoencoder) -> None:
+        # Only what is needed, so that the other weights can be freed. Copies, because a checkpoint's tensors are views
+        # of the memory-mapped file, and writing to that file must not change a running model.
+        self._normalises = autoencoder.normalize
+        self._activation = autoencoder.activation
+        self._pre_bias = autoencoder.pre_bias.detach().clone()
+        weight, bias = autoencoder.encoder.weight.detach().clone().t(), autoencoder.latent_bias.detach().clone()
+        screens = isinstance(autoencoder.activation, TopK) and can_screen(weight)
+        self._encoder = ScreenedLinear(weight, bias) if screens else TiledLinear(weight, bias)
+
+    def pre_activations(self, vectors: Tensor) -> Tensor:
+        """Dense pre-activations [batch, n_latents] of vectors [batch, n_inputs]."""
+        return self._encoder.apply(self._inputs(vectors))
+
+    def sparse(self, vectors: Tensor, limit: Limit | None = None) -> SparseLatents:
+        """The latents of vectors [batch, n_inputs]: all active ones; of a TopK autoencoder all k selected ones.
+
+        Raises TooManyActivationsError if there are more than the limit. Those of a TopK autoencoder aren't counted,
+        because their number is known beforehand.
+        """
+        inputs, activation = self._inputs(vectors), self._activation
+        if not isinstance(activation, TopK):
+            limit = limit or Limit()
+            return SparseLatents.concatenate([self._positive(part, limit) for part in row_tiles(inputs)])
+        # counting the positive ones here would make the host wait for the device
+        values, latents = self._encoder.top_k(inputs, activation.k)
+        counts = torch.full((len(inputs),), activation.k, device=inputs.device)
+        return _flat(counts, latents, activation.postact_fn(values))
+
+    def _inputs(self, vectors: Tensor) -> Tensor:
+        if self._normalises and len(vectors):
+            vectors, _info = normalised(vectors)
+        return vectors - self._pre_bias
+
+    def _positive(self, inputs: Tensor, limit: Limit) -> SparseLatents:
+        """The active latents."""
+        values = self._activation(self._encoder.apply(inputs))
+        row, latent = torch.nonzero(_is_active(values), as_tuple=True)
+        limit.add(len(row))
+        return _flat(torch.bincount(row, minlength=len(inputs)), latent, values[row, latent])
+
+
+def _flat(counts: Tensor, latents: Tensor, values: Tensor) -> SparseLatents:
+    return SparseLatents(counts, latents.reshape(-1).to(torch.int32), values.reshape(-1).to(torch.float32))
+
+
+def _is_active(values: Tensor) -> Tensor:
+    # NaN compares false with everything; this form keeps it, so that it is reported and not dropped
+    return ~(values <= 0)

@@ -1,0 +1,70 @@
+"""The result of one chunk: its partial and its prompts file, or the record that it failed.
+
+The one-process run and the encoder service both use this.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sparse_autoencoder.runs.rows_file_format import to_parquet
+from sparse_autoencoder.runs.run_state import FailedChunk, RunState
+from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.pipeline.chunk_encoder import Encoder
+
+FEATURES_PER_ROW = 10
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """A chunk's partial, as a RunState of this chunk alone, and its prompts file (None if the chunk failed)."""
+
+    partial: RunState
+    prompts: bytes | None
+
+
+def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
+    """Encode a chunk; raises whatever the encoder raises."""
+    encoded = encoder.encode(chunk, FEATURES_PER_ROW)
+    partial = RunState(
+        encoded.summary,
+        next_chunk=chunk.index + 1,
+        num_records=chunk.n_records,
+        num_prompts=len(chunk.row_ids),
+        num_windows=encoded.num_windows,
+        skipped=Counter(row.reason for row in chunk.skipped),
+        rows_hash=chunk.rows_hash,
+    )
+    return ChunkResult(partial, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))
+
+
+def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
+    """The result of a chunk that could not be encoded: the record that its rows are missing, and why."""
+    first, last = _rows(chunk)
+    failed = FailedChunk(chunk=chunk.index, first_row=first, last_row=last, num_rows=chunk.n_records, error=error)
+    partial = RunState(
+        Summary.empty(spec),
+        next_chunk=chunk.index + 1,
+        num_records=chunk.n_records,
+        failed_chunks=[failed],
+        rows_hash=chunk.rows_hash,
+    )
+    return ChunkResult(partial, None)
+
+
+def chunk_name(chunk: Chunk) -> str:
+    """A chunk's number and rows, for messages."""
+    first, last = _rows(chunk)
+    return f"chunk {chunk.index} (rows {first} to {last})"
+
+
+def _rows(chunk: Chunk) -> tuple[int, int]:
+    """The first and the last row id."""
+    ids = [*chunk.row_ids.tolist(), *(row.row_id for row in chunk.skipped)]
+    return min(ids), max(ids)

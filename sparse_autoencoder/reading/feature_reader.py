@@ -1,0 +1,70 @@
+"""Reads single features from features/*.parquet; runs/features_file_format.py has the format.
+
+Reading a feature reads its row group. The files also have token strings, for other readers; here they come from the
+run's vocabulary.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from itertools import islice
+from typing import Any
+
+import pyarrow.parquet as pq
+from cachetools import LRUCache
+
+from sparse_autoencoder.reading.damaged_files import readable
+from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.runs.features_file_format import EXAMPLE, EXAMPLE_LISTS, FEATURES_PER_FILE
+from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.format_version import check_schema
+from sparse_autoencoder.runs.store import StoreFile
+
+_READ = [
+    "histogram",
+    *(f"{examples}.list.element.{name}" for examples in EXAMPLE_LISTS for name in EXAMPLE.names if name != "tokens"),
+]
+_READ_BYTES = 1 << 17  # least bytes of a read from the store; a row group has about 100 kB
+_OPEN_FILES = 64  # an open file takes 2 MB, mostly for the offsets of its columns
+
+
+class FeaturesFiles:
+    """The features files of a finished run. Several threads may use it.
+
+    All calls raise SaescopeError if a file that they need is missing or damaged.
+    """
+
+    def __init__(self, folder: RunFolder, vocabulary: Vocabulary) -> None:
+        self._folder = folder
+        self._vocabulary = vocabulary
+        self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
+        self._files: LRUCache[int, pq.ParquetFile] = LRUCache(_OPEN_FILES)
+
+    def record(self, feature_id: int) -> dict[str, Any]:
+        """A feature's histogram, top and random examples."""
+        number, place = divmod(feature_id, FEATURES_PER_FILE)
+        with readable(self._folder, self._folder.features(number)):
+            with self._lock:
+                file = self._file(number)
+                group, index = divmod(place, file.metadata.row_group(0).num_rows)
+                # a row group is so small that reading with threads takes longer
+                table = file.read_row_group(group, columns=_READ, use_threads=False)
+            record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
+            shown = [example for examples in EXAMPLE_LISTS for example in record[examples]]
+            token_ids = [token_id for example in shown for token_id in example["token_ids"]]
+            strings = iter(self._vocabulary.strings(token_ids))
+            for example in shown:
+                example["tokens"] = list(islice(strings, len(example["token_ids"])))
+        return record
+
+    def _file(self, number: int) -> pq.ParquetFile:
+        kept = self._files.get(number)
+        if kept is None:
+            key = self._folder.features(number)
+            stored = StoreFile(self._folder.store, key)
+            # a row group's columns are contiguous, so one buffered read of the store has them all
+            file = pq.ParquetFile(io.BufferedReader(stored, _READ_BYTES), pre_buffer=False)
+            check_schema(key, file.schema_arrow.metadata)
+            kept = self._files[number] = file
+        return kept

@@ -1,0 +1,93 @@
+"""Selects a run's features and sorts them, from the run's overview."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+from numpy.typing import NDArray
+
+from sparse_autoencoder.runs.overview_file import Overview
+from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
+
+FEATURE_ID, NUM_ACTIVE_TOKENS = "feature_id", "num_active_tokens"
+OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS)  # sort keys besides the metrics
+_ORDERS = 8
+_SEARCHES = 32
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which features, and in which order. Bounds are inclusive; None is no bound."""
+
+    sort: str  # a metric, or one of OTHER_SORTS
+    descending: bool = True
+    min_density: float | None = None  # active tokens / counted tokens
+    max_density: float | None = None
+    min_count: int | None = None  # active tokens
+    max_count: int | None = None
+    token: str | None = None  # only features with an example at a token whose string contains this, ignoring case
+    dead: bool = False  # the features that never fired, instead of those that fired
+
+
+def ranked(values: NDArray[Any], descending: bool = True) -> Ints:
+    """Indices sorted by value; ties go to the smaller index."""
+    return np.argsort(-values if descending else values, kind="stable")
+
+
+class Rankings:
+    """Rankings of a run's features. Recent orders and searches stay in memory. Several threads may use it.
+
+    `having_token` computes the mask [features] for `Selection.token`.
+    """
+
+    def __init__(self, overview: Overview, num_tokens: int, having_token: Callable[[str], Mask]) -> None:
+        self._overview = overview
+        self._num_tokens = num_tokens
+        self._having_token = having_token
+        self._lock = threading.Lock()
+        self._orders: LRUCache[tuple[str, bool], Ints] = LRUCache(_ORDERS)
+        self._searches: LRUCache[str, Mask] = LRUCache(_SEARCHES)
+
+    def ids(self, selection: Selection) -> Ints:
+        """Ids of the selected features, in order; KeyError if there is no such sort key."""
+        with self._lock:
+            order, mask = self._order(selection.sort, selection.descending), self._mask(selection)
+        return order[mask[order]]
+
+    def _order(self, sort: str, descending: bool) -> Ints:
+        """All features, sorted."""
+        kept = self._orders.get((sort, descending))
+        if kept is None:
+            kept = self._orders[sort, descending] = ranked(self._values(sort), descending)
+        return kept
+
+    def _values(self, sort: str) -> NDArray[Any]:
+        statistics = self._overview.statistics
+        if sort == FEATURE_ID:
+            return np.arange(len(statistics.count))
+        return statistics.count if sort == NUM_ACTIVE_TOKENS else statistics.metrics[sort]
+
+    def _mask(self, selection: Selection) -> Mask:
+        """Mask of the selected features: [features]."""
+        count = self._overview.statistics.count
+        mask = (count == 0) if selection.dead else (count > 0)
+        for values, least, most in (
+            (count, selection.min_count, selection.max_count),
+            (count / max(self._num_tokens, 1), selection.min_density, selection.max_density),
+        ):
+            if least is not None:
+                mask &= values >= least
+            if most is not None:
+                mask &= values <= most
+        return mask if selection.token is None else mask & self._search(selection.token)
+
+    def _search(self, token: str) -> Mask:
+        kept = self._searches.get(token)
+        if kept is None:
+            kept = self._searches[token] = self._having_token(token)
+        return kept

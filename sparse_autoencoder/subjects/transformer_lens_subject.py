@@ -1,0 +1,83 @@
+"""Subject models on TransformerLens, for every architecture that it supports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.subjects.hook_points import check_request, hook_name
+from sparse_autoencoder.utils.forbid_subprocesses import ProcessRefusedError, no_processes
+
+
+class BridgeSubject:
+    """A subject model on TransformerLens's TransformerBridge, with unprocessed weights."""
+
+    many_threads = False  # it adds hooks to its modules while it computes
+
+    def __init__(
+        self, folder: Path, config: dict[str, Any], *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
+        try:
+            with no_processes():  # TransformerLens might install packages, which only the user may do
+                # imported here because it takes seconds, and runs on GPT-2 don't need it
+                from transformer_lens.model_bridge import TransformerBridge
+
+                self._bridge = TransformerBridge.boot_transformers(str(folder), device=device, dtype=dtype)
+        except ProcessRefusedError as error:
+            raise SaescopeError(
+                f"TransformerLens can't load the model in {folder}, of type {config['model_type']}: {error}; if the "
+                "model needs what that does, do it yourself before the run, or take another model"
+            ) from error
+        # an unknown architecture or a damaged file can raise almost anything in the libraries below
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise SaescopeError(
+                f"TransformerLens can't load the model in {folder}, of type {config['model_type']} ({reason}): "
+                "take a model that it supports, with complete files"
+            ) from error
+        _own(self._bridge)
+        self.name = str(folder)
+        self.n_layers = int(self._bridge.cfg.n_layers)
+        self.vocab_size = int(config["vocab_size"])
+        self.max_positions = int(config["n_positions"])
+        self.device = torch.device(device)
+        self.dtype = dtype
+
+    def width(self, location: str) -> int:
+        """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
+        hook_name(location, 0)
+        width = self._bridge.cfg.d_mlp if location == "mlp_post_act" else self._bridge.cfg.d_model
+        if width is None:
+            raise SaescopeError(f"the model in {self.name} has no one width at {location}: choose another location")
+        return int(width)
+
+    @torch.inference_mode()
+    def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
+        """The activations at a hook point, [batch, pos, width], for tokens [batch, pos] (int64).
+
+        Raises SaescopeError for an unknown location, a layer that isn't there, tokens that are too long, or a model
+        that has no such hook point.
+        """
+        check_request(self, tokens.shape, location, layer_index)
+        hook = hook_name(location, layer_index)
+        if hook not in self._bridge.hook_dict:
+            raise SaescopeError(
+                f"the model in {self.name} has no {location} (hook point {hook}): choose another location"
+            )
+        # the cache also holds aliases of the hook point
+        _, cache = self._bridge.run_with_cache(
+            tokens.to(self.device), names_filter=[hook], stop_at_layer=layer_index + 1, return_cache_object=False
+        )
+        found: Tensor = cache[hook]
+        return found
+
+
+def _own(model: torch.nn.Module) -> None:
+    """Copy weights that are views of a memory-mapped file: writing to the file would change the running model."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()

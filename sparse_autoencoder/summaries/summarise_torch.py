@@ -1,0 +1,314 @@
+"""Summarises a block's sparse activations on the device where they were computed.
+
+It gives the same bits as summarise_numpy.py, where the steps are explained. It uses whole-tensor operators, which the
+host only queues, and copies only the result to the host. The bits are the same because sums don't depend on the order
+of addition (exact_sums.py), and everything else is integers, comparisons, and single operations that IEEE 754
+defines. The device must have float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sparse_autoencoder.kernels.torch_array_ops import (
+    SIGNED_GOLDEN,
+    bounds,
+    changes,
+    first_marked,
+    first_of_each,
+    mix,
+    ranges,
+    running_total,
+    sorted_order,
+    to_device,
+    to_host,
+    unsigned_order,
+)
+from sparse_autoencoder.summaries.block_interface import (
+    LAST_BIN,
+    RowFeatures,
+    block_draws,
+    first_occurrences,
+    not_finite,
+    row_numbers,
+    token_windows,
+)
+from sparse_autoencoder.summaries.exact_sums import POWERS, Grids, Scale
+from sparse_autoencoder.summaries.example_arrays import Examples
+from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
+from sparse_autoencoder.tokens.windows import Windows
+
+
+@dataclass(frozen=True)
+class DeviceActivations:
+    """The positive activations at a block's counted tokens, in any order, on one device; tensors [activations]."""
+
+    token: Tensor  # int32, index into the block's flat tokens
+    feature: Tensor  # int32
+    value: Tensor  # float32
+    _computed: torch.cuda.Event | None = field(init=False, default=None)
+
+    # MemoryError is the host's, to which the result is copied
+    out_of_memory: ClassVar[tuple[type[BaseException], ...]] = (torch.OutOfMemoryError, MemoryError)
+
+    def __post_init__(self) -> None:
+        if self.value.is_cuda:
+            device = self.value.device
+            event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            object.__setattr__(self, "_computed", torch.cuda.current_stream(device).record_event(event))
+            for tensor in (self.token, self.feature, self.value):  # keeps the memory until the other stream has read it
+                tensor.record_stream(_cuda_stream(device))
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def summariser(self, block: Windows, spec: SummarySpec, scale: Scale | None = None) -> DeviceSummariser:
+        """See blocks.Activations.summariser."""
+        self._wait()
+        return DeviceSummariser(block, self, spec, scale)
+
+    def maxima(self, n_features: int) -> NDArray[np.float32]:
+        """See blocks.Activations.maxima."""
+        self._wait()
+        with _beside(self.value.device):
+            found = torch.zeros(n_features, device=self.value.device)
+            found.scatter_reduce_(0, self.feature.long(), self.value, "amax")
+            maxima: NDArray[np.float32] = found.cpu().numpy()
+        return maxima
+
+    @torch.inference_mode()
+    def between(self, begin: int, end: int) -> DeviceActivations:
+        """See blocks.Activations.between."""
+        self._wait()
+        with _beside(self.value.device):
+            inside = torch.nonzero((self.token >= begin) & (self.token < end)).flatten()
+            return DeviceActivations(self.token[inside] - begin, self.feature[inside], self.value[inside])
+
+    def _wait(self) -> None:
+        """Make the host wait for the activations, so that the second stream never waits for the model's."""
+        if self._computed is not None:
+            self._computed.synchronize()
+
+
+@cache
+def _cuda_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+def _beside(device: torch.device) -> AbstractContextManager[Any]:
+    """A context that queues CUDA work on a second stream.
+
+    The host learns a result's size only when all work queued before on that stream is done. On the model's stream that
+    would include the next blocks' batches. All summarising threads share the second stream: its work runs in order, so
+    memory that one thread frees can be used by another one at once.
+    """
+    return torch.cuda.stream(_cuda_stream(device)) if device.type == "cuda" else nullcontext()
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """A block's tokens and windows on the device."""
+
+    token_id: Tensor  # [tokens]
+    window: Tensor  # [tokens], the window's index in the block
+    draw: Tensor  # [tokens]
+    start: Tensor  # [windows + 1]
+    row_id: Tensor  # [windows]
+    row: Tensor  # [windows], the row's index in the block
+    number: Tensor  # [windows], the window's index in its row
+    token_hash: Tensor  # [windows]
+    first_occurrence: Tensor  # [windows], mask
+
+    @classmethod
+    def of(cls, block: Windows, seed: int, device: torch.device) -> _Columns:
+        window = token_windows(block)
+        arrays: dict[str, NDArray[Any]] = {
+            "token_id": block.tokens,
+            "window": window,
+            "draw": block_draws(block, window, seed),
+            "start": block.starts,
+            "row_id": block.row_ids,
+            "row": row_numbers(block),
+            "number": block.numbers,
+            "token_hash": block.token_hashes,
+            "first_occurrence": first_occurrences(block),
+        }
+        return cls(**{name: to_device(array, device) for name, array in arrays.items()})
+
+
+class DeviceSummariser:
+    """Sorts one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
+
+    def __init__(
+        self, block: Windows, activations: DeviceActivations, spec: SummarySpec, scale: Scale | None = None
+    ) -> None:
+        self._spec = spec
+        self._scale = scale
+        self._most = len(block.tokens) if scale is None else scale.most  # upper bound on a feature's activations
+        self._n_rows = len(block)  # upper bound on the number of rows
+        self._device = activations.value.device
+        with _beside(self._device):
+            if not bool(torch.isfinite(activations.value).all()):
+                raise not_finite(block)
+            self._columns = _Columns.of(block, spec.seed, self._device)
+            order = sorted_order(activations.feature, activations.token)
+            # all [activations], sorted by (feature, token)
+            self._feature = activations.feature[order]
+            self._token = activations.token[order]
+            self._value = activations.value[order]
+            self._descending_key = 0x7FFFFFFF - self._value.view(torch.int32)
+            self._window = self._columns.window[self._token]
+            self._bounds = bounds(self._feature, spec.n_features)
+            # A run is the activations of one feature in one window: where each run begins (and the last one ends), and
+            # each activation's run.
+            begins = changes(self._feature, self._window)
+            end = torch.full((1,), len(begins), device=self._device)
+            self._run_bounds = torch.cat([torch.nonzero(begins).flatten(), end])
+            self._run_of = running_total(begins)[1:] - 1
+
+    def unrounded(self, num_tokens: int) -> UnroundedSummary:
+        """See blocks.Summariser.unrounded."""
+        if not len(self._value):
+            return UnroundedSummary.empty(self._spec, num_tokens)
+        with _beside(self._device):
+            by_strength = sorted_order(self._feature, self._descending_key)
+            strongest = self._strongest(by_strength)
+            host = to_host(
+                {
+                    **self._sums(by_strength),
+                    **self._histogram(by_strength),
+                    **{f"top.{name}": column for name, column in self._examples(strongest).items()},
+                    **{f"random.{name}": column for name, column in self._examples(self._random()).items()},
+                }
+            )
+        grids = Grids.of(self._most)
+        nothing = np.zeros(self._spec.n_features)
+        return UnroundedSummary(
+            Summary(
+                self._spec,
+                num_tokens=num_tokens,
+                count=host["count"],
+                sum1=nothing,
+                sum2=nothing,
+                sum3=nothing,
+                sum4=nothing,
+                maximum=host["maximum"],
+                histogram_key=host["histogram_key"],
+                histogram_count=host["histogram_count"],
+                top=_to_examples(host, "top"),
+                random=_to_examples(host, "random"),
+            ),
+            [(host[f"coarse{power}"] * grids.coarse, host[f"fine{power}"] * grids.fine) for power in POWERS],
+        )
+
+    def row_features(self, per_row: int) -> RowFeatures:
+        """See blocks.Summariser.row_features."""
+        columns = self._columns
+        with _beside(self._device):
+            row = columns.row[self._window]
+            by_strength = sorted_order(row, self._descending_key)
+            # A feature's activations in one row are consecutive, because tokens are in the order of rows.
+            feature_in_row = running_total(changes(self._feature, row))[1:] - 1
+            strongest = first_of_each(feature_in_row[by_strength])
+            row = row[by_strength]
+            index = by_strength[first_marked(strongest, row, bounds(row, self._n_rows), per_row)]
+            window = self._window[index]
+            host = to_host(
+                {
+                    "row_id": columns.row_id[window],
+                    "feature": self._feature[index],
+                    "value": self._value[index],
+                    "window": columns.number[window],
+                    "position": (self._token[index] - columns.start[window]).int(),
+                }
+            )
+        return RowFeatures(**host)
+
+    def _sums(self, by_strength: Tensor) -> dict[str, Tensor]:
+        """Counts, maxima, and the powers' coarse and fine sums as integers (in steps), so that nothing is rounded."""
+        count = self._bounds[1:] - self._bounds[:-1]
+        strongest = self._value[by_strength[self._bounds[:-1].clamp(max=len(by_strength) - 1)]]
+        maximum = torch.where(count > 0, strongest, 0.0)
+        found = {"count": count, "maximum": maximum}
+        largest = maximum if self._scale is None else to_device(self._scale.maximum, self._device)
+        # 2^-e, made from its bits, where e is the exponent of the largest value (see exact_sums.exponents)
+        unscale = ((2046 - (largest.double().view(torch.int64) >> 52)) << 52).view(torch.float64)
+        scaled = self._value.double() * unscale[self._feature]
+        grids = Grids.of(self._most)
+        for power, (coarse, fine) in zip(POWERS, grids.parts(scaled), strict=True):
+            found[f"coarse{power}"] = self._sums_of_steps(coarse, grids.coarse)
+            found[f"fine{power}"] = self._sums_of_steps(fine, grids.fine)
+        return found
+
+    def _sums_of_steps(self, numbers: Tensor, step: float) -> Tensor:
+        # The running totals over features may overflow; their differences are still right.
+        total = running_total((numbers * (1 / step)).long())
+        return total[self._bounds[1:]] - total[self._bounds[:-1]]
+
+    def _histogram(self, by_strength: Tensor) -> dict[str, Tensor]:
+        """See BlockSummariser._histogram; sorted by activation, a feature's bins descend."""
+        # A tensor, because dividing by a Python number multiplies by its reciprocal on CUDA, which rounds differently.
+        width = torch.full((1,), HISTOGRAM_BIN_WIDTH, dtype=torch.float64, device=self._device)
+        bins = torch.ceil(self._value[by_strength].double() / width).clamp(max=LAST_BIN).long()
+        key = (self._feature.long() << 32) | bins
+        starts = torch.nonzero(changes(key)).flatten()
+        ends = torch.cat([starts[1:], torch.full((1,), len(key), device=self._device)])
+        ascending, order = torch.sort(key[starts])
+        return {"histogram_key": ascending, "histogram_count": (ends - starts)[order]}
+
+    def _strongest(self, by_strength: Tensor) -> Tensor:
+        """See BlockSummariser._strongest."""
+        shown = self._columns.first_occurrence[self._window[by_strength]] & first_of_each(self._run_of[by_strength])
+        return by_strength[first_marked(shown, self._feature, self._bounds, self._spec.examples_per_feature)]
+
+    def _random(self) -> Tensor:
+        """Indices of the activations of each feature's random examples, by rank."""
+        every = torch.arange(len(self._feature), device=self._device)
+        by_draw = torch.sort(unsigned_order(self._draws(every)), stable=True)[1]
+        by_draw = by_draw[torch.sort(self._feature[by_draw], stable=True)[1]]
+        marked = torch.ones_like(every, dtype=torch.bool)
+        return by_draw[first_marked(marked, self._feature, self._bounds, self._spec.examples_per_feature)]
+
+    def _draws(self, index: Tensor) -> Tensor:
+        """See example_order.activation_draws."""
+        return mix(self._columns.draw[self._token[index]] ^ (self._feature[index].long() * SIGNED_GOLDEN))
+
+    def _examples(self, index: Tensor) -> dict[str, Tensor]:
+        """The columns of `Examples` for some activations; see BlockSummariser._examples."""
+        columns = self._columns
+        window, run = self._window[index], self._run_of[index]
+        run_begin = self._run_bounds[run]
+        lengths = self._run_bounds[run + 1] - run_begin
+        flat = ranges(run_begin, lengths)
+        begin = columns.start[window]
+        act_begin = torch.repeat_interleave(begin, lengths, output_size=len(flat))
+        return {
+            "feature": self._feature[index],
+            "value": self._value[index],
+            "row_id": columns.row_id[window],
+            "window": columns.number[window],
+            "position": (self._token[index] - begin).int(),
+            "token": columns.token_id[self._token[index]],
+            "token_hash": columns.token_hash[window],
+            "draw": self._draws(index),
+            "act_starts": running_total(lengths),
+            "act_position": (self._token[flat] - act_begin).int(),
+            "act_value": self._value[flat],
+        }
+
+
+def _to_examples(host: Mapping[str, NDArray[Any]], prefix: str) -> Examples:
+    columns = {column.name: host[f"{prefix}.{column.name}"] for column in fields(Examples)}
+    for name in ("token_hash", "draw"):
+        columns[name] = columns[name].view(np.uint64)
+    return Examples(**columns)
