@@ -12,7 +12,7 @@ import { formatCount } from "../../lib/format";
 import { MARKER } from "../../lib/rowFeatures";
 import { Tooltip } from "../Tooltip";
 import { TokenBlock } from "./TokenBlock";
-import { RowTokenTooltip } from "./RowTokenTooltip";
+import { FiredFeaturesTooltip } from "./FiredFeaturesTooltip";
 
 const BLOCK_TOKENS = 2000; // also as many as are drawn at first
 
@@ -108,7 +108,7 @@ export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
       )}
       {pointed !== null && (
         <Tooltip id={tooltipId} anchor={pointed.anchor}>
-          <RowTokenTooltip row={row} index={pointed.index} features={firedOn.get(pointed.index) ?? []} />
+          <FiredFeaturesTooltip row={row} index={pointed.index} features={firedOn.get(pointed.index) ?? []} />
         </Tooltip>
       )}
     </div>

@@ -7,7 +7,7 @@ import { formatActivation } from "../../lib/format";
 import { MARKER } from "../../lib/rowFeatures";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
 import { TokenChip } from "../TokenChips";
-import { NONE_FIRED } from "./RowTokenTooltip";
+import { NONE_FIRED } from "./FiredFeaturesTooltip";
 
 type Props = { row: PromptInfo; token: number | null; features: RowFeature[]; run: string | null };
 

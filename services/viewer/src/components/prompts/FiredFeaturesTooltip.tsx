@@ -9,7 +9,7 @@ export const NONE_FIRED = "None of this row’s strongest features fired most st
 
 type Props = { row: PromptInfo; index: number; features: RowFeature[] };
 
-export function RowTokenTooltip({ row, index, features }: Props) {
+export function FiredFeaturesTooltip({ row, index, features }: Props) {
   return (
     <>
       {index === MARKER ? (
