@@ -16,8 +16,8 @@ from benchmarks.speed.headline_rows import distinct_rows, windows_of_rows
 from benchmarks.speed.workload import LOCATION, Target
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
-from sparse_autoencoder.summaries.block_interface import Activations
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
+from sparse_autoencoder.summaries.summariser_interface import Activations
 
 _SHOWN = 25  # of each part of the work
 _NAME_CHARS = 200

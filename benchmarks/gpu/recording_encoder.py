@@ -12,10 +12,10 @@ from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.load_inputs import load_models
 from sparse_autoencoder.runs.run_options import Precision, RunOptions
-from sparse_autoencoder.summaries.block_interface import Activations
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
+from sparse_autoencoder.summaries.summariser_interface import Activations
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.windows import Windows
 

@@ -10,11 +10,11 @@ import torch
 from benchmarks.gpu.part_settings import Situation
 from benchmarks.speed.device_timing import timed
 from benchmarks.summaries.summary_speed import make_block
-from sparse_autoencoder.summaries.block_interface import Activations, RowFeatures
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
+from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 from tests.support.same_bits import assert_same_bits

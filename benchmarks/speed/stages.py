@@ -22,17 +22,17 @@ from benchmarks.speed.gemm_rate import Roofline
 from benchmarks.speed.headline_rows import Work, distinct_rows, read_records, windows_of_rows
 from benchmarks.speed.workload import LOCATION, PRECISIONS, Setting, Target, multiplying_as
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
+from sparse_autoencoder.kernels.any_device_top_k import top_k
 from sparse_autoencoder.kernels.tiled_matmul import row_tiles
-from sparse_autoencoder.kernels.top_k import top_k
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder, batch_tokens
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.runs.rows_file_format import to_parquet
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.subjects.subject import Subject
-from sparse_autoencoder.summaries.block_interface import BLOCK_TOKENS, RowFeatures
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
+from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS, RowFeatures
 from sparse_autoencoder.tokens.chunks import tokenise
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
 

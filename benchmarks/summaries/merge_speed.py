@@ -30,10 +30,10 @@ from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
-from sparse_autoencoder.summaries.block_interface import BLOCK_TOKENS
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
+from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 from sparse_autoencoder.utils.numpy_array_ops import ranges

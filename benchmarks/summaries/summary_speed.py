@@ -14,10 +14,10 @@ import time
 import numpy as np
 
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
-from sparse_autoencoder.summaries.block_interface import BLOCK_TOKENS
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
+from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 

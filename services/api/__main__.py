@@ -16,7 +16,7 @@ from services.api.runs.run_entries import Backend
 from services.common.logs import configure_logs, log
 from services.common.process.service_main import run_with_settings
 from services.common.real_dependencies import real_dependencies, wait_for_servers
-from services.common.redis.waiting_notes import RunNotes
+from services.common.redis.why_runs_wait import RunNotes
 from services.common.settings import Settings
 from services.common.tasks.worker_process import GAVE_UP
 from sparse_autoencoder.cli import EXIT_INTERRUPTED, at_least

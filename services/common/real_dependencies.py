@@ -16,7 +16,7 @@ from services.common.process.hang_deadlines import DEADLINES
 from services.common.redis.attempts import RedisAttempts
 from services.common.redis.leases import RedisLeases
 from services.common.redis.redis_client import redis_client
-from services.common.redis.waiting_notes import RunNotes
+from services.common.redis.why_runs_wait import RunNotes
 from services.common.redis.worker_presence import RedisWorkers
 from services.common.settings import Settings
 from services.common.tasks.celery_app import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, create_app

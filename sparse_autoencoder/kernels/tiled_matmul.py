@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sparse_autoencoder.kernels.any_device_top_k import top_k
 from sparse_autoencoder.kernels.packed_linear import Linear
-from sparse_autoencoder.kernels.top_k import top_k
 
 # Size of a tile, by device. On a CPU, the allocator would return more than 32 MiB to the system after each tile.
 TILE_ROWS = {"cpu": 128}

@@ -28,11 +28,11 @@ from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations
-from sparse_autoencoder.summaries.block_interface import BLOCK_TOKENS, Activations, RowFeatures
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, NoMemoryError, summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
+from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS, Activations, RowFeatures
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows

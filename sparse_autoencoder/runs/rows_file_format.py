@@ -22,8 +22,8 @@ from sparse_autoencoder.data.row_skip_rules import SkippedRow
 from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
 from sparse_autoencoder.runs.format_version import check_schema, marked
-from sparse_autoencoder.summaries.block_interface import RowFeatures
 from sparse_autoencoder.summaries.example_order import descending_key
+from sparse_autoencoder.summaries.summariser_interface import RowFeatures
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of

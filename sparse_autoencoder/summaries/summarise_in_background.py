@@ -16,9 +16,9 @@ from functools import partial, reduce
 import numpy as np
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.summaries.block_interface import Activations, RowFeatures, not_finite
 from sparse_autoencoder.summaries.exact_sums import Scale
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures, not_finite
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.prefetch import one_behind

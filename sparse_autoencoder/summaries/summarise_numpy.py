@@ -8,7 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.summaries.block_interface import (
+from sparse_autoencoder.summaries.exact_sums import Scale, power_parts
+from sparse_autoencoder.summaries.example_arrays import Examples
+from sparse_autoencoder.summaries.example_order import activation_draws, descending_key
+from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.summaries.summariser_interface import (
     LAST_BIN,
     Number,
     RowFeatures,
@@ -19,10 +23,6 @@ from sparse_autoencoder.summaries.block_interface import (
     row_numbers,
     token_windows,
 )
-from sparse_autoencoder.summaries.exact_sums import Scale, power_parts
-from sparse_autoencoder.summaries.example_arrays import Examples
-from sparse_autoencoder.summaries.example_order import activation_draws, descending_key
-from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import (

@@ -33,7 +33,10 @@ from sparse_autoencoder.kernels.torch_array_ops import (
     to_host,
     unsigned_order,
 )
-from sparse_autoencoder.summaries.block_interface import (
+from sparse_autoencoder.summaries.exact_sums import POWERS, Grids, Scale
+from sparse_autoencoder.summaries.example_arrays import Examples
+from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.summaries.summariser_interface import (
     LAST_BIN,
     RowFeatures,
     block_draws,
@@ -42,9 +45,6 @@ from sparse_autoencoder.summaries.block_interface import (
     row_numbers,
     token_windows,
 )
-from sparse_autoencoder.summaries.exact_sums import POWERS, Grids, Scale
-from sparse_autoencoder.summaries.example_arrays import Examples
-from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 

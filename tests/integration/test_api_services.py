@@ -10,7 +10,7 @@ import pytest
 from services.api.app import create_app
 from services.api.runs.run_entries import Backend
 from services.common.real_dependencies import real_dependencies
-from services.common.redis.waiting_notes import RunNotes
+from services.common.redis.why_runs_wait import RunNotes
 from services.common.run_workspace import Workspace
 from tests.support.api import serving
 from tests.support.commands import environment, one_sentence, saescope

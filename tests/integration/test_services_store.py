@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.redis.waiting_notes import RunNotes
+from services.common.redis.why_runs_wait import RunNotes
 from services.common.tasks.celery_app import create_app
 from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message

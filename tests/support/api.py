@@ -22,7 +22,7 @@ from services.api.runs.run_entries import Backend
 from services.common.dependency_interfaces import Dependencies, Service, UnavailableError
 from services.common.object_store import ObjectStore
 from services.common.real_dependencies import real_dependencies, workers_in_redis
-from services.common.redis.waiting_notes import RunNotes
+from services.common.redis.why_runs_wait import RunNotes
 from services.common.run_workspace import Workspace, now
 from services.common.settings import Settings, read_settings
 from services.common.tasks.messages import Message, Task

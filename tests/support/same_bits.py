@@ -7,9 +7,9 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.summaries.block_interface import RowFeatures
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.summaries.summariser_interface import RowFeatures
 
 
 def assert_same_bits(one: object, other: object, name: str = "") -> None:

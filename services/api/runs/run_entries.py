@@ -26,7 +26,7 @@ from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
 if TYPE_CHECKING:
-    from services.common.redis.waiting_notes import RunNotes
+    from services.common.redis.why_runs_wait import RunNotes
 
 # The prefix of each service's leases, for all runs.
 _LEASES: dict[Service, str] = {

@@ -16,11 +16,11 @@ from torch.overrides import TorchFunctionMode
 
 from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.summaries.block_interface import Activations, RowFeatures
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, NoMemoryError, summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
+from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures
 from sparse_autoencoder.tokens.windows import Windows
 from tests.support.devices import on_each_device
 from tests.support.oracle import OracleWindow

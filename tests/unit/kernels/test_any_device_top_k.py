@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.kernels.top_k import top_k
+from sparse_autoencoder.kernels.any_device_top_k import top_k
 from tests.support.devices import on_each_device
 
 COLUMNS = (7, 64, 512, 1_000, 4_096, 32_768)
