@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from coverage import CoverageData
+from coverage import CoverageData, CoverageException
 
 from tests.mutation.processes import CONFIGURATION, TESTS
 
@@ -82,7 +82,10 @@ def read(folders: Iterable[Path]) -> Reach:
 
 def _add_lines(reach: Reach, path: Path) -> None:
     data = CoverageData(str(path))
-    data.read()
+    try:
+        data.read()
+    except CoverageException:  # of a process that was killed while it wrote this file
+        return
     for measured in data.measured_files():
         parts = Path(measured).parts
         start = max(index for index, part in enumerate(parts) if part in ("sparse_autoencoder", "services"))
