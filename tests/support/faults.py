@@ -9,7 +9,7 @@ from unittest import mock
 
 from sparse_autoencoder.pipeline import chunk_attempts, single_process
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 
@@ -23,7 +23,6 @@ def when_encoding(happen: Happen) -> Iterator[Counter[int]]:
     Yields how often each chunk was attempted.
     """
     attempts: Counter[int] = Counter()
-    encode_chunk = single_process.encode_chunk
 
     def encode(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
         attempts[chunk.index] += 1
