@@ -19,7 +19,7 @@ from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import HANGS, ChunkAttempts, EndOfProcessError
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, failed_chunk
-from sparse_autoencoder.pipeline.failure_log import failure_log, shown
+from sparse_autoencoder.pipeline.failure_log import FailureLog, shown
 from sparse_autoencoder.pipeline.hang_detection import RunWatch, left_behind
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
@@ -64,7 +64,7 @@ class Ending:
         self._place = store.path(folder.run_id)
         self._begun_at = time.monotonic()
         self._saves = True
-        self._log = failure_log(store.root, folder.run_id, say)
+        self._log = FailureLog(store.root / f"{folder.run_id}.failures.log", say)
         self.attempts = ChunkAttempts(folder, self._log, self._missing, anything_encoded=job.state.num_prompts > 0)
         if (left := left_behind(self._place)) is not None:
             chunk, threads = left
