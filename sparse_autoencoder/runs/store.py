@@ -194,7 +194,9 @@ def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
     try:
         import fcntl
     except ImportError:  # Windows, whose renaming never replaces a file
-        return _move_if_free_by_name(unfinished, path)
+        with contextlib.suppress(FileExistsError):
+            unfinished.rename(path)
+        return not unfinished.exists()
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -204,15 +206,6 @@ def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
-
-
-def _move_if_free_by_name(unfinished: Path, path: Path) -> bool:
-    """The same where a file can't be renamed to a name that is taken."""
-    try:
-        unfinished.rename(path)
-    except FileExistsError:
-        return False
-    return True
 
 
 def _sync_folder(folder: Path) -> None:
