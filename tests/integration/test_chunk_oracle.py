@@ -89,8 +89,8 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
     bos_token = None if bos == "none" else metadata.bos_token_id
     windows = [
         OracleWindow(int(row_id), number, tokens, latents[tuple(tokens)])
-        for row, row_id in enumerate(chunk.row_ids)
-        for number, tokens in enumerate(cut_row(chunk.row_tokens(row).tolist(), MAX_TOKENS, bos_token, long_rows))
+        for row_id, row in zip(chunk.row_ids, np.split(chunk.tokens, chunk.starts[1:-1]), strict=True)
+        for number, tokens in enumerate(cut_row(row.tolist(), MAX_TOKENS, bos_token, long_rows))
     ]
     assert_equals_oracle(summary, windows, first_counted)
 
