@@ -26,8 +26,7 @@ from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.publishing import check_outcome, publish
 from sparse_autoencoder.runs.resume_command import command_again
 from sparse_autoencoder.runs.run_state import RunState
-from sparse_autoencoder.runs.saved_states import remove_states, write_state
-from sparse_autoencoder.runs.state_before_failures import forget_kept
+from sparse_autoencoder.runs.saved_states import forget_kept, remove_states, write_state
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer

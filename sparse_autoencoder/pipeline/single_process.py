@@ -30,8 +30,13 @@ from sparse_autoencoder.runs.provenance import check_same, check_tokens, source_
 from sparse_autoencoder.runs.resume_command import command_again
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
-from sparse_autoencoder.runs.saved_states import read_state, remove_states, write_state
-from sparse_autoencoder.runs.state_before_failures import keep_before, state_to_retry_from
+from sparse_autoencoder.runs.saved_states import (
+    keep_before,
+    read_state,
+    remove_states,
+    state_to_retry_from,
+    write_state,
+)
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.subjects.hook_points import hook_name
 from sparse_autoencoder.summaries.feature_summary import Summary
