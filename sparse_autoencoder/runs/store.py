@@ -258,16 +258,11 @@ class StoreFile(io.RawIOBase):
         self._position = base + offset
         return self._position
 
-    def read(self, size: int = -1) -> bytes:
-        """Read at most `size` bytes, or all that are left."""
-        left = max(0, self._size - self._position)
-        data = self._store.get(self._key, self._position, left if size < 0 else min(size, left)) if left else b""
-        self._position += len(data)
-        return data
-
     def readinto(self, buffer: object) -> int:
         """Fill a writable buffer; see io.RawIOBase.readinto."""
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self.read(len(view))
+        wanted = min(len(view), max(0, self._size - self._position))
+        data = self._store.get(self._key, self._position, wanted) if wanted else b""
+        self._position += len(data)
         view[: len(data)] = data
         return len(data)
