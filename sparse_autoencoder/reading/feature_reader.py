@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow.parquet as pq
-from cachetools import LRUCache
+from cachetools import LRUCache, cachedmethod
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.token_strings import Vocabulary
@@ -39,7 +39,7 @@ class FeaturesFiles:
         self._folder = folder
         self._vocabulary = vocabulary
         self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
-        self._files: LRUCache[int, pq.ParquetFile] = LRUCache(_OPEN_FILES)
+        self._files: LRUCache[Any, pq.ParquetFile] = LRUCache(_OPEN_FILES)
 
     def record(self, feature_id: int) -> dict[str, Any]:
         """A feature's histogram, top and random examples."""
@@ -58,13 +58,11 @@ class FeaturesFiles:
                 example["tokens"] = list(islice(strings, len(example["token_ids"])))
         return record
 
+    @cachedmethod(lambda self: self._files)
     def _file(self, number: int) -> pq.ParquetFile:
-        kept = self._files.get(number)
-        if kept is None:
-            key = self._folder.features(number)
-            stored = StoreFile(self._folder.store, key)
-            # a row group's columns are contiguous, so one buffered read of the store has them all
-            file = pq.ParquetFile(io.BufferedReader(stored, _READ_BYTES), pre_buffer=False)
-            check_schema(key, file.schema_arrow.metadata)
-            kept = self._files[number] = file
-        return kept
+        key = self._folder.features(number)
+        # a row group's columns are contiguous, so one buffered read of the store has them all
+        stored = io.BufferedReader(StoreFile(self._folder.store, key), _READ_BYTES)
+        file = pq.ParquetFile(stored, pre_buffer=False)
+        check_schema(key, file.schema_arrow.metadata)
+        return file
