@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,6 @@ from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
 from sparse_autoencoder.utils.progress_bars import progress_bar
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.autoencoders import azure_download
     from sparse_autoencoder.model import Autoencoder
 
 CACHE_VARIABLE = "SAESCOPE_CACHE"
@@ -43,15 +42,6 @@ class Checkpoint:
     size: int
     sha256: str
     state: FileState  # before hashing; check it after loading, so that the hash is that of the loaded content
-
-
-@dataclass(frozen=True, slots=True)
-class _CacheRecord:
-    """The JSON file beside a cached checkpoint."""
-
-    address: str
-    size: int
-    sha256: str
 
 
 def cache_folder() -> Path:
@@ -145,17 +135,18 @@ def _record_path(path: Path) -> Path:
 def _verified(address: str, path: Path) -> Checkpoint | None:
     """The cached checkpoint; None if there is none, or it doesn't match its record."""
     try:
-        record = _CacheRecord(**json.loads(_record_path(path).read_text(encoding="utf-8")))
+        record = json.loads(_record_path(path).read_text(encoding="utf-8"))
+        size, sha256 = record["size"], record["sha256"]
         state = FileState.of(path)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         _log.warning("the record of %s is damaged: downloading the checkpoint again", path)
         return None
-    if state.size != record.size or sha256_of(path) != record.sha256:
+    if state.size != size or sha256_of(path) != sha256:
         _log.warning("%s isn't what was downloaded, it was changed or cut: downloading it again", path)
         return None
-    return Checkpoint(address, path, state.size, record.sha256, state)
+    return Checkpoint(address, path, size, sha256, state)
 
 
 def _download(address: str, path: Path) -> Checkpoint:
@@ -163,8 +154,8 @@ def _download(address: str, path: Path) -> Checkpoint:
 
     part = path.with_name(f"{path.name}.part")
     try:
-        blob = azure_download.describe(address)
-        sha256 = _write_part(address, part, blob)
+        size, md5 = azure_download.describe(address)
+        sha256 = _write_part(address, part, size, md5)
         part.replace(path)
         state = FileState.of(path)
     except azure_download.BlobError as error:
@@ -174,29 +165,29 @@ def _download(address: str, path: Path) -> Checkpoint:
         ) from error
     finally:
         part.unlink(missing_ok=True)
-    record = _CacheRecord(address, blob.size, sha256)
+    record = {"address": address, "size": size, "sha256": sha256}
     new_record = _record_path(path).with_name(f"{path.name}.json.part")
-    new_record.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+    new_record.write_text(json.dumps(record, indent=1), encoding="utf-8")
     new_record.replace(_record_path(path))
-    return Checkpoint(address, path, record.size, record.sha256, state)
+    return Checkpoint(address, path, size, sha256, state)
 
 
-def _write_part(address: str, part: Path, blob: azure_download.Blob) -> str:
+def _write_part(address: str, part: Path, size: int, server_md5: str | None) -> str:
     """Download to `part`, check size and MD5 against the server's, and return the SHA-256."""
     from sparse_autoencoder.autoencoders import azure_download
 
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     label = "/".join(address.split("/")[-3:])
-    with part.open("wb") as file, progress_bar(total=blob.size, unit="B", desc=label) as progress:
-        for chunk in azure_download.read(address, blob.size):
+    with part.open("wb") as file, progress_bar(total=size, unit="B", desc=label) as progress:
+        for chunk in azure_download.read(address, size):
             file.write(chunk)
             sha256.update(chunk)
             md5.update(chunk)
             progress.update(len(chunk))
-        size = file.tell()
-    if size != blob.size:
-        raise azure_download.BlobError(f"{size:,} bytes arrived of {blob.size:,}")
-    if blob.md5 is not None and md5.hexdigest() != blob.md5:
+        arrived = file.tell()
+    if arrived != size:
+        raise azure_download.BlobError(f"{arrived:,} bytes arrived of {size:,}")
+    if server_md5 is not None and md5.hexdigest() != server_md5:
         raise azure_download.BlobError("it arrived damaged, its MD5 isn't the server's")
     return sha256.hexdigest()
 
