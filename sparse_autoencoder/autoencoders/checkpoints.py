@@ -1,9 +1,9 @@
-"""Autoencoder checkpoints: address -> verified local file -> Autoencoder.
+"""Autoencoder checkpoints: address -> verified local file, which openai_checkpoint.py loads.
 
 A remote checkpoint is downloaded once, to `cache_folder()/checkpoints/ACCOUNT/CONTAINER/PATH`. A lock keeps other
 processes out, and the download is a `.part` file, which is renamed when size and MD5 match the server's. A JSON file
 beside it records size and SHA-256, which are checked at each later use; a checkpoint without this record is ignored.
-Loading never runs code from a file. Importing this file doesn't import torch.
+Importing this file doesn't import torch.
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from sparse_autoencoder import paths
+from sparse_autoencoder.autoencoders import azure_download
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
 from sparse_autoencoder.utils.progress_bars import progress_bar
-
-if TYPE_CHECKING:
-    from sparse_autoencoder.model import Autoencoder
 
 CACHE_VARIABLE = "SAESCOPE_CACHE"
 _REMOTE = ("az://", "https://", "http://", "gs://", "s3://")
@@ -57,8 +55,6 @@ def address_of(autoencoder: str, location: str, layer_index: int) -> str:
 
     Raises SaescopeError for an unknown family, or a location or layer that the family doesn't have.
     """
-    from sparse_autoencoder import paths
-
     if autoencoder in paths.FAMILIES:
         try:
             return paths.FAMILIES[autoencoder](location, layer_index)
@@ -93,17 +89,6 @@ def fetch(address: str) -> Checkpoint:
             return _verified(address, path) or _download(address, path)
 
 
-def load_autoencoder(checkpoint: Checkpoint, n_inputs: int | None = None) -> Autoencoder:
-    """Load a checkpoint's autoencoder, in float32 on the CPU; `n_inputs` is the width that it must have.
-
-    Raises SaescopeError if the file is truncated, isn't a checkpoint, would run code, lacks a tensor, holds one of
-    the wrong shape or values that aren't finite, or is of another width.
-    """
-    from sparse_autoencoder.autoencoders.openai_checkpoint import load
-
-    return load(checkpoint.path, n_inputs)
-
-
 def _local(address: str) -> Checkpoint:
     path = Path(address)
     try:
@@ -119,8 +104,6 @@ def _local(address: str) -> Checkpoint:
 
 
 def _cached_path(address: str) -> Path:
-    from sparse_autoencoder.autoencoders import azure_download
-
     try:
         account, container, path = azure_download.split_address(address)
     except azure_download.BlobError as error:
@@ -150,8 +133,6 @@ def _verified(address: str, path: Path) -> Checkpoint | None:
 
 
 def _download(address: str, path: Path) -> Checkpoint:
-    from sparse_autoencoder.autoencoders import azure_download
-
     part = path.with_name(f"{path.name}.part")
     try:
         size, md5 = azure_download.describe(address)
@@ -174,8 +155,6 @@ def _download(address: str, path: Path) -> Checkpoint:
 
 def _write_part(address: str, part: Path, size: int, server_md5: str | None) -> str:
     """Download to `part`, check size and MD5 against the server's, and return the SHA-256."""
-    from sparse_autoencoder.autoencoders import azure_download
-
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     label = "/".join(address.split("/")[-3:])
     with part.open("wb") as file, progress_bar(total=size, unit="B", desc=label) as progress:
