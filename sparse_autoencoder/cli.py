@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT, command_again
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
 
 if TYPE_CHECKING:
     from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT, command_again
 
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
 LARGEST_NUMBER = 2**63 - 1  # the largest that counters and files can store
@@ -130,15 +130,16 @@ def run_command(args: argparse.Namespace) -> int:
     _check_together(again, options)
     need_torch()
 
-    from sparse_autoencoder.pipeline import single_process as runs
-    from sparse_autoencoder.runs.folder_layout import RunFolder
-    from sparse_autoencoder.runs.run_options import RunOptions
     from sparse_autoencoder.runs.store import DirectoryStore
     from sparse_autoencoder.utils.interrupt_signals import stopping_cleanly
 
     store = DirectoryStore(output)
 
     def do() -> RunMetadata:
+        from sparse_autoencoder.pipeline import single_process as runs
+        from sparse_autoencoder.runs.folder_layout import RunFolder
+        from sparse_autoencoder.runs.run_options import RunOptions
+
         if not again:
             return runs.run(RunOptions(**options), store)
         run_id: str = given[again[0]]

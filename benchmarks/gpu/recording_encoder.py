@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu.compare_precisions import Encoded, window_keys
-from sparse_autoencoder.autoencoders.checkpoints import load_autoencoder
+from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.load_inputs import load_models
@@ -47,7 +47,7 @@ def encode(options: RunOptions, chunk: Chunk, precision: Precision) -> Encoded:
     models = load_models(options)
     encoder = RecordingEncoder(
         models.subject,
-        load_autoencoder(models.checkpoint),
+        load_autoencoder(models.checkpoint.path),
         location=options.location,
         layer_index=options.layer,
         policy=models.policy,

@@ -25,8 +25,8 @@ import torch
 from benchmarks.report.measurement_records import RunShares
 from benchmarks.speed.headline_rows import Work
 from benchmarks.speed.workload import Target, multiplying_as
-from sparse_autoencoder.pipeline import chunk_outputs, run_ending, single_process
-from sparse_autoencoder.runs import folder_layout, run_state, saved_states, store
+from sparse_autoencoder.pipeline import run_ending, single_process
+from sparse_autoencoder.runs import folder_layout, run_state, store
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.summaries import feature_summary, summarise_numpy, summarise_torch
@@ -39,7 +39,7 @@ _SUMMARISING = (
 _STORING: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (run_state.RunState, ("merge",)),
     (folder_layout.RunFolder, ("write_vocabulary",)),
-    (saved_states, ("write_state",)),
+    (single_process, ("write_state",)),
     (store.DirectoryStore, ("put",)),
 )
 
@@ -147,7 +147,7 @@ def _watched() -> Iterator[Calls]:
 
     with ExitStack() as stack:
         _note(stack, single_process, "prepare", loaded)
-        _note(stack, chunk_outputs, "encode_chunk", calls.encoding.append)
+        _note(stack, single_process, "encode_chunk", calls.encoding.append)
         _note(stack, run_ending, "publish", calls.publishing.append)
         for owners, note in ((_SUMMARISING, calls.summarising.append), (_STORING, calls.storing.append)):
             for owner, names in owners:

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from sparse_autoencoder.data.source import Record, Row, open_source
+from sparse_autoencoder.data.row_skip_rules import Record, Row
+from sparse_autoencoder.data.source import open_source
 from sparse_autoencoder.tokens.chunks import Chunk, tokenise
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer

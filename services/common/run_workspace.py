@@ -26,7 +26,7 @@ from services.common.run_json_files import (
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.state_before_failures import forget_kept
+from sparse_autoencoder.runs.saved_states import forget_kept
 from sparse_autoencoder.runs.store import NotFoundError, Store
 
 File = TypeVar("File", bound=BaseModel)

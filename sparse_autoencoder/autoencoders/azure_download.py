@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,9 +21,7 @@ import urllib3
 from sparse_autoencoder.utils.time_limit import within
 
 ENDPOINT_VARIABLE = "SAESCOPE_AZURE_ENDPOINT"
-LOOKUP_TIMEOUT_S = 8.0
-"""How long the server may take to describe a file, including all retries."""
-
+LOOKUP_TIMEOUT_S = 8.0  # how long the server may take to describe a file, including all retries
 _AZURE_HOST = ".blob.core.windows.net"
 _CHUNK_BYTES = 8 * 2**20  # one request each; after a dropped connection the whole piece is fetched again
 _LOOKUP_RETRIES = 5  # take about 2 s if connections are refused
@@ -39,14 +36,6 @@ class BlobError(Exception):
     """A blob can't be read; the message is the reason, as a part of a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """A file as the server describes it: size in bytes, and MD5 in hexadecimal if the server knows it."""
-
-    size: int
-    md5: str | None
-
-
 def split_address(address: str) -> tuple[str, str, str]:
     """Split an `az://` or `https://ACCOUNT.blob.core.windows.net` address into account, container and path.
 
@@ -55,25 +44,23 @@ def split_address(address: str) -> tuple[str, str, str]:
     parts = urlsplit(address)
     container, _, path = parts.path.lstrip("/").partition("/")
     account = parts.netloc
-    if parts.scheme == "az":
-        account, container, path = parts.netloc, container, path
-    elif parts.scheme == "https" and parts.netloc.endswith(_AZURE_HOST):
-        account = parts.netloc.removesuffix(_AZURE_HOST)
-    else:
+    if parts.scheme == "https" and account.endswith(_AZURE_HOST):
+        account = account.removesuffix(_AZURE_HOST)
+    elif parts.scheme != "az":
         raise BlobError(f"only az://ACCOUNT/CONTAINER/PATH and https://ACCOUNT{_AZURE_HOST}/CONTAINER/PATH can be read")
     if not all(part not in ("", ".", "..") for part in (account, container, *path.split("/"))):
         raise BlobError("the address must name an account, a container and the path of a file")
     return account, container, path
 
 
-def describe(address: str) -> Blob:
-    """Ask the server for a file's size and MD5.
+def describe(address: str) -> tuple[int, str | None]:
+    """Ask the server for a file's size in bytes, and its MD5 in hexadecimal if the server knows it.
 
     Raises BlobError within LOOKUP_TIMEOUT_S if there is no such file or the server can't be reached.
     """
     with _reasons():
         facts = within(LOOKUP_TIMEOUT_S, lambda: _context(_LOOKUP_RETRIES).stat(address))
-    return Blob(facts.size, facts.md5)
+    return facts.size, facts.md5
 
 
 def read(address: str, size: int) -> Iterator[bytes]:
@@ -111,7 +98,7 @@ class _MirrorPool(urllib3.PoolManager):
 
 def _context(retry_limit: int) -> Any:
     endpoint = os.environ.get(ENDPOINT_VARIABLE)
-    pool = None if not endpoint else _MirrorPool(endpoint)
+    pool = _MirrorPool(endpoint) if endpoint else None
     return bf.create_context(
         log_callback=_log.info,
         retry_limit=retry_limit,

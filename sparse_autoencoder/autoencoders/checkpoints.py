@@ -1,9 +1,9 @@
-"""Autoencoder checkpoints: address -> verified local file -> Autoencoder.
+"""Autoencoder checkpoints: address -> verified local file, which openai_checkpoint.py loads.
 
 A remote checkpoint is downloaded once, to `cache_folder()/checkpoints/ACCOUNT/CONTAINER/PATH`. A lock keeps other
 processes out, and the download is a `.part` file, which is renamed when size and MD5 match the server's. A JSON file
 beside it records size and SHA-256, which are checked at each later use; a checkpoint without this record is ignored.
-Loading never runs code from a file. Importing this file doesn't import torch.
+Importing this file doesn't import torch.
 """
 
 from __future__ import annotations
@@ -14,19 +14,16 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from sparse_autoencoder import paths
+from sparse_autoencoder.autoencoders import azure_download
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
 from sparse_autoencoder.utils.progress_bars import progress_bar
-
-if TYPE_CHECKING:
-    from sparse_autoencoder.autoencoders import azure_download
-    from sparse_autoencoder.model import Autoencoder
 
 CACHE_VARIABLE = "SAESCOPE_CACHE"
 _REMOTE = ("az://", "https://", "http://", "gs://", "s3://")
@@ -45,15 +42,6 @@ class Checkpoint:
     state: FileState  # before hashing; check it after loading, so that the hash is that of the loaded content
 
 
-@dataclass(frozen=True, slots=True)
-class _CacheRecord:
-    """The JSON file beside a cached checkpoint."""
-
-    address: str
-    size: int
-    sha256: str
-
-
 def cache_folder() -> Path:
     """The folder for downloads: $SAESCOPE_CACHE, else saescope in $XDG_CACHE_HOME or ~/.cache."""
     if chosen := os.environ.get(CACHE_VARIABLE):
@@ -67,8 +55,6 @@ def address_of(autoencoder: str, location: str, layer_index: int) -> str:
 
     Raises SaescopeError for an unknown family, or a location or layer that the family doesn't have.
     """
-    from sparse_autoencoder import paths
-
     if autoencoder in paths.FAMILIES:
         try:
             return paths.FAMILIES[autoencoder](location, layer_index)
@@ -103,17 +89,6 @@ def fetch(address: str) -> Checkpoint:
             return _verified(address, path) or _download(address, path)
 
 
-def load_autoencoder(checkpoint: Checkpoint, n_inputs: int | None = None) -> Autoencoder:
-    """Load a checkpoint's autoencoder, in float32 on the CPU; `n_inputs` is the width that it must have.
-
-    Raises SaescopeError if the file is truncated, isn't a checkpoint, would run code, lacks a tensor, holds one of
-    the wrong shape or values that aren't finite, or is of another width.
-    """
-    from sparse_autoencoder.autoencoders.openai_checkpoint import load
-
-    return load(checkpoint.path, n_inputs)
-
-
 def _local(address: str) -> Checkpoint:
     path = Path(address)
     try:
@@ -129,8 +104,6 @@ def _local(address: str) -> Checkpoint:
 
 
 def _cached_path(address: str) -> Path:
-    from sparse_autoencoder.autoencoders import azure_download
-
     try:
         account, container, path = azure_download.split_address(address)
     except azure_download.BlobError as error:
@@ -145,26 +118,25 @@ def _record_path(path: Path) -> Path:
 def _verified(address: str, path: Path) -> Checkpoint | None:
     """The cached checkpoint; None if there is none, or it doesn't match its record."""
     try:
-        record = _CacheRecord(**json.loads(_record_path(path).read_text(encoding="utf-8")))
+        record = json.loads(_record_path(path).read_text(encoding="utf-8"))
+        size, sha256 = record["size"], record["sha256"]
         state = FileState.of(path)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         _log.warning("the record of %s is damaged: downloading the checkpoint again", path)
         return None
-    if state.size != record.size or sha256_of(path) != record.sha256:
+    if state.size != size or sha256_of(path) != sha256:
         _log.warning("%s isn't what was downloaded, it was changed or cut: downloading it again", path)
         return None
-    return Checkpoint(address, path, state.size, record.sha256, state)
+    return Checkpoint(address, path, size, sha256, state)
 
 
 def _download(address: str, path: Path) -> Checkpoint:
-    from sparse_autoencoder.autoencoders import azure_download
-
     part = path.with_name(f"{path.name}.part")
     try:
-        blob = azure_download.describe(address)
-        sha256 = _write_part(address, part, blob)
+        size, md5 = azure_download.describe(address)
+        sha256 = _write_part(address, part, size, md5)
         part.replace(path)
         state = FileState.of(path)
     except azure_download.BlobError as error:
@@ -174,29 +146,27 @@ def _download(address: str, path: Path) -> Checkpoint:
         ) from error
     finally:
         part.unlink(missing_ok=True)
-    record = _CacheRecord(address, blob.size, sha256)
+    record = {"address": address, "size": size, "sha256": sha256}
     new_record = _record_path(path).with_name(f"{path.name}.json.part")
-    new_record.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+    new_record.write_text(json.dumps(record, indent=1), encoding="utf-8")
     new_record.replace(_record_path(path))
-    return Checkpoint(address, path, record.size, record.sha256, state)
+    return Checkpoint(address, path, size, sha256, state)
 
 
-def _write_part(address: str, part: Path, blob: azure_download.Blob) -> str:
+def _write_part(address: str, part: Path, size: int, server_md5: str | None) -> str:
     """Download to `part`, check size and MD5 against the server's, and return the SHA-256."""
-    from sparse_autoencoder.autoencoders import azure_download
-
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     label = "/".join(address.split("/")[-3:])
-    with part.open("wb") as file, progress_bar(total=blob.size, unit="B", desc=label) as progress:
-        for chunk in azure_download.read(address, blob.size):
+    with part.open("wb") as file, progress_bar(total=size, unit="B", desc=label) as progress:
+        for chunk in azure_download.read(address, size):
             file.write(chunk)
             sha256.update(chunk)
             md5.update(chunk)
             progress.update(len(chunk))
-        size = file.tell()
-    if size != blob.size:
-        raise azure_download.BlobError(f"{size:,} bytes arrived of {blob.size:,}")
-    if blob.md5 is not None and md5.hexdigest() != blob.md5:
+        arrived = file.tell()
+    if arrived != size:
+        raise azure_download.BlobError(f"{arrived:,} bytes arrived of {size:,}")
+    if server_md5 is not None and md5.hexdigest() != server_md5:
         raise azure_download.BlobError("it arrived damaged, its MD5 isn't the server's")
     return sha256.hexdigest()
 

@@ -27,10 +27,11 @@ _STATISTICS = ("stats_last_nonzero", "latents_activation_frequency", "latents_me
 _PLAIN = ("activation", "activation_state_dict")
 
 
-def load(path: Path, n_inputs: int | None = None) -> Autoencoder:
+def load_autoencoder(path: Path, n_inputs: int | None = None) -> Autoencoder:
     """Load the autoencoder in float32 on the CPU; `n_inputs` is the width that it must have (None: any).
 
-    Raises SaescopeError if the file isn't a valid checkpoint, or if the width differs.
+    Raises SaescopeError if the file is truncated, isn't a checkpoint, would run code, lacks a tensor, holds one of
+    the wrong shape or values that aren't finite, or is of another width.
     """
     state = _state_dict(path)
     _check_tensors(path, state)

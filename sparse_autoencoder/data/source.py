@@ -22,20 +22,8 @@ from sparse_autoencoder.data.csv_rows import CsvRows
 from sparse_autoencoder.data.json_rows import read_jsonl
 from sparse_autoencoder.data.parquet_rows import ParquetRows
 from sparse_autoencoder.data.plain_text import read_text
-from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, Row, SkippedRow, record_of
+from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, SkippedRow, record_of
 from sparse_autoencoder.errors import SaescopeError
-
-__all__ = [
-    "DEFAULT_SOURCE",
-    "MAX_ROW_CHARS",
-    "Record",
-    "Row",
-    "SkippedRow",
-    "Source",
-    "open_source",
-    "prompt_file",
-    "single_row",
-]
 
 DEFAULT_SOURCE = "kaggle:miguelaenlle/massive-stock-news-analysis-db-for-nlpbacktests/analyst_ratings_processed.csv"
 

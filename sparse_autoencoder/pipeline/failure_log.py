@@ -11,11 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
-def failure_log(output: Path, run_id: str, say: Callable[[str], None]) -> FailureLog:
-    """The failure log of a run of this output folder."""
-    return FailureLog(output / f"{run_id}.failures.log", say)
-
-
 class FailureLog:
     """Appends failures to a file. The first one is also printed, with the file's name."""
 

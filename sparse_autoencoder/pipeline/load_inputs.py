@@ -162,7 +162,8 @@ def load_models(options: RunOptions) -> Models:
     hashes = FileHashes(model_files(folder))  # runs while torch is imported, which takes longer
     policy = _policy(options, read_config(folder))
 
-    from sparse_autoencoder.autoencoders.checkpoints import address_of, fetch, load_autoencoder
+    from sparse_autoencoder.autoencoders.checkpoints import address_of, fetch
+    from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
     from sparse_autoencoder.kernels.precision import dtype_of
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
     from sparse_autoencoder.subjects.subject import load_subject
@@ -172,7 +173,7 @@ def load_models(options: RunOptions) -> Models:
     subject = load_subject(folder, device=options.device, dtype=dtype_of(options.precision), last_layer=options.layer)
     files = hashes.result()
     checkpoint = fetch(address_of(options.autoencoder, options.location, options.layer))
-    autoencoder = load_autoencoder(checkpoint, n_inputs=subject.width(options.location))
+    autoencoder = load_autoencoder(checkpoint.path, subject.width(options.location))
     encoder = Encoder(
         subject,
         autoencoder,

@@ -10,31 +10,47 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import HANGS, ChunkAttempts, EndOfProcessError
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, failed_chunk
-from sparse_autoencoder.pipeline.failure_log import failure_log, shown
+from sparse_autoencoder.pipeline.failure_log import FailureLog, shown
 from sparse_autoencoder.pipeline.hang_detection import RunWatch, left_behind
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.publishing import check_outcome, publish
 from sparse_autoencoder.runs.resume_command import command_again
-from sparse_autoencoder.runs.saved_states import remove_states, write_state
-from sparse_autoencoder.runs.state_before_failures import forget_kept
+from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.runs.saved_states import forget_kept, remove_states, write_state
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.tokens.chunks import Chunk
+from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.utils.failure_rule import Failure, attempt, reason
 from sparse_autoencoder.utils.progress_bars import say
 from sparse_autoencoder.utils.watchdog import PATIENCE_VARIABLE, Work, all_threads
 
 if TYPE_CHECKING:
-    from sparse_autoencoder.pipeline.prepare_run import Job
+    from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 
 EXIT_HUNG = 1
+
+
+@dataclass
+class Job:
+    """Everything that a run needs, and its state."""
+
+    source: Source
+    tokenizer: RowTokenizer
+    encoder: Encoder
+    metadata: RunMetadata
+    state: RunState
+    patience_s: float  # how long work may make no progress before it counts as hanging
+    begun: bool = True  # False while a retry has not yet changed the finished run in the folder
 
 
 class Ending:
@@ -47,7 +63,7 @@ class Ending:
         self._place = store.path(folder.run_id)
         self._begun_at = time.monotonic()
         self._saves = True
-        self._log = failure_log(store.root, folder.run_id, say)
+        self._log = FailureLog(store.root / f"{folder.run_id}.failures.log", say)
         self.attempts = ChunkAttempts(folder, self._log, self._missing, anything_encoded=job.state.num_prompts > 0)
         if (left := left_behind(self._place)) is not None:
             chunk, threads = left

@@ -10,34 +10,47 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import Any
 
+from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
+from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.provenance import source_changes
+from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, Settled
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk
+from sparse_autoencoder.pipeline.hang_detection import RunWatch, opening
+from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows
+from sparse_autoencoder.pipeline.run_ending import Ending, Job
+from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.folder_name import reserved_run
+from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
+from sparse_autoencoder.runs.provenance import check_same, check_tokens, source_changes
 from sparse_autoencoder.runs.resume_command import command_again
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.runs.saved_states import (
+    keep_before,
+    read_state,
+    remove_states,
+    state_to_retry_from,
+    write_state,
+)
+from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.subjects.hook_points import hook_name
+from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.tokens.chunks import Chunk, read_chunks
+from sparse_autoencoder.utils.failure_rule import is_failure
 from sparse_autoencoder.utils.prefetch import one_ahead, one_behind
-
-if TYPE_CHECKING:
-    from sparse_autoencoder.data.source import Source
-    from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, Settled
-    from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult
-    from sparse_autoencoder.pipeline.hang_detection import RunWatch
-    from sparse_autoencoder.runs.folder_layout import RunFolder
-    from sparse_autoencoder.runs.metadata import RunMetadata
-    from sparse_autoencoder.runs.run_options import RunOptions
-    from sparse_autoencoder.runs.store import DirectoryStore
-    from sparse_autoencoder.tokens.chunks import Chunk
-from sparse_autoencoder.pipeline.prepare_run import Job, prepare
+from sparse_autoencoder.utils.progress_bars import progress_bar, say
+from sparse_autoencoder.utils.watchdog import patience_s
 
 SAVE_EVERY_S = 10.0
 
 
 def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
     """Do a whole new run, whose published files are then in the store. If the run hangs, the process ends."""
-    from sparse_autoencoder.runs.folder_layout import RunFolder
-    from sparse_autoencoder.runs.folder_name import reserved_run
-
     with ExitStack() as opened:
         with reserved_run(store) as run_id:
             job = prepare(options, run_id)
@@ -49,11 +62,6 @@ def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
 
 def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
     """Resume a run that was interrupted, killed or failed. Its files will be those of a run without interruption."""
-    from sparse_autoencoder.runs.folder_layout import RunFolder
-    from sparse_autoencoder.runs.metadata import PUBLISHED
-    from sparse_autoencoder.runs.saved_states import read_state, remove_states
-    from sparse_autoencoder.utils.progress_bars import say
-
     folder = RunFolder(store, run_id)
     before = folder.read_metadata()
     if before.status in PUBLISHED:
@@ -75,10 +83,6 @@ def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
 
     The finished run's files aren't changed before the models and the source are checked and the first chunk is read.
     """
-    from sparse_autoencoder.runs.folder_layout import RunFolder
-    from sparse_autoencoder.runs.state_before_failures import state_to_retry_from
-    from sparse_autoencoder.utils.progress_bars import say
-
     folder = RunFolder(store, run_id)
     before = folder.read_metadata()
     if before.status == "complete":
@@ -95,6 +99,23 @@ def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
         return _finish(job, folder, store)
 
 
+def prepare(options: RunOptions, run_id: str) -> Job:
+    """Open, load and check everything that a run needs, before anything is written; SaescopeError if it can't begin."""
+    patience = patience_s()
+    hook_name(options.location, options.layer)  # before anything is downloaded
+    with ExitStack() as opened:
+        with opening(options.prompt_file or options.source, say):
+            source = opened.enter_context(open_rows(options))
+        tokens = load_tokens(options)
+        models = load_models(options)
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        metadata = models.metadata(options, run_id, source.describe(), started_at)
+        check_tokens(tokens.made_of, metadata)  # the model's files may have been replaced in between
+        encoder = models.encoder(metadata)
+        opened.pop_all()  # from here on the job owns the source
+    return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)), patience)
+
+
 def _trying_again(metadata: RunMetadata, store: DirectoryStore) -> str:
     return f"`{command_again('--retry-failed', metadata.run_id, store.root)}` tries its failed chunks again"
 
@@ -105,9 +126,6 @@ def _words(status: str) -> str:
 
 def _prepare_again(before: RunMetadata) -> Job:
     """The job of an existing run, without its state; SaescopeError if source, models or versions have changed."""
-    from sparse_autoencoder.runs.provenance import check_same
-    from sparse_autoencoder.utils.progress_bars import say
-
     if before.options.source.rpartition(":")[2] == "-":  # tell the user, who would otherwise wait for ever
         say(f"run {before.run_id} reads standard input: it needs the same input again")
     job = prepare(before.options, before.run_id)
@@ -125,9 +143,6 @@ def _prepare_again(before: RunMetadata) -> Job:
 
 def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
     """Compute the rest of the run and publish it; in all cases metadata.json says how it ended."""
-    from sparse_autoencoder.pipeline.run_ending import Ending
-    from sparse_autoencoder.utils.failure_rule import is_failure
-
     ending = Ending(job, folder, store)
     try:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
@@ -156,10 +171,6 @@ def _remove_others(job: Job, folder: RunFolder) -> None:
 
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
     """Encode and merge all chunks from the state's next one on. The job's state is consistent whenever this stops."""
-    from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
-    from sparse_autoencoder.tokens.chunks import read_chunks
-    from sparse_autoencoder.utils.progress_bars import say
-
     options, policy = job.metadata.options, job.metadata.policy
     if job.source.notice:
         say(job.source.notice)
@@ -191,8 +202,6 @@ def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWat
 
 def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
     """At a retry's first chunk, turn the finished run into a running one that can be resumed."""
-    from sparse_autoencoder.runs.saved_states import remove_states, write_state
-
     if job.begun:
         return
     remove_states(folder)
@@ -204,9 +213,6 @@ def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
 
 def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None]:
     """A function that merges a chunk's result into the run, and saves the state now and then."""
-    from sparse_autoencoder.runs.saved_states import write_state
-    from sparse_autoencoder.runs.state_before_failures import keep_before
-
     saved_at, save_seconds = time.monotonic(), 0.0
 
     def keep(chunk: Chunk, result: ChunkResult) -> None:
@@ -230,8 +236,6 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
 
 def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:
     """Encode a chunk under watch; raises whatever encoding raises."""
-    from sparse_autoencoder.pipeline.chunk_outputs import encode_chunk
-
     with watch.encoding(chunk) as work:
         job.encoder.moved = work.moved
         return encode_chunk(job.encoder, chunk, job.metadata.policy)
@@ -243,8 +247,6 @@ def _progress(job: Job) -> Iterator[Callable[[Chunk, float | None], None]]:
 
     Its arguments are the chunk, and the share of the source that was read so far.
     """
-    from sparse_autoencoder.utils.progress_bars import progress_bar
-
     begin = time.monotonic()
     tokens_before = job.state.summary.num_tokens
     max_rows = job.metadata.options.max_rows
@@ -263,6 +265,4 @@ def _progress(job: Job) -> Iterator[Callable[[Chunk, float | None], None]]:
 
 
 def _first(source: Source, max_rows: int | None) -> Iterator[Any]:
-    from itertools import islice
-
     return iter(source) if max_rows is None else islice(source, max_rows)

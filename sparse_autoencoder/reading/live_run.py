@@ -6,7 +6,6 @@ of the merged chunks, of which only the needed row groups are read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,10 +14,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.reading.damaged_files import unreadable
-from sparse_autoencoder.reading.row_group_reader import RowsFiles
-from sparse_autoencoder.reading.run_rows import RunRows
-from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.reading.run_view import RunTexts, RunView
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, overview_of
@@ -28,7 +24,6 @@ from sparse_autoencoder.runs.saved_states import read_state_at
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
-from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import Ints
 
@@ -42,28 +37,22 @@ class LiveRun(RunView):
 
     def __init__(self, folder: RunFolder, metadata: RunMetadata, state: RunState, texts: RunTexts) -> None:
         metrics = [{"name": metric.name, "description": metric.description} for metric in FEATURE_METRICS]
-        super().__init__(folder, metadata.with_counts(state, metrics=metrics), texts.vocabulary)
+        super().__init__(folder, metadata.with_counts(state, metrics=metrics), texts)
         self.state = state
-        self.texts = texts
 
     @cached_property
     def overview(self) -> Overview:
         """See RunView.overview."""
         return overview_of(self.state.summary)
 
-    @cached_property
-    def rows(self) -> RunRows:
-        """See RunView.rows."""
-        return RunRows(self._folder, self.metadata, self.texts.files, self.vocabulary, self.state.encoded_chunks)
+    def _chunks(self) -> list[int]:
+        return self.state.encoded_chunks
 
-    def feature(self, feature_id: int) -> Record:
-        """See RunView.feature."""
-        if not 0 <= feature_id < self.metadata.num_features:
-            raise KeyError(feature_id)
+    def _feature(self, feature_id: int) -> Record:
         summary = self.state.summary
         top, random = _examples_of(summary.top, feature_id), _examples_of(summary.random, feature_id)
         rows = np.unique(np.concatenate([top.row_id, random.row_id]))
-        windows = self.texts.windows(rows, self.state.encoded_chunks)
+        windows = self.windows(rows)
         return {
             "histogram": [
                 {"bin": number, "count": count} for number, count in self.overview.histograms.of(feature_id).items()
@@ -102,26 +91,19 @@ class LiveRun(RunView):
             "activations": activations.tolist(),
         }
 
-
-class RunTexts:
-    """An unfinished run's rows and token strings. They don't change, so views of later states use the same ones."""
-
-    def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
-        self._policy: TokenPolicy = metadata.policy
-        self.files = RowsFiles(folder, metadata.options.chunk_size)
-        self.vocabulary = Vocabulary(folder)
-
-    def windows(self, row_ids: Ints, chunks: Sequence[int]) -> Windows:
-        """All windows of some rows, whose ids ascend; `chunks` are the numbers of the prompts files, in order."""
+    def windows(self, row_ids: Ints) -> Windows:
+        """All windows of some rows, whose ids ascend."""
+        chunks = self.state.encoded_chunks
         rows = [self._tokens(row_id, chunks) for row_id in row_ids.tolist()]
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        return RowTokens(row_ids, np.concatenate([np.zeros(0, np.int32), *rows]), starts).windows(self._policy)
+        tokens = RowTokens(row_ids, np.concatenate([np.zeros(0, np.int32), *rows]), starts)
+        return tokens.windows(self.metadata.policy)
 
-    def _tokens(self, row_id: int, chunks: Sequence[int]) -> NDArray[np.int32]:
+    def _tokens(self, row_id: int, chunks: list[int]) -> NDArray[np.int32]:
         """A row's tokens, without BOS."""
-        place = self.files.find(row_id, chunks)
+        place = self.texts.files.find(row_id, chunks)
         if place is not None:
-            group = self.files.tokens(place)
+            group = self.texts.files.tokens(place)
             row = group.find(row_id)
             if row is not None:
                 return group.row(row)
@@ -141,7 +123,7 @@ def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: 
         raise NotFoundError(f"run {folder.run_id} has nothing to show yet")
     if state.summary.spec != metadata.spec:
         raise unreadable(folder, folder.state(next_chunk), "belongs to a run with other settings")
-    return LiveRun(folder, metadata, state, texts or RunTexts(folder, metadata))
+    return LiveRun(folder, metadata, state, texts or RunTexts.of(folder, metadata))
 
 
 def _examples_of(examples: Examples, feature_id: int) -> Examples:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.reading.live_run import LiveRun, RunTexts, load_live
+from sparse_autoencoder.reading.live_run import LiveRun, load_live
 from sparse_autoencoder.reading.published_run import PublishedRun
-from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.reading.run_view import RunTexts, RunView
 from sparse_autoencoder.runs.folder_layout import RunFolder, run_ids
 from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
 from sparse_autoencoder.runs.store import NotFoundError, Store

@@ -1,29 +1,46 @@
-"""A finished run, read from its published files."""
+"""A finished run, read from its published files.
+
+Reading a feature reads its row group (runs/features_file_format.py has the format). The features files also have token
+strings, for other readers; here they come from the run's vocabulary.
+"""
 
 from __future__ import annotations
 
+import io
+import threading
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
+import pyarrow.parquet as pq
+from cachetools import LRUCache, cachedmethod
+
 from sparse_autoencoder.reading.damaged_files import readable
-from sparse_autoencoder.reading.feature_reader import FeaturesFiles
-from sparse_autoencoder.reading.row_group_reader import RowsFiles
-from sparse_autoencoder.reading.run_rows import RunRows
-from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.reading.run_view import RunTexts, RunView
+from sparse_autoencoder.runs.features_file_format import EXAMPLE, EXAMPLE_LISTS, FEATURES_PER_FILE
 from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
+from sparse_autoencoder.runs.store import StoreFile
+
+_READ = [
+    "histogram",
+    *(f"{examples}.list.element.{name}" for examples in EXAMPLE_LISTS for name in EXAMPLE.names if name != "tokens"),
+]
+_READ_BYTES = 1 << 17  # least bytes of a read from the store; a row group has about 100 kB
+_OPEN_FILES = 64  # an open file takes 2 MB, mostly for the offsets of its columns
 
 
 class PublishedRun(RunView):
-    """A finished run's features, from its published files."""
+    """A finished run's features, from its published files. Several threads may use it."""
 
     live = False
 
     def __init__(self, folder: RunFolder, metadata: RunMetadata) -> None:
-        super().__init__(folder, metadata, Vocabulary(folder))
-        self._features = FeaturesFiles(folder, self.vocabulary)
+        super().__init__(folder, metadata, RunTexts.of(folder, metadata))
+        self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
+        self._open: LRUCache[Any, pq.ParquetFile] = LRUCache(_OPEN_FILES)
 
     @cached_property
     def overview(self) -> Overview:
@@ -33,20 +50,32 @@ class PublishedRun(RunView):
             data = self._folder.store.get(key)
             return Overview.from_parquet(data, self.metadata.num_features, self.metric_descriptions)
 
-    @cached_property
-    def rows(self) -> RunRows:
-        """See RunView.rows."""
-        files = RowsFiles(self._folder, self.metadata.options.chunk_size)
-        return RunRows(self._folder, self.metadata, files, self.vocabulary, self._chunks())
-
-    def feature(self, feature_id: int) -> dict[str, Any]:
-        """See RunView.feature."""
-        if not 0 <= feature_id < self.metadata.num_features:
-            raise KeyError(feature_id)
-        return self._features.record(feature_id)
-
     def _chunks(self) -> list[int]:
-        """The chunks that have a prompts file, or should have one: a missing file is reported when it is read."""
         failed = {chunk.chunk for chunk in self.metadata.failed_chunks}
         there = self._folder.numbers("prompts")
         return [chunk for chunk in range(max(there, default=0) + 1) if chunk not in failed]
+
+    def _feature(self, feature_id: int) -> dict[str, Any]:
+        number, place = divmod(feature_id, FEATURES_PER_FILE)
+        with readable(self._folder, self._folder.features(number)):
+            with self._lock:
+                file = self._features_file(number)
+                group, index = divmod(place, file.metadata.row_group(0).num_rows)
+                # a row group is so small that reading with threads takes longer
+                table = file.read_row_group(group, columns=_READ, use_threads=False)
+            record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
+            shown = [example for examples in EXAMPLE_LISTS for example in record[examples]]
+            token_ids = [token_id for example in shown for token_id in example["token_ids"]]
+            strings = iter(self.vocabulary.strings(token_ids))
+            for example in shown:
+                example["tokens"] = list(islice(strings, len(example["token_ids"])))
+        return record
+
+    @cachedmethod(lambda self: self._open)
+    def _features_file(self, number: int) -> pq.ParquetFile:
+        key = self._folder.features(number)
+        # a row group's columns are contiguous, so one buffered read of the store has them all
+        stored = io.BufferedReader(StoreFile(self._folder.store, key), _READ_BYTES)
+        file = pq.ParquetFile(stored, pre_buffer=False)
+        check_schema(key, file.schema_arrow.metadata)
+        return file

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sparse_autoencoder.reading.damaged_files import readable
+from sparse_autoencoder.reading.row_group_reader import RowsFiles
+from sparse_autoencoder.reading.run_rows import RunRows
+from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
 from sparse_autoencoder.runs.rank_by_metric import Rankings, Selection
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
-if TYPE_CHECKING:
-    from sparse_autoencoder.reading.run_rows import RunRows
-    from sparse_autoencoder.reading.token_strings import Vocabulary
-from sparse_autoencoder.reading.damaged_files import readable
+
+@dataclass(frozen=True)
+class RunTexts:
+    """A run's rows and token strings. They don't change, so views of later states of a run use the same ones."""
+
+    files: RowsFiles
+    vocabulary: Vocabulary
+
+    @classmethod
+    def of(cls, folder: RunFolder, metadata: RunMetadata) -> RunTexts:
+        """Those of a run."""
+        return cls(RowsFiles(folder, metadata.options.chunk_size), Vocabulary(folder))
 
 
 class RunView(ABC):
@@ -23,10 +36,11 @@ class RunView(ABC):
 
     live: bool  # whether the run is unfinished, so that a view opened later may show more
 
-    def __init__(self, folder: RunFolder, metadata: RunMetadata, vocabulary: Vocabulary) -> None:
+    def __init__(self, folder: RunFolder, metadata: RunMetadata, texts: RunTexts) -> None:
         self._folder = folder
         self.metadata = metadata
-        self.vocabulary = vocabulary
+        self.texts = texts
+        self.vocabulary = texts.vocabulary
 
     @property
     def metric_descriptions(self) -> dict[str, str]:
@@ -43,17 +57,27 @@ class RunView(ABC):
         """The statistics of all features."""
         return self.overview.statistics
 
-    @property
-    @abstractmethod
+    @cached_property
     def rows(self) -> RunRows:
         """The rows that were encoded."""
+        return RunRows(self._folder, self.metadata, self.texts.files, self.vocabulary, self._chunks())
 
     @abstractmethod
+    def _chunks(self) -> list[int]:
+        """The chunks that have a prompts file, or should have one: a missing file is reported when it is read."""
+
     def feature(self, feature_id: int) -> dict[str, Any]:
         """A feature's histogram, top and random examples, as in features/*.parquet; KeyError for an unknown id.
 
         For a live run `text_count` and `prompt_index` are None: they are only known when the run is published.
         """
+        if not 0 <= feature_id < self.metadata.num_features:
+            raise KeyError(feature_id)
+        return self._feature(feature_id)
+
+    @abstractmethod
+    def _feature(self, feature_id: int) -> dict[str, Any]:
+        """`feature`, for an id that exists."""
 
     def ranking(self, selection: Selection) -> Ints:
         """Ids of the selected features, in order; KeyError if there is no such sort key."""

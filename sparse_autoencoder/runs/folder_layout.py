@@ -109,10 +109,10 @@ class RunFolder:
 
     def metadata_json(self) -> bytes:
         """The bytes of metadata.json, or else of plan.json; NotFoundError if there is neither."""
-        try:
-            return _first_of(self.store, self.metadata, self.plan)
-        except NotFoundError:
-            raise NotFoundError(f"there is no run {self.run_id!r}") from None
+        for key in (self.metadata, self.plan):
+            with suppress(NotFoundError):
+                return self.store.get(key)
+        raise NotFoundError(f"there is no run {self.run_id!r}")
 
     def write_vocabulary(self, vocabulary: list[str]) -> None:
         """Write the token strings."""
@@ -126,14 +126,6 @@ class RunFolder:
 
 def _json(metadata: RunMetadata) -> bytes:
     return (json.dumps(metadata.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _first_of(store: Store, *keys: str) -> bytes:
-    """The first of these objects that exists."""
-    for key in keys[:-1]:
-        with suppress(NotFoundError):
-            return store.get(key)
-    return store.get(keys[-1])
 
 
 def run_ids(store: Store) -> list[str]:

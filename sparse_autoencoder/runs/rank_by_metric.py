@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from cachetools import LRUCache
+from cachetools import LRUCache, cachedmethod
 from numpy.typing import NDArray
 
 from sparse_autoencoder.runs.overview_file import Overview
@@ -50,8 +50,8 @@ class Rankings:
         self._num_tokens = num_tokens
         self._having_token = having_token
         self._lock = threading.Lock()
-        self._orders: LRUCache[tuple[str, bool], Ints] = LRUCache(_ORDERS)
-        self._searches: LRUCache[str, Mask] = LRUCache(_SEARCHES)
+        self._orders: LRUCache[Any, Ints] = LRUCache(_ORDERS)
+        self._searches: LRUCache[Any, Mask] = LRUCache(_SEARCHES)
 
     def ids(self, selection: Selection) -> Ints:
         """Ids of the selected features, in order; KeyError if there is no such sort key."""
@@ -59,12 +59,10 @@ class Rankings:
             order, mask = self._order(selection.sort, selection.descending), self._mask(selection)
         return order[mask[order]]
 
+    @cachedmethod(lambda self: self._orders)
     def _order(self, sort: str, descending: bool) -> Ints:
         """All features, sorted."""
-        kept = self._orders.get((sort, descending))
-        if kept is None:
-            kept = self._orders[sort, descending] = ranked(self._values(sort), descending)
-        return kept
+        return ranked(self._values(sort), descending)
 
     def _values(self, sort: str) -> NDArray[Any]:
         statistics = self._overview.statistics
@@ -86,8 +84,6 @@ class Rankings:
                 mask &= values <= most
         return mask if selection.token is None else mask & self._search(selection.token)
 
+    @cachedmethod(lambda self: self._searches)
     def _search(self, token: str) -> Mask:
-        kept = self._searches.get(token)
-        if kept is None:
-            kept = self._searches[token] = self._having_token(token)
-        return kept
+        return self._having_token(token)

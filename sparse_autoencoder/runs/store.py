@@ -194,7 +194,9 @@ def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
     try:
         import fcntl
     except ImportError:  # Windows, whose renaming never replaces a file
-        return _move_if_free_by_name(unfinished, path)
+        with contextlib.suppress(FileExistsError):
+            unfinished.rename(path)
+        return not unfinished.exists()
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -204,15 +206,6 @@ def _move_if_free_by_lock(unfinished: Path, path: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
-
-
-def _move_if_free_by_name(unfinished: Path, path: Path) -> bool:
-    """The same where a file can't be renamed to a name that is taken."""
-    try:
-        unfinished.rename(path)
-    except FileExistsError:
-        return False
-    return True
 
 
 def _sync_folder(folder: Path) -> None:
@@ -265,16 +258,11 @@ class StoreFile(io.RawIOBase):
         self._position = base + offset
         return self._position
 
-    def read(self, size: int = -1) -> bytes:
-        """Read at most `size` bytes, or all that are left."""
-        left = max(0, self._size - self._position)
-        data = self._store.get(self._key, self._position, left if size < 0 else min(size, left)) if left else b""
-        self._position += len(data)
-        return data
-
     def readinto(self, buffer: object) -> int:
         """Fill a writable buffer; see io.RawIOBase.readinto."""
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self.read(len(view))
+        wanted = min(len(view), max(0, self._size - self._position))
+        data = self._store.get(self._key, self._position, wanted) if wanted else b""
+        self._position += len(data)
         view[: len(data)] = data
         return len(data)

@@ -51,11 +51,6 @@ class PrefixTree:
         places = torch.arange(batch * positions).view(batch, positions).t().flatten()
         return cls(node_of, places, np.arange(positions + 1) * batch)
 
-    @property
-    def nodes(self) -> int:
-        """The number of nodes."""
-        return len(self.first)
-
     def to(self, device: torch.device) -> PrefixTree:
         """The tree with its tensors on the device."""
         return PrefixTree(copy_to_device(self.node_of, device), copy_to_device(self.first, device), self.starts)

@@ -38,10 +38,6 @@ class Chunk:
         """Records read from the source, skipped ones included."""
         return len(self.row_ids) + len(self.skipped)
 
-    def row_tokens(self, row: int) -> NDArray[np.int32]:
-        """The token ids of the chunk's row number `row`."""
-        return self.tokens[self.starts[row] : self.starts[row + 1]]
-
 
 def read_chunks(
     records: Iterable[Record],

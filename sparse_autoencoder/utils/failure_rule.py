@@ -37,8 +37,16 @@ class Failure:
 
     @property
     def breaks_process(self) -> bool:
-        """Whether this process can't compute any more: after an error of CUDA everything on the GPU fails."""
-        return breaks_process(self.error)
+        """Whether this process can't compute any more: after an error of CUDA everything on the GPU fails.
+
+        Running out of memory is not such an error: the next, smaller piece of work may fit.
+        """
+        torch = sys.modules.get("torch")
+        if isinstance(self.error, getattr(torch, "OutOfMemoryError", ())):
+            return False
+        if isinstance(self.error, getattr(torch, "AcceleratorError", ())):
+            return True
+        return isinstance(self.error, RuntimeError) and any(sign in str(self.error) for sign in _CUDA_SIGNS)
 
     @property
     def traceback(self) -> str:
@@ -73,18 +81,3 @@ def reason(error: BaseException) -> str:
         return line
     name = type(error).__name__
     return f"{name}: {line}" if line else name
-
-
-def breaks_process(error: BaseException) -> bool:
-    """Whether the process can't be trusted to compute after this error, as after errors of CUDA.
-
-    Running out of memory is not such an error: the next, smaller piece of work may fit.
-    """
-    torch = sys.modules.get("torch")
-    out_of_memory, accelerator = getattr(torch, "OutOfMemoryError", ()), getattr(torch, "AcceleratorError", ())
-    if isinstance(error, out_of_memory):
-        return False
-    text = str(error)
-    if isinstance(error, accelerator):
-        return True
-    return isinstance(error, RuntimeError) and any(sign in text for sign in _CUDA_SIGNS)

@@ -7,12 +7,12 @@ was loaded, or there is an error.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.time_limit import in_daemon_thread
 
 # Large pieces: after each one this thread may wait 5 ms for the interpreter's lock while another thread computes.
 _PIECE = 1 << 24
@@ -43,38 +43,32 @@ class FileState:
 
 
 class FileHashes:
-    """Hashes files in a thread that starts at once; `files` has a name for each file, which `result` uses too."""
+    """Hashes files in a thread that starts at once; `files` has a name for each file, which `result` uses too.
+
+    Raises SaescopeError if a file can't be read.
+    """
 
     def __init__(self, files: Mapping[str, Path]) -> None:
-        self._files = dict(files)
-        self._states: list[FileState] = []
-        self._hashes: dict[str, str] = {}
-        self._error: OSError | None = None
         try:
-            self._states += [FileState.of(path) for path in self._files.values()]
+            self._states = [FileState.of(path) for path in files.values()]
         except OSError as error:
-            self._error = error
-            return
-        # A daemon, so that the process can end without it when loading fails.
-        self._thread = threading.Thread(target=self._hash, name="file hashes", daemon=True)
-        self._thread.start()
+            raise _unreadable(error) from error
+        # in a daemon thread, so that the process can end without it when loading fails
+        self._hashes = in_daemon_thread(lambda: {name: sha256_of(path) for name, path in files.items()})
 
     def result(self) -> dict[str, str]:
         """Wait for all hashes, in hexadecimal; SaescopeError if a file can't be read, or has changed meanwhile."""
-        if self._error is None:
-            self._thread.join()
-        if self._error is not None:
-            raise SaescopeError(f"{self._error.filename} can't be read: {self._error.strerror}") from self._error
+        try:
+            hashes = self._hashes.result()
+        except OSError as error:
+            raise _unreadable(error) from error
         for state in self._states:
             state.check()
-        return dict(self._hashes)
+        return hashes
 
-    def _hash(self) -> None:
-        try:
-            for name, path in self._files.items():
-                self._hashes[name] = sha256_of(path)
-        except OSError as error:
-            self._error = error
+
+def _unreadable(error: OSError) -> SaescopeError:
+    return SaescopeError(f"{error.filename} can't be read: {error.strerror}")
 
 
 def sha256_of(path: Path) -> str:

@@ -8,9 +8,9 @@ that raises prevents the start.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 # Python's audit events for a new process, or for another program in this one's place.
 _EVENTS = frozenset(
@@ -25,31 +25,18 @@ class ProcessRefusedError(PermissionError):
     """
 
 
-class _Blocks:
-    """The number of active `no_processes` blocks in all threads, and the audit hook (which can never be removed)."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._hooked = False
-        self._running = 0
-
-    def enter(self) -> None:
-        with self._lock:
-            self._running += 1
-            if not self._hooked:
-                self._hooked = True
-                sys.addaudithook(self._hook)
-
-    def leave(self) -> None:
-        with self._lock:
-            self._running -= 1
-
-    def _hook(self, event: str, args: tuple[object, ...]) -> None:
-        if self._running and event in _EVENTS:
-            raise ProcessRefusedError(f"it tried to start {_program(args)}, which saescope doesn't allow there")
+_blocks: list[None] = []  # an entry for each active `no_processes` block, in whatever thread
 
 
-_blocks = _Blocks()
+@cache
+def _add_hook() -> None:
+    """Add the audit hook, once: it can never be removed."""
+    sys.addaudithook(_hook)
+
+
+def _hook(event: str, args: tuple[object, ...]) -> None:
+    if _blocks and event in _EVENTS:
+        raise ProcessRefusedError(f"it tried to start {_program(args)}, which saescope doesn't allow there")
 
 
 @contextmanager
@@ -59,11 +46,12 @@ def no_processes() -> Iterator[None]:
     (Libraries load with threads of their own.) It can't prevent what native code starts, nor the helper processes of
     multiprocessing's start method "spawn".
     """
-    _blocks.enter()
+    _add_hook()
+    _blocks.append(None)
     try:
         yield
     finally:
-        _blocks.leave()
+        _blocks.pop()
 
 
 def _program(args: tuple[object, ...]) -> str:

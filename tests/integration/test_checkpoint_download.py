@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from sparse_autoencoder.autoencoders import azure_download
-from sparse_autoencoder.autoencoders.checkpoints import fetch, load_autoencoder
+from sparse_autoencoder.autoencoders.checkpoints import fetch
+from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
 from tests.support.blob_server import BlobServer, Faults, blob_server
@@ -90,7 +91,7 @@ def test_a_real_checkpoint_arrives_as_it_was_saved(server: BlobServer, tmp_path:
     saved = Autoencoder(2048, 64, TopK(8), normalize=True)
     torch.save(saved.state_dict(), tmp_path / "local.pt")
     server.put(NAME, tmp_path / "local.pt")
-    loaded = load_autoencoder(fetch(ADDRESS), 64)
+    loaded = load_autoencoder(fetch(ADDRESS).path, 64)
     assert torch.equal(loaded.encoder.weight, saved.encoder.weight)
 
 

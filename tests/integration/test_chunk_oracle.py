@@ -15,7 +15,7 @@ from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.pipeline import chunk_encoder as encoder_module
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
-from sparse_autoencoder.pipeline.prepare_run import prepare
+from sparse_autoencoder.pipeline.single_process import prepare
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.subject import Subject, load_subject
@@ -89,8 +89,8 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
     bos_token = None if bos == "none" else metadata.bos_token_id
     windows = [
         OracleWindow(int(row_id), number, tokens, latents[tuple(tokens)])
-        for row, row_id in enumerate(chunk.row_ids)
-        for number, tokens in enumerate(cut_row(chunk.row_tokens(row).tolist(), MAX_TOKENS, bos_token, long_rows))
+        for row_id, row in zip(chunk.row_ids, np.split(chunk.tokens, chunk.starts[1:-1]), strict=True)
+        for number, tokens in enumerate(cut_row(row.tolist(), MAX_TOKENS, bos_token, long_rows))
     ]
     assert_equals_oracle(summary, windows, first_counted)
 

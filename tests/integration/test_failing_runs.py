@@ -260,7 +260,7 @@ def test_an_unexpected_error_before_there_is_a_run_is_a_sentence_with_a_file_tha
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with mock.patch("sparse_autoencoder.pipeline.load_inputs.load_models", side_effect=MemoryError):
+    with mock.patch("sparse_autoencoder.pipeline.single_process.load_models", side_effect=MemoryError):
         assert cli.main(world.flags(tmp_path / "runs")) == 2
     (log,) = tmp_path.glob("saescope-*.log")
     sentence = one_sentence(capsys.readouterr().err)

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from sparse_autoencoder.data import kaggle
-from sparse_autoencoder.data.source import DEFAULT_SOURCE, Row, open_source
+from sparse_autoencoder.data.row_skip_rules import Row
+from sparse_autoencoder.data.source import DEFAULT_SOURCE, open_source
 from sparse_autoencoder.errors import SaescopeError
 from tests.support.kaggle_cache import seed_kaggle_cache
 

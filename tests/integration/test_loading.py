@@ -71,13 +71,13 @@ def test_an_autoencoder_that_is_replaced_while_it_is_loaded_is_refused(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = make_world(tmp_path / "other", seed=1)
-    load = openai_checkpoint.load
+    load = openai_checkpoint.load_autoencoder
 
     def replace_and_load(*arguments: Any) -> Any:
         other.topk.replace(world.topk)
         return load(*arguments)
 
-    monkeypatch.setattr(openai_checkpoint, "load", replace_and_load)
+    monkeypatch.setattr(openai_checkpoint, "load_autoencoder", replace_and_load)
     with pytest.raises(SaescopeError, match=r"topk.pt was changed while it was read: try again"):
         load_models(world.options())
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from sparse_autoencoder.pipeline import chunk_attempts, chunk_outputs
+from sparse_autoencoder.pipeline import chunk_attempts, single_process
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 
@@ -23,14 +23,13 @@ def when_encoding(happen: Happen) -> Iterator[Counter[int]]:
     Yields how often each chunk was attempted.
     """
     attempts: Counter[int] = Counter()
-    encode_chunk = chunk_outputs.encode_chunk
 
     def encode(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
         attempts[chunk.index] += 1
         happen(chunk.index)
         return encode_chunk(encoder, chunk, policy)
 
-    with mock.patch.object(chunk_outputs, "encode_chunk", encode), mock.patch.object(chunk_attempts, "PAUSE_S", 0.0):
+    with mock.patch.object(single_process, "encode_chunk", encode), mock.patch.object(chunk_attempts, "PAUSE_S", 0.0):
         yield attempts
 
 

@@ -21,7 +21,7 @@ from sparse_autoencoder.runs.folder_layout import RunFolder, run_ids
 from sparse_autoencoder.runs.folder_name import take_run_id
 from sparse_autoencoder.runs.provenance import check_publishing, check_recorded
 from sparse_autoencoder.runs.run_options import RunOptions
-from sparse_autoencoder.runs.state_before_failures import forget_kept, state_to_retry_from
+from sparse_autoencoder.runs.saved_states import forget_kept, state_to_retry_from
 
 
 class ConflictError(SaescopeError):

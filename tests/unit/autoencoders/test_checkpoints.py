@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from sparse_autoencoder.autoencoders.checkpoints import address_of, cache_folder, fetch, load_autoencoder
+from sparse_autoencoder.autoencoders.checkpoints import address_of, cache_folder, fetch
+from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
 
@@ -29,7 +30,7 @@ def save(path: Path, state: object, **options: Any) -> Path:
 
 
 def load(path: Path, n_inputs: int | None = None) -> Autoencoder:
-    return load_autoencoder(fetch(str(path)), n_inputs)
+    return load_autoencoder(fetch(str(path)).path, n_inputs)
 
 
 @pytest.mark.parametrize("activation", [None, TopK(K)], ids=["ReLU", "TopK"])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder.data.source import MAX_ROW_CHARS, Record, Row, SkippedRow, open_source
+from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, Row, SkippedRow
+from sparse_autoencoder.data.source import open_source
 from sparse_autoencoder.errors import SaescopeError
 
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparse_autoencoder.data.source import Record, Row, SkippedRow, open_source
+from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
+from sparse_autoencoder.data.source import open_source
 from sparse_autoencoder.errors import SaescopeError
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sparse_autoencoder.data.source import MAX_ROW_CHARS, Record, Row, SkippedRow, open_source, prompt_file, single_row
+from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, Row, SkippedRow
+from sparse_autoencoder.data.source import open_source, prompt_file, single_row
 from sparse_autoencoder.errors import SaescopeError
 
 

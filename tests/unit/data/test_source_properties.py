@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder.data.csv_rows import CsvRows
-from sparse_autoencoder.data.source import Record, Row, SkippedRow, open_source
+from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
+from sparse_autoencoder.data.source import open_source
 
 TEXTS = st.text(st.sampled_from("ab ,\"\n\r\t'é😀\u2028\ufeff\x1c\0") | st.characters(codec="utf-8"), max_size=12)
 TABLES = st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=12)

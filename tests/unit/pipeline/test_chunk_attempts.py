@@ -14,7 +14,7 @@ from sparse_autoencoder.data.row_skip_rules import SkippedRow
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, EndOfProcessError, Settled
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, failed_chunk
-from sparse_autoencoder.pipeline.failure_log import failure_log
+from sparse_autoencoder.pipeline.failure_log import FailureLog
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
@@ -44,7 +44,7 @@ class Process:
         self.attempted: list[int] = []
         self.attempts = ChunkAttempts(
             RunFolder(DirectoryStore(root), "run"),
-            failure_log(root, "run", self.said.append),
+            FailureLog(root / "run.failures.log", self.said.append),
             lambda chunk, why: failed_chunk(chunk, why, SPEC),
             anything_encoded=anything_encoded,
             pause=self.pauses.append,

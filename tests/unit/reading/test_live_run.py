@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.reading.live_run import LiveRun, RunTexts, load_live
+from sparse_autoencoder.reading.live_run import LiveRun, load_live
 from sparse_autoencoder.runs.rank_by_metric import Selection
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
 from tests.support.live_runs import N_FEATURES, LiveWriter, assert_shows_the_same, published_twin
@@ -214,14 +214,15 @@ def test_a_prompts_file_that_was_replaced_is_read_anew_after_one_error(store: Di
     sink, table = io.BytesIO(), pq.read_table(io.BytesIO(store.get(writer.folder.prompts(0))))
     usable = table.filter(table["skipped"].is_null())["row_id"].to_numpy()
     first, last = usable[:1], usable[-1:]
-    expected = RunTexts(writer.folder, writer.metadata).windows(last, [0]).tokens.tolist()
-    texts = RunTexts(writer.folder, writer.metadata)
-    texts.windows(first, [0])  # opens the file
+    writer.save()
+    expected = load(writer).windows(last).tokens.tolist()
+    live = load(writer)
+    live.windows(first)  # opens the file
     pq.write_table(table, sink, row_group_size=1024, compression="none")
     store.put(writer.folder.prompts(0), sink.getvalue())
     with pytest.raises(SaescopeError, match=r"000000.parquet is damaged: run it again"):
-        texts.windows(last, [0])
-    assert texts.windows(last, [0]).tokens.tolist() == expected != []
+        live.windows(last)
+    assert live.windows(last).tokens.tolist() == expected != []
 
 
 def test_a_run_that_was_deleted_meanwhile_is_not_found(writer: LiveWriter) -> None:

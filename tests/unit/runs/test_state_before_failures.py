@@ -11,8 +11,13 @@ import pytest
 
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
-from sparse_autoencoder.runs.saved_states import remove_states, write_state
-from sparse_autoencoder.runs.state_before_failures import forget_kept, keep_before, state_to_retry_from
+from sparse_autoencoder.runs.saved_states import (
+    forget_kept,
+    keep_before,
+    remove_states,
+    state_to_retry_from,
+    write_state,
+)
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 

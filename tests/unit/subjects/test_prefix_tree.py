@@ -32,7 +32,7 @@ def test_there_is_one_node_for_each_distinct_beginning(shape: tuple[int, int, in
     for window, nodes in zip(windows, tree.node_of.tolist(), strict=True):
         for end, node in enumerate(nodes, 1):
             assert node_of.setdefault(window[:end], node) == node
-    assert sorted(node_of.values()) == list(range(tree.nodes))
+    assert sorted(node_of.values()) == list(range(len(tree.first)))
 
 
 @given(SHAPES)
@@ -44,7 +44,7 @@ def test_nodes_come_by_position(shape: tuple[int, int, int, int]) -> None:
 
 
 def test_token_ids_beyond_16_bits_are_told_apart() -> None:
-    assert PrefixTree.of(torch.tensor([[1, 0], [1 + 2**16, 0], [2**30, 0]])).nodes == 6
+    assert len(PrefixTree.of(torch.tensor([[1, 0], [1 + 2**16, 0], [2**30, 0]])).first) == 6
 
 
 @given(SHAPES)

@@ -16,8 +16,9 @@ from transformers import AutoModelForCausalLM, GPT2Model
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.subjects.gpt2 import ACTIVATIONS
+from sparse_autoencoder.subjects.hook_points import LOCATIONS, hook_name
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
-from sparse_autoencoder.subjects.subject import LOCATIONS, Subject, distinct_activations, hook_name, load_subject
+from sparse_autoencoder.subjects.subject import Subject, distinct_activations, load_subject
 from sparse_autoencoder.subjects.transformer_lens_subject import BridgeSubject
 from tests.support.hf_cache import random_weights, write_random_gpt2, write_weights
 
@@ -212,7 +213,7 @@ def test_only_what_the_hook_point_needs_is_computed(plain: Path, location: str, 
     with FlopCounterMode(display=False) as counter:
         subject.activations(tokens, location, 2)
     whole_block = 3 * 48 + 48 + 192 + 192
-    expected = 2 * PrefixTree.of(tokens).nodes * 48 * (2 * whole_block + multiplications)
+    expected = 2 * len(PrefixTree.of(tokens).first) * 48 * (2 * whole_block + multiplications)
     assert counter.get_flop_counts()["Global"][torch.ops.aten.addmm] == expected
 
 

@@ -149,7 +149,8 @@ def test_a_rows_text_comes_back_from_its_tokens(tokenizer: RowTokenizer) -> None
     texts = ["A raises price target", "x€é", "<|endoftext|>"]
     chunk = tokenise(0, [Row(n, text) for n, text in enumerate(texts)], tokenizer, TokenPolicy(BOS))
     words = tiny_tokenizer()
-    decoded = [words.decode(chunk.row_tokens(row).tolist(), skip_special_tokens=False) for row in range(len(texts))]
+    rows = np.split(chunk.tokens, chunk.starts[1:-1])
+    decoded = [words.decode(row.tolist(), skip_special_tokens=False) for row in rows]
     assert decoded == texts
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.utils.failure_rule import Failure, attempt, breaks_process, is_failure, reason
+from sparse_autoencoder.utils.failure_rule import Failure, attempt, is_failure, reason
 
 
 def panic() -> BaseException:
@@ -92,9 +92,8 @@ def test_the_result_of_work_is_passed_on() -> None:
     ],
 )
 def test_after_errors_of_cuda_a_process_is_of_no_more_use(error: Exception, breaks: bool) -> None:
-    assert breaks_process(error) is breaks
     assert Failure(error).breaks_process is breaks
 
 
 def test_errors_that_torch_names_as_an_accelerators_break_the_process() -> None:
-    assert breaks_process(torch.AcceleratorError("device-side assert", 710))
+    assert Failure(torch.AcceleratorError("device-side assert", 710)).breaks_process

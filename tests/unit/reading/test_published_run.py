@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sparse_autoencoder.reading.feature_reader import FeaturesFiles
-from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.reading.published_run import PublishedRun
 from sparse_autoencoder.runs.features_file_format import EXAMPLE, to_parquet
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.overview_file import HISTOGRAM
+from sparse_autoencoder.runs.run_options import RunOptions
+from tests.support.live_runs import metadata_of
 from tests.support.watched_store import WatchedStore
 
 RUN = "20300101-000000_run-001"
@@ -74,13 +75,13 @@ def store(tmp_path: Path) -> WatchedStore:
     return WatchedStore(tmp_path)
 
 
-def files(store: WatchedStore, *contents: bytes) -> FeaturesFiles:
-    """The features files of a run in a store."""
+def run_of(store: WatchedStore, *contents: bytes) -> PublishedRun:
+    """A finished run in a store, with these features files."""
     folder = RunFolder(store, RUN)
     folder.write_vocabulary(VOCABULARY)
     for number, content in enumerate(contents):
         store.put(folder.features(number), content)
-    return FeaturesFiles(folder, Vocabulary(folder))
+    return PublishedRun(folder, metadata_of(RUN, RunOptions()).model_copy(update={"num_features": 2048}))
 
 
 def row_groups(data: bytes) -> list[int]:
@@ -93,16 +94,16 @@ def test_a_feature_is_what_the_file_says_of_it(store: WatchedStore) -> None:
     records = [record(feature, examples=feature % 4, tokens=3 + feature % 5) for feature in range(40)]
     data = file_of(records)
     assert pq.read_table(io.BytesIO(data)).to_pylist() == records
-    reader = files(store, data)
+    run = run_of(store, data)
     for expected in reversed(records):
-        assert {"feature_id": expected["feature_id"], **reader.record(expected["feature_id"])} == expected
+        assert {"feature_id": expected["feature_id"], **run.feature(expected["feature_id"])} == expected
 
 
 def test_the_features_after_the_first_1024_are_in_the_next_file(store: WatchedStore) -> None:
     parts = [[record(feature, 1, 2) for feature in range(begin, begin + 1024)] for begin in (0, 1024)]
-    reader = files(store, *map(file_of, parts))
-    assert reader.record(1023)["histogram"] == [{"bin": 1023, "count": 1}]
-    assert reader.record(1024)["histogram"] == [{"bin": 1024, "count": 1}]
+    run = run_of(store, *map(file_of, parts))
+    assert run.feature(1023)["histogram"] == [{"bin": 1023, "count": 1}]
+    assert run.feature(1024)["histogram"] == [{"bin": 1024, "count": 1}]
 
 
 def test_a_row_group_holds_16_features() -> None:
@@ -113,9 +114,9 @@ def test_a_row_group_holds_fewer_features_whose_examples_are_long(store: Watched
     records = [record(feature, examples=2, tokens=5000 if feature == 3 else 5) for feature in range(10)]
     data = file_of(records)  # 15,000 tokens, of at most 65,536
     assert row_groups(data) == [4, 4, 2]
-    reader = files(store, data)
+    run = run_of(store, data)
     for expected in records:
-        assert {"feature_id": expected["feature_id"], **reader.record(expected["feature_id"])} == expected
+        assert {"feature_id": expected["feature_id"], **run.feature(expected["feature_id"])} == expected
 
 
 def test_a_row_group_holds_one_feature_however_long_its_examples_are() -> None:
@@ -140,9 +141,9 @@ def test_a_feature_costs_one_read_of_the_store_once_its_file_is_open(store: Watc
     for entry in records:
         for shown in entry["top"]:
             shown["activations"] = random.random(16).tolist()  # so that the file is larger than what is read at once
-    reader = files(store, file_of(records))
-    reader.record(0)
+    run = run_of(store, file_of(records))
+    run.feature(0)
     for feature in (300, 40, 160):
         before = store.calls["get 00000.parquet"]
-        reader.record(feature)
+        run.feature(feature)
         assert store.calls["get 00000.parquet"] == before + 1
