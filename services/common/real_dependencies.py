@@ -30,11 +30,9 @@ class SystemClock:
     """The interface Clock on the machine's time."""
 
     def now(self) -> float:
-        """See Clock.now."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """See Clock.sleep."""
         time.sleep(seconds)
 
 

@@ -31,26 +31,21 @@ class TokenisedSource:
 
     @property
     def source(self) -> Mapping[str, str | int | None]:
-        """See Dataset.source."""
         return self._source.describe()
 
     @property
     def tokens(self) -> Mapping[str, str]:
-        """See Dataset.tokens."""
         return self._tokens.made_of
 
     @property
     def rows_hash(self) -> str:
-        """See Dataset.rows_hash."""
         return self._running.value
 
     @property
     def fraction(self) -> float | None:
-        """See Dataset.fraction."""
         return self._source.fraction_read()
 
     def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
-        """See Dataset.chunks."""
         tokens, size = self._tokens, self._options.chunk_size
         self._running = RunningHash(before)
         for chunk in read_chunks(self._records(moved), tokens.tokenizer, size, tokens.policy, first, self._running):

@@ -42,7 +42,6 @@ class RedisAttempts:
         self._take_back = client.register_script(TAKE_BACK)
 
     def begin(self, run_id: str, what: str, worker: str) -> AttemptRecord:
-        """See Attempts.begin."""
         with _sentences():
             key = ATTEMPTS_PREFIX + run_id
             self._redis.hincrby(key, f"{what} {worker}", 1)
@@ -50,24 +49,20 @@ class RedisAttempts:
             return self._tried(key, what)
 
     def failed(self, run_id: str, what: str, reason: str, at: float) -> None:
-        """See Attempts.failed."""
         with _sentences():
             self._redis.hincrby(ATTEMPTS_PREFIX + run_id, f"{what} {_FAILURES}", 1)
             said = json.dumps({"reason": reason[:_MOST_CHARS], "at": at})
             self._redis.hset(ATTEMPTS_PREFIX + run_id, f"{what} {_LAST}", said)
 
     def take_back(self, run_id: str, what: str, worker: str) -> None:
-        """See Attempts.take_back."""
         with _sentences():
             self._take_back(keys=[ATTEMPTS_PREFIX + run_id], args=[f"{what} {worker}"])
 
     def tried(self, run_id: str, what: str) -> AttemptRecord:
-        """See Attempts.tried."""
         with _sentences():
             return self._tried(ATTEMPTS_PREFIX + run_id, what)
 
     def forget(self, run_id: str, what: str | None = None) -> None:
-        """See Attempts.forget."""
         key = ATTEMPTS_PREFIX + run_id
         with _sentences():
             if what is None:

@@ -107,17 +107,17 @@ class RedisLeases:
             self._release(keys=[LEASE_PREFIX + name], args=[owner])
 
     def held(self, prefix: str) -> set[str]:
-        """See Leases.held; a lease that is taken or released meanwhile may be in it or not."""
+        """A lease that is taken or released meanwhile may be in it or not."""
         with _sentences():
             keys = keys_beginning(self._redis, LEASE_PREFIX + prefix)
             return {key.removeprefix(LEASE_PREFIX) for key in cast("list[str]", keys)}
 
     @contextmanager
     def hold(self, name: str) -> Iterator[Hold | None]:
-        """See Leases.hold.
+        """The lease is lost when Redis has another owner for it, or when it wasn't renewed for `lease_s`.
 
-        The lease is lost when Redis has another owner for it, or when it wasn't renewed for `lease_s`, because Redis is
-        away or this process was frozen. It is released at the end of the block; if Redis is away then, it expires.
+        That happens if Redis is away or this process was frozen. At the end of the block the lease is released; if
+        Redis is away then, it expires.
         """
         owner, until = uuid.uuid4().hex, self._background.monotonic() + self._lease_s
         if not self.acquire(name, owner):

@@ -25,7 +25,7 @@ class RunNotes:
         self._redis = redis_client(redis_url, timeout_s=_TIMEOUT_S, connect_timeout_s=_TIMEOUT_S, decode_responses=True)
 
     def note(self, run_id: str, sentence: str) -> None:
-        """See Notes.note; it expires after KEPT_S. Does nothing if Redis is away: readers notice that themselves."""
+        """It expires after KEPT_S. Does nothing if Redis is away: readers notice that themselves."""
         with contextlib.suppress(redis.RedisError):
             self._redis.set(PROBLEM_PREFIX + run_id, sentence[:_MOST_CHARS], ex=KEPT_S)
 

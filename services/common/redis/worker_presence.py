@@ -38,20 +38,17 @@ class RedisWorkers:
         self._background = background or Threads()
 
     def alive(self, service: Service) -> set[str]:
-        """See Workers.alive."""
         prefix = f"{WORKER_PREFIX}{service} "
         with _sentences():
             keys = cast("list[str]", keys_beginning(self._redis, prefix))
         return {key.removeprefix(prefix) for key in keys}
 
     def say_unfit(self, run_id: str, worker: str, unfit: Unfit) -> None:
-        """See Workers.say_unfit."""
         said = json.dumps({"why": unfit.why, "other_kind": unfit.other_kind})
         with _sentences():
             self._redis.set(f"{UNFIT_PREFIX}{run_id} {worker}", said, px=round(UNFIT_S * 1000))
 
     def unfit(self, run_id: str) -> Mapping[str, Unfit]:
-        """See Workers.unfit."""
         prefix = f"{UNFIT_PREFIX}{run_id} "
         with _sentences():
             keys = cast("list[str]", keys_beginning(self._redis, prefix))

@@ -45,7 +45,6 @@ class CeleryQueue:
         self._redis = redis_client(app.conf.broker_url, timeout_s=SOCKET_TIMEOUT_S, connect_timeout_s=CONNECT_TIMEOUT_S)
 
     def send(self, message: Message) -> None:
-        """See Queue.send."""
         with _sentences(message.task):
             self._app.send_task(
                 task_name(message.task),
@@ -57,7 +56,7 @@ class CeleryQueue:
             )
 
     def waiting(self, task: Task) -> set[Message]:
-        """See Queue.waiting; entries that are no messages of this version are left out."""
+        """Entries that are no messages of this version are left out."""
         with _sentences(task):
             entries = cast("list[bytes]", self._redis.lrange(task, 0, -1))
         messages = {_message(entry) for entry in entries}
