@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
 from services.api.endpoint_context import Api, Services
-from services.api.endpoints import compare, features, health, rows, runs
+from services.api.endpoints import compare, features, health, one_feature, rows, runs
 from services.api.http.caching import RunAnswers
 from services.api.http.json_answers import ERRORS
 from services.api.http.routing import Routes
@@ -28,6 +28,7 @@ from sparse_autoencoder.runs.store import Store
 
 ENDPOINTS = (
     *features.endpoints,
+    *one_feature.endpoints,
     *rows.endpoints,
     *compare.endpoints,
     *runs.endpoints,
