@@ -29,14 +29,10 @@ _JSON_ONLY = prepare_accept_content(["json"])
 TAKEN_KEPT_S = 60  # longer than a restart of the aggregator, which writes it
 
 
-class QueueUnavailableError(UnavailableError):
-    """Redis did not answer, or refused; whether a message was queued is unknown."""
-
-
 class CeleryQueue:
     """The interface Queue (services/common/dependency_interfaces.py), usable from several threads.
 
-    Every call raises QueueUnavailableError if Redis refuses, accepts no connection for CONNECT_TIMEOUT_S or doesn't
+    Every call raises UnavailableError if Redis refuses, accepts no connection for CONNECT_TIMEOUT_S or doesn't
     answer for SOCKET_TIMEOUT_S. Nothing is tried again here.
     """
 
@@ -114,4 +110,4 @@ def _sentences(queue: str) -> Iterator[None]:
     try:
         yield
     except (KombuError, redis.RedisError, OSError, RuntimeError) as error:
-        raise QueueUnavailableError(f"Redis can't be used for the queue {queue}; is it up? ({error})") from error
+        raise UnavailableError(f"Redis can't be used for the queue {queue}; is it up? ({error})") from error
