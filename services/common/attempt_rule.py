@@ -91,9 +91,9 @@ class AttemptRule:
     def given_up(self, run_id: str, what: str) -> AttemptRecord | None:
         """The attempts that were made, if the work has failed for good; else None."""
         tried = self.deps.attempts.tried(run_id, what)
-        if tried.total < self.deps.limits.chunk_attempts:  # spares a request for the workers
+        if tried.total < self.deps.settings.chunk_attempts:  # spares a request for the workers
             return None
-        return tried if tried.exhausted(self.deps.limits.chunk_attempts, self.able_workers(run_id)) else None
+        return tried if tried.exhausted(self.deps.settings.chunk_attempts, self.able_workers(run_id)) else None
 
     def fail_run_if_given_up(
         self, space: Workspace, hold: Hold, what: str, failure: Failure | None, doing: str

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from services.common.dependency_interfaces import Dependencies, Limits, UnavailableError
+from services.common.dependency_interfaces import Dependencies, UnavailableError
 from services.common.logs import log
 from services.common.object_store import ObjectStore
 from services.common.process.hang_deadlines import DEADLINES
@@ -47,13 +47,7 @@ def real_dependencies(settings: Settings) -> Dependencies:
         notes=RunNotes(settings.redis_url),
         deadlines=DEADLINES,
         clock=SystemClock(),
-        limits=Limits(
-            max_waiting_chunks=settings.max_waiting_chunks,
-            chunk_attempts=settings.chunk_attempts,
-            save_every_s=settings.save_every_s,
-            patience_s=settings.patience_s,
-            other_kind_s=settings.other_kind_s,
-        ),
+        settings=settings,
     )
 
 

@@ -100,7 +100,7 @@ def _try(
             return _read(space, deps, hold, dataset, progress)
 
     try:
-        result = rule.attempt(run_id, work_names.INGEST, read, PATIENCE_OPENING * deps.limits.patience_s)
+        result = rule.attempt(run_id, work_names.INGEST, read, PATIENCE_OPENING * deps.settings.patience_s)
     except StoppingError:
         with suppress(UnavailableError):  # then the reconcile loop does
             deps.queue.send(Message(task="ingest", run_id=run_id))
@@ -158,7 +158,7 @@ def _wait_for_room(space: Workspace, deps: Dependencies, hold: Hold, moved: Move
     while not hold.lost and space.active():
         moved()
         cursor = space.cursor()  # merged chunks stay for a while
-        if sum(chunk >= cursor for chunk in space.chunks()) < deps.limits.max_waiting_chunks:
+        if sum(chunk >= cursor for chunk in space.chunks()) < deps.settings.max_waiting_chunks:
             return True
         deps.clock.sleep(HOLD_BACK_S)
     return False
