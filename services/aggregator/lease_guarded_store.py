@@ -22,35 +22,31 @@ class LeaseGuardedStore:
     moved: Moved
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
-        """See Store.put; UnavailableError if the lease is lost, StoppingError if this process is to end."""
+        """Raise UnavailableError if the lease is lost, StoppingError if this process is to end."""
         self.moved()
         if self.hold.lost:
             raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
         self.store.put(key, data)
 
     def create(self, key: str, data: bytes) -> bool:
-        """See Store.create; UnavailableError if the lease is lost."""
+        """Raise UnavailableError if the lease is lost."""
         if self.hold.lost:
             raise UnavailableError(f"the lease was lost before {key} was written; another aggregator is at the run")
         return self.store.create(key, data)
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        """See Store.get; StoppingError if this process is to end."""
+        """Raise StoppingError if this process is to end."""
         self.moved()
         return self.store.get(key, offset, length)
 
     def size(self, key: str) -> int:
-        """See Store.size."""
         return self.store.size(key)
 
     def folders(self) -> list[str]:
-        """See Store.folders."""
         return self.store.folders()
 
     def list(self, prefix: str = "") -> list[str]:
-        """See Store.list."""
         return self.store.list(prefix)
 
     def delete(self, key: str) -> None:
-        """See Store.delete."""
         self.store.delete(key)

@@ -149,7 +149,7 @@ class Aggregator(Generic[S]):
                 run_id,
                 work_names.AGGREGATE,
                 lambda progress: self._merge_and_publish(space, hold, progress),
-                self._deps.limits.patience_s,
+                self._deps.settings.patience_s,
             )
         except StoppingError:
             with suppress(UnavailableError):  # then the reconcile loop does
@@ -250,7 +250,7 @@ class Aggregator(Generic[S]):
             space.delete_partial(chunk)
             self._deps.attempts.forget(run_id, work_names.encoding(chunk))
             damaged = self._deps.attempts.begin(run_id, work_names.merging(chunk), self._rule.worker)
-            if damaged.total >= self._deps.limits.chunk_attempts:
+            if damaged.total >= self._deps.settings.chunk_attempts:
                 raise
             self._deps.queue.send(Message(task="encode", run_id=run_id, chunk=chunk))
             return False
@@ -265,9 +265,9 @@ class Aggregator(Generic[S]):
             return False
         if kept.saved is None:  # so that the live view has something to show
             return True
-        if kept.state.next_chunk - kept.saved >= max(1, self._deps.limits.max_waiting_chunks // ROOM_SHARE):
+        if kept.state.next_chunk - kept.saved >= max(1, self._deps.settings.max_waiting_chunks // ROOM_SHARE):
             return True
-        pause = max(self._deps.limits.save_every_s, SAVING_SHARE * kept.save_seconds)
+        pause = max(self._deps.settings.save_every_s, SAVING_SHARE * kept.save_seconds)
         return self._deps.clock.now() - kept.saved_at >= pause
 
     def _save(self, space: Workspace, kept: _Kept[S]) -> None:

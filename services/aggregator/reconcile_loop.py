@@ -184,10 +184,10 @@ class ReconcileLoop:
         now = self._deps.clock.now()
         since = self._only_others.setdefault(run_id, now)
         sentence = f"no encoder that is running can go on with this run: {'; '.join(sorted(whys))}"
-        if now - since < self._deps.limits.other_kind_s:
+        if now - since < self._deps.settings.other_kind_s:
             self._deps.notes.note(run_id, f"waiting for another encoder: {sentence}")
         else:
-            space.stop("failed", f"for {self._deps.limits.other_kind_s:,.0f} seconds {sentence}")
+            space.stop("failed", f"for {self._deps.settings.other_kind_s:,.0f} seconds {sentence}")
             del self._only_others[run_id]  # whoever has the run go on has seen to another encoder
 
     def _missing(self, space: Workspace, in_progress: InProgress) -> list[int]:

@@ -20,19 +20,15 @@ class SummaryMerging:
     """The interface Merging (merge_and_publish.py) on RunState."""
 
     def check(self, plan: RunMetadata) -> None:
-        """See Merging.check."""
         check_publishing(plan)
 
     def empty(self, plan: RunMetadata) -> RunState:
-        """See Merging.empty."""
         return RunState(Summary.empty(plan.spec))
 
     def load(self, data: bytes) -> RunState:
-        """See Merging.load."""
         return RunState.from_bytes(data)
 
     def merge(self, state: RunState, partial: bytes) -> RunState:
-        """See Merging.merge."""
         checked = Partial.from_bytes(partial)
         try:
             return checked.merged_into(state)
@@ -42,7 +38,6 @@ class SummaryMerging:
             raise DamagedError(f"what was encoded does not belong here: {error}") from error
 
     def progress(self, state: RunState, at: str) -> MergeProgress:
-        """See Merging.progress."""
         return MergeProgress(
             next_chunk=state.next_chunk,
             num_records=state.num_records,
@@ -53,11 +48,9 @@ class SummaryMerging:
         )
 
     def cutoffs(self, state: RunState) -> bytes:
-        """See Merging.cutoffs."""
         return ExampleCutoffs.of(state).to_bytes()
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: RunState) -> RunMetadata:
-        """See Merging.publish."""
         check_outcome(plan, state)
         publish(folder, plan, state, state.encoded_chunks)
         begun, finished = datetime.fromisoformat(plan.retried_at or plan.started_at), datetime.now(UTC)

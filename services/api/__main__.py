@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from services.api.app import create_app
 from services.api.http.server import listening_socket, serve_app
-from services.api.runs.first_run import start_first_run
-from services.api.runs.run_changes import Control
+from services.api.http.write_requests import options_of
+from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import Backend
 from services.common.logs import configure_logs, log
 from services.common.process.service_main import run_with_settings
 from services.common.real_dependencies import real_dependencies, wait_for_servers
 from services.common.redis.why_runs_wait import RunNotes
+from services.common.run_option_flags import parse_options
 from services.common.settings import Settings
 from services.common.tasks.worker_process import GAVE_UP
 from sparse_autoencoder.cli import EXIT_INTERRUPTED, at_least
@@ -47,22 +48,23 @@ def _serve(settings: Settings, host: str, port: int) -> int:
     deps = real_dependencies(settings)
     backend = Backend(deps, RunNotes(settings.redis_url), settings.data_folder, settings.api_token)
     app = create_app(deps.store, backend=backend)
-    _start_first_run(settings, app.state.control)
+    _start_first_run(settings.first_run, app.state.run_changes)
     with listening:
         log("ready", host=host, port=listening.getsockname()[1])
         serve_app(app, listening, log_config=None)
     return 0
 
 
-def _start_first_run(settings: Settings, control: Control) -> None:
-    """Start the settings' first run if there is none; what is wrong with it doesn't keep the API from serving."""
+def _start_first_run(flags: str, changes: RunChanges) -> None:
+    """Start a run with these flags of `saescope run` if there is no run yet, so that the viewer has something to show.
+
+    What is wrong with it doesn't keep the API from serving.
+    """
     try:
-        run_id = start_first_run(settings.first_run, control)
+        if flags.strip() and not changes.has_runs():
+            log("first_run_started", run=changes.start(options_of(parse_options(flags))))
     except SaescopeError as error:
         log("first_run_failed", logging.ERROR, problem=f"SAESCOPE_FIRST_RUN: {error}")
-        return
-    if run_id is not None:
-        log("first_run_started", run=run_id)
 
 
 def _leave(number: int, frame: object) -> None:

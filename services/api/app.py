@@ -14,20 +14,21 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
-from services.api.endpoint_context import Api, Services
-from services.api.endpoints import compare, features, health, rows, runs
+from services.api.endpoint_context import Api
+from services.api.endpoints import compare, features, health, one_feature, rows, runs
 from services.api.http.caching import RunAnswers
 from services.api.http.json_answers import ERRORS
 from services.api.http.routing import Routes
 from services.api.http.run_event_stream import RunEvents
 from services.api.http.viewer_files import ViewerFiles
-from services.api.runs.run_changes import Control
+from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import Backend, RunEntries
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
 ENDPOINTS = (
     *features.endpoints,
+    *one_feature.endpoints,
     *rows.endpoints,
     *compare.endpoints,
     *runs.endpoints,
@@ -40,7 +41,7 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
     """The application on a store of runs.
 
     `viewer` is the folder of the built viewer. With a `backend`, whose store this is, runs can be started and changed:
-    `app.state.control` does that. `app.state.events` are the event streams, which whoever stops the server closes
+    `app.state.run_changes` does that. `app.state.events` are the event streams, which whoever stops the server closes
     first, as it waits for them to end.
     """
     library = RunLibrary(store)
@@ -52,10 +53,10 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
         yield
         events.close()
 
-    services = None if backend is None else Services(backend, Control(backend, entries))
-    api = Api(store, entries, events, services, ENDPOINTS)
+    changes = None if backend is None else RunChanges(backend, entries)
+    api = Api(store, entries, events, changes, ENDPOINTS)
     routes = Routes(api, RunAnswers(library), api.check_may_write)
-    present = [endpoint for endpoint in ENDPOINTS if services is not None or endpoint.path != _NEEDS_SERVICES]
+    present = [endpoint for endpoint in ENDPOINTS if changes is not None or endpoint.path != _NEEDS_SERVICES]
     below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]
     # A router of its own: what it doesn't have is a 404 and what it can't do a 405, and never the viewer's page.
     api_router = Router(routes.of(below_api, mounted_at="/api"), redirect_slashes=False)
@@ -70,5 +71,5 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.events, app.state.control = events, None if services is None else services.control
+    app.state.events, app.state.run_changes = events, changes
     return app

@@ -70,7 +70,7 @@ class AttemptRule:
             with self.deps.deadlines.watch(
                 f"{what} of run {run_id}", floor_s, usual_s, lambda: self._hung(run_id, what)
             ) as moved:
-                progress = Progress(lambda: self._moved(moved), _Advance(self, run_id, what, tried.total > 1))
+                progress = Progress(lambda: self._moved(moved), self._advance(run_id, what, tried.total > 1))
                 result = attempt(lambda: work(progress), passing=(UnavailableError, StoppingError))
         except (UnavailableError, StoppingError):
             with suppress(UnavailableError):
@@ -91,9 +91,9 @@ class AttemptRule:
     def given_up(self, run_id: str, what: str) -> AttemptRecord | None:
         """The attempts that were made, if the work has failed for good; else None."""
         tried = self.deps.attempts.tried(run_id, what)
-        if tried.total < self.deps.limits.chunk_attempts:  # spares a request for the workers
+        if tried.total < self.deps.settings.chunk_attempts:  # spares a request for the workers
             return None
-        return tried if tried.exhausted(self.deps.limits.chunk_attempts, self.able_workers(run_id)) else None
+        return tried if tried.exhausted(self.deps.settings.chunk_attempts, self.able_workers(run_id)) else None
 
     def fail_run_if_given_up(
         self, space: Workspace, hold: Hold, what: str, failure: Failure | None, doing: str
@@ -135,26 +135,22 @@ class AttemptRule:
             raise StoppingError
         moved()
 
+    def _advance(self, run_id: str, what: str, earlier: bool) -> Callable[[], None]:
+        """What forgets `earlier` attempts the first time that an attempt advances."""
+
+        def advanced() -> None:
+            nonlocal earlier
+            if earlier:
+                self.deps.attempts.forget(run_id, what)
+                self.deps.attempts.begin(run_id, what, self.worker)
+                earlier = False
+
+        return advanced
+
     def _hung(self, run_id: str, what: str) -> None:
         with suppress(UnavailableError):  # then it counts as an attempt whose worker died
             reason = "it hung: it made no progress any more, so the worker was restarted"
             self.deps.attempts.failed(run_id, what, reason, self.deps.clock.now())
-
-
-@dataclass
-class _Advance:
-    """Forgets earlier attempts the first time that an attempt advances."""
-
-    rule: AttemptRule
-    run_id: str
-    what: str
-    others_count: bool
-
-    def __call__(self) -> None:
-        if self.others_count:
-            self.rule.deps.attempts.forget(self.run_id, self.what)
-            self.rule.deps.attempts.begin(self.run_id, self.what, self.rule.worker)
-            self.others_count = False
 
 
 def why_given_up(tried: AttemptRecord, doing: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from services.common.settings import Settings
@@ -160,17 +160,6 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The settings that bound the work; see Settings for their meanings."""
-
-    max_waiting_chunks: int = Settings.model_fields["max_waiting_chunks"].default
-    chunk_attempts: int = Settings.model_fields["chunk_attempts"].default
-    save_every_s: float = Settings.model_fields["save_every_s"].default
-    patience_s: float = Settings.model_fields["patience_s"].default
-    other_kind_s: float = Settings.model_fields["other_kind_s"].default
-
-
-@dataclass(frozen=True)
 class Dependencies:
     """What the services' work depends on, as it is handed in."""
 
@@ -182,7 +171,7 @@ class Dependencies:
     notes: Notes
     deadlines: Deadlines
     clock: Clock
-    limits: Limits = Limits()
+    settings: Settings = field(default_factory=Settings)
 
     def fit_workers(self, service: Service, run_id: str) -> set[str]:
         """The workers of a service that are alive and have not said that they can't work on a run."""

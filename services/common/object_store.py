@@ -141,7 +141,7 @@ class ObjectStore:
         return True
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
-        """See Store.put; of a file, 16 MiB at a time are in memory (more only above 140 GB)."""
+        """Of a file, 16 MiB at a time are in memory (more only above 140 GB)."""
         check_key(key)
         file: BinaryIO = io.BytesIO(data) if isinstance(data, bytes) else data
         try:
@@ -161,7 +161,7 @@ class ObjectStore:
             raise SaescopeError(f"can't write {key} to {self._where}: {error.strerror or error}") from error
 
     def create(self, key: str, data: bytes) -> bool:
-        """See Store.create; by S3's `If-None-Match: *`.
+        """By S3's `If-None-Match: *`.
 
         A server that doesn't know this header replaces the object. The first creation is therefore asked for twice, and
         a warning is logged if that is done: on such a server one process alone may create objects.
@@ -183,7 +183,6 @@ class ObjectStore:
         return True
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        """See Store.get."""
         check_key(key)
         if length == 0:
             self.size(key)  # S3 has no empty ranges, but a missing object is an error for every length
@@ -202,7 +201,6 @@ class ObjectStore:
                 response.release_conn()
 
     def size(self, key: str) -> int:
-        """See Store.size."""
         check_key(key)
         with self._sentences(key):
             try:
@@ -213,21 +211,19 @@ class ObjectStore:
                 raise
 
     def folders(self) -> list[str]:
-        """See Store.folders; one request for each 1,000 folders, however much is in them."""
+        """One request for each 1,000 folders, however much is in them."""
         with self._sentences():
             entries = self._client.list_objects(self._bucket, prefix=self._prefix, recursive=False)
             names = [str(entry.object_name) for entry in entries if entry.is_dir]
         return sorted(name.removeprefix(self._prefix).rstrip("/") for name in names)
 
     def list(self, prefix: str = "") -> list[str]:
-        """See Store.list."""
         with self._sentences():
             objects = self._client.list_objects(self._bucket, prefix=self._prefix + prefix, recursive=True)
             names = [str(entry.object_name) for entry in objects if not entry.is_dir]
         return sorted(name.removeprefix(self._prefix) for name in names)
 
     def delete(self, key: str) -> None:
-        """See Store.delete."""
         check_key(key)
         with self._sentences(key):
             self._client.remove_object(self._bucket, self._prefix + key)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from services.common.dependency_interfaces import Dependencies, Limits, UnavailableError
+from services.common.dependency_interfaces import Dependencies, UnavailableError
 from services.common.logs import log
 from services.common.object_store import ObjectStore
 from services.common.process.hang_deadlines import DEADLINES
@@ -30,11 +30,9 @@ class SystemClock:
     """The interface Clock on the machine's time."""
 
     def now(self) -> float:
-        """See Clock.now."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """See Clock.sleep."""
         time.sleep(seconds)
 
 
@@ -49,13 +47,7 @@ def real_dependencies(settings: Settings) -> Dependencies:
         notes=RunNotes(settings.redis_url),
         deadlines=DEADLINES,
         clock=SystemClock(),
-        limits=Limits(
-            max_waiting_chunks=settings.max_waiting_chunks,
-            chunk_attempts=settings.chunk_attempts,
-            save_every_s=settings.save_every_s,
-            patience_s=settings.patience_s,
-            other_kind_s=settings.other_kind_s,
-        ),
+        settings=settings,
     )
 
 

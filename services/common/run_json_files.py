@@ -13,10 +13,12 @@ from sparse_autoencoder.runs.run_options import RunOptions
 StopReason = Literal["cancelled", "failed", "deleted"]
 
 
-class RunRequest(BaseModel):
-    """What somebody asked for, and when (ISO 8601)."""
-
+class _File(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class RunRequest(_File):
+    """What somebody asked for, and when (ISO 8601)."""
 
     options: RunOptions
     created_at: str
@@ -24,29 +26,23 @@ class RunRequest(BaseModel):
     retry_from: int | None = None  # the chunk from which failed ones are tried again; None until somebody asks for it
 
 
-class Retry(BaseModel):
+class Retry(_File):
     """A request to retry the failed chunks of a finished run: its first request, and its metadata before the retry."""
-
-    model_config = ConfigDict(frozen=True)
 
     request: RunRequest
     metadata: RunMetadata
 
 
-class Stopped(BaseModel):
+class Stopped(_File):
     """Why nobody works on a run. `deleted` is never taken back."""
-
-    model_config = ConfigDict(frozen=True)
 
     status: StopReason
     error: str | None = None
     at: str
 
 
-class ReadingProgress(BaseModel):
+class ReadingProgress(_File):
     """How far the source has been read; written just before the last chunk that it counts."""
-
-    model_config = ConfigDict(frozen=True)
 
     source: dict[str, str | int | None]  # as it describes itself
     tokens: dict[str, str] = Field(default_factory=dict)  # what they depend on (made_of.tokens_made_of)
@@ -56,20 +52,16 @@ class ReadingProgress(BaseModel):
     fraction: float | None = None
 
 
-class Ingested(BaseModel):
+class Ingested(_File):
     """The source was read to its end, or as far as the options ask: there are no more chunks than these."""
-
-    model_config = ConfigDict(frozen=True)
 
     num_chunks: int
     num_records: int
     rows_hash: str = NOTHING_READ  # the running hash of all chunks
 
 
-class MergeProgress(BaseModel):
+class MergeProgress(_File):
     """How far the chunks have been merged."""
-
-    model_config = ConfigDict(frozen=True)
 
     next_chunk: int
     num_records: int

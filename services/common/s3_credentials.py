@@ -55,7 +55,6 @@ class CredentialChain(Provider):
         self._lock = threading.Lock()  # so that a role is asked once for all threads
 
     def retrieve(self) -> Credentials:
-        """See Provider.retrieve."""
         reasons: list[str] = []
         with self._lock:
             for place, provider in self._places.items():
@@ -82,7 +81,7 @@ class CredentialsFile(Provider):
         self.profile = os.environ.get("AWS_PROFILE") or "default"
 
     def retrieve(self) -> Credentials:
-        """See Provider.retrieve; ValueError, OSError or configparser.Error if the file has none."""
+        """Raise ValueError, OSError or configparser.Error if the file has none."""
         parser = configparser.RawConfigParser()
         with self.path.open(encoding="utf-8") as file:
             parser.read_file(file)

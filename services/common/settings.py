@@ -1,7 +1,7 @@
-"""The services' settings, all of them, from environment variables: typed, with defaults and meanings.
+"""All settings of the services, read from environment variables: each with its type, default and meaning.
 
-A value that can't be used stops the start with a sentence that names the variable. Nothing else in the services reads
-the environment; this file connects to nothing, so it doesn't know whether what is set is true.
+A value that can't be used stops the start with a sentence that names the variable. Whether a server answers at an
+address is found out later (real_dependencies.py).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ PREFIX = "SAESCOPE_"
 OTHER_VARIABLES = ("SAESCOPE_CACHE", "SAESCOPE_AZURE_ENDPOINT", "SAESCOPE_API_URL")
 
 
-def _with_port_that_is_one(url: str) -> str:
-    _ = urlsplit(url).port  # ValueError if it is no number up to 65535
+def _with_valid_port(url: str) -> str:
+    _ = urlsplit(url).port  # raises ValueError unless it is a number up to 65535
     return url
 
 
@@ -50,99 +50,85 @@ def _absolute(path: Path) -> Path:
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
-Url = Annotated[str, AfterValidator(_with_port_that_is_one)]
+Url = Annotated[str, AfterValidator(_with_valid_port)]
 # Compose passes on a variable that .env doesn't set as an empty one.
 _EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
 EmptyIsNone = Annotated[str | None, _EMPTY_IS_NONE]
+_Region = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")]
 
 
 class Settings(BaseModel):
-    """What the environment may say; the variable of a field is SAESCOPE_ and the field's name in capitals.
+    """The settings; a field's variable is SAESCOPE_ and the field's name in capitals. Times are in seconds.
 
-    Times are in seconds. What may hold a password is neither printed nor quoted in errors.
+    Fields with repr=False may hold a password, so their values are neither printed nor quoted in errors.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    redis_url: Annotated[
-        Url,
-        Field(
-            # of options, those of TLS: others mean different things to redis-py and Celery
-            pattern=r"^rediss?://[^/?#\s]+(/[0-9]*)?(\?ssl_\w+=[^&\s]*(&ssl_\w+=[^&\s]*)*)?$",
-            repr=False,
-            description="where Redis is, as redis://host:port/0",
-        ),
-    ] = "redis://127.0.0.1:6379/0"
-    s3_endpoint: Annotated[
-        Url, Field(pattern=r"^https?://[^/?#@\s]+$", description="where the S3 server is, as http://host:port")
-    ] = "http://127.0.0.1:9000"
-    s3_region: Annotated[
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")] | None,
-        _EMPTY_IS_NONE,
-        Field(
-            description="the region of the bucket, empty for us-east-1, or at Amazon for the one that it is in",
-        ),
-    ] = None
-    s3_access_key: Annotated[
-        EmptyIsNone, Field(description="the S3 server's user, empty for what environment, file or role say")
-    ] = None
-    s3_secret_key: Annotated[EmptyIsNone, Field(repr=False, description="the S3 server's password")] = None
-    s3_bucket: Annotated[
-        str,
-        Field(
-            min_length=3,
-            max_length=63,
-            pattern=r"^[a-z0-9]+(-+[a-z0-9]+)*(\.[a-z0-9]+(-+[a-z0-9]+)*)*$",
-            description="the bucket of the runs: 3 to 63 lower-case letters, digits, hyphens and dots",
-        ),
-        AfterValidator(_bucket),
-    ] = "saescope"
-    s3_prefix: Annotated[
-        str,
-        Field(
-            pattern=r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/?)?$",
-            max_length=500,
-            description="the folder of the bucket that holds the runs, as team/saescope, empty for the bucket itself",
-        ),
-        AfterValidator(_folder_of_keys),
-    ] = ""
-    data_folder: Annotated[Folder, Field(description="the folder whose files may be sources of runs")] = Path("/data")
-    start_timeout_s: Annotated[
-        Seconds, Field(description="how many seconds to wait for Redis and the store at the start")
-    ] = 60.0
-    lease_s: Annotated[Seconds, Field(description="after how many seconds of silence a worker has lost its chunk")] = (
-        10.0
+    redis_url: Url = Field(
+        default="redis://127.0.0.1:6379/0",
+        # of options, those of TLS: others mean different things to redis-py and Celery
+        pattern=r"^rediss?://[^/?#\s]+(/[0-9]*)?(\?ssl_\w+=[^&\s]*(&ssl_\w+=[^&\s]*)*)?$",
+        repr=False,
+        description="where Redis is, as redis://host:port/0",
     )
-    reap_every_s: Annotated[Seconds, Field(description="every how many seconds lost work is looked for")] = 3.0
-    max_waiting_chunks: Annotated[Count, Field(description="how many chunks may wait before ingest holds back")] = 32
-    chunk_attempts: Annotated[Count, Field(description="how many attempts a chunk has before it is marked failed")] = 3
-    patience_s: Annotated[
-        Seconds,
-        Field(description="after how many seconds without any progress a piece of work counts as hung, at least"),
-    ] = 600.0
-    longest_pause_s: Annotated[
-        Seconds, Field(description="how many seconds a worker waits at most that starts fresh again and again")
-    ] = 30.0
-    other_kind_s: Annotated[
-        Seconds,
-        Field(description="after how many seconds a run fails for which all encoders have another kind of processor"),
-    ] = 900.0
-    save_every_s: Annotated[Seconds, Field(description="every how many seconds the aggregator saves its state")] = 5.0
-    metrics_port: Annotated[
-        int, Field(ge=0, le=65535, description="the port of the Prometheus metrics, 0 for none")
-    ] = 0
-    api_token: Annotated[
-        EmptyIsNone, Field(repr=False, description="the bearer token that writing needs, empty for none")
-    ] = None
-    first_run: Annotated[
-        str, Field(description="the flags of the run to start when there is none, empty for no run")
-    ] = ""
+    s3_endpoint: Url = Field(
+        default="http://127.0.0.1:9000",
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="where the S3 server is, as http://host:port",
+    )
+    s3_region: Annotated[_Region | None, _EMPTY_IS_NONE] = Field(
+        default=None,
+        description="the region of the bucket, empty for us-east-1, or at Amazon for the one that it is in",
+    )
+    s3_access_key: EmptyIsNone = Field(
+        default=None, description="the S3 server's user, empty for what environment, file or role say"
+    )
+    s3_secret_key: EmptyIsNone = Field(default=None, repr=False, description="the S3 server's password")
+    s3_bucket: Annotated[str, AfterValidator(_bucket)] = Field(
+        default="saescope",
+        min_length=3,
+        max_length=63,
+        pattern=r"^[a-z0-9]+(-+[a-z0-9]+)*(\.[a-z0-9]+(-+[a-z0-9]+)*)*$",
+        description="the bucket of the runs: 3 to 63 lower-case letters, digits, hyphens and dots",
+    )
+    s3_prefix: Annotated[str, AfterValidator(_folder_of_keys)] = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/?)?$",
+        max_length=500,
+        description="the folder of the bucket that holds the runs, as team/saescope, empty for the bucket itself",
+    )
+    data_folder: Folder = Field(default=Path("/data"), description="the folder whose files may be sources of runs")
+    start_timeout_s: Seconds = Field(
+        default=60.0, description="how many seconds to wait for Redis and the store at the start"
+    )
+    lease_s: Seconds = Field(default=10.0, description="after how many seconds of silence a worker has lost its chunk")
+    reap_every_s: Seconds = Field(default=3.0, description="every how many seconds lost work is looked for")
+    max_waiting_chunks: Count = Field(default=32, description="how many chunks may wait before ingest holds back")
+    chunk_attempts: Count = Field(default=3, description="how many attempts a chunk has before it is marked failed")
+    patience_s: Seconds = Field(
+        default=600.0,
+        description="after how many seconds without any progress a piece of work counts as hung, at least",
+    )
+    longest_pause_s: Seconds = Field(
+        default=30.0, description="how many seconds a worker waits at most that starts fresh again and again"
+    )
+    other_kind_s: Seconds = Field(
+        default=900.0,
+        description="after how many seconds a run fails for which all encoders have another kind of processor",
+    )
+    save_every_s: Seconds = Field(default=5.0, description="every how many seconds the aggregator saves its state")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="the port of the Prometheus metrics, 0 for none")
+    api_token: EmptyIsNone = Field(
+        default=None, repr=False, description="the bearer token that writing needs, empty for none"
+    )
+    first_run: str = Field(default="", description="the flags of the run to start when there is none, empty for no run")
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings that the environment (default: the process's) gives.
+    """The settings in an environment, by default in this process's.
 
-    SaescopeError has one line for each variable that is wrong, missing or unknown.
+    Raises SaescopeError with one line for each variable that is wrong or unknown.
     """
     environment = os.environ if environment is None else environment
     names = {variable_of(field): field for field in Settings.model_fields}
@@ -155,7 +141,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     try:
         settings = Settings.model_validate(own)
     except ValidationError as error:
-        raise SaescopeError("\n".join([_sentence(one) for one in error.errors()] + problems)) from error
+        problems = [_sentence(one) for one in error.errors()] + problems
     if problems:
         raise SaescopeError("\n".join(problems))
     return settings
@@ -167,7 +153,7 @@ def variable_of(field: str) -> str:
 
 
 def _half_of_the_keys(given: Mapping[str, str]) -> list[str]:
-    """A sentence if there is one of the store's two keys; with none, credentials are looked for elsewhere."""
+    """A sentence if only one of the store's two keys is set. If neither is, s3_credentials.py looks elsewhere."""
     keys = ("s3_access_key", "s3_secret_key")
     there = [variable_of(key) for key in keys if given.get(key)]
     missing = [variable_of(key) for key in keys if not given.get(key)]
@@ -184,10 +170,8 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return _unknown(name)
     field, variable = Settings.model_fields[name], variable_of(name)
-    if error["type"] == "missing":
-        return f"{variable} is not set: it is {field.description}"
     value = "empty" if error["input"] == "" else repr(error["input"]) if field.repr else "what it is"
-    # That a pattern doesn't match helps nobody, the description shows the form; and a reason may quote a secret.
+    # The description says more about the form than a pattern does; and a reason may quote a secret.
     why = f" ({error['msg']})" if field.repr and error["type"] != "string_pattern_mismatch" else ""
     return f"{variable} can't be {value}: it is {field.description}{why}"
 

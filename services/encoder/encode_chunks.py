@@ -214,7 +214,7 @@ class ChunkEncoder:
             run_id,
             what,
             lambda progress: self._compute(space, chunk, plan, data, hold, progress.moved),
-            self._deps.limits.patience_s,
+            self._deps.settings.patience_s,
             self._slowest_s.get(run_id, 0.0),
         )
         if not isinstance(result, Failure):
@@ -269,7 +269,7 @@ class ChunkEncoder:
         run_id, what = space.folder.run_id, work_names.loading(message.chunk or 0)
         failure: Failure | None = None
         if self._rule.given_up(run_id, what) is None:
-            floor_s = PATIENCE_LOADING * self._deps.limits.patience_s
+            floor_s = PATIENCE_LOADING * self._deps.settings.patience_s
             loaded = self._rule.attempt(run_id, what, lambda _progress: load(), floor_s)
             if not isinstance(loaded, Failure):
                 return loaded

@@ -72,19 +72,18 @@ class ModelComputer:
             return NO_SUCH_DEVICE
 
     def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
-        """See Computer.plan; MixtureError if ingest has another tokenizer."""
+        """Raise MixtureError if ingest has another tokenizer."""
         plan = self._models_now(options).metadata(options, run_id, reading.source, at)
         check_tokens(reading.tokens, plan)
         return plan
 
     def vocabulary(self, plan: RunMetadata) -> list[str]:
-        """See Computer.vocabulary; MixtureError if the tokenizer isn't the plan's any more."""
+        """Raise MixtureError if the tokenizer isn't the plan's any more."""
         tokens = load_tokens(allowed(plan.options, self._data_folder))
         check_tokens(tokens.made_of, plan)
         return tokens.tokenizer.vocabulary(plan.subject["vocab_size"])
 
     def unfit(self, plan: RunMetadata) -> str | None:
-        """See Computer.unfit."""
         try:
             check_recorded(plan)
             self._check_processor(plan)
@@ -95,13 +94,12 @@ class ModelComputer:
         return None
 
     def load_models(self, plan: RunMetadata) -> None:
-        """See Computer.load_models."""
         self._encoder_for(plan)
 
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> ChunkOutput:
-        """See Computer.encode; MixtureError if the rows or the models are not what the run was begun with."""
+        """Raise MixtureError if the rows or the models are not what the run was begun with."""
         begin = time.monotonic()
         encoder = self._encoder_for(plan)
         check_tokens(chunk_tokens(data, chunk), plan)
@@ -118,7 +116,6 @@ class ModelComputer:
         )
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
-        """See Computer.failed."""
         rows = chunk_from_parquet(data, chunk)
         partial = Partial(failed_chunk(rows, error, plan.spec).partial)
         return replace(_output(partial, None, rows.n_records), error=error)

@@ -6,9 +6,8 @@ bytes depend on the source alone. Dataset is a protocol because tests/simulation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from services.common import work_names
@@ -26,39 +25,14 @@ from sparse_autoencoder.utils.failure_rule import Failure
 HOLD_BACK_S = 0.5  # between two checks whether there is room for another chunk (backpressure)
 
 
-@dataclass(frozen=True)
-class DatasetChunk:
-    """A chunk of rows, as it is written to the store."""
-
-    index: int
-    data: bytes
-
-
 class Dataset(Protocol):
     """A source that was opened, and is read once."""
 
-    @property
-    def source(self) -> Mapping[str, str | int | None]:
-        """The source's description; the same whenever it is opened, except `notice`."""
+    def progress(self, num_chunks: int) -> ReadingProgress:
+        """What the source and the tokenizer are, and how far reading is, `num_chunks` chunks by now."""
 
-    @property
-    def tokens(self) -> Mapping[str, str]:
-        """What the tokens depend on other than the rows: the tokenizer's files and the token policy."""
-
-    @property
-    def num_records(self) -> int:
-        """The rows read so far."""
-
-    @property
-    def rows_hash(self) -> str:
-        """The running hash of the rows read so far."""
-
-    @property
-    def fraction(self) -> float | None:
-        """How much has been read, 0 to 1; None if that is unknown."""
-
-    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
-        """The chunks from number `first` on; `moved` is called as they are read, and may raise.
+    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[tuple[int, bytes]]:
+        """The chunks from number `first` on, each with its number; `moved` is called as they are read, and may raise.
 
         SaescopeError if the source doesn't give what was read of it before.
         """
@@ -100,7 +74,7 @@ def _try(
             return _read(space, deps, hold, dataset, progress)
 
     try:
-        result = rule.attempt(run_id, work_names.INGEST, read, PATIENCE_OPENING * deps.limits.patience_s)
+        result = rule.attempt(run_id, work_names.INGEST, read, PATIENCE_OPENING * deps.settings.patience_s)
     except StoppingError:
         with suppress(UnavailableError):  # then the reconcile loop does
             deps.queue.send(Message(task="ingest", run_id=run_id))
@@ -115,34 +89,25 @@ def _read(space: Workspace, deps: Dependencies, hold: Hold, dataset: Dataset, pr
     """Write the chunks that are missing; None if the lease was lost, or the run was stopped."""
     before = space.reading()
     if before is not None:
-        _check_same(before, dataset)
+        _check_same(before, dataset.progress(0))
     next_chunk = _next_chunk(space)
     if hold.lost:  # opening may have taken long
         return None
-
-    def reading() -> ReadingProgress:
-        return ReadingProgress(
-            source=dict(dataset.source),
-            tokens=dict(dataset.tokens),
-            rows_hash=dataset.rows_hash,
-            num_chunks=next_chunk,
-            num_records=dataset.num_records,
-            fraction=dataset.fraction,
-        )
-
     if before is None:
-        space.write_reading(reading())  # the encoder of the first chunk needs the source's description
-    for chunk in dataset.chunks(next_chunk, progress.moved, _read_before(before)):
+        space.write_reading(dataset.progress(next_chunk))  # the encoder of the first chunk needs the description
+    for number, data in dataset.chunks(next_chunk, progress.moved, _read_before(before)):
         if not _wait_for_room(space, deps, hold, progress.moved):
             return None
-        next_chunk = chunk.index + 1
-        space.write_reading(reading())  # before the chunk, so that its hash covers every chunk that is there
-        space.put_chunk(chunk.index, chunk.data)
-        deps.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=chunk.index))
+        next_chunk = number + 1
+        # before the chunk, so that its hash covers every chunk that is there
+        space.write_reading(dataset.progress(next_chunk))
+        space.put_chunk(number, data)
+        deps.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=number))
         progress.advanced()
     if hold.lost:
         return None
-    ingested = Ingested(num_chunks=next_chunk, num_records=dataset.num_records, rows_hash=dataset.rows_hash)
+    read = dataset.progress(next_chunk)
+    ingested = Ingested(num_chunks=next_chunk, num_records=read.num_records, rows_hash=read.rows_hash)
     space.write_ingested(ingested)
     return ingested
 
@@ -158,16 +123,16 @@ def _wait_for_room(space: Workspace, deps: Dependencies, hold: Hold, moved: Move
     while not hold.lost and space.active():
         moved()
         cursor = space.cursor()  # merged chunks stay for a while
-        if sum(chunk >= cursor for chunk in space.chunks()) < deps.limits.max_waiting_chunks:
+        if sum(chunk >= cursor for chunk in space.chunks()) < deps.settings.max_waiting_chunks:
             return True
         deps.clock.sleep(HOLD_BACK_S)
     return False
 
 
-def _check_same(before: ReadingProgress, dataset: Dataset) -> None:
-    if found := source_changes(before.source, dataset.source):
+def _check_same(before: ReadingProgress, opened: ReadingProgress) -> None:
+    if found := source_changes(before.source, opened.source):
         raise SaescopeError(f"the source changed while it was read ({found}): start a new run")
-    if found := changed(before.tokens, dataset.tokens):
+    if found := changed(before.tokens, opened.tokens):
         raise SaescopeError(
             f"the tokenizer changed while the source was read ({found}): put back what the run was begun with, "
             "wherever it is worked on, and resume it, or start a new run"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from services.common.allowed_sources import allowed
 from services.common.attempt_rule import Moved
-from services.ingest.read_source import DatasetChunk
+from services.common.run_json_files import ReadingProgress
 from sparse_autoencoder.data.row_skip_rules import Record
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
 from sparse_autoencoder.data.source import Source
@@ -27,39 +27,28 @@ class TokenisedSource:
         self._tokens = tokens
         self._options = options
         self._running = RunningHash()
-        self.num_records = 0
+        self._num_records = 0
 
-    @property
-    def source(self) -> Mapping[str, str | int | None]:
-        """See Dataset.source."""
-        return self._source.describe()
+    def progress(self, num_chunks: int) -> ReadingProgress:
+        return ReadingProgress(
+            source=self._source.describe(),
+            tokens=self._tokens.made_of,
+            rows_hash=self._running.value,
+            num_chunks=num_chunks,
+            num_records=self._num_records,
+            fraction=self._source.fraction_read(),
+        )
 
-    @property
-    def tokens(self) -> Mapping[str, str]:
-        """See Dataset.tokens."""
-        return self._tokens.made_of
-
-    @property
-    def rows_hash(self) -> str:
-        """See Dataset.rows_hash."""
-        return self._running.value
-
-    @property
-    def fraction(self) -> float | None:
-        """See Dataset.fraction."""
-        return self._source.fraction_read()
-
-    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
-        """See Dataset.chunks."""
+    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[tuple[int, bytes]]:
         tokens, size = self._tokens, self._options.chunk_size
         self._running = RunningHash(before)
         for chunk in read_chunks(self._records(moved), tokens.tokenizer, size, tokens.policy, first, self._running):
-            yield DatasetChunk(chunk.index, chunk_to_parquet(chunk, tokens.made_of))
+            yield chunk.index, chunk_to_parquet(chunk, tokens.made_of)
 
     def _records(self, moved: Moved) -> Iterator[Record]:
         for record in islice(self._source, self._options.max_rows):
             moved()
-            self.num_records += 1
+            self._num_records += 1
             yield record
 
 

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from demo.headlines import generate
 from services.api.app import create_app
-from services.api.content.rows import some_rows
+from services.api.endpoints.rows import some_rows
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.run_options import RunOptions

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from services.common.dependency_interfaces import AttemptRecord, Attempts, Unfit, Workers
-from services.common.redis.attempts import ATTEMPTS_PREFIX, AttemptsUnavailableError, RedisAttempts
+from services.common.dependency_interfaces import AttemptRecord, Attempts, UnavailableError, Unfit, Workers
+from services.common.redis.attempts import ATTEMPTS_PREFIX, RedisAttempts
 from services.common.redis.redis_client import redis_client
-from services.common.redis.worker_presence import RedisWorkers, WorkersUnavailableError
+from services.common.redis.worker_presence import RedisWorkers
 from tests.support.servers import RedisServer
 from tests.support.waiting import wait_until
 
@@ -121,9 +121,9 @@ def test_workers_say_why_they_cannot_work_on_a_run(workers: RedisWorkers, string
 def test_a_redis_that_is_down_is_a_sentence(server: RedisServer, attempts: Attempts, workers: RedisWorkers) -> None:
     server.kill()
     try:
-        with pytest.raises(AttemptsUnavailableError, match=r"^Redis can.t be used for counting attempts"):
+        with pytest.raises(UnavailableError, match=r"^Redis can.t be used for counting attempts"):
             attempts.begin("run-1", "ingest", "a")
-        with pytest.raises(WorkersUnavailableError, match=r"^Redis can't be asked about workers; is it up\? \("):
+        with pytest.raises(UnavailableError, match=r"^Redis can't be asked about workers; is it up\? \("):
             workers.alive("encoder")
     finally:
         server.start()

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis
 
-from services.common.dependency_interfaces import Leases
-from services.common.redis.leases import LEASE_PREFIX, Hold, LeasesUnavailableError, RedisLeases
+from services.common.dependency_interfaces import Leases, UnavailableError
+from services.common.redis.leases import LEASE_PREFIX, Hold, RedisLeases
 from tests.support.servers import RedisServer
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -244,7 +244,7 @@ def test_a_silent_redis_is_an_error_and_a_hold_under_it_is_lost(server: RedisSer
         assert hold is not None
         server.pause()
         try:
-            with pytest.raises(LeasesUnavailableError, match=r"^Redis can't be used for leases.*[Tt]imeout"):
+            with pytest.raises(UnavailableError, match=r"^Redis can't be used for leases.*[Tt]imeout"):
                 brief.acquire("run/2", "a")
             wait_until(lambda: hold.lost)
         finally:
@@ -289,7 +289,7 @@ def test_a_redis_that_is_down_is_a_sentence(
 ) -> None:
     server.kill()
     try:
-        with pytest.raises(LeasesUnavailableError, match=r"^Redis can't be used for leases; is it up\? \(.*refused"):
+        with pytest.raises(UnavailableError, match=r"^Redis can't be used for leases; is it up\? \(.*refused"):
             call(leases)
     finally:
         server.start()

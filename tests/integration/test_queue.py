@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from services.common.dependency_interfaces import Queue
+from services.common.dependency_interfaces import Queue, UnavailableError
 from services.common.tasks.celery_app import QUEUES
-from services.common.tasks.celery_queue import CeleryQueue, QueueUnavailableError
+from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message
 from tests.support.servers import RedisServer
 from tests.support.workers import queue_app
@@ -110,7 +110,7 @@ def test_a_redis_that_is_down_is_a_sentence(
     server.kill()
     try:
         with pytest.raises(
-            QueueUnavailableError, match=r"^Redis can't be used for the queue encode; is it up\? \(.*refused"
+            UnavailableError, match=r"^Redis can't be used for the queue encode; is it up\? \(.*refused"
         ):
             call(queue)
     finally:
@@ -121,13 +121,13 @@ def test_a_redis_that_is_down_is_a_sentence(
 def test_a_redis_that_is_silent_is_a_sentence(
     server: RedisServer, queue: CeleryQueue, call: Callable[[CeleryQueue], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("celery_app", "queue"):
+    for module in ("celery_app", "celery_queue"):
         monkeypatch.setattr(f"services.common.tasks.{module}.SOCKET_TIMEOUT_S", 0.5)
     impatient = CeleryQueue(queue_app(server.url))
     impatient.send(SECOND)
     server.pause()
     try:
-        with pytest.raises(QueueUnavailableError, match=r"^Redis can't be used.*[Tt]imeout"):
+        with pytest.raises(UnavailableError, match=r"^Redis can't be used.*[Tt]imeout"):
             call(impatient)
     finally:
         server.resume()
@@ -137,7 +137,7 @@ def test_a_redis_that_is_full_is_a_sentence_and_still_shows_what_waits(client: r
     queue.send(FIRST)
     client.config_set("maxmemory", "1")
     try:
-        with pytest.raises(QueueUnavailableError, match=r"^Redis can't be used.*maxmemory"):
+        with pytest.raises(UnavailableError, match=r"^Redis can't be used.*maxmemory"):
             queue.send(SECOND)
         assert queue.waiting("encode") == {FIRST}
     finally:
@@ -164,7 +164,7 @@ def test_a_wrong_password_is_a_sentence_without_it(server: RedisServer, client: 
     client.config_set("requirepass", "right")
     try:
         for call in CALLS:
-            with pytest.raises(QueueUnavailableError, match=r"^Redis can't be used for the queue encode") as caught:
+            with pytest.raises(UnavailableError, match=r"^Redis can't be used for the queue encode") as caught:
                 call(CeleryQueue(queue_app(wrong)))
             assert "hidden" not in str(caught.value)
     finally:

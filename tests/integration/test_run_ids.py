@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
-from services.api.runs.run_changes import Control
+from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import RunEntries
 from services.common.run_workspace import Workspace
 from sparse_autoencoder import cli
@@ -179,13 +179,13 @@ def test_the_api_lists_no_run_that_never_began_and_says_so_when_asked_for_it(
 # Runs that services compute.
 
 
-def controls(store: Store, data: Path, how_many: int) -> list[Control]:
+def controls(store: Store, data: Path, how_many: int) -> list[RunChanges]:
     """What so many API processes on one store start runs with."""
     backend = backend_without_servers(store, data)
-    return [Control(backend, RunEntries(store, RunLibrary(store), backend)) for _ in range(how_many)]
+    return [RunChanges(backend, RunEntries(store, RunLibrary(store), backend)) for _ in range(how_many)]
 
 
-def started_at_once(api_processes: list[Control]) -> list[str]:
+def started_at_once(api_processes: list[RunChanges]) -> list[str]:
     """Ids of runs that each process was asked for at the same moment, each with a seed of its own."""
     with ThreadPoolExecutor(len(api_processes)) as pool:
         seeds = range(len(api_processes))

@@ -292,9 +292,9 @@ def test_a_run_fails_for_which_there_are_only_encoders_of_other_kinds(services: 
     services.encoder("first").encode(space, 0)
     of_another_kind(space)
     services.encoder("other").encode(space, 1)
-    limits = replace(services.world.limits, other_kind_s=0.0)
+    settings = services.world.settings.model_copy(update={"other_kind_s": 0.0})
     with alive(services, "other"):
-        ReconcileLoop(replace(services.world, limits=limits)).run_once()
+        ReconcileLoop(replace(services.world, settings=settings)).run_once()
     stopped = space.stopped()
     assert stopped is not None
     assert stopped.status == "failed"
@@ -303,8 +303,8 @@ def test_a_run_fails_for_which_there_are_only_encoders_of_other_kinds(services: 
 
 def test_a_run_waits_while_an_encoder_of_its_kind_or_none_at_all_is_alive(services: Inline) -> None:
     space = begun(services)
-    limits = replace(services.world.limits, other_kind_s=0.0)
-    loop = ReconcileLoop(replace(services.world, limits=limits))
+    settings = services.world.settings.model_copy(update={"other_kind_s": 0.0})
+    loop = ReconcileLoop(replace(services.world, settings=settings))
     loop.run_once()
     services.world.workers.say_unfit(space.folder.run_id, "other", Unfit("another kind", other_kind=True))
     with alive(services, "other", "sound"):

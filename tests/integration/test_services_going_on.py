@@ -130,7 +130,7 @@ def test_an_encoder_that_starts_again_goes_on_with_the_same_models(
     services.encoder().encode(space, 0, 1)
     assert space.partials() == [0, 1]
     change(world)
-    for _attempt in range(services.world.limits.chunk_attempts):
+    for _attempt in range(services.world.settings.chunk_attempts):
         services.encoder().encode(space, 2)
     assert space.partials() == [0, 1]
     assert re.search(f"^run {space.folder.run_id} can't be resumed, {said}", failure(space))
@@ -143,7 +143,7 @@ def test_an_encoder_makes_no_plan_for_rows_that_another_tokenizer_read(
     space = services.submit(tiny_options())
     services.ingest(space)
     change(world)
-    for _attempt in range(services.world.limits.chunk_attempts):
+    for _attempt in range(services.world.settings.chunk_attempts):
         services.encoder().encode(space, 0)
     assert space.partials() == []
     assert "its rows were tokenised with another model than this one: " in failure(space)
@@ -202,7 +202,7 @@ def test_a_chunk_that_another_tokenizer_read_is_not_encoded(services: Inline) ->
     assert tokens == space.reading().tokens  # type: ignore[union-attr]
     space.put_chunk(1, chunk_to_parquet(chunk_from_parquet(data, 1), tokens | {"tokenizer.json": "0" * 64}))
     encoder = services.encoder()
-    encoder.encode(space, *CHUNKS * services.world.limits.chunk_attempts * [1])
+    encoder.encode(space, *CHUNKS * services.world.settings.chunk_attempts * [1])
     metadata = services.aggregate(space)
     assert metadata is not None
     (failed,) = metadata.failed_chunks
@@ -295,6 +295,6 @@ def test_a_run_that_an_earlier_version_planned_says_why_it_can_not_go_on(service
     encoder.encode(space, 0)
     plan = space.folder.read_metadata()
     change_plan(space, subject={name: value for name, value in plan.subject.items() if name != "files"}, processor={})
-    for _attempt in range(services.world.limits.chunk_attempts):
+    for _attempt in range(services.world.settings.chunk_attempts):
         services.encoder().encode(space, 1)
     assert "begun by a version of saescope that did not record the hashes of its models" in failure(space)

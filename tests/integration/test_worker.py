@@ -300,7 +300,7 @@ def test_the_real_world_is_made_of_what_the_settings_name(server: RedisServer, s
     assert world.store.get("run-1/a") == b"content"
     with world.leases.hold("run-1"):
         assert world.leases.held("run-1") == {"run-1"}
-    assert world.limits.chunk_attempts == 7
+    assert world.settings.chunk_attempts == 7
     assert abs(world.clock.now() - time.time()) < 60
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
 from services.common.attempt_rule import Moved
-from services.ingest.read_source import DatasetChunk
+from services.common.run_json_files import ReadingProgress
 from sparse_autoencoder.data.rows_hash import ReadBefore
 from sparse_autoencoder.errors import SaescopeError
 from tests.simulation.faults import Script
@@ -31,32 +31,22 @@ class FakeDataset:
     changed: str | None  # what was put in its place before it was opened
     num_records: int = 0
 
-    @property
-    def source(self) -> Mapping[str, str | int | None]:
-        """See Dataset.source."""
+    def progress(self, num_chunks: int) -> ReadingProgress:
+        """See Dataset.progress; the hash is a mark for each chunk."""
         size = self.script.num_chunks + (self.changed == "size")
-        return {"name": self.script.name, "size": size, "notice": str(self.num_records)}
-
-    @property
-    def tokens(self) -> Mapping[str, str]:
-        """See Dataset.tokens."""
-        return tokens(self.changed)
-
-    @property
-    def rows_hash(self) -> str:
-        """See Dataset.rows_hash: a mark for each chunk."""
-        return self._mark * (self.num_records // RECORDS)
+        return ReadingProgress(
+            source={"name": self.script.name, "size": size, "notice": str(self.num_records)},
+            tokens=tokens(self.changed),
+            rows_hash=self._mark * (self.num_records // RECORDS),
+            num_chunks=num_chunks,
+            num_records=self.num_records,
+        )
 
     @property
     def _mark(self) -> str:
         return OTHER_ROWS if self.changed == "rows" else ROWS
 
-    @property
-    def fraction(self) -> float | None:
-        """See Dataset.fraction."""
-        return None
-
-    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[DatasetChunk]:
+    def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[tuple[int, bytes]]:
         """See Dataset.chunks."""
         if before is not None and before.running != self._mark * before.num_chunks:
             self.compute.network.note("other rows found")
@@ -77,7 +67,7 @@ class FakeDataset:
                 raise random_error(self.compute.network.scheduler.random)
             if chunk >= first:
                 self.compute.take_time(script.name, 0.5)
-                yield DatasetChunk(chunk, f"rows of {script.name} {chunk} {self._mark}".encode())
+                yield chunk, f"rows of {script.name} {chunk} {self._mark}".encode()
         if script.num_chunks == 0:
             happened.source_failures[script.name] += 1
             raise SaescopeError("the source has no rows")

@@ -9,7 +9,7 @@ import pytest
 
 from services.aggregator import merge_and_publish as aggregator
 from services.aggregator import reconcile_loop
-from services.common import attempt_rule, work_names
+from services.common import work_names
 from services.common.attempt_rule import AttemptRule, Moved
 from services.common.dependency_interfaces import AttemptRecord, Hold
 from services.common.run_control import RunControl
@@ -134,7 +134,7 @@ def a_chunk_is_given_up_without_asking_the_others(patch: pytest.MonkeyPatch) -> 
 
 
 def progress_does_not_count(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(attempt_rule._Advance, "__call__", lambda self: None)
+    patch.setattr(AttemptRule, "_advance", lambda *_: lambda: None)
 
 
 def a_record_of_failure_is_written_over_a_result(patch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,11 @@ from typing import TypeVar
 from services.aggregator.merge_and_publish import Aggregator
 from services.aggregator.reconcile_loop import LATE_S, ReconcileLoop
 from services.common.attempt_rule import AttemptRule, FailedAttempt
-from services.common.dependency_interfaces import Dependencies, Limits, Service, UnavailableError
+from services.common.dependency_interfaces import Dependencies, Service, UnavailableError
 from services.common.run_control import RunControl
 from services.common.run_json_files import RunRequest
 from services.common.run_workspace import Workspace
+from services.common.settings import Settings
 from services.common.tasks.messages import Message, Task
 from services.encoder.encode_chunks import ChunkEncoder
 from services.ingest.read_source import ingest
@@ -87,7 +88,13 @@ class _Schedule:
             Silence(),
             VirtualDeadlines(self.network),
             VirtualClock(self.scheduler),
-            Limits(plan.max_waiting_chunks, plan.chunk_attempts, plan.save_every_s, PATIENCE_S, OTHER_KIND_S),
+            Settings(
+                max_waiting_chunks=plan.max_waiting_chunks,
+                chunk_attempts=plan.chunk_attempts,
+                save_every_s=plan.save_every_s,
+                patience_s=PATIENCE_S,
+                other_kind_s=OTHER_KIND_S,
+            ),
         )
         self.control = RunControl(self.world)
         self.compute = Compute(self.network, {script.name: script for script in self.plan.scripts})

@@ -1,5 +1,5 @@
 """Every endpoint of the API, one file for each group: what may be asked, and the function that answers.
 
 What is declared here is checked, routed and described by `http/`. Descriptions and docstrings are shown to whoever
-reads openapi.json. Answers are built from a run in `content/`; runs are listed and changed in `runs/`.
+reads openapi.json. Runs are listed and changed in `runs/`.
 """

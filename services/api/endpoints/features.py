@@ -1,4 +1,7 @@
-"""The endpoints about features: their list, where one stands in it, and everything about one."""
+"""The endpoints about the list of all features: a stretch of it, and where a feature stands in it.
+
+Which features are listed, and in which order, is computed by rank_by_metric.py.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.api.content import feature_payloads
-from services.api.content.feature_list import feature_list
-from services.api.content.feature_list import feature_rank as rank_in_list
-from services.api.endpoints.shared_parameters import Limit, Offset, Order, SearchedText
+from services.api.endpoints.shared_answers import metrics_of, token_chips, with_live
+from services.api.endpoints.shared_parameters import FeatureId, Limit, Offset, Order, SearchedText, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest
-from services.api.http.parameters import AnyInteger, Count, Flag, check_range, number, whole
-from services.api.response_types.features import FeatureInfo, FeatureList, FeatureRank, FeatureTokens
+from services.api.http.parameters import Count, Flag, number
+from services.api.response_types.features import FeatureList, FeatureRank, RankedFeature
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.rank_by_metric import OTHER_SORTS, Selection
+from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
 Density = Annotated[float, number(0, 1)]
-FeatureId = Annotated[
-    AnyInteger, Field(description="The feature, from 0 to before the number of the run's features.", examples=[12])
-]
 
 endpoints = Endpoints()
 
@@ -60,40 +59,62 @@ class RankParameters(Ranking):
     id: FeatureId
 
 
-class FeatureParameters(OneRun):
-    """A feature and its examples."""
-
-    id: FeatureId
-    top_k: Annotated[int, whole(0, 1000)] = Field(10, description="How many examples of each sort, at most.")
-
-
 @endpoints.about_runs("/api/features")
 def features(asked: ListParameters, run: RunView) -> FeatureList:
     """A stretch of a ranking of features."""
     metric, selection = _metric(asked, run), _selection(asked, run)
-    return feature_list(run, metric, selection, offset=asked.offset, limit=asked.limit, details=asked.details)
+    ids = run.ranking(selection)
+    shown = ids[asked.offset : asked.offset + asked.limit].tolist()
+    answer: FeatureList = {
+        "run": run.metadata.run_id,
+        "features": [_ranked_feature(run, metric, feature, asked.details) for feature in shown],
+        "metric": metric,
+        "sort": selection.sort,
+        "order": asked.order,
+        "metrics_available": list(run.metric_descriptions),
+        "metric_descriptions": run.metric_descriptions,
+        "num_features": run.metadata.num_features,
+        "num_active_features": run.metadata.num_active_features,
+        "num_matching": len(ids),
+        "num_tokens": run.metadata.num_tokens,
+        "bin_width": HISTOGRAM_BIN_WIDTH,
+        "offset": asked.offset,
+        "limit": asked.limit,
+    }
+    return with_live(answer, run)
 
 
 @endpoints.about_runs("/api/feature_rank")
 def feature_rank(asked: RankParameters, run: RunView) -> FeatureRank:
     """Where a feature stands in a ranking, and which are beside it."""
-    return rank_in_list(run, _feature_id(asked, run), _selection(asked, run))
+    feature_id = check_feature_id(asked.id, run)
+    ids = run.ranking(_selection(asked, run))
+    found: list[int] = (ids == feature_id).nonzero()[0].tolist()
+    rank = found[0] if found else None
+    answer: FeatureRank = {
+        "run": run.metadata.run_id,
+        "feature_id": feature_id,
+        "rank": rank,
+        "previous": int(ids[rank - 1]) if rank else None,
+        "next": int(ids[rank + 1]) if rank is not None and rank + 1 < len(ids) else None,
+        "num_matching": len(ids),
+    }
+    return with_live(answer, run)
 
 
-@endpoints.about_runs("/api/feature")
-def feature(asked: FeatureParameters, run: RunView) -> FeatureTokens:
-    """A feature's strongest tokens."""
-    return feature_payloads.feature(run, _feature_id(asked, run), asked.top_k)
-
-
-@endpoints.about_runs("/api/feature_info")
-def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
-    """Everything about a feature."""
-    return feature_payloads.feature_info(run, _feature_id(asked, run), asked.top_k)
-
-
-def _feature_id(asked: RankParameters | FeatureParameters, run: RunView) -> int:
-    return check_range("id", asked.id, 0, run.metadata.num_features - 1)
+def _ranked_feature(run: RunView, metric: str, feature_id: int, details: bool) -> RankedFeature:
+    metrics = metrics_of(run, feature_id)
+    feature: RankedFeature = {
+        "feature_id": feature_id,
+        "value": metrics[metric],
+        "num_active_tokens": int(run.statistics.count[feature_id]),
+        "metrics": metrics,
+    }
+    if details:
+        histogram = run.overview.histograms.of(feature_id)
+        feature["tokens"] = token_chips(run, feature_id)
+        feature["hist"] = {str(number): count for number, count in histogram.items()}
+    return feature
 
 
 def _metric(asked: Ranking, run: RunView) -> str:

@@ -36,8 +36,8 @@ def ready(_asked: Parameters, api: Api) -> Ready:
     """The store and, with services, Redis answer."""
     with suppress(NotFoundError):  # which is an answer
         api.store.size("readyz")
-    if api.services is not None:
-        api.services.backend.deps.leases.held("readyz")
+    if api.run_changes is not None:
+        api.run_changes.backend.deps.leases.held("readyz")
     return {"status": "ready"}
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import Field
 
-from services.api.content.rows import one_row, some_rows
+from services.api.endpoints.shared_answers import with_live
 from services.api.endpoints.shared_parameters import SearchedText
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import Count, whole
-from services.api.response_types.rows import PromptInfo, PromptList
+from services.api.response_types.rows import Prompt, PromptInfo, PromptList, RowFeature
+from sparse_autoencoder.reading.run_rows import FiredFeature, ListedRow
 from sparse_autoencoder.reading.run_view import RunView
+
+SEARCH_S = 1.0
 
 endpoints = Endpoints()
 
@@ -42,7 +47,55 @@ def rows(asked: RowsParameters, run: RunView) -> PromptList:
     return some_rows(run, asked.first, asked.limit, asked.text)
 
 
+def some_rows(
+    run: RunView, first: int, limit: int, text: str | None, clock: Callable[[], float] = time.monotonic
+) -> PromptList:
+    """Rows from `first` on, those with this text if there is one; a search stops after SEARCH_S."""
+    end = clock() + SEARCH_S
+    page = run.rows.page(first, limit, text, may_go_on=lambda: clock() < end)
+    answer: PromptList = {
+        "run": run.metadata.run_id,
+        "prompts": [_prompt(row) for row in page.rows],
+        "next": page.next,
+        "limit": limit,
+        "text": text,
+    }
+    return with_live(answer, run)
+
+
 @endpoints.about_runs("/api/prompts/{row_id}")
 def row(asked: RowParameters, run: RunView) -> PromptInfo:
     """A row with its tokens and its strongest features."""
-    return one_row(run, asked.row_id)
+    found = run.rows.row(asked.row_id)
+    answer: PromptInfo = {
+        "run": run.metadata.run_id,
+        "row_id": found.row_id,
+        "text": found.text,
+        "skipped": found.skipped,
+        "tokens": found.tokens,
+        "token_ints": found.token_ids,
+        "windows": found.windows,
+        "features": [_fired(feature) for feature in found.features],
+        "previous": found.previous,
+        "next": found.next,
+    }
+    return with_live(answer, run)
+
+
+def _prompt(row: ListedRow) -> Prompt:
+    return {
+        "row_id": row.row_id,
+        "text": row.text,
+        "is_cut": row.is_cut,
+        "skipped": row.skipped,
+        "features": [_fired(feature) for feature in row.features],
+    }
+
+
+def _fired(feature: FiredFeature) -> RowFeature:
+    return {
+        "feature_id": feature.feature_id,
+        "activation": feature.activation,
+        "token": feature.token,
+        "token_str": feature.token_str,
+    }

@@ -32,9 +32,9 @@ class RunId(Parameters):
 @endpoints.get("/api/options")
 def options(_asked: Parameters, api: Api) -> Options:
     """What can be chosen for a run."""
-    if api.services is None:
+    if api.run_changes is None:
         return {"options": offered_options.options(), "can_start": False, "data_files": []}
-    backend = api.services.backend
+    backend = api.run_changes.backend
     return {
         "options": offered_options.options(),
         "can_start": True,
@@ -52,7 +52,7 @@ def runs(_asked: Parameters, api: Api) -> RunList:
 @endpoints.post("/api/runs", body=RunOptions, status=201, problems=(400, 401, 403, 405, 415, 503))
 def start(_asked: Parameters, api: Api, wanted: RunOptions) -> Started:
     """Start a run with these options; those left out have their defaults."""
-    return {"id": api.control.start(wanted), "status": "queued"}
+    return {"id": api.changes.start(wanted), "status": "queued"}
 
 
 @endpoints.get("/api/runs/{id}", problems=(400, 404, 503))
@@ -64,25 +64,25 @@ def one_run(asked: RunId, api: Api) -> Run:
 @endpoints.delete("/api/runs/{id}", problems=_CHANGE)
 def delete(asked: RunId, api: Api) -> None:
     """Remove a run."""
-    api.control.delete(asked.id)
+    api.changes.delete(asked.id)
 
 
 @endpoints.post("/api/runs/{id}/cancel", problems=(*_CHANGE, 409))
 def cancel(asked: RunId, api: Api) -> Run:
     """Have nobody work on a run any more; the run."""
-    return api.control.cancel(asked.id)
+    return api.changes.cancel(asked.id)
 
 
 @endpoints.post("/api/runs/{id}/resume", problems=(*_CHANGE, 409))
 def resume(asked: RunId, api: Api) -> Run:
     """Go on with a run that was cancelled or failed; the run."""
-    return api.control.resume(asked.id)
+    return api.changes.resume(asked.id)
 
 
 @endpoints.post("/api/runs/{id}/retry", problems=(*_CHANGE, 409))
 def retry(asked: RunId, api: Api) -> Run:
     """Try the failed chunks of a finished run again, and compute what comes after `retry_from` again; the run."""
-    return api.control.retry(asked.id)
+    return api.changes.retry(asked.id)
 
 
 @endpoints.get("/api/runs/{id}/events", answer=Run, media_type=event_stream.MEDIA_TYPE, problems=(400, 404, 503))

@@ -24,7 +24,6 @@ class ViewerFiles(StaticFiles):
         super().__init__(directory=folder, html=True, follow_symlink=False)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """See StaticFiles.get_response."""
         try:
             response = await super().get_response(path, scope)
         except HTTPException as error:

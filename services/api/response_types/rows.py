@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
-
-# pydantic wants this one until Python 3.12
 from typing_extensions import TypedDict
 
 from services.api.response_types.features import Live

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
-
-# pydantic wants this one until Python 3.12
 from typing_extensions import TypedDict
 
 OptionValue = str | int | float | bool | None

@@ -28,11 +28,11 @@ class ConflictError(SaescopeError):
     """The run's status doesn't allow what was asked."""
 
 
-class Control:
+class RunChanges:
     """Changes the runs of a store; use it from any thread."""
 
     def __init__(self, backend: Backend, entries: RunEntries) -> None:
-        self._backend = backend
+        self.backend = backend
         self._entries = entries
         self._runs = RunControl(backend.deps)
         self._naming = threading.Lock()  # one after the other is quicker than racing for the same id
@@ -40,14 +40,14 @@ class Control:
 
     def has_runs(self) -> bool:
         """Whether there is any run, of whatever status."""
-        return bool(run_ids(self._backend.deps.store))
+        return bool(run_ids(self.backend.deps.store))
 
     def start(self, options: RunOptions) -> str:
         """Ask for a run; its id. NotAllowedError if the services don't read what the options name."""
-        allowed(options, self._backend.data_folder)  # as given they mean the same to every service
+        allowed(options, self.backend.data_folder)  # as given they mean the same to every service
         request = RunRequest(options=options, created_at=now(), token=uuid4().hex)
         with self._naming:
-            return take_run_id(self._backend.deps.store, lambda name: self._runs.ask_for(name, request))
+            return take_run_id(self.backend.deps.store, lambda name: self._runs.ask_for(name, request))
 
     def cancel(self, run_id: str) -> Run:
         """Have everybody leave a run alone; its entry. ConflictError if nobody works on it."""
@@ -89,7 +89,7 @@ class Control:
         """
         metadata = folder.read_metadata()
         try:
-            allowed(metadata.options, self._backend.data_folder)
+            allowed(metadata.options, self.backend.data_folder)
             check_recorded(metadata)
             check_publishing(metadata)
         except (NotAllowedError, MixtureError) as error:

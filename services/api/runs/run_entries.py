@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from services.api.content import feature_payloads
-from services.api.response_types.runs import Can, Progress, Run
+from services.api.response_types.runs import Can, FailedChunk, Progress, Run
 from services.api.runs.missing_services import SERVICES, missing_services
 from services.api.runs.run_facts import RunFacts, RunFiles
 from services.api.runs.run_speed import Seen, Speed, Speeds, seconds_left, total_records
@@ -99,7 +98,7 @@ class RunEntries:
             "retry": ours and facts.finished and facts.retry_from is not None,
             "delete": ours,
         }
-        return feature_payloads.run_entry(facts, progress, can)
+        return _run(facts, progress, can)
 
     def _progress(self, facts: RunFacts, work: _Work) -> Progress:
         """The progress of a run of the services."""
@@ -116,17 +115,17 @@ class RunEntries:
             num_read=0 if reading is None else reading.num_records,
             fraction_read=None if reading is None else reading.fraction,
         )
-        return feature_payloads.progress(
-            num_records=done,
-            num_tokens=tokens,
-            num_failed_chunks=0 if merged is None else merged.num_failed_chunks,
-            total_records=total,
-            total_is_exact=ingested is not None,
-            tokens_per_s=None if speed is None else speed.tokens_per_s,
-            seconds_left=seconds_left(done, total, speed),
-            workers=None if work.workers is None else work.workers[facts.run_id],
-            problem=work.trouble or self._problem(facts.run_id) or _missing(facts, work),
-        )
+        return {
+            "num_records": done,
+            "total_records": total,
+            "total_is_exact": ingested is not None,
+            "num_tokens": tokens,
+            "tokens_per_s": None if speed is None else round(speed.tokens_per_s, 1),
+            "workers": None if work.workers is None else work.workers[facts.run_id],
+            "seconds_left": seconds_left(done, total, speed),
+            "num_failed_chunks": 0 if merged is None else merged.num_failed_chunks,
+            "problem": work.trouble or self._problem(facts.run_id) or _missing(facts, work),
+        }
 
     def _speed(self, facts: RunFacts, done: int, tokens: int, now: float) -> Speed | None:
         """How fast services are with a run; when they began to try failed chunks again isn't known."""
@@ -153,15 +152,17 @@ class RunEntries:
         now = self._now()
         seen = Seen(now, done, metadata.num_tokens)
         speed = self._speeds.see(facts.run_id, seen, _seconds(metadata.started_at, now), now)
-        return feature_payloads.progress(
-            num_records=done,
-            num_tokens=metadata.num_tokens,
-            num_failed_chunks=len(metadata.failed_chunks),
-            total_records=total,
-            total_is_exact=False,
-            tokens_per_s=None if speed is None else speed.tokens_per_s,
-            seconds_left=seconds_left(done, total, speed),
-        )
+        return {
+            "num_records": done,
+            "total_records": total,
+            "total_is_exact": False,
+            "num_tokens": metadata.num_tokens,
+            "tokens_per_s": None if speed is None else round(speed.tokens_per_s, 1),
+            "workers": None,
+            "seconds_left": seconds_left(done, total, speed),
+            "num_failed_chunks": len(metadata.failed_chunks),
+            "problem": None,
+        }
 
     def _work(self) -> _Work:
         """Who encodes chunks of which run, and which services are there at all."""
@@ -189,6 +190,74 @@ class RunEntries:
             return self._backend.problems.read(run_id)
         except UnavailableError as error:
             return str(error)
+
+
+def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
+    """A run: what was asked for, what is known of it so far, and what can be done with it."""
+    options, metadata = facts.options, facts.metadata
+    entry: Run = {
+        "id": facts.run_id,
+        "status": facts.status,
+        "error": None,
+        "created_at": None,
+        "started_at": None,
+        "finished_at": None,
+        "seconds": None,
+        "source": _source_of(facts),
+        "subject": options.subject,
+        "autoencoder": options.autoencoder,
+        "layer_index": options.layer,
+        "location": options.location,
+        "num_prompts": 0,
+        "num_tokens": 0,
+        "num_features": None,
+        "num_active_features": 0,
+        "num_skipped_rows": 0,
+        "skipped_rows": {},
+        "failed_chunks": [],
+        "retry_from": facts.retry_from if can["retry"] or facts.request is not None else None,
+        "options": options.model_dump(mode="json"),
+        "progress": progress,
+        "can": can,
+    }
+    if metadata is not None:
+        entry |= {
+            "error": metadata.error,
+            "created_at": metadata.started_at,
+            "started_at": metadata.started_at,
+            "finished_at": metadata.finished_at,
+            "seconds": metadata.seconds,
+            "source": metadata.dataset_csv,
+            "subject": metadata.subject["name"],
+            "autoencoder": metadata.autoencoder["name"],
+            "layer_index": metadata.layer_index,
+            "location": metadata.location,
+            "num_prompts": metadata.num_prompts,
+            "num_tokens": metadata.num_tokens,
+            "num_features": metadata.num_features,
+            "num_active_features": metadata.num_active_features,
+            "num_skipped_rows": metadata.num_skipped_rows,
+            "skipped_rows": metadata.skipped_rows,
+            "failed_chunks": [cast("FailedChunk", chunk.model_dump()) for chunk in metadata.failed_chunks],
+        }
+    if facts.request is not None:
+        entry |= {"created_at": facts.request.created_at, "seconds": None}
+        if facts.retry_from is not None:  # its plan has the counts of when it was finished
+            entry |= {"num_prompts": 0, "num_tokens": 0, "num_active_features": 0}
+            entry |= {"num_skipped_rows": 0, "skipped_rows": {}}
+    if facts.merged is not None:  # the services work on it, and have come so far
+        merged = facts.merged
+        rows = merged.num_records - merged.num_skipped_rows
+        entry |= {"num_prompts": rows, "num_tokens": merged.num_tokens, "num_skipped_rows": merged.num_skipped_rows}
+    if facts.stopped is not None:
+        entry["error"] = facts.stopped.error
+    return entry
+
+
+def _source_of(facts: RunFacts) -> str | None:
+    """The source's file as soon as it is opened, before that what was asked for."""
+    described = None if facts.reading is None else facts.reading.source.get("file")
+    return str(described) if described else facts.options.prompt_file or facts.options.source
 
 
 def _missing(facts: RunFacts, work: _Work) -> str | None:

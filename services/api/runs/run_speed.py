@@ -88,8 +88,8 @@ def total_records(
     return max(min(known), done) if known else None
 
 
-def seconds_left(done: int, total: int | None, speed: Speed | None) -> float | None:
-    """How long the rest will take; None if that isn't known."""
+def seconds_left(done: int, total: int | None, speed: Speed | None) -> int | None:
+    """How many seconds the rest will take; None if that isn't known."""
     if total is None or speed is None or speed.records_per_s <= 0:
         return None
-    return max(0, total - done) / speed.records_per_s
+    return round(max(0, total - done) / speed.records_per_s)

@@ -25,12 +25,10 @@ class Threads:
     """The interface Background with real threads and real time."""
 
     def monotonic(self) -> float:
-        """See Background.monotonic."""
         return time.monotonic()
 
     @contextmanager
     def beside(self, name: str, work: Callable[[Pause], None]) -> Iterator[None]:
-        """See Background.beside."""
         over = threading.Event()
         thread = threading.Thread(target=work, args=(over.wait,), name=name, daemon=True)
         thread.start()

@@ -26,7 +26,6 @@ class ProcessDeadlines:
     def watch(
         self, what: str, floor_s: float, usual_s: float, expired: Callable[[], None]
     ) -> Iterator[Callable[[], None]]:
-        """See Deadlines.watch."""
         with self._started().watching(what, floor_s, usual_s) as work:
             self._expired[work] = expired
             try:

@@ -6,13 +6,13 @@ Redis may be wiped at any moment: then work gets more attempts than `chunk_attem
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 import redis
 
-from services.common.dependency_interfaces import AttemptRecord, UnavailableError
+from services.common.dependency_interfaces import AttemptRecord
+from services.common.redis.redis_client import redis_errors_as_unavailable
 
 ATTEMPTS_PREFIX = "saescope:attempts:"
 KEPT_S = 7 * 24 * 3600  # after a run's last attempt, so that abandoned runs don't fill Redis
@@ -26,15 +26,13 @@ if redis.call('hincrby', KEYS[1], ARGV[1], -1) <= 0 then
 end
 """
 
-
-class AttemptsUnavailableError(UnavailableError):
-    """Redis did not answer, or refused; whether an attempt was counted is unknown."""
+_redis_usable = partial(redis_errors_as_unavailable, "Redis can't be used for counting attempts")
 
 
 class RedisAttempts:
     """The interface Attempts (dependency_interfaces.py), for several threads; workers' names have no blanks.
 
-    Every call raises AttemptsUnavailableError if Redis refuses, or doesn't answer within the client's time-out.
+    Every call raises UnavailableError if Redis refuses, or doesn't answer within the client's time-out.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -42,34 +40,29 @@ class RedisAttempts:
         self._take_back = client.register_script(TAKE_BACK)
 
     def begin(self, run_id: str, what: str, worker: str) -> AttemptRecord:
-        """See Attempts.begin."""
-        with _sentences():
+        with _redis_usable():
             key = ATTEMPTS_PREFIX + run_id
             self._redis.hincrby(key, f"{what} {worker}", 1)
             self._redis.expire(key, KEPT_S)
             return self._tried(key, what)
 
     def failed(self, run_id: str, what: str, reason: str, at: float) -> None:
-        """See Attempts.failed."""
-        with _sentences():
+        with _redis_usable():
             self._redis.hincrby(ATTEMPTS_PREFIX + run_id, f"{what} {_FAILURES}", 1)
             said = json.dumps({"reason": reason[:_MOST_CHARS], "at": at})
             self._redis.hset(ATTEMPTS_PREFIX + run_id, f"{what} {_LAST}", said)
 
     def take_back(self, run_id: str, what: str, worker: str) -> None:
-        """See Attempts.take_back."""
-        with _sentences():
+        with _redis_usable():
             self._take_back(keys=[ATTEMPTS_PREFIX + run_id], args=[f"{what} {worker}"])
 
     def tried(self, run_id: str, what: str) -> AttemptRecord:
-        """See Attempts.tried."""
-        with _sentences():
+        with _redis_usable():
             return self._tried(ATTEMPTS_PREFIX + run_id, what)
 
     def forget(self, run_id: str, what: str | None = None) -> None:
-        """See Attempts.forget."""
         key = ATTEMPTS_PREFIX + run_id
-        with _sentences():
+        with _redis_usable():
             if what is None:
                 self._redis.delete(key)
                 return
@@ -85,11 +78,3 @@ class RedisAttempts:
         failures, last = int(of_it.pop(_FAILURES, 0)), json.loads(of_it.pop(_LAST, "{}"))
         by_worker = {worker: int(count) for worker, count in of_it.items()}
         return AttemptRecord(by_worker, failures, last.get("reason"), last.get("at", 0.0))
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise AttemptsUnavailableError(f"Redis can't be used for counting attempts; is it up? ({error})") from error

@@ -12,13 +12,14 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Self, cast
 
 import redis
 
 from services.common.dependency_interfaces import UnavailableError
 from services.common.process.background_threads import Background, Pause, Threads
-from services.common.redis.redis_client import keys_beginning, redis_client
+from services.common.redis.redis_client import keys_beginning, redis_client, redis_errors_as_unavailable
 
 LEASE_PREFIX = "saescope:lease:"
 _RENEWALS_PER_LEASE = 4  # so that two may fail
@@ -36,9 +37,7 @@ end
 return 0
 """
 
-
-class LeasesUnavailableError(UnavailableError):
-    """Redis did not answer, or refused; whether a lease is held is unknown."""
+_redis_usable = partial(redis_errors_as_unavailable, "Redis can't be used for leases")
 
 
 class Hold:
@@ -70,7 +69,7 @@ class Hold:
 class RedisLeases:
     """The interface Leases (services/common/dependency_interfaces.py); leases last `lease_s` seconds.
 
-    Every call raises LeasesUnavailableError if Redis refuses, or doesn't answer within the client's time-out. A command
+    Every call raises UnavailableError if Redis refuses, or doesn't answer within the client's time-out. A command
     is never sent twice, because the first may have had its effect; a lease that was taken so expires by itself.
     """
 
@@ -93,31 +92,31 @@ class RedisLeases:
 
     def acquire(self, name: str, owner: str) -> bool:
         """Take a lease that nobody holds; returns whether that worked. Not reentrant: `owner` is of one `hold`."""
-        with _sentences():
+        with _redis_usable():
             return bool(self._redis.set(LEASE_PREFIX + name, owner, nx=True, px=self._lease_ms))
 
     def renew(self, name: str, owner: str) -> bool:
         """Extend a lease to `lease_s` from now on; False if it was lost meanwhile."""
-        with _sentences():
+        with _redis_usable():
             return bool(self._renew(keys=[LEASE_PREFIX + name], args=[owner, self._lease_ms]))
 
     def release(self, name: str, owner: str) -> None:
         """Release a lease, if `owner` still holds it."""
-        with _sentences():
+        with _redis_usable():
             self._release(keys=[LEASE_PREFIX + name], args=[owner])
 
     def held(self, prefix: str) -> set[str]:
-        """See Leases.held; a lease that is taken or released meanwhile may be in it or not."""
-        with _sentences():
+        """A lease that is taken or released meanwhile may be in it or not."""
+        with _redis_usable():
             keys = keys_beginning(self._redis, LEASE_PREFIX + prefix)
             return {key.removeprefix(LEASE_PREFIX) for key in cast("list[str]", keys)}
 
     @contextmanager
     def hold(self, name: str) -> Iterator[Hold | None]:
-        """See Leases.hold.
+        """The lease is lost when Redis has another owner for it, or when it wasn't renewed for `lease_s`.
 
-        The lease is lost when Redis has another owner for it, or when it wasn't renewed for `lease_s`, because Redis is
-        away or this process was frozen. It is released at the end of the block; if Redis is away then, it expires.
+        That happens if Redis is away or this process was frozen. At the end of the block the lease is released; if
+        Redis is away then, it expires.
         """
         owner, until = uuid.uuid4().hex, self._background.monotonic() + self._lease_s
         if not self.acquire(name, owner):
@@ -128,14 +127,14 @@ class RedisLeases:
             with self._background.beside(f"lease {name}", lambda pause: self._keep(hold, pause, name, owner)):
                 yield hold
         finally:
-            with contextlib.suppress(LeasesUnavailableError):  # it expires, and the block's outcome matters more
+            with contextlib.suppress(UnavailableError):  # it expires, and the block's outcome matters more
                 self.release(name, owner)
 
     def _keep(self, hold: Hold, pause: Pause, name: str, owner: str) -> None:
         """Renew until the block ends or the lease is lost."""
         while not pause(self._lease_s / _RENEWALS_PER_LEASE) and not hold.lost:
             until = self._background.monotonic() + self._lease_s
-            with contextlib.suppress(LeasesUnavailableError):  # tried again until the time is up
+            with contextlib.suppress(UnavailableError):  # tried again until the time is up
                 if self.renew(name, owner):
                     hold.extend(until)
                 else:
@@ -144,11 +143,3 @@ class RedisLeases:
     @property
     def _lease_ms(self) -> int:
         return max(1, round(self._lease_s * 1000))
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise LeasesUnavailableError(f"Redis can't be used for leases; is it up? ({error})") from error

@@ -1,13 +1,16 @@
-"""Redis clients of the services: with time-outs, and without retries."""
+"""Redis clients of the services: with time-outs, and without retries; and what it means when Redis can't be used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from services.common.dependency_interfaces import UnavailableError
 
 
 def redis_client(
@@ -32,3 +35,12 @@ def keys_beginning(client: redis.Redis, prefix: str) -> list[str] | list[bytes]:
     """The keys that begin with `prefix`; one that is written or removed meanwhile may be among them or not."""
     pattern = "".join(f"\\{character}" if character in "*?[]\\^" else character for character in prefix) + "*"
     return list(cast("Iterator[str]", client.scan_iter(match=pattern, count=1000)))
+
+
+@contextmanager
+def redis_errors_as_unavailable(sentence: str) -> Iterator[None]:
+    """Raise UnavailableError with a sentence where the block raises redis.RedisError."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise UnavailableError(f"{sentence}; is it up? ({error})") from error

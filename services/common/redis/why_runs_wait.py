@@ -9,8 +9,7 @@ import contextlib
 
 import redis
 
-from services.common.dependency_interfaces import UnavailableError
-from services.common.redis.redis_client import redis_client
+from services.common.redis.redis_client import redis_client, redis_errors_as_unavailable
 
 PROBLEM_PREFIX = "saescope:problem:"
 KEPT_S = 30
@@ -25,16 +24,14 @@ class RunNotes:
         self._redis = redis_client(redis_url, timeout_s=_TIMEOUT_S, connect_timeout_s=_TIMEOUT_S, decode_responses=True)
 
     def note(self, run_id: str, sentence: str) -> None:
-        """See Notes.note; it expires after KEPT_S. Does nothing if Redis is away: readers notice that themselves."""
+        """It expires after KEPT_S. Does nothing if Redis is away: readers notice that themselves."""
         with contextlib.suppress(redis.RedisError):
             self._redis.set(PROBLEM_PREFIX + run_id, sentence[:_MOST_CHARS], ex=KEPT_S)
 
     def read(self, run_id: str) -> str | None:
         """The note about a run, if there is one; UnavailableError if Redis can't be used."""
-        try:
+        with redis_errors_as_unavailable(f"Redis can't be asked about run {run_id}"):
             found = self._redis.get(PROBLEM_PREFIX + run_id)
-        except redis.RedisError as error:
-            raise UnavailableError(f"Redis can't be asked about run {run_id}; is it up? ({error})") from error
         return None if found is None else str(found)
 
     def close(self) -> None:

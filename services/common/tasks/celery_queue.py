@@ -29,14 +29,10 @@ _JSON_ONLY = prepare_accept_content(["json"])
 TAKEN_KEPT_S = 60  # longer than a restart of the aggregator, which writes it
 
 
-class QueueUnavailableError(UnavailableError):
-    """Redis did not answer, or refused; whether a message was queued is unknown."""
-
-
 class CeleryQueue:
     """The interface Queue (services/common/dependency_interfaces.py), usable from several threads.
 
-    Every call raises QueueUnavailableError if Redis refuses, accepts no connection for CONNECT_TIMEOUT_S or doesn't
+    Every call raises UnavailableError if Redis refuses, accepts no connection for CONNECT_TIMEOUT_S or doesn't
     answer for SOCKET_TIMEOUT_S. Nothing is tried again here.
     """
 
@@ -45,7 +41,6 @@ class CeleryQueue:
         self._redis = redis_client(app.conf.broker_url, timeout_s=SOCKET_TIMEOUT_S, connect_timeout_s=CONNECT_TIMEOUT_S)
 
     def send(self, message: Message) -> None:
-        """See Queue.send."""
         with _sentences(message.task):
             self._app.send_task(
                 task_name(message.task),
@@ -57,7 +52,7 @@ class CeleryQueue:
             )
 
     def waiting(self, task: Task) -> set[Message]:
-        """See Queue.waiting; entries that are no messages of this version are left out."""
+        """Entries that are no messages of this version are left out."""
         with _sentences(task):
             entries = cast("list[bytes]", self._redis.lrange(task, 0, -1))
         messages = {_message(entry) for entry in entries}
@@ -115,4 +110,4 @@ def _sentences(queue: str) -> Iterator[None]:
     try:
         yield
     except (KombuError, redis.RedisError, OSError, RuntimeError) as error:
-        raise QueueUnavailableError(f"Redis can't be used for the queue {queue}; is it up? ({error})") from error
+        raise UnavailableError(f"Redis can't be used for the queue {queue}; is it up? ({error})") from error

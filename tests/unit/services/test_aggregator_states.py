@@ -17,9 +17,10 @@ import pytest
 from services.aggregator.merge_and_publish import Aggregator, Merged
 from services.aggregator.summary_merging import SummaryMerging
 from services.common.attempt_rule import AttemptRule, FailedAttempt
-from services.common.dependency_interfaces import AttemptRecord, Dependencies, Hold, Limits, Service, Unfit
+from services.common.dependency_interfaces import AttemptRecord, Dependencies, Hold, Service, Unfit
 from services.common.run_json_files import Ingested, RunRequest
 from services.common.run_workspace import Workspace
+from services.common.settings import Settings
 from services.common.tasks.messages import Message, Task
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, chained
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult
@@ -163,8 +164,8 @@ def make_run(root: Path) -> Run:
     rows_hash = reduce(chained, (part.state.rows_hash for part in encoded.parts), NOTHING_READ)
     space.write_ingested(Ingested(num_chunks=CHUNKS, num_records=12 * CHUNKS, rows_hash=rows_hash))
     alone = Alone()
-    limits = Limits(max_waiting_chunks=2, save_every_s=0.0)
-    return Run(space, encoded, Dependencies(store, alone, alone, alone, alone, alone, alone, alone, limits))
+    settings = Settings(max_waiting_chunks=2).model_copy(update={"save_every_s": 0.0})
+    return Run(space, encoded, Dependencies(store, alone, alone, alone, alone, alone, alone, alone, settings))
 
 
 @pytest.fixture

@@ -1,1 +1,0 @@
-"""What the API answers about a run's features and rows."""

@@ -1,0 +1,104 @@
+"""The endpoints about one feature: the original server's payload, and OpenAI's FeatureInfo."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from services.api.endpoints.shared_answers import metrics_of, with_live
+from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
+from services.api.http.caching import OneRun
+from services.api.http.endpoint_declaration import Endpoints
+from services.api.http.parameters import whole
+from services.api.response_types.features import FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
+
+Example = dict[str, Any]
+
+endpoints = Endpoints()
+
+
+class FeatureParameters(OneRun):
+    """A feature and its examples."""
+
+    id: FeatureId
+    top_k: Annotated[int, whole(0, 1000)] = Field(10, description="How many examples of each sort, at most.")
+
+
+@endpoints.about_runs("/api/feature")
+def feature(asked: FeatureParameters, run: RunView) -> FeatureTokens:
+    """A feature's strongest tokens."""
+    feature_id = check_feature_id(asked.id, run)
+    examples = run.feature(feature_id)["top"][: asked.top_k]
+    answer: FeatureTokens = {
+        "run": run.metadata.run_id,
+        "feature_id": feature_id,
+        "top_k": asked.top_k,
+        "tokens": [_token_entry(run, example) for example in examples],
+    }
+    return with_live(answer, run)
+
+
+@endpoints.about_runs("/api/feature_info")
+def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
+    """Everything about a feature."""
+    feature_id = check_feature_id(asked.id, run)
+    record = run.feature(feature_id)
+    statistics = run.statistics
+    num_tokens = run.metadata.num_tokens
+    count = int(statistics.count[feature_id])
+    mean, mean_square, mean_cube, mean_fourth = (float(total[feature_id]) / num_tokens for total in statistics.sums)
+    metrics = metrics_of(run, feature_id)
+    answer: FeatureInfo = {
+        "run": run.metadata.run_id,
+        "feature_id": feature_id,
+        "density": count / num_tokens,
+        "mean_act": mean,
+        "mean_act_squared": mean_square,
+        "max_act": metrics["max_activation"],
+        "skew": mean_cube / mean_square**1.5 if mean_square else 0.0,
+        "kurtosis": mean_fourth / mean_square**2 if mean_square else 0.0,
+        "num_active_tokens": count,
+        "num_tokens": num_tokens,
+        "metrics": metrics,
+        "bin_width": HISTOGRAM_BIN_WIDTH,
+        "hist": {str(entry["bin"]): entry["count"] for entry in record["histogram"]},
+        "top": [_sequence(example) for example in record["top"][: asked.top_k]],
+        "random": [_sequence(example) for example in record["random"][: asked.top_k]],
+    }
+    return with_live(answer, run)
+
+
+def _sequence(example: Example) -> Sequence:
+    """An example as OpenAI's viewer has it; `acts` has one entry per token, and `act == acts[idx]`."""
+    acts = example["activations"]
+    return {
+        "density": (len(acts) - acts.count(0.0)) / len(acts),
+        "doc_id": example["row_id"],
+        "row_id": example["row_id"],
+        "offset": example["window_offset"],
+        "idx": example["position"],
+        "act": acts[example["position"]],
+        "acts": acts,
+        "tokens": example["tokens"],
+        "token_ints": example["token_ids"],
+        "count": example["text_count"],
+    }
+
+
+def _token_entry(run: RunView, example: Example) -> TokenEntry:
+    """An example as the original's feature_tokens.json has it."""
+    position = example["position"]
+    own_tokens = example["tokens"][int(run.metadata.policy.prepends_bos) :]
+    return {
+        "activation": example["activation"],
+        "token_str": example["tokens"][position],
+        "token_id": example["token_ids"][position],
+        "token_position": position,
+        "prompt_index": example["prompt_index"],
+        "row_id": example["row_id"],
+        "prompt_snippet": "".join(own_tokens)[:200],
+        "prompt_tokens": example["tokens"],
+    }
