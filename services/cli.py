@@ -26,7 +26,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 VIEWER = REPOSITORY / "services" / "viewer" / "dist"
 DEMO_ROWS = 5000
 LARGEST_PORT = 65_535
-RUNS_HELP = "folder of the run folders (default: analysis_data)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,15 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     serve = commands.add_parser(
         "serve", help="show finished runs in the browser", description="Serve the API and the viewer."
     )
-    serve.add_argument(
-        "--runs",
-        type=Path,
-        default=DEFAULT_OUTPUT,
-        metavar="FOLDER",
-        help=RUNS_HELP,
-    )
-    _add_address(serve, 8765)
-    serve.set_defaults(handler=_serve_command)
+    _add_folder_and_address(serve, "--runs", 8765)
+    serve.set_defaults(handler=lambda args: serve_runs(args.runs, args.host, args.port))
 
     demo = commands.add_parser(
         "demo",
@@ -66,14 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help=f"how many headlines (default: {DEMO_ROWS})",
     )
-    demo.add_argument(
-        "--output",
-        type=Path,
-        default=DEFAULT_OUTPUT,
-        metavar="FOLDER",
-        help=RUNS_HELP,
-    )
-    _add_address(demo, 1234)
+    _add_folder_and_address(demo, "--output", 1234)
     demo.set_defaults(handler=_demo_command)
 
     submit = commands.add_parser(
@@ -104,15 +89,18 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
+def _add_folder_and_address(parser: argparse.ArgumentParser, folder_flag: str, port: int) -> None:
+    parser.add_argument(
+        folder_flag,
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="FOLDER",
+        help="folder of the run folders (default: analysis_data)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument(
         "--port", type=at_least(0, LARGEST_PORT), default=port, help=f"port to listen on (default: {port})"
     )
-
-
-def _serve_command(args: argparse.Namespace) -> int:
-    return serve(args.runs, args.host, args.port)
 
 
 def _demo_command(args: argparse.Namespace) -> int:
@@ -124,7 +112,7 @@ def _demo_command(args: argparse.Namespace) -> int:
     from sparse_autoencoder.runs.run_options import RunOptions
     from sparse_autoencoder.runs.store import DirectoryStore
 
-    listening_socket(args.host, args.port).close()  # a port in use is better known before the work than after it
+    listening_socket(args.host, args.port).close()  # whether the port is free, before the work is done
     headlines = args.output / "demo-headlines.csv"
     try:
         headlines.parent.mkdir(parents=True, exist_ok=True)
@@ -142,10 +130,10 @@ def _demo_command(args: argparse.Namespace) -> int:
         chunk_size=1000,
     )
     runs.run(options, DirectoryStore(args.output))
-    return serve(args.output, args.host, args.port)
+    return serve_runs(args.output, args.host, args.port)
 
 
-def serve(runs: Path, host: str, port: int) -> int:
+def serve_runs(runs: Path, host: str, port: int) -> int:
     """Serve the API and the viewer on a folder of runs until interrupted."""
     from services.api.app import create_app
     from services.api.http.server import listening_socket, serve_app

@@ -18,7 +18,7 @@ from services.api.endpoint_context import Api
 from services.api.endpoints import compare, features, health, one_feature, rows, runs
 from services.api.http.caching import RunAnswers
 from services.api.http.json_answers import ERRORS
-from services.api.http.routing import Routes
+from services.api.http.routing import routes
 from services.api.http.run_event_stream import RunEvents
 from services.api.http.viewer_files import ViewerFiles
 from services.api.runs.run_changes import RunChanges
@@ -55,13 +55,13 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
 
     changes = None if backend is None else RunChanges(backend, entries)
     api = Api(store, entries, events, changes, ENDPOINTS)
-    routes = Routes(api, RunAnswers(library), api.check_may_write)
+    answers = RunAnswers(library)
     present = [endpoint for endpoint in ENDPOINTS if changes is not None or endpoint.path != _NEEDS_SERVICES]
     below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]
     # A router of its own: what it doesn't have is a 404 and what it can't do a 405, and never the viewer's page.
-    api_router = Router(routes.of(below_api, mounted_at="/api"), redirect_slashes=False)
+    api_router = Router(routes(below_api, api, answers, mounted_at="/api"), redirect_slashes=False)
     others = [endpoint for endpoint in present if endpoint not in below_api]
-    all_routes: list[BaseRoute] = [*routes.of(others), Mount("/api", api_router)]
+    all_routes: list[BaseRoute] = [*routes(others, api, answers), Mount("/api", api_router)]
     if viewer is not None:
         all_routes.append(Mount("/", ViewerFiles(viewer)))
     app = Starlette(

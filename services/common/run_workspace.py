@@ -188,10 +188,6 @@ class Workspace:
         """A chunk's rows; NotFoundError if they were removed, because the chunk is merged."""
         return self._store.get(self._numbered("chunks", chunk))
 
-    def delete_chunk(self, chunk: int) -> None:
-        """Remove a chunk's rows."""
-        self._store.delete(self._numbered("chunks", chunk))
-
     def partials(self) -> list[int]:
         """The chunks that have a partial: encoded, and not yet merged."""
         return self.folder.numbers("partials")
@@ -245,12 +241,10 @@ class Workspace:
 
     def remove_merged(self, cursor: int) -> None:
         """Remove rows and partials of the chunks before `cursor`."""
-        for chunk in self.chunks():
-            if chunk < cursor:
-                self.delete_chunk(chunk)
-        for chunk in self.partials():
-            if chunk < cursor:
-                self.delete_partial(chunk)
+        for folder in ("chunks", "partials"):
+            for chunk in self.folder.numbers(folder):
+                if chunk < cursor:
+                    self._store.delete(self._numbered(folder, chunk))
 
     # -- for people ------------------------------------------------------------------------------------------------
 
@@ -270,7 +264,8 @@ class Workspace:
         for chunk in failed:
             self._store.delete(self.folder.prompts(chunk))
         for folder in _SWEPT_FOLDERS:
-            self._delete_all(folder)
+            for key in self._store.list(self.folder.key(folder)):
+                self._store.delete(key)
         forget_kept(self.folder, failed)
         for retry in self.folder.numbers("retry"):
             if retry <= metadata.retries:
@@ -300,10 +295,6 @@ class Workspace:
 
     def _asked_for(self) -> bool:
         return self._exists("request.json") or self.retry() > 0
-
-    def _delete_all(self, prefix: str) -> None:
-        for key in self._store.list(self.folder.key(prefix)):
-            self._store.delete(key)
 
     def _numbered(self, folder: str, chunk: int) -> str:
         return self.folder.key(f"{folder}/{chunk:06d}")

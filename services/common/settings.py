@@ -6,7 +6,6 @@ address is found out later (real_dependencies.py).
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from services.common.did_you_mean import did_you_mean
 from sparse_autoencoder.errors import SaescopeError
 
 PREFIX = "SAESCOPE_"
@@ -168,16 +168,10 @@ def _half_of_the_keys(given: Mapping[str, str]) -> list[str]:
 def _sentence(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
-        return _unknown(name)
+        variables = [variable_of(field) for field in Settings.model_fields]
+        return f"there is no setting {name}; {did_you_mean(name, variables, cutoff=0.8)}"
     field, variable = Settings.model_fields[name], variable_of(name)
     value = "empty" if error["input"] == "" else repr(error["input"]) if field.repr else "what it is"
     # The description says more about the form than a pattern does; and a reason may quote a secret.
     why = f" ({error['msg']})" if field.repr and error["type"] != "string_pattern_mismatch" else ""
     return f"{variable} can't be {value}: it is {field.description}{why}"
-
-
-def _unknown(variable: str) -> str:
-    variables = [variable_of(field) for field in Settings.model_fields]
-    close = difflib.get_close_matches(variable, variables, n=1, cutoff=0.8)
-    advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(variables)}"
-    return f"there is no setting {variable}; {advice}"

@@ -17,7 +17,7 @@ from sparse_autoencoder.runs.store import NotFoundError
 endpoints = Endpoints()
 
 
-@endpoints.get("/api/openapi.json")
+@endpoints.declare("GET", "/api/openapi.json")
 def description(_asked: Parameters, api: Api) -> dict[str, object]:
     """This description, as OpenAPI 3.1."""
     from services.api.http.openapi import openapi  # seldom needed
@@ -25,13 +25,13 @@ def description(_asked: Parameters, api: Api) -> dict[str, object]:
     return openapi(api.endpoints)
 
 
-@endpoints.get("/healthz")
+@endpoints.declare("GET", "/healthz")
 def health(_asked: Parameters, _api: Api) -> Health:
     """The process answers."""
     return {"status": "ok"}
 
 
-@endpoints.get("/readyz", problems=(400, 503))
+@endpoints.declare("GET", "/readyz", problems=(400, 503))
 def ready(_asked: Parameters, api: Api) -> Ready:
     """The store and, with services, Redis answer."""
     with suppress(NotFoundError):  # which is an answer
@@ -41,7 +41,7 @@ def ready(_asked: Parameters, api: Api) -> Ready:
     return {"status": "ready"}
 
 
-@endpoints.get("/metrics", answer=str, media_type="text/plain")
+@endpoints.declare("GET", "/metrics", answer=str, media_type="text/plain")
 async def metrics(_asked: Parameters, _api: Api, _request: Request) -> Response:
     """With services: figures in Prometheus's text format."""
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest

@@ -29,7 +29,7 @@ class RunId(Parameters):
     id: str = Field(description="The run's id.")
 
 
-@endpoints.get("/api/options")
+@endpoints.declare("GET", "/api/options")
 def options(_asked: Parameters, api: Api) -> Options:
     """What can be chosen for a run."""
     if api.run_changes is None:
@@ -43,49 +43,51 @@ def options(_asked: Parameters, api: Api) -> Options:
     }
 
 
-@endpoints.get("/api/runs", problems=(400, 503))
+@endpoints.declare("GET", "/api/runs", problems=(400, 503))
 def runs(_asked: Parameters, api: Api) -> RunList:
     """All runs, newest first."""
     return {"runs": api.entries.all()}
 
 
-@endpoints.post("/api/runs", body=RunOptions, status=201, problems=(400, 401, 403, 405, 415, 503))
+@endpoints.declare("POST", "/api/runs", body=RunOptions, status=201, problems=(400, 401, 403, 405, 415, 503))
 def start(_asked: Parameters, api: Api, wanted: RunOptions) -> Started:
     """Start a run with these options; those left out have their defaults."""
     return {"id": api.changes.start(wanted), "status": "queued"}
 
 
-@endpoints.get("/api/runs/{id}", problems=(400, 404, 503))
+@endpoints.declare("GET", "/api/runs/{id}", problems=(400, 404, 503))
 def one_run(asked: RunId, api: Api) -> Run:
     """A run."""
     return api.entries.one(asked.id)
 
 
-@endpoints.delete("/api/runs/{id}", problems=_CHANGE)
+@endpoints.declare("DELETE", "/api/runs/{id}", status=204, problems=_CHANGE)
 def delete(asked: RunId, api: Api) -> None:
     """Remove a run."""
     api.changes.delete(asked.id)
 
 
-@endpoints.post("/api/runs/{id}/cancel", problems=(*_CHANGE, 409))
+@endpoints.declare("POST", "/api/runs/{id}/cancel", problems=(*_CHANGE, 409))
 def cancel(asked: RunId, api: Api) -> Run:
     """Have nobody work on a run any more; the run."""
     return api.changes.cancel(asked.id)
 
 
-@endpoints.post("/api/runs/{id}/resume", problems=(*_CHANGE, 409))
+@endpoints.declare("POST", "/api/runs/{id}/resume", problems=(*_CHANGE, 409))
 def resume(asked: RunId, api: Api) -> Run:
     """Go on with a run that was cancelled or failed; the run."""
     return api.changes.resume(asked.id)
 
 
-@endpoints.post("/api/runs/{id}/retry", problems=(*_CHANGE, 409))
+@endpoints.declare("POST", "/api/runs/{id}/retry", problems=(*_CHANGE, 409))
 def retry(asked: RunId, api: Api) -> Run:
     """Try the failed chunks of a finished run again, and compute what comes after `retry_from` again; the run."""
     return api.changes.retry(asked.id)
 
 
-@endpoints.get("/api/runs/{id}/events", answer=Run, media_type=event_stream.MEDIA_TYPE, problems=(400, 404, 503))
+@endpoints.declare(
+    "GET", "/api/runs/{id}/events", answer=Run, media_type=event_stream.MEDIA_TYPE, problems=(400, 404, 503)
+)
 async def events(asked: RunId, api: Api, request: Request) -> Response:
     """The run whenever it changes, about once a second, as server-sent events: `progress`, and `end` at last."""
     if request.method == "HEAD":

@@ -2,7 +2,7 @@
 
     endpoints = Endpoints()
 
-    @endpoints.get("/api/runs/{id}", problems=(404, 503))
+    @endpoints.declare("GET", "/api/runs/{id}", problems=(404, 503))
     def one_run(asked: RunId, api: Api) -> Run:
         \"\"\"A run.\"\"\"
 
@@ -35,10 +35,10 @@ class Endpoint:
     parameters: type[Parameters]
     answer: Any  # the type of a good answer's JSON, or of an event's data in an event stream; None if there is none
     problems: tuple[int, ...]
-    status: int = 200
-    media_type: str = "application/json"
-    body: type[BaseModel] | None = None
-    about_runs: bool = False
+    status: int
+    media_type: str
+    body: type[BaseModel] | None
+    about_runs: bool
 
     @property
     def summary(self) -> str:
@@ -60,41 +60,34 @@ class Endpoints:
 
         It is called in a thread. Its answer stays in memory and has an ETag if the runs are finished; see RunAnswers.
         """
-        return self._declare("GET", path, (400, 404, 503), about_runs=True)
+        return self.declare("GET", path, (400, 404, 503), about_runs=True)
 
-    def get(
+    def declare(
         self,
+        method: Method,
         path: str,
         problems: tuple[int, ...] = (400,),
+        *,
         answer: Any = None,
+        status: int = 200,
         media_type: str = "application/json",
+        body: type[BaseModel] | None = None,
+        about_runs: bool = False,
     ) -> Callable[[F], F]:
-        """Declare an answer that changes nothing: a function of the parameters and the Api, called in a thread.
+        """Declare a function of the parameters, the Api and, if there is one, the `body`; it is called in a thread.
 
         An async function gets the request as well, and its Response is sent as it is; `answer` is the type of what is
-        in it.
+        in it. Whatever isn't GET is for those who may change runs.
         """
-        return self._declare("GET", path, problems, answer=answer, media_type=media_type)
 
-    def post(
-        self, path: str, problems: tuple[int, ...], status: int = 200, body: type[BaseModel] | None = None
-    ) -> Callable[[F], F]:
-        """Declare a change, for those who may change runs; with `body`, the function's third argument is that."""
-        return self._declare("POST", path, problems, status=status, body=body)
-
-    def delete(self, path: str, problems: tuple[int, ...]) -> Callable[[F], F]:
-        """Declare a removal, for those who may change runs; the answer is empty."""
-        return self._declare("DELETE", path, problems, status=204)
-
-    def _declare(
-        self, method: Method, path: str, problems: tuple[int, ...], answer: Any = None, **more: Any
-    ) -> Callable[[F], F]:
         def declared(function: F) -> F:
             types = get_type_hints(function)
             returned = types.pop("return")
             parameters = next(iter(types.values()))
             answered = answer or (None if returned is type(None) else returned)
-            self._declared.append(Endpoint(method, path, function, parameters, answered, problems, **more))
+            self._declared.append(
+                Endpoint(method, path, function, parameters, answered, problems, status, media_type, body, about_runs)
+            )
             return function
 
         return declared

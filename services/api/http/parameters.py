@@ -10,7 +10,6 @@ need an example: the sentence about a missing one shows how to ask. Words of a l
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections import Counter
@@ -24,6 +23,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.requests import Request
 
 from services.api.http.json_answers import BadRequest
+from services.common.did_you_mean import did_you_mean
 
 LARGEST_INTEGER = 2**63 - 1
 # int() and float() alone would also take "٣", "1_0" and " 1", and int() refuses thousands of digits in its own way
@@ -120,7 +120,8 @@ def read_parameters(kind: type[P], request: Request) -> P:
     known = [name for name in _names(kind) if name not in request.path_params]
     for name in query:
         if name not in known:
-            raise BadRequest(_unknown(name, known))
+            shown = name[:_SHOWN_CHARS]
+            raise BadRequest(f"there is no parameter {shown!r}; {did_you_mean(shown, known)}")
     try:
         return kind.model_validate({**query, **request.path_params})
     except ValidationError as error:
@@ -138,12 +139,6 @@ def check_range(name: str, value: int, least: int, most: int) -> int:
 def _names(kind: type[Parameters]) -> Mapping[str, Any]:
     """The fields by the names that requests use."""
     return {field.alias or name: field for name, field in kind.model_fields.items()}
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name[:_SHOWN_CHARS], known, n=1)
-    there_are = f"there are {', '.join(known)}" if known else "there are none here"
-    return f"there is no parameter {name[:_SHOWN_CHARS]!r}; " + (f"did you mean {close[0]}?" if close else there_are)
 
 
 def _sentence(error: ValidationError, kind: type[Parameters], request: Request) -> str:

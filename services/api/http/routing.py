@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.api.endpoint_context import Api
 from services.api.http.caching import RunAnswers
 from services.api.http.endpoint_declaration import Endpoint
 from services.api.http.json_answers import json_answer
@@ -21,40 +21,33 @@ from services.api.http.write_requests import read_options
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-@dataclass(frozen=True)
-class Routes:
-    """Makes routes. `check_may_write` raises an HTTPException at requests that must not change anything."""
+def routes(endpoints: Iterable[Endpoint], api: Api, run_answers: RunAnswers, mounted_at: str = "") -> list[Route]:
+    """One route for each path, for a router that is mounted at the beginning of all these paths."""
+    by_path: dict[str, dict[str, _Handler]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = _handler(endpoint, api, run_answers)
+    return [
+        Route(path.removeprefix(mounted_at), _by_method(handlers), methods=[*handlers])
+        for path, handlers in by_path.items()
+    ]
 
-    api: Any  # what endpoints are handed
-    run_answers: RunAnswers
-    check_may_write: Callable[[Request], None]
 
-    def of(self, endpoints: Iterable[Endpoint], mounted_at: str = "") -> list[Route]:
-        """One route for each path, for a router that is mounted at the beginning of all these paths."""
-        by_path: dict[str, dict[str, _Handler]] = {}
-        for endpoint in endpoints:
-            by_path.setdefault(endpoint.path, {})[endpoint.method] = self._handler(endpoint)
-        return [
-            Route(path.removeprefix(mounted_at), _by_method(handlers), methods=[*handlers])
-            for path, handlers in by_path.items()
-        ]
+def _handler(endpoint: Endpoint, api: Api, run_answers: RunAnswers) -> _Handler:
+    is_async = inspect.iscoroutinefunction(endpoint.function)
 
-    def _handler(self, endpoint: Endpoint) -> _Handler:
-        is_async = inspect.iscoroutinefunction(endpoint.function)
+    async def handle(request: Request) -> Response:
+        if endpoint.method != "GET":
+            api.check_may_write(request)
+        asked = read_parameters(endpoint.parameters, request)
+        if endpoint.about_runs:
+            return await run_in_threadpool(run_answers.answer, endpoint.function, asked, request)
+        if is_async:
+            response: Response = await endpoint.function(asked, api, request)
+            return response
+        body = [] if endpoint.body is None else [await read_options(request)]
+        return await run_in_threadpool(_answer, endpoint, asked, api, *body)
 
-        async def handle(request: Request) -> Response:
-            if endpoint.method != "GET":
-                self.check_may_write(request)
-            asked = read_parameters(endpoint.parameters, request)
-            if endpoint.about_runs:
-                return await run_in_threadpool(self.run_answers.answer, endpoint.function, asked, request)
-            if is_async:
-                response: Response = await endpoint.function(asked, self.api, request)
-                return response
-            body = [] if endpoint.body is None else [await read_options(request)]
-            return await run_in_threadpool(_answer, endpoint, asked, self.api, *body)
-
-        return handle
+    return handle
 
 
 def _answer(endpoint: Endpoint, *arguments: Any) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hmac
 import ipaddress
 import json
@@ -15,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from services.api.http.json_answers import BadRequest
 from services.common.allowed_sources import NotAllowedError
+from services.common.did_you_mean import did_you_mean
 from sparse_autoencoder.cli import LARGEST_NUMBER
 from sparse_autoencoder.runs.run_options import RunOptions
 
@@ -108,9 +108,7 @@ _EXPECTED = {  # by pydantic's names of errors
 def _sentence(error: ErrorDetails) -> NotAllowedError:
     field = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
-        names = list(RunOptions.model_fields)
-        close = difflib.get_close_matches(field, names, n=1)
-        advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+        advice = did_you_mean(field, list(RunOptions.model_fields))
         return NotAllowedError(field, f"there is no option {field[:_SHOWN_CHARS]!r}; {advice}")
     expected = _EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
     shown = json.dumps(error["input"])[:_SHOWN_CHARS]

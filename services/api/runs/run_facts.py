@@ -60,14 +60,6 @@ class RunFacts:
         return next((chunk.first_row for chunk in failed if chunk.chunk == self.retry_from), 0)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A finished run, and when it was read."""
-
-    facts: RunFacts
-    at: float
-
-
 class RunFiles:
     """The runs of a store, for several threads; calls raise UnavailableError if the store can't be used."""
 
@@ -75,7 +67,7 @@ class RunFiles:
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
-        self._finished: dict[str, _Seen] = {}
+        self._finished: dict[str, tuple[RunFacts, float]] = {}  # and when each was read
 
     def all(self) -> list[RunFacts]:
         """Every run that can be read, newest first."""
@@ -85,9 +77,9 @@ class RunFiles:
             self._finished = dict(finished)  # without those that are gone
         found = []
         for run_id in ids:
-            seen = finished.get(run_id)
+            facts, read_at = finished.get(run_id, (None, 0.0))
             try:
-                found.append(self.one(run_id) if seen is None or self._may_have_changed(seen) else seen.facts)
+                found.append(self.one(run_id) if facts is None or self._may_have_changed(facts, read_at) else facts)
             except UnavailableError:
                 raise
             except SaescopeError:  # one folder that is no run, or a damaged one, must not hide the others
@@ -143,14 +135,14 @@ class RunFiles:
         with self._lock:
             self._finished.pop(run_id, None)
 
-    def _may_have_changed(self, seen: _Seen) -> bool:
-        return seen.facts.retry_from is not None and self._clock() - seen.at >= FAILED_AGAIN_S
+    def _may_have_changed(self, facts: RunFacts, read_at: float) -> bool:
+        return facts.retry_from is not None and self._clock() - read_at >= FAILED_AGAIN_S
 
     def _remember(self, space: Workspace, metadata: RunMetadata) -> RunFacts:
         run_id, at = space.folder.run_id, self._clock()
         facts = RunFacts(run_id, metadata.status, metadata.options, metadata, retry_from=space.retry_from(metadata))
         with self._lock:
-            self._finished[run_id] = _Seen(facts, at)
+            self._finished[run_id] = facts, at
         return facts
 
 
