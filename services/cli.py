@@ -3,8 +3,6 @@
 It parses flags and calls the library and the API; each subcommand imports what it needs, so that --help is instant.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

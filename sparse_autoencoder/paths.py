@@ -4,8 +4,6 @@ Each family is a function from (location, layer) to the address of a checkpoint.
 public container `az://openaipublic/sparse-autoencoder`. Nothing is downloaded here (autoencoders/checkpoints.py does).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 Family = Callable[[str, int], str]

@@ -1,7 +1,5 @@
 """`python -m services.aggregator`: the worker that merges and publishes, and the reconcile loop beside it."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import threading

@@ -3,8 +3,6 @@
 Publishing may take long: meanwhile another aggregator may publish the run, and a user may even delete it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import BinaryIO
 

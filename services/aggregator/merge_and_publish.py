@@ -5,8 +5,6 @@ was frozen and lost its lease) do no harm: merging is deterministic, and the fur
 Merging are protocols because tests/simulation merges small fakes in place of summaries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ requeued if there is neither a lease nor a waiting message for it. The loop keep
 process finds the same in the store.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf

@@ -1,7 +1,5 @@
 """How the library's run states are merged and published, for merge_and_publish.py."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from services.common.run_json_files import MergeProgress

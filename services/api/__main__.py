@@ -1,7 +1,5 @@
 """`python -m services.api`: the API of the services as a process."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import signal

@@ -3,8 +3,6 @@
 Whatever is asked, the answer is JSON with the right status; wrong input is never a 500.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path

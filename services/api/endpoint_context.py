@@ -1,7 +1,5 @@
 """What the endpoints about runs and about the API itself work with."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException

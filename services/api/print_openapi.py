@@ -1,7 +1,5 @@
 """`python -m services.api.print_openapi`: the API's description as JSON, which the viewer's types are made from."""
 
-from __future__ import annotations
-
 import json
 import sys
 

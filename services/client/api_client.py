@@ -3,8 +3,6 @@
 It prints nothing; submit.py does.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator

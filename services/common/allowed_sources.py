@@ -4,8 +4,6 @@ The API checks what is asked for; ingest and encoder check again when they open 
 meanwhile. Nothing is opened here, and nothing downloaded.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass

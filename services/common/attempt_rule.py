@@ -4,8 +4,6 @@ Whatever work raises is a failed attempt, with two exceptions: a server is away,
 has failed for good after `chunk_attempts` attempts, by different workers where there are several.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass

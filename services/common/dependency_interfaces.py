@@ -6,8 +6,6 @@ call that fails raises UnavailableError; whether it had an effect is then unknow
 loop, which requeues it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Advice about a name that doesn't exist."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Sequence
 

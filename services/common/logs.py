@@ -6,8 +6,6 @@ keeps its name. Warnings and errors of other packages come out in the same form,
 secret: nothing here removes it.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

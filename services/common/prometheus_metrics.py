@@ -3,8 +3,6 @@
 Each process exports what it counted itself; Prometheus adds up processes.
 """
 
-from __future__ import annotations
-
 from prometheus_client import Counter, Gauge, Histogram
 
 ROWS = Counter("saescope_rows", "Rows that were encoded.")

@@ -1,7 +1,5 @@
 """The real Dependencies, made from the settings, and waiting at the start until Redis and the store answer."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ The store decides what becomes of a run; a message that can't be sent now is sen
 run can be changed so is decided by its files at that moment.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from services.common.dependency_interfaces import Dependencies, UnavailableError

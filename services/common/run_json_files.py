@@ -1,7 +1,5 @@
 """The contents of the small JSON files in a run's folder while services work on it; Workspace reads and writes them."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field

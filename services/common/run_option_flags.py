@@ -3,8 +3,6 @@
 This file imports nothing that takes time, and knows neither servers nor what the values must be.
 """
 
-from __future__ import annotations
-
 import argparse
 import shlex
 from typing import Any, NoReturn

@@ -6,8 +6,6 @@ partials and states. `reading.json` lets a change of the source be noticed early
 it and `progress.json` are shown to people. `cutoffs` only saves work.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import TypeVar

@@ -6,8 +6,6 @@ of the pod, container or machine (web identity, container credentials, instance 
 read: no sign-on sessions, no roles that a profile assumes.
 """
 
-from __future__ import annotations
-
 import configparser
 import os
 import re

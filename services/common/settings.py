@@ -4,8 +4,6 @@ A value that can't be used stops the start with a sentence that names the variab
 address is found out later (real_dependencies.py).
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The names of work: of the leases under which it is done, and of the pieces for which attempts are counted."""
 
-from __future__ import annotations
-
 ENCODE_LEASES = "encode/"  # prefix of the leases of all runs' chunks
 
 

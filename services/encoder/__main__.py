@@ -1,7 +1,5 @@
 """`python -m services.encoder`: the worker that computes; where there are several GPUs, one such process for each."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

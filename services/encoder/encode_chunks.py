@@ -6,8 +6,6 @@ encoded. (Its bytes also depend on how far merging was: examples beyond the cuto
 chunk that failed for good records that its rows are missing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ that are still loaded, and a run that begins afterwards loads the new file. Mode
 refused.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

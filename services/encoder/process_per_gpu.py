@@ -3,8 +3,6 @@
 A process sees one GPU, has one CUDA context and encodes one chunk at a time, so nothing is shared between devices.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -3,8 +3,6 @@
 Every encoder process keeps its own order; together they are fair.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 _REMEMBERED = 1000  # runs

@@ -1,7 +1,5 @@
 """`python -m services.ingest`: the worker that reads datasets; with flags, the command that submits a run."""
 
-from __future__ import annotations
-
 import sys
 import threading
 

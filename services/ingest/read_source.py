@@ -4,8 +4,6 @@ Reading goes on after the last chunk that was written, and stops when the lease 
 bytes depend on the source alone. Dataset is a protocol because tests/simulation reads fakes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol

@@ -1,7 +1,5 @@
 """A run's source as `read_source.py` reads it: opened, tokenised and cut into chunks by the library."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice

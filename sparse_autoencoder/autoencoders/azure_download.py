@@ -6,8 +6,6 @@ A mirror can replace Azure: with SAESCOPE_AZURE_ENDPOINT=http://host:port, the f
 credentials.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ beside it records size and SHA-256, which are checked at each later use; a check
 Importing this file doesn't import torch.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -4,8 +4,6 @@ Pickles can run code, so `weights_only` restricts them to tensors and plain valu
 values are checked.
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 import re

@@ -7,8 +7,6 @@ fields. Then its first physical line is skipped, and reading goes on at the next
 pandas. A line of only spaces is no record either, unless there is only one column.
 """
 
-from __future__ import annotations
-
 import csv
 from collections import deque
 from collections.abc import Iterator

@@ -8,8 +8,6 @@ kagglehub's own (its 1.0 layout): `datasets/owner/name/versions/N/` holds files.
 The caller says which file names are readable.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import zipfile

@@ -1,7 +1,5 @@
 """Parquet -> records."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import IO, Any
 

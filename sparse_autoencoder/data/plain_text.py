@@ -1,7 +1,5 @@
 """Plain text -> records, one per line; and reading lines of bounded length, for all text formats."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from typing import TextIO

@@ -1,7 +1,5 @@
 """The records of a dataset: a row with text, or a skipped row with the reason; and which text is usable."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

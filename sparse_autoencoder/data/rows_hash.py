@@ -4,8 +4,6 @@ Each chunk has a hash of its records (row ids, texts, reasons for skipping). The
 chunks so far. A resumed run reads its source from the beginning, and must arrive at the same running hash.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ A source is written `[FORMAT:]WHERE`. WHERE is a path, `-` for standard input, o
 it isn't given. Gzip (by the extension `.gz`, or by the content's first bytes) is decompressed while reading.
 """
 
-from __future__ import annotations
-
 import gzip
 import io
 import os

@@ -1,7 +1,5 @@
 """Chooses the column of a dataset that holds the text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sparse_autoencoder.errors import SaescopeError

@@ -4,8 +4,6 @@ Columns are divided into groups, and the maximum of each group is found first, a
 with the largest maxima can contain any of the k largest numbers, so only these are searched.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -3,8 +3,6 @@
 Formula: softmax(scale * query key^T + mask) value, as in Vaswani et al. 2017, "Attention Is All You Need".
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional

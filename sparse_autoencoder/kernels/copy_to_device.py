@@ -1,7 +1,5 @@
 """Copies from the host to a device that don't wait for what the device is computing."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -9,8 +9,6 @@
 So the result is not approximate: it is that of the float32 product, except for the order of its additions.
 """
 
-from __future__ import annotations
-
 import warnings
 from functools import cache
 

@@ -4,8 +4,6 @@ A matrix product alone is fastest with all cores. But the work between products 
 itself) uses one core at a time. With several threads, the other cores compute another thread's products meanwhile.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from threading import Event

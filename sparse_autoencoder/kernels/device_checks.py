@@ -1,7 +1,5 @@
 """Checks of a device: whether it has the operations that summaries need, and enough memory for the models."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -5,8 +5,6 @@ which takes up to a fifth of its time. The activation is applied while the resul
 in float64, this is torch.addmm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -4,8 +4,6 @@ tf32 is float32, except in matrix products: there the device rounds the operands
 and accumulates in float32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

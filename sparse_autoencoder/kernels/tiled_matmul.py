@@ -3,8 +3,6 @@
 A tile is small enough to stay in the cache while its largest results are selected.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -5,8 +5,6 @@ that give the same bits on all of them. PyTorch has few operators on uint64, so 
 here, with the same bits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

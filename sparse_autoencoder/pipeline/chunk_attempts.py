@@ -11,8 +11,6 @@ A hang ends the process (`ChunkAttempts.hung`); after three hangs a chunk isn't 
 process in attempts.json in the run's folder.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

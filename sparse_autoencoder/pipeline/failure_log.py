@@ -4,8 +4,6 @@ It exists if anything failed, and is never removed. It is not in the folder, bec
 result must have the same files.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path

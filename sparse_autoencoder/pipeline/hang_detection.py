@@ -4,8 +4,6 @@ The file watched.log has the chunk that is being encoded. If native code hangs s
 backstop adds all threads' tracebacks to it, and the next process reads them (`left_behind`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress

@@ -5,8 +5,6 @@ end. The published files are the same bytes however often the run was interrupte
 it can be resumed too. The services make the same calls, spread over machines.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext

@@ -1,7 +1,5 @@
 """Compares how often features fire in two runs: the log ratio of the densities, and its confidence interval."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from statistics import NormalDist

@@ -1,7 +1,5 @@
 """Error messages for a run's files that are missing or damaged."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -4,8 +4,6 @@ Statistics, histograms and the choice of examples come from the state. The examp
 of the merged chunks, of which only the needed row groups are read.
 """
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any
 

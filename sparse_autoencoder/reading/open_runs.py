@@ -3,8 +3,6 @@
 Opening a finished run reads its overview once. After that, showing a feature reads one row group of a Parquet file.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

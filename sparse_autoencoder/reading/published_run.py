@@ -4,8 +4,6 @@ Reading a feature reads its row group (runs/features_file_format.py has the form
 strings, for other readers; here they come from the run's vocabulary.
 """
 
-from __future__ import annotations
-
 import io
 import threading
 from functools import cached_property

@@ -4,8 +4,6 @@ A row is found by the row ids in the files' statistics, which ascend from chunk 
 file is read.
 """
 
-from __future__ import annotations
-
 import threading
 from bisect import bisect_left
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ A list reads the row groups that it needs. A search reads only texts, row group 
 the rows that it finds. The caller decides when a search has taken too long.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager

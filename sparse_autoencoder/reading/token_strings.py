@@ -1,7 +1,5 @@
 """A run's token strings, which are read when they are first needed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import cached_property
 

@@ -4,8 +4,6 @@ Files of an unfinished run are sealed. Any damage raises DamagedError: flipped b
 bytes. The checksum is 16 bytes of BLAKE2b, which takes less than 1 ms per MB.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b

@@ -1,7 +1,5 @@
 """Collects the windows of a run's examples from its prompts files: tokens, rows, and how often each text occurs."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

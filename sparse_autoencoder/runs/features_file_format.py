@@ -4,8 +4,6 @@ A file has 1,024 features. A row group has 16 features, or fewer if their exampl
 is one small read for all options. Token strings are in the files for other readers (saescope reads vocabulary.json).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pyarrow as pa

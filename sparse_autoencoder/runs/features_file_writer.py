@@ -1,7 +1,5 @@
 """Writes a run's features, with statistics and examples: as features/*.parquet and as feature_tokens.json."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ instead), `prompts/` with the encoded chunks, `state/` while the run is unfinish
 (publishing.py).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from contextlib import suppress

@@ -5,8 +5,6 @@ metadata.json before it loads models, which may take minutes. Until then the fil
 services' API creates request.json.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

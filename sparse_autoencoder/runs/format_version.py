@@ -5,8 +5,6 @@ one are from before there were versions, and have the layout of version 1. Incre
 file so that today's code would read it wrongly.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pyarrow as pa

@@ -7,8 +7,6 @@
 Memory is bounded by features times examples. Interrupting and resuming the run doesn't change a byte of these files.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Selects a run's features and sorts them, from the run's overview."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass

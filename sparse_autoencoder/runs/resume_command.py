@@ -1,7 +1,5 @@
 """The command with which the user continues a run, for messages."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The options of a run: the flags of `saescope run`, with the same defaults."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

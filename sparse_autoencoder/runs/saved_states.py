@@ -8,8 +8,6 @@ computed again, in order, because float64 sums depend on the order of merging: s
 which nothing failed. Runs of earlier versions have no such state, and are computed again from their first chunk.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Keys are relative paths with forward slashes. `put` and `create` are atomic: a r
 services have an implementation on S3.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import io

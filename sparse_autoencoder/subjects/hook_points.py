@@ -3,8 +3,6 @@
 Importing this file doesn't import torch, so that `--help` can list the locations at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol
 

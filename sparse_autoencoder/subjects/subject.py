@@ -4,8 +4,6 @@ Hook points have the names of OpenAI's autoencoders: a location and a layer (`ho
 own code (`gpt2.py`), all other models on TransformerLens, against which our own code is tested too.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Protocol
 

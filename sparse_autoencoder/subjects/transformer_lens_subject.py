@@ -1,7 +1,5 @@
 """Subject models on TransformerLens, for every architecture that it supports."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

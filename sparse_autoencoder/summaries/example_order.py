@@ -3,8 +3,6 @@
 The reservoir sample takes the activations with the smallest random keys ("draws").
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 

@@ -5,8 +5,6 @@ Metrics are over all counted tokens, including those with activation 0 ("0-centr
 otherwise.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ block, and their unrounded sums are added. So the result is the same bits howeve
 import torch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ integers are stored in the narrowest type. The arrays are in safetensors, whose 
 The bytes depend on the summary alone. If you change the format, increase checksums.FORMAT.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rows -> chunks of token ids. A chunk is the unit of work, of retry and of merging."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 

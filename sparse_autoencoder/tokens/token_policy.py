@@ -1,7 +1,5 @@
 """The token policy: how rows become windows of tokens, and which positions count."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Token ids of rows, and the vocabulary's strings, from a Hugging Face tokenizer.json."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

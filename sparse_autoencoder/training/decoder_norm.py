@@ -4,8 +4,6 @@ Gao et al., 2024, arXiv:2406.04093, section A.1: before an optimiser's step the 
 out, and after it the columns are normalised.
 """
 
-from __future__ import annotations
-
 import torch
 from torch.nn import functional
 

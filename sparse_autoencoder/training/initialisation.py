@@ -1,7 +1,5 @@
 """An untrained TopK autoencoder, initialised as OpenAI's were (Gao et al., 2024, arXiv:2406.04093, section A.1)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional

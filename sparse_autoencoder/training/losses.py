@@ -3,8 +3,6 @@
 From "Scaling and evaluating sparse autoencoders" (Gao et al., 2024, arXiv:2406.04093), sections 2.3 and A.2.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

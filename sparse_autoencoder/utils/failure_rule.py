@@ -4,8 +4,6 @@ There is one rule for `saescope run` and all services: every exception is a fail
 those that end the process (Ctrl-C, SystemExit). Importing this file doesn't import torch.
 """
 
-from __future__ import annotations
-
 import sys
 import traceback
 from asyncio import CancelledError

@@ -5,8 +5,6 @@ loaded without its processor. Python tells audit hooks (PEP 578) about every pro
 that raises prevents the start.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

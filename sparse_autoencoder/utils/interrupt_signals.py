@@ -4,8 +4,6 @@ Ctrl-C raises KeyboardInterrupt in the main thread. The run takes that between b
 (pipeline/run_ending.py). The services' processes have handlers of their own.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

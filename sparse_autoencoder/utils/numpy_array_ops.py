@@ -3,8 +3,6 @@
 A group is a sequence of equal keys in a sorted array.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Prefetch the next item and post-process the previous one in background threads, in order."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Calls in daemon threads, which don't keep the process alive, and a time limit for calls that have none."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait

@@ -3,8 +3,6 @@
 The statistics are compare_densities.py's.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

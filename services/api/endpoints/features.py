@@ -3,8 +3,6 @@
 Which features are listed, and in which order, is computed by rank_by_metric.py.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

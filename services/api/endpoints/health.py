@@ -1,7 +1,5 @@
 """The endpoints about the API itself: its description, whether it and what it needs answer, and its metrics."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool

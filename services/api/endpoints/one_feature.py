@@ -1,7 +1,5 @@
 """The endpoints about one feature: the original server's payload, and OpenAI's FeatureInfo."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The endpoints about the dataset's rows, which are called prompts as in the original: some of them, and one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Annotated

@@ -3,8 +3,6 @@
 Without services behind the API runs can only be looked at, and whatever would change one is answered with 405.
 """
 
-from __future__ import annotations
-
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request

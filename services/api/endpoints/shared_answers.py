@@ -1,7 +1,5 @@
 """Parts of answers about a run that several groups of endpoints give."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 from services.api.response_types.features import Live, TokenChip

@@ -1,7 +1,5 @@
 """Kinds of parameters that several groups of endpoints take."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

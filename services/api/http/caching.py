@@ -4,8 +4,6 @@ The ETag is a hash of the answer. So it differs when a run is deleted and made a
 version of this API says more; and whatever it confirms is what would be answered.
 """
 
-from __future__ import annotations
-
 import hashlib
 import threading
 import weakref

@@ -10,8 +10,6 @@ The first argument's type is what may be asked, the return type is what is answe
 openapi.json. `problems` are the statuses of answers that are a Problem instead.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

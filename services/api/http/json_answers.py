@@ -1,7 +1,5 @@
 """JSON answers, and the answers to what goes wrong: always `{"error": sentence}` with a fitting status."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

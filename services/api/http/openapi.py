@@ -3,8 +3,6 @@
 It takes about as long as starting the API does, and is seldom asked for, so it is made when it is.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from http import HTTPStatus
 from typing import Any

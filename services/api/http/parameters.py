@@ -8,8 +8,6 @@ A field whose name is in the endpoint's path is read from there, the others from
 need an example: the sentence about a missing one shows how to ask. Words of a list are a `Literal`.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Starlette's routes out of declared endpoints: requests checked, functions called in threads, answers as JSON."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any

@@ -4,8 +4,6 @@ One asyncio task for each run that has listeners reads the run's entry, however 
 https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable

@@ -1,7 +1,5 @@
 """Serving the application with uvicorn until a signal, which also ends event streams that would go on for ever."""
 
-from __future__ import annotations
-
 import errno
 import socket
 from typing import Any

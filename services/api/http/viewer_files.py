@@ -1,7 +1,5 @@
 """The built viewer as static files; every path that isn't a file gives the page, which then reads its own address."""
 
-from __future__ import annotations
-
 from pathlib import Path, PurePosixPath
 
 from starlette.exceptions import HTTPException

@@ -1,7 +1,5 @@
 """Requests that change something: whether they may, and the options of a run in their body."""
 
-from __future__ import annotations
-
 import hmac
 import ipaddress
 import json

@@ -1,7 +1,5 @@
 """The answer that compares two runs."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Answers about features."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Answers about the API itself, and what every endpoint answers when something is wrong."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field

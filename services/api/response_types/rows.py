@@ -1,7 +1,5 @@
 """Answers about the dataset's rows. They are called prompts as in the original's endpoints."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Answers about runs as such, and what can be chosen for one."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field

@@ -4,8 +4,6 @@ The reconcile loop notes what a run waits for. But it runs in the aggregator's p
 would say that one is missing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 from services.api.runs.run_facts import RunFacts

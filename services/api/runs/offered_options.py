@@ -3,8 +3,6 @@
 Types and limits are RunOptions', the descriptions are the command's help or, where the services take less, their rules.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ The store decides what becomes of a run; a message that can't be sent now is sen
 API processes may change the runs of one store.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Literal
 from uuid import uuid4

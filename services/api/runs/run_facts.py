@@ -4,8 +4,6 @@ Finished runs are cached, as they don't change. Only one with failed chunks may 
 process, so its entry expires after FAILED_AGAIN_S.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -3,8 +3,6 @@
 Pure arithmetic, without access to files or servers.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from dataclasses import dataclass

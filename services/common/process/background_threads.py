@@ -1,7 +1,5 @@
 """Work in the background of a block of code, such as renewing a lease: in a thread, or simulated in tests."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

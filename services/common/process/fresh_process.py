@@ -4,8 +4,6 @@ It keeps its process id and its arguments (exec), so whoever started it needs to
 restart in a row (backoff), until a task has worked.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

@@ -1,7 +1,5 @@
 """The interface Deadlines: a process whose work hangs logs what its threads are doing, and restarts itself."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import threading

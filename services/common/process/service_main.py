@@ -1,7 +1,5 @@
 """What the `__main__` of every worker service shares: reading settings, logging failed attempts, notes on runs."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Callable

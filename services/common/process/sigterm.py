@@ -6,8 +6,6 @@ is recovered like that of a killed worker. The exit status is 0 after running ta
 number where the signal itself ended the process.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

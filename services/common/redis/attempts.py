@@ -3,8 +3,6 @@
 Redis may be wiped at any moment: then work gets more attempts than `chunk_attempts`, and nothing else goes wrong.
 """
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from typing import cast

@@ -5,8 +5,6 @@ but not impossible, because a holder may be frozen and wake up late; so work don
 Redis may be wiped at any moment: then the next renewal says that the lease is lost.
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import uuid

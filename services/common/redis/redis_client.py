@@ -1,7 +1,5 @@
 """Redis clients of the services: with time-outs, and without retries; and what it means when Redis can't be used."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast

@@ -3,8 +3,6 @@
 A note expires unless it is repeated. No decision depends on notes, and they may get lost.
 """
 
-from __future__ import annotations
-
 import contextlib
 
 import redis

@@ -1,7 +1,5 @@
 """The interface Workers in Redis: each worker process sends a heartbeat, a key that expires unless it is renewed."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

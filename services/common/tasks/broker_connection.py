@@ -5,8 +5,6 @@ reconnects when an acknowledgement fails; Celery would only log that. What is re
 attributes of kombu; tests/integration/test_worker.py notices if one of them is not used any more.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from typing import Any, Self

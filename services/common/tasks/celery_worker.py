@@ -4,8 +4,6 @@ It uses what Celery documents for extensions: app.Worker, Celery's signals and a
 differs is in broker_connection.py. Import this late: Celery's worker takes a while to import.
 """
 
-from __future__ import annotations
-
 import threading
 import warnings
 from collections.abc import Sequence

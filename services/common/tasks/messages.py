@@ -3,8 +3,6 @@
 A message of an unknown version is refused with a sentence, so that a deployment of mixed releases is noticed.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
