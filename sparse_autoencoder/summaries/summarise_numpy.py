@@ -42,7 +42,7 @@ _DENSE_BINS = 1 << 24  # up to so many (features times bins) the histogram is co
 
 @dataclass(frozen=True)
 class SparseActivations:
-    """The positive activations at a block's counted tokens, in any order; arrays [activations].
+    """Activations: the positive ones at a block's counted tokens, in any order; arrays [activations].
 
     Windows with the same tokens have the same activations.
     """
@@ -57,24 +57,21 @@ class SparseActivations:
         return len(self.value)
 
     def summariser(self, block: Windows, spec: SummarySpec, scale: Scale | None = None) -> Summariser:
-        """See Activations.summariser."""
         return BlockSummariser(block, self, spec, scale)
 
     def maxima(self, n_features: int) -> NDArray[np.float32]:
-        """See Activations.maxima."""
         found = np.zeros(n_features, np.float32)
         with np.errstate(invalid="ignore"):  # NaN stays NaN
             np.maximum.at(found, self.feature, self.value)
         return found
 
     def between(self, begin: int, end: int) -> SparseActivations:
-        """See Activations.between."""
         inside = (self.token >= begin) & (self.token < end)
         return SparseActivations(self.token[inside] - np.int32(begin), self.feature[inside], self.value[inside])
 
 
 class BlockSummariser:
-    """Sorts one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
+    """A Summariser of one block; raises SaescopeError if an activation isn't finite."""
 
     def __init__(
         self, block: Windows, activations: SparseActivations, spec: SummarySpec, scale: Scale | None = None
@@ -103,7 +100,6 @@ class BlockSummariser:
         )
 
     def unrounded(self, num_tokens: int) -> UnroundedSummary:
-        """See Summariser.unrounded."""
         if not len(self._feature):
             return UnroundedSummary.empty(self._spec, num_tokens)
         starts = group_starts(self._feature)
@@ -140,7 +136,6 @@ class BlockSummariser:
         )
 
     def row_features(self, per_row: int) -> RowFeatures:
-        """See Summariser.row_features."""
         rows = self._block.row_ids
         row = row_numbers(self._block)[self._window]
         by_strength = stable_argsort((row, bits_for(len(rows))), (self._descending_key, 31))

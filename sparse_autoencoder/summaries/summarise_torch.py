@@ -51,7 +51,7 @@ from sparse_autoencoder.tokens.windows import Windows
 
 @dataclass(frozen=True)
 class DeviceActivations:
-    """The positive activations at a block's counted tokens, in any order, on one device; tensors [activations]."""
+    """Activations: the positive ones at a block's counted tokens, in any order; tensors [activations] of a device."""
 
     token: Tensor  # int32, index into the block's flat tokens
     feature: Tensor  # int32
@@ -73,12 +73,10 @@ class DeviceActivations:
         return len(self.value)
 
     def summariser(self, block: Windows, spec: SummarySpec, scale: Scale | None = None) -> DeviceSummariser:
-        """See blocks.Activations.summariser."""
         self._wait()
         return DeviceSummariser(block, self, spec, scale)
 
     def maxima(self, n_features: int) -> NDArray[np.float32]:
-        """See blocks.Activations.maxima."""
         self._wait()
         with _beside(self.value.device):
             found = torch.zeros(n_features, device=self.value.device)
@@ -88,7 +86,6 @@ class DeviceActivations:
 
     @torch.inference_mode()
     def between(self, begin: int, end: int) -> DeviceActivations:
-        """See blocks.Activations.between."""
         self._wait()
         with _beside(self.value.device):
             inside = torch.nonzero((self.token >= begin) & (self.token < end)).flatten()
@@ -147,7 +144,7 @@ class _Columns:
 
 
 class DeviceSummariser:
-    """Sorts one block's activations and reduces them; raises SaescopeError if an activation isn't finite."""
+    """A Summariser of one block; raises SaescopeError if an activation isn't finite."""
 
     def __init__(
         self, block: Windows, activations: DeviceActivations, spec: SummarySpec, scale: Scale | None = None
@@ -177,7 +174,6 @@ class DeviceSummariser:
             self._run_of = running_total(begins)[1:] - 1
 
     def unrounded(self, num_tokens: int) -> UnroundedSummary:
-        """See blocks.Summariser.unrounded."""
         if not len(self._value):
             return UnroundedSummary.empty(self._spec, num_tokens)
         with _beside(self._device):
@@ -212,7 +208,6 @@ class DeviceSummariser:
         )
 
     def row_features(self, per_row: int) -> RowFeatures:
-        """See blocks.Summariser.row_features."""
         columns = self._columns
         with _beside(self._device):
             row = columns.row[self._window]
