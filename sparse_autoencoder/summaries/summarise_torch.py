@@ -51,7 +51,7 @@ from sparse_autoencoder.tokens.windows import Windows
 
 @dataclass(frozen=True)
 class DeviceActivations:
-    """The positive activations at a block's counted tokens, in any order, on one device; tensors [activations]."""
+    """Activations: the positive ones at a block's counted tokens, in any order; tensors [activations] of a device."""
 
     token: Tensor  # int32, index into the block's flat tokens
     feature: Tensor  # int32
