@@ -1,1 +1,1 @@
-"""The API from its client's side: `saescope submit`."""
+"""A client of the API: `saescope submit`."""

@@ -1,7 +1,4 @@
-"""The API of the services from its client's side: starting runs, changing them, listening to their events.
-
-It prints nothing; submit.py does.
-"""
+"""A client of the services' API: starts runs, changes them, and follows their events. submit.py prints for it."""
 
 import json
 import time
@@ -15,7 +12,7 @@ import urllib3
 from sparse_autoencoder.errors import SaescopeError
 
 CONNECT_TIMEOUT_S = 10.0
-ANSWER_TIMEOUT_S = 120.0  # starting a run may wait for a store or a queue that is slow to answer
+ANSWER_TIMEOUT_S = 120.0  # the API itself may wait for a slow store or queue
 SILENCE_S = 40.0  # the API sends at least a comment every 15 s
 RECONNECT_EVERY_S = 2.0
 GIVE_UP_AFTER_S = 600.0
@@ -24,13 +21,13 @@ Entry = dict[str, Any]
 
 
 class ApiClient:
-    """The API at `url`, such as http://127.0.0.1:8765; SaescopeError if that is no such address."""
+    """A client of the API at `url`, such as http://127.0.0.1:8765; SaescopeError if the URL is not valid."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         try:
             parts = urlsplit(url)
             valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-        except ValueError:  # a port that is none
+        except ValueError:  # the port is not valid
             valid = False
         if not valid:
             raise SaescopeError(f"{url!r} is no address of an API: write it as http://127.0.0.1:8765")
@@ -43,17 +40,17 @@ class ApiClient:
         self._pool = urllib3.PoolManager(retries=False)
 
     def start(self, options: dict[str, Any]) -> str:
-        """Start a run; its id. SaescopeError with what the API says against it."""
+        """Start a run; returns its id. SaescopeError with the API's reason if it refuses."""
         return str(self._request("POST", "/api/runs", options)["id"])
 
     def change(self, run_id: str, action: str) -> Entry:
-        """`cancel`, `resume` or `retry` a run; its entry. SaescopeError with what the API says against it."""
+        """`cancel`, `resume` or `retry` a run; returns its entry. SaescopeError with the API's reason if it refuses."""
         return self._request("POST", f"{_path(run_id)}/{action}", {})
 
     def follow(self, run_id: str, on_problem: Callable[[str], object]) -> Iterator[Entry]:
-        """A run's entries as they change, the last one when it has ended.
+        """Yield a run's entry whenever it changes; the last one is that of the ended run.
 
-        A connection that is lost is opened again; `on_problem` is told meanwhile. SaescopeError if there is no such
+        A lost connection is opened again, and `on_problem` is called with the reason. SaescopeError if there is no such
         run, or if the API can't be reached for GIVE_UP_AFTER_S.
         """
         heard_at = time.monotonic()
@@ -75,7 +72,7 @@ class ApiClient:
             time.sleep(RECONNECT_EVERY_S)
 
     def _events(self, run_id: str) -> Iterator[tuple[str, Entry]]:
-        """The names and entries of the events of one connection."""
+        """The events that one connection brings: name and entry."""
         response = self._pool.request(
             "GET",
             f"{self._url}{_path(run_id)}/events",
@@ -117,7 +114,7 @@ class ApiClient:
 
 
 class _TryAgainError(Exception):
-    """The API has trouble that may pass."""
+    """The API has a problem; a later attempt may work."""
 
 
 def _path(run_id: str) -> str:
@@ -125,7 +122,7 @@ def _path(run_id: str) -> str:
 
 
 def _error_of(status: int, body: bytes) -> str:
-    """The API's sentence in an answer."""
+    """The error sentence in an answer of the API."""
     try:
         return str(json.loads(body)["error"])
     except (ValueError, TypeError, KeyError):

@@ -1,7 +1,6 @@
-"""`saescope submit`: have the services behind an API do a run, and follow it to its end with a progress bar.
+"""`saescope submit`: start a run on the services behind an API, and follow it to its end with a progress bar.
 
-It talks HTTP and prints; what the API says is shown as it is. What an option may be is the API's to judge. This file
-imports nothing that takes time before it is used.
+The API checks the options, and its error sentences are printed unchanged. Importing this file is fast.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def submit_command(args: argparse.Namespace) -> int:
-    """Do what the parsed flags say; the exit status. SaescopeError if the run didn't come to a good end."""
+    """Do what the parsed flags say; returns the exit status. SaescopeError if the run failed or was cancelled."""
     options = given_options(args)
     of_a_run = {"--resume": args.resume, "--retry-failed": args.retry_failed, "--cancel": args.cancel}
     flags = [flag for flag, run in of_a_run.items() if run is not None]
@@ -68,7 +67,7 @@ def submit_command(args: argparse.Namespace) -> int:
 
 
 def _what_is_computed_again(retry_from: int | None) -> str:
-    """What trying failed chunks again costs, as the run's page says it."""
+    """Which chunks a retry of failed chunks computes again, in the words of the run's page."""
     if not retry_from:
         return "everything is computed again, as nothing was kept from before the failed chunks"
     return f"chunk {retry_from} and all after it are computed again; what came before was kept"
@@ -96,7 +95,7 @@ def _follow(api: ApiClient, run_id: str) -> int:
 
 
 def _show(bar: tqdm[Any], entry: Entry) -> None:
-    """Draw the bar as an entry of a run says."""
+    """Update the bar from a run's entry."""
     progress = entry["progress"]
     if progress is None:
         bar.n = bar.total = entry["num_prompts"] + entry["num_skipped_rows"]

@@ -1,7 +1,7 @@
-"""What a run that was asked for over the network may read: Kaggle datasets, models by name, files of one folder.
+"""Which sources and models a run may name if it was requested over the network.
 
-The API checks what is asked for; ingest and encoder check again when they open files, as a link may have been swapped
-meanwhile. Nothing is opened here, and nothing downloaded.
+These are Kaggle datasets, models of the Hugging Face hub, and files below the data folder. The API checks a request;
+ingest and encoders check again before they open files, because a symbolic link may have changed in between.
 """
 
 import os
@@ -16,7 +16,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
 
-RULES = {  # what the services take where the command takes more
+RULES = {  # options for which the services allow less than `saescope run` does
     "source": "kaggle:owner/name[/versions/N][/file], or the path of a file below the data folder (CSV, TSV, JSONL, "
     "Parquet, plain text, or .gz of these; FORMAT:PATH forces a format)",
     "prompt_file": "the path below the data folder of a text file that is taken as one single prompt instead",
@@ -28,11 +28,11 @@ RULES = {  # what the services take where the command takes more
 _KAGGLE = re.compile(r"kaggle:[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(/[^\x00-\x1f\x7f\\]+)?")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,95}(/[A-Za-z0-9][A-Za-z0-9._-]{,95})?")
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
-_SHOWN_CHARS = 200  # of a value in an error
+_SHOWN_CHARS = 200  # how much of a value an error quotes
 
 
 class NotAllowedError(SaescopeError):
-    """An option has a value that the services don't take; `field` is the option's name."""
+    """An option has a value that the services don't allow; `field` is the option's name."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -40,7 +40,7 @@ class NotAllowedError(SaescopeError):
 
 
 def allowed(options: RunOptions, data_folder: Path) -> RunOptions:
-    """The options with paths made absolute; NotAllowedError for what the services don't read."""
+    """Check the options; returns them with absolute paths. NotAllowedError for the first that is not allowed."""
     files = _Files(data_folder)
     changes: dict[str, Any] = {}
     if options.prompt_file is None:
@@ -58,25 +58,25 @@ def allowed(options: RunOptions, data_folder: Path) -> RunOptions:
 
 
 def readable_by_name(name: str) -> bool:
-    """Whether a file's name has an extension by which its format is known."""
+    """Whether the extension of a file's name is one of the formats that can be read."""
     return PurePosixPath(name.lower().removesuffix(".gz")).suffix.removeprefix(".") in FORMATS
 
 
 @dataclass(frozen=True)
 class _Files:
-    """The data folder."""
+    """Looks up files and folders below the data folder `root`."""
 
     root: Path
 
     def file(self, field: str, text: str) -> Path:
-        """The absolute path of a regular file: not a folder, a device or a pipe."""
+        """The absolute path of a regular file; NotAllowedError for anything else, such as a folder or a pipe."""
         path = self._inside(field, text)
         if not path.is_file():
             raise _refusal(field, text, "that is no regular file")
         return path
 
     def folder(self, field: str, text: str) -> Path:
-        """The absolute path of a folder, none of whose entries is a link that leads out."""
+        """The absolute path of a folder; NotAllowedError also if an entry links to outside the data folder."""
         path = self._inside(field, text)
         if not path.is_dir():
             raise _refusal(field, text, "that is no folder")
@@ -89,7 +89,7 @@ class _Files:
         return path
 
     def has(self, text: str) -> bool:
-        """Whether there is something of that name."""
+        """Whether a file or folder of that name exists."""
         return os.path.lexists(self.root / text)
 
     def _inside(self, field: str, text: str) -> Path:
@@ -98,7 +98,7 @@ class _Files:
             raise _refusal(field, text, "that is outside the data folder")
         try:
             real = path.resolve(strict=True)
-        except (OSError, RuntimeError, ValueError) as error:  # links in a circle; a NUL
+        except (OSError, RuntimeError, ValueError) as error:  # a circle of links; a NUL in the name
             raise _refusal(field, text, f"there is nothing of that name in {self.root}") from error
         self._check_inside(field, text, real)
         return path
@@ -122,7 +122,7 @@ def _source(source: str, files: _Files) -> str:
 
 def _subject(subject: str, files: _Files) -> str:
     if _HUB_NAME.fullmatch(subject) and not files.has(subject):
-        if os.path.lexists(subject):  # the library would take it for a folder, wherever this process happens to be
+        if os.path.lexists(subject):  # the library would load this folder, relative to the working directory
             raise _refusal("subject", subject, "that is a path on the server outside the data folder")
         return subject
     return str(files.folder("subject", subject))

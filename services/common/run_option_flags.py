@@ -1,6 +1,6 @@
-"""The flags of `saescope run` for what services do with them: where runs go is not the caller's choice there.
+"""The flags of `saescope run` as the services take them: all but --output, because the services have a store.
 
-This file imports nothing that takes time, and knows neither servers nor what the values must be.
+Importing this file is fast. Whether the values are allowed is checked by the API.
 """
 
 import argparse
@@ -10,11 +10,14 @@ from typing import Any, NoReturn
 from sparse_autoencoder.cli import add_run_arguments
 from sparse_autoencoder.errors import SaescopeError
 
-_NO_OPTIONS = ("output", "per_token_feature_scan")  # the second has no effect
+_NO_OPTIONS = (
+    "output",
+    "per_token_feature_scan",
+)  # flags of `saescope run` that are no options of a run; the second has no effect
 
 
 def add_option_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a run's options; --output is taken only to be refused with a reason."""
+    """Add the flags of a run's options, and --output, so that `given_options` can refuse it with a reason."""
     add_run_arguments(parser)
     for action in parser._actions:
         if action.dest == "output":
@@ -22,7 +25,7 @@ def add_option_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def given_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The options that parsed flags give; SaescopeError if --output is among them."""
+    """The options in parsed flags; SaescopeError if --output is among them."""
     given = vars(args)
     if "output" in given:
         raise SaescopeError("leave out --output: the services keep runs in their own store")
@@ -30,7 +33,7 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse_options(text: str) -> dict[str, Any]:
-    """The options that flags in one line of text give; SaescopeError instead of the end of the process."""
+    """The options in a line of flags; raises SaescopeError where argparse would end the process."""
     parser = _Parser(add_help=False)
     add_option_flags(parser)
     try:
@@ -41,7 +44,7 @@ def parse_options(text: str) -> dict[str, Any]:
 
 
 def option_helps() -> dict[str, str]:
-    """What the command's help says of each option, by the option's name."""
+    """Each option's help text, by the option's name."""
     parser = argparse.ArgumentParser(add_help=False)
     add_run_arguments(parser)
     return {action.dest: action.help or "" for action in parser._actions if action.dest not in _NO_OPTIONS}

@@ -1,9 +1,9 @@
-"""Who the services are to an S3 server: the keys of the settings, or those that the usual chain finds.
+"""Credentials for the S3 server: the keys in the settings, or those that the usual chain of places has.
 
-The chain is that of Amazon's own tools: the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN),
+The chain is that of Amazon's tools: the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN),
 the credentials file (AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, profile AWS_PROFILE or default), and the role
-of the pod, container or machine (web identity, container credentials, instance metadata). Of ~/.aws/config nothing is
-read: no sign-on sessions, no roles that a profile assumes.
+of the pod, container or machine (web identity, container credentials, instance metadata). ~/.aws/config
+is not read, so single sign-on and roles that a profile assumes are not supported.
 """
 
 import configparser
@@ -18,26 +18,26 @@ from minio.credentials.providers import EnvAWSProvider, IamAwsProvider, Provider
 
 from services.common.dependency_interfaces import UnavailableError
 
-# Where there is no role, nobody may answer at the address that gives one out.
+# Short, because on a machine without a role nothing answers at the address that gives out its credentials.
 _CONNECT_S, _READ_S, _RETRIES = 1.0, 5.0, 1
 
 
 class NoCredentialsError(UnavailableError):
-    """No place has credentials; the sentence says what each said. A role's or a file's may come later."""
+    """No place has credentials; the sentence says why for each. Trying again may work: a file or role may appear."""
 
 
 def s3_credentials(access_key: str | None, secret_key: str | None) -> Provider:
-    """These keys, or the chain if there are none."""
+    """A provider of these keys; without keys, the chain."""
     if access_key is None or secret_key is None:
         return CredentialChain()
     return StaticProvider(access_key, secret_key)
 
 
 class CredentialChain(Provider):
-    """The first of environment, file and role that has credentials, looked up for every request.
+    """Takes credentials from the first place that has some: environment, file, role.
 
-    A file that is replaced therefore counts at once; a role's credentials are kept until shortly before they expire.
-    `retrieve` raises NoCredentialsError.
+    It looks for them at every request, so a file that was replaced is used at once. A role's credentials are cached
+    until shortly before they expire. `retrieve` raises NoCredentialsError.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class CredentialChain(Provider):
             f"in {self._file.path}, profile {self._file.profile}": self._file,
             "of a role": IamAwsProvider(http_client=pool),
         }
-        self._lock = threading.Lock()  # so that a role is asked once for all threads
+        self._lock = threading.Lock()  # so that several threads cause one request for a role
 
     def retrieve(self) -> Credentials:
         reasons: list[str] = []
@@ -58,7 +58,7 @@ class CredentialChain(Provider):
             for place, provider in self._places.items():
                 try:
                     return provider.retrieve()
-                except Exception as error:  # whatever an answer from elsewhere lacks: it's none
+                except Exception as error:  # providers raise whatever an incomplete answer makes them raise
                     reasons.append(f"none {place} ({_reason(error)})")
         raise NoCredentialsError(
             "there are no credentials for the S3 server: "
@@ -70,7 +70,7 @@ class CredentialChain(Provider):
 class CredentialsFile(Provider):
     """A profile of Amazon's credentials file.
 
-    The client's own AWSConfigProvider stumbles over a % in a key, and takes an unreadable file for a missing one.
+    It replaces the client's AWSConfigProvider, which fails at a % in a key and treats an unreadable file as missing.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class CredentialsFile(Provider):
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without what a file, an address or an answer holds: there are secrets in them."""
+    """What went wrong, without quoting a file, an address or an answer, because these may hold secrets."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, configparser.Error):

@@ -62,10 +62,9 @@ class Computer(Protocol):
     def encode(
         self, plan: RunMetadata, chunk: int, data: bytes, cutoffs: Callable[[], bytes | None], moved: Moved
     ) -> ChunkOutput:
-        """Encode a chunk. `cutoffs` reads the run's cutoffs; call it late, as later ones leave out more examples.
+        """Encode a chunk; `moved` is called after each batch, and what it raises is raised on.
 
-        `cutoffs` reads the newest example cutoffs, or None; it is called as late as possible.
-        `moved` is called after each batch; what it raises is raised on.
+        `cutoffs` reads the newest example cutoffs, or None; call it late, as later ones leave out more examples.
         """
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:

@@ -8,7 +8,7 @@ refused.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from cachetools import LRUCache
@@ -41,14 +41,7 @@ from sparse_autoencoder.runs.run_options import Precision, RunOptions
 
 MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
 NO_SUCH_DEVICE = "no such device"
-
-
-@dataclass(frozen=True)
-class _Key:
-    """The cache key of models."""
-
-    options: RunOptions  # those that loading models depends on
-    contents: Contents
+_Key = tuple[RunOptions, Contents]  # the options that loading models depends on, and the hashes of the files
 
 
 class ModelComputer:
@@ -121,7 +114,7 @@ class ModelComputer:
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
         check_recorded(plan)
         self._check_processor(plan)  # before anything is loaded
-        models = self._models.get(_Key(_of_models(plan.options), contents_of(plan)))
+        models = self._models.get((_of_models(plan.options), contents_of(plan)))
         if models is None:
             models = self._loaded(_of_models(plan.options))
         check_same(plan, models.metadata(plan.options, plan.run_id, plan.source, plan.started_at))
@@ -140,14 +133,16 @@ class ModelComputer:
         """The models that the options name, from their files as they are now."""
         wanted = _of_models(on_this_machine(options))
         models = None
-        if any(key.options == wanted for key in self._models):  # reading the files takes less than loading them
-            models = self._models.get(_Key(wanted, contents_now(allowed(wanted, self._data_folder))))
+        if any(
+            options == wanted for options, _contents in self._models
+        ):  # reading the files takes less than loading them
+            models = self._models.get((wanted, contents_now(allowed(wanted, self._data_folder))))
         return models or self._loaded(wanted)
 
     def _loaded(self, wanted: RunOptions) -> Models:
         """Load models from their files as they are now, and cache them."""
         models = load_models(allowed(wanted, self._data_folder))
-        self._models[_Key(wanted, models.contents)] = models
+        self._models[wanted, models.contents] = models
         return models
 
 
