@@ -17,7 +17,15 @@ from tests.mutation.drawing import Mutant, mutated
 from tests.mutation.reach import Reach
 
 Outcome = Literal["caught", "survived", "timed out", "not reached"]
+_NOT_FOUND = re.compile(r"^ERROR: not found: \S*?(tests/\S+\.py::\w+)$", re.MULTILINE)
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+\.py(?:::\S.*?)?)(?: - .*)?$", re.MULTILINE)
+
+
+class NotFoundError(Exception):
+    """Pytest doesn't find these tests, because the mutant changes the names that their parameters have."""
+
+    def __init__(self, tests: set[str]) -> None:
+        self.tests = tests
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,14 @@ def try_mutant(tree: Path, mutant: Mutant, reach: Reach, bounds: Bounds) -> Tria
     original = path.read_bytes()
     while True:
         tests = [test for test in chosen if test not in broken]
+        if not tests:
+            return Trial("not reached", left_out=len(reaching))
         path.write_text(text, encoding="utf-8")
         try:
             outcome, by = _run(tree, tests, bounds.wall_s)
+        except NotFoundError as error:
+            broken.update(test for test in tests if test.partition("[")[0] in error.tests)
+            continue
         finally:
             path.write_bytes(original)
         if outcome != "caught" or by not in tests or _run(tree, [by], bounds.wall_s)[0] == "survived":
@@ -113,6 +126,8 @@ def _outcome(status: int, output: str) -> tuple[Outcome, str]:
         return "survived", ""
     if "Timeout (>" in output or "+ Timeout +" in output:
         return "timed out", ""
+    if missing := set(_NOT_FOUND.findall(output)):
+        raise NotFoundError(missing)
     found = _FAILED.search(output)
     if found is None and status in (3, 4, 5):  # pytest itself failed, or there are no such tests
         raise RuntimeError(f"pytest ended with {status}:\n{output[-2000:]}")
