@@ -17,6 +17,7 @@ import importlib
 import shlex
 import sys
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,24 +31,33 @@ MACHINE = "machine"  # by which the results' file is named, so that it is always
 
 
 # In their order, with seconds that each may take. They are imported in their own process only, so that one that can't
-# be imported is that part's failure.
+# be imported is that part's failure. Reading CUDA's gigabytes from disk for the first time may take a minute.
 PARTS: dict[str, tuple[float, str]] = {
-    MACHINE: (120, "machine:machine"),  # reading CUDA's gigabytes from disk for the first time may take a minute
-    "summaries": (60, "summaries:summaries"),
-    "agreement": (90, "agreement:agreement"),
-    "tests": (90, "own_tests:own_tests"),
-    "end to end": (120, "speed:end_to_end"),
-    "memory": (60, "memory:memory"),
-    "profile": (45, "profiling:profile_block"),
-    "stages": (90, "speed:stages"),
+    MACHINE: (
+        120,
+        "benchmarks.gpu.machine:machine",
+    ),  # reading CUDA's gigabytes from disk for the first time may take a minute
+    "summaries": (60, "benchmarks.gpu.summary_equality:summaries"),
+    "agreement": (90, "benchmarks.gpu.precision_agreement:agreement"),
+    "tests": (90, "benchmarks.gpu.device_tests:own_tests"),
+    "end to end": (120, "benchmarks.gpu.speed:end_to_end"),
+    "memory": (60, "benchmarks.gpu.memory:memory"),
+    "profile": (45, "benchmarks.gpu.profiling:profile_block"),
+    "stages": (90, "benchmarks.gpu.speed:stages"),
 }
 
 
 def _be(part: str, situation: Situation) -> None:
     """Do one part, in this process."""
     faulthandler.register(TELL, all_threads=True)
+    function_of(part)(situation)
+
+
+def function_of(part: str) -> Callable[[Situation], None]:
+    """What does a part, imported now."""
     module, _, function = PARTS[part][1].partition(":")
-    getattr(importlib.import_module(f"benchmarks.gpu.{module}"), function)(situation)
+    found: Callable[[Situation], None] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def main() -> int:

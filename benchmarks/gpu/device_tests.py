@@ -13,17 +13,15 @@ from pathlib import Path
 from benchmarks.gpu.part_settings import Situation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FILES = (
-    "kernels/test_attention.py",
-    "kernels/test_devices.py",
-    "kernels/test_linear.py",
-    "kernels/test_top_k.py",
-    "autoencoders/test_latents.py",
-    "summaries/test_summarise_blocks.py",
-    "summaries/test_torch_blocks.py",
-)
+DEVICES = "tests.support.devices"  # which tests of what runs on any device import
 NEEDED = ("pytest", "pytest_timeout", "hypothesis")
 _SHOWN = 12  # failures
+
+
+def files_of_tests() -> list[str]:
+    """The files of tests of what runs on any device, as pytest takes them."""
+    files = sorted((REPOSITORY / "tests" / "unit").rglob("test_*.py"))
+    return [str(file) for file in files if DEVICES in file.read_text(encoding="utf-8")]
 
 
 def own_tests(situation: Situation) -> None:
@@ -38,8 +36,7 @@ def own_tests(situation: Situation) -> None:
         command = [sys.executable, "-m", "pytest", "-q", "-W", "default", "-p", "no:cacheprovider"]
         command += ["--hypothesis-profile=short", "-k", situation.device, f"--junitxml={found}"]
         environment = os.environ | {"HYPOTHESIS_STORAGE_DIRECTORY": folder}
-        paths = [f"tests/unit/{name}" for name in FILES]
-        done = subprocess.run([*command, *paths], cwd=REPOSITORY, env=environment, check=False)
+        done = subprocess.run([*command, *files_of_tests()], cwd=REPOSITORY, env=environment, check=False)
         if not found.exists():
             situation.report.check("pytest says what it found", False, f"exit status {done.returncode}")
             return

@@ -78,7 +78,7 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
     summary = encoder.encode(chunk, FEATURES_PER_ROW).summary
     first_counted = int(bos == "exclude")
     latents: dict[tuple[int, ...], NDArray[np.float64]] = {}
-    latent_encoder = LatentEncoder(model)  # near the model's own encode: tests/unit/autoencoders/test_latents.py
+    latent_encoder = LatentEncoder(model)  # near the model's own encode: tests/unit/autoencoders/test_latent_encoder.py
     for tokens, hidden in subject.answers:
         with torch.inference_mode():
             vectors = hidden[:, first_counted:].reshape(-1, hidden.shape[-1])

@@ -22,7 +22,7 @@ _LOOK_EVERY_S = 0.5
 def serve(app: Celery, name: str, queues: Sequence[str], at_once: int, stopping: threading.Event) -> int:
     """Run the tasks of `app` that wait in `queues`, `at_once` of them at a time, until NO_MORE_TASKS; the exit status.
 
-    `name` is what Celery's tools call this worker, as service@host. Signals: see services/common/process/stop_signals.
+    `name` is what Celery's tools call this worker, as service@host. Signals: see services/common/process/sigterm.py.
     """
     app.steps["worker"].add(_Stop)
     worker = app.Worker(

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from benchmarks.gpu.__main__ import PARTS, function_of
+from benchmarks.gpu.device_tests import files_of_tests
 from benchmarks.gpu.results import GpuResults, read_results
 from benchmarks.gpu.runner import Planned, run_all
 from benchmarks.report.measurement_records import Hardware
@@ -106,3 +108,13 @@ def taken(file: TextIO) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def test_every_part_is_there() -> None:
+    assert {part: callable(function_of(part)) for part in PARTS} == dict.fromkeys(PARTS, True)
+
+
+def test_the_tests_of_what_runs_on_any_device_are_found() -> None:
+    names = [Path(name).name for name in files_of_tests()]
+    assert "test_attention.py" in names
+    assert "test_summarise_torch.py" in names
