@@ -43,7 +43,7 @@ class ReadingProgress(_File):
     """How far the source has been read; written just before the last chunk that it counts."""
 
     source: dict[str, str | int | None]  # as it describes itself
-    tokens: dict[str, str] = Field(default_factory=dict)  # what they depend on (made_of.tokens_made_of)
+    tokens: dict[str, str] = Field(default_factory=dict)  # what they depend on (provenance.tokens_made_of)
     rows_hash: str = NOTHING_READ  # the running hash of these chunks (rows_hash.py)
     num_chunks: int = 0
     num_records: int = 0

@@ -10,10 +10,8 @@ from typing import Any, NoReturn
 from sparse_autoencoder.cli import add_run_arguments
 from sparse_autoencoder.errors import SaescopeError
 
-_NO_OPTIONS = (
-    "output",
-    "per_token_feature_scan",
-)  # flags of `saescope run` that are no options of a run; the second has no effect
+# flags of `saescope run` that are no options of a run; the second has no effect
+_NO_OPTIONS = ("output", "per_token_feature_scan")
 
 
 def add_option_flags(parser: argparse.ArgumentParser) -> None:

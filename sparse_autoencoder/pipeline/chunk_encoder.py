@@ -164,9 +164,8 @@ class Encoder:
         batches = list(_batches(block, np.sort(first), self._batch_tokens))
         with multiplying(tf32=self._tf32):
             encoded = self._encode_batches([block.tokens[batch] for batch in batches], limit)
-        vector_of = np.full(
-            len(block.tokens), -1
-        )  # each token's index into the vectors of all batches; -1: not counted
+        # each token's index into the vectors of all batches; -1: not counted
+        vector_of = np.full(len(block.tokens), -1)
         num_vectors = 0
         for batch, (latents, vectors) in zip(batches, encoded, strict=True):
             vector_of[batch[:, self._policy.first_counted :]] = num_vectors + vectors

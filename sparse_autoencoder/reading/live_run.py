@@ -125,8 +125,7 @@ def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: 
 
 
 def _examples_of(examples: Examples, feature_id: int) -> Examples:
-    bounds = np.array(
-        [feature_id, feature_id + 1], examples.feature.dtype
-    )  # with another type numpy would copy the whole array
+    # with another type numpy would copy the whole array
+    bounds = np.array([feature_id, feature_id + 1], examples.feature.dtype)
     begin, end = np.searchsorted(examples.feature, bounds)
     return examples.take(np.arange(begin, end))

@@ -62,9 +62,8 @@ class RowsFiles:
         `chunks` are the numbers of the prompts files, in order.
         """
         low, high = 0, len(chunks)
-        guess = bisect_left(
-            chunks, row_id // self._chunk_size
-        )  # right, unless a chunk has fewer rows because its texts are long
+        # right, unless a chunk has fewer rows because its texts are long
+        guess = bisect_left(chunks, row_id // self._chunk_size)
         while low < high:
             at = min(max(low, guess), high - 1)
             ids = self.row_ids(chunks[at])

@@ -27,7 +27,7 @@ class RunTexts:
 
     @classmethod
     def of(cls, folder: RunFolder, metadata: RunMetadata) -> RunTexts:
-        """Those of a run."""
+        """Readers of a run's prompts files and vocabulary; nothing is read yet."""
         return cls(RowsFiles(folder, metadata.options.chunk_size), Vocabulary(folder))
 
 

@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
 _WEIGHTS = (("model", ".safetensors"), ("pytorch_model", ".bin"))  # file names, in order of preference
-_ADAPTER_FILES = (
-    "adapter_config.json",
-    "adapter_model.safetensors",
-    "adapter_model.bin",
-)  # transformers applies adapters it finds
+# transformers applies adapters that it finds
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 INDEX_SUFFIX = ".index.json"  # such a file says which shard holds which tensor
 OFFLINE_AFTER_S = 6.0  # timeout for listing a model's files on the hub
 
