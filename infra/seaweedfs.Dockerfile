@@ -13,6 +13,7 @@ COPY --from=package /build/venv/bin/weed /usr/local/bin/weed
 COPY --chmod=755 infra/http-ok.sh /usr/local/bin/http-ok
 COPY --chmod=755 infra/seaweedfs-start.sh /usr/local/bin/seaweedfs-start
 USER 10001:10001
-ENV GOMEMLIMIT=200MiB
+# Half of what Compose lets it have: with less than its live memory, Go would collect garbage all the time.
+ENV GOMEMLIMIT=1GiB
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=6 CMD ["http-ok", "9000", "/healthz"]
 ENTRYPOINT ["seaweedfs-start"]
