@@ -18,9 +18,12 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the tests' list of inputs
+
 import demo
 from demo.headlines import write_csv
 from services.cli import main as saescope
+from tests.support.readable_inputs import table
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 _BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -30,6 +33,11 @@ def run_help() -> str:
     """`saescope run --help`, 100 columns wide."""
     with mock.patch.dict(os.environ, {"COLUMNS": "100"}):
         return f"```\n$ saescope run --help\n{_output_of('run', '--help')}```\n"
+
+
+def readable_inputs() -> str:
+    """The table of what can be read; the tests read each of its entries."""
+    return f"{table()}\n"
 
 
 def run_files() -> str:
@@ -60,7 +68,7 @@ def run_files() -> str:
     return "```\n" + "\n".join(lines) + "\n```\n"
 
 
-BLOCKS = {"run-help": run_help, "run-files": run_files}
+BLOCKS = {"run-help": run_help, "run-files": run_files, "readable-inputs": readable_inputs}
 
 
 def generated(text: str) -> str:

@@ -3,12 +3,16 @@
 It parses flags and calls the library and the API; each subcommand imports what it needs, so that --help is instant.
 """
 
+from __future__ import annotations
+
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from services.client.submit import add_submit_arguments, submit_command
+from services.client.submit import TOKEN_VARIABLE, add_submit_arguments, submit_command
 from sparse_autoencoder.cli import (
     DESCRIPTION,
     add_run_parser_arguments,
@@ -19,6 +23,9 @@ from sparse_autoencoder.cli import (
 )
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
+
+if TYPE_CHECKING:
+    from services.api.http.access import Access
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 VIEWER = REPOSITORY / "services" / "viewer" / "dist"
@@ -42,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "serve", help="show finished runs in the browser", description="Serve the API and the viewer."
     )
     _add_folder_and_address(serve, "--runs", 8765)
-    serve.set_defaults(handler=lambda args: serve_runs(args.runs, args.host, args.port))
+    _add_access(serve)
+    serve.set_defaults(handler=serve_command)
 
     demo = commands.add_parser(
         "demo",
@@ -101,6 +109,35 @@ def _add_folder_and_address(parser: argparse.ArgumentParser, folder_flag: str, p
     )
 
 
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    access = parser.add_argument_group("who may read")
+    access.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer at this name, too, as node.lab.org or *.lab.org (always: addresses and names without a dot)",
+    )
+    access.add_argument(
+        "--allowed-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of another site read, as http://localhost:3000 (default: none)",
+    )
+    access.add_argument(
+        "--guard-reading",
+        action="store_true",
+        help=f"ask for the token in the variable {TOKEN_VARIABLE}: the pages then ask for it, too",
+    )
+    access.add_argument(
+        "--root-path",
+        default="",
+        metavar="PATH",
+        help="the prefix under which a proxy shows the pages, if it leaves it in the path, as /saescope",
+    )
+
+
 def _demo_command(args: argparse.Namespace) -> int:
     need_torch()
     import demo
@@ -131,7 +168,18 @@ def _demo_command(args: argparse.Namespace) -> int:
     return serve_runs(args.output, args.host, args.port)
 
 
-def serve_runs(runs: Path, host: str, port: int) -> int:
+def serve_command(args: argparse.Namespace) -> int:
+    """Serve the API and the viewer on a folder of runs until interrupted."""
+    from services.api.http.access import Access
+
+    token = os.environ.get(TOKEN_VARIABLE) if args.guard_reading else None
+    if args.guard_reading and not token:
+        raise SaescopeError(f"--guard-reading needs a token, which nobody can guess, in the variable {TOKEN_VARIABLE}")
+    access = Access(token, args.guard_reading, tuple(args.allowed_host), tuple(args.allowed_origin))
+    return serve_runs(args.runs, args.host, args.port, access, args.root_path.rstrip("/"))
+
+
+def serve_runs(runs: Path, host: str, port: int, access: Access | None = None, root_path: str = "") -> int:
     """Serve the API and the viewer on a folder of runs until interrupted."""
     from services.api.app import create_app
     from services.api.http.server import listening_socket, serve_app
@@ -148,7 +196,7 @@ def serve_runs(runs: Path, host: str, port: int) -> int:
         print(f"showing {RunLibrary(store).newest().metadata.run_id} of {runs}")
         name = f"[{host}]" if ":" in host else host  # an IPv6 address
         print(f"http://{name}:{listening.getsockname()[1]}", flush=True)
-        serve_app(create_app(store, viewer), listening)
+        serve_app(create_app(store, viewer, access=access, root_path=root_path), listening)
     return 0
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT, command_again
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
+from sparse_autoencoder.utils.printable import printable
 
 if TYPE_CHECKING:
     from sparse_autoencoder.runs.metadata import RunMetadata
@@ -27,7 +28,10 @@ LARGEST_NUMBER = 2**63 - 1  # the largest that counters and files can store
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # as shells report Ctrl-C
 EXIT_UNREAD = 141  # as shells report a broken pipe
+EXIT_WARNED = 4  # with --strict
 _OF_A_RUN = ("resume", "retry_failed")  # flags that name a run, which then has all options
+_OF_THE_COMMAND = ("output", "strict", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
+_ABOUT_THE_SOURCE = ("source", "text_column", "delimiter", "no_header", "kaggle_row")
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,16 +41,23 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         data,
         "--source",
         metavar="SOURCE",
-        help="a file (CSV, TSV, JSONL, Parquet, plain text, or .gz of these), "
-        "- for standard input, or kaggle:owner/name[/versions/N][/file]; FORMAT:PATH forces a format "
+        help="a file (CSV, TSV, JSON, JSON Lines, Parquet or plain text, also compressed), a folder or a pattern of "
+        "such, - for standard input, hf:owner/name[/config][/split], or kaggle:owner/name[/versions/N][/file]; "
+        "FORMAT:PATH forces a format "
         "(default: 1.4 million analyst-rating headlines from Kaggle)",
     )
     _add(
         data,
         "--text-column",
         metavar="NAME",
-        help="the column that holds the text (default: title, text, or the only one)",
+        help="the column that holds the text, as in message.content if it is nested (default: title, text, or the only "
+        "one)",
     )
+    _add(
+        data, "--encoding", metavar="NAME", help="the text's encoding, such as cp1252 (default: UTF-8, or by its mark)"
+    )
+    _add(data, "--delimiter", metavar="CHAR", help="what parts a CSV file's columns (default: found out)")
+    _add(data, "--no-header", action="store_true", help="the first line of a CSV file is a row; columns are 0, 1, …")
     _add(data, "--prompt-file", metavar="PATH", help="take a text file as one single prompt instead")
     _add(data, "--kaggle-row", type=at_least(0), metavar="N", help="take only row N of the source")
     _add(data, "--max-rows", type=at_least(1), metavar="N", help="stop after N rows (default: all)")
@@ -59,6 +70,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--autoencoder",
         metavar="NAME",
         help="v1, v4, v5_32k, v5_128k, an az:// or https:// address, or a file (default: v5_32k)",
+    )
+    _add(
+        models,
+        "--activation",
+        metavar="NAME",
+        help="the autoencoder's activation function, if its file names none: relu, identity, topk:K (default: relu)",
     )
     _add(models, "--layer", type=at_least(0), metavar="N", help="layer of the hook point (default: 6)")
     _add(models, "--location", metavar="NAME", help=f"one of {', '.join(LOCATIONS)} (default: resid_post_mlp)")
@@ -121,11 +138,8 @@ def run_command(args: argparse.Namespace) -> int:
     """Do what the parsed flags say, and print the outcome; raises SaescopeError."""
     given = vars(args)
     output: Path = given["output"]
-    options = {
-        name: value
-        for name, value in given.items()
-        if name not in ("output", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
-    }
+    options = {name: value for name, value in given.items() if name not in _OF_THE_COMMAND}
+    _check_names(given)
     again = [name for name in _OF_A_RUN if name in given]
     _check_together(again, options)
     need_torch()
@@ -152,7 +166,7 @@ def run_command(args: argparse.Namespace) -> int:
     print_outcome(metadata.model_dump())
     if metadata.failed_chunks:
         print(f"try what is missing again: {command_again('--retry-failed', metadata.run_id, output)}")
-    return 0
+    return EXIT_WARNED if given.get("strict") and metadata.warnings else 0
 
 
 def need_torch() -> None:
@@ -167,8 +181,18 @@ def _check_together(again: Sequence[str], options: Mapping[str, Any]) -> None:
     """Raise SaescopeError for flags that exclude each other."""
     if again and (extra := [*again[1:], *options]):
         raise SaescopeError(f"{_flag(again[0])} takes everything from the run, so leave out {_flags(extra)}")
-    if "prompt_file" in options and (beside := {"source", "text_column", "kaggle_row"} & options.keys()):
+    if "prompt_file" in options and (beside := set(_ABOUT_THE_SOURCE) & options.keys()):
         raise SaescopeError(f"--prompt-file is the whole input, so leave out {_flags(sorted(beside))}")
+
+
+def _check_names(given: Mapping[str, Any]) -> None:
+    """Raise SaescopeError if a flag's value isn't UTF-8; Python hands on the name of such a file with surrogates."""
+    for name, value in given.items():
+        text = str(value) if isinstance(value, str | Path) else ""
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            pattern = "".join("?" if "\ud800" <= char <= "\udfff" else char for char in text)
+            advice = f", or give a pattern, as in {_flag(name)} '{pattern}'" if name == "source" else ""
+            raise SaescopeError(f"{_flag(name)} {printable(text)} isn't UTF-8: rename it{advice}")
 
 
 def _flag(name: str) -> str:
@@ -198,14 +222,19 @@ def _unexpected_reported() -> Iterator[None]:
 def print_outcome(metadata: Mapping[str, Any]) -> None:
     """Print a finished run's counts and what it lacks; `metadata` has the names of metadata.json, as in the API."""
     print(
-        f"{metadata['num_prompts']:,} rows, {metadata['num_tokens']:,} tokens: "
+        f"{metadata['num_prompts']:,} rows, "
+        f"{metadata['num_tokens']:,} tokens: "
         f"{metadata['num_active_features']:,} of {metadata['num_features']:,} features fired"
     )
     for reason, count in metadata["skipped_rows"].items():
         print(f"skipped {count:,} rows: {reason}")
+    for note, count in metadata["noted_rows"].items():
+        print(f"note: the text of {count:,} rows {note}")
     for chunk in metadata["failed_chunks"]:
         rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
         print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")
+    for warning in metadata["warnings"]:
+        print(f"warning: {warning}")
 
 
 @contextmanager
@@ -258,8 +287,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all flags of `saescope run`: a run's, --resume and --retry-failed."""
     add_run_arguments(parser)
+    add_strict_flag(parser)
     _add(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
     _add(parser, "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run")
+
+
+def add_strict_flag(parser: argparse.ArgumentParser) -> None:
+    """Add --strict, which isn't an option of the run."""
+    _add(
+        parser,
+        "--strict",
+        action="store_true",
+        help=f"end with exit status {EXIT_WARNED} if there is a warning, such as that more than a tenth of the rows "
+        "were skipped",
+    )
 
 
 def _add(target: Any, flag: str, **settings: Any) -> None:

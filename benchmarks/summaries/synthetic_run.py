@@ -43,7 +43,7 @@ def write_run(store: Store, n_features: int, n_rows: int, run_id: str = RUN_ID) 
     folder = RunFolder(store, run_id)
     random = np.random.default_rng(0)
     vocabulary = _vocabulary(random)
-    folder.write_vocabulary(vocabulary)
+    folder.write_vocabulary([token.encode() for token in vocabulary])
     cumulative = np.cumsum(frequencies(random, n_features))
     state = RunState(Summary.empty(metadata.spec))
     for index, begin in enumerate(range(0, n_rows, ROWS_PER_CHUNK)):

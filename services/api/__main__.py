@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from services.api.app import create_app
+from services.api.http.access import Access
 from services.api.http.server import listening_socket, serve_app
 from services.api.http.write_requests import options_of
 from services.api.runs.run_changes import RunChanges
@@ -44,13 +45,17 @@ def _serve(settings: Settings, host: str, port: int) -> int:
         log("start_failed", logging.ERROR, problem=str(error))
         return GAVE_UP
     deps = real_dependencies(settings)
-    backend = Backend(deps, RunNotes(settings.redis_url), settings.data_folder, settings.api_token)
-    app = create_app(deps.store, backend=backend)
+    backend = Backend(deps, RunNotes(settings.redis_url), settings.data_folder)
+    app = create_app(deps.store, backend=backend, access=_access(settings), root_path=settings.root_path.rstrip("/"))
     _start_first_run(settings.first_run, app.state.run_changes)
     with listening:
         log("ready", host=host, port=listening.getsockname()[1])
         serve_app(app, listening, log_config=None)
     return 0
+
+
+def _access(settings: Settings) -> Access:
+    return Access(settings.api_token, settings.guard_reading, settings.allowed_hosts, settings.allowed_origins)
 
 
 def _start_first_run(flags: str, changes: RunChanges) -> None:

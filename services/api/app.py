@@ -10,14 +10,17 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
 from services.api.endpoint_context import Api
-from services.api.endpoints import compare, features, health, one_feature, rows, runs
+from services.api.endpoints import compare, features, health, one_feature, rows, runs, session
+from services.api.http.access import Access, AccessCheck
 from services.api.http.caching import RunAnswers
 from services.api.http.json_answers import ERRORS
 from services.api.http.routing import routes
 from services.api.http.run_event_stream import RunEvents
+from services.api.http.url_prefix import WithoutPrefix
 from services.api.http.viewer_files import ViewerFiles
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import Backend, RunEntries
@@ -30,18 +33,29 @@ ENDPOINTS = (
     *rows.endpoints,
     *compare.endpoints,
     *runs.endpoints,
+    *session.endpoints,
     *health.endpoints,
 )
 _NEEDS_SERVICES = "/metrics"
+_LEAST_COMPRESSED_BYTES = 1 << 10
+_COMPRESSION_LEVEL = 4  # level 9 takes three times as long for 2 % less
 
 
-def create_app(store: Store, viewer: Path | None = None, backend: Backend | None = None) -> Starlette:
+def create_app(
+    store: Store,
+    viewer: Path | None = None,
+    backend: Backend | None = None,
+    access: Access | None = None,
+    root_path: str = "",
+) -> Starlette:
     """The application on a store of runs.
 
     `viewer` is the folder of the built viewer. With a `backend`, whose store this is, runs can be started and changed:
     `app.state.run_changes` does that. `app.state.events` are the event streams, which whoever stops the server closes
-    first, as it waits for them to end.
+    first, as it waits for them to end. `access` says who may read and change, `root_path` under which prefix a proxy
+    shows all this.
     """
+    access = access or Access()
     library = RunLibrary(store)
     entries = RunEntries(store, library, backend)
     events = RunEvents(entries.one)
@@ -52,7 +66,7 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
         events.close()
 
     changes = None if backend is None else RunChanges(backend, entries)
-    api = Api(store, entries, events, changes, ENDPOINTS)
+    api = Api(store, entries, events, changes, access, root_path, ENDPOINTS)
     answers = RunAnswers(library)
     present = [endpoint for endpoint in ENDPOINTS if changes is not None or endpoint.path != _NEEDS_SERVICES]
     below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]
@@ -64,10 +78,31 @@ def create_app(store: Store, viewer: Path | None = None, backend: Backend | None
         all_routes.append(Mount("/", ViewerFiles(viewer)))
     app = Starlette(
         routes=all_routes,
-        middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"])],
+        middleware=[
+            Middleware(WithoutPrefix, prefix=root_path),
+            *_for_other_sites(access),
+            Middleware(AccessCheck, access=access),
+            Middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED_BYTES, compresslevel=_COMPRESSION_LEVEL),
+        ],
         exception_handlers=ERRORS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.events, app.state.run_changes = events, changes
     return app
+
+
+def _for_other_sites(access: Access) -> list[Middleware]:
+    """The permission for other sites' pages to read, if some of them have it."""
+    if not access.origins:
+        return []
+    credentials = access.guards_reading and "*" not in access.origins
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(access.origins),
+            allow_methods=["GET"],
+            allow_headers=["Authorization"],
+            allow_credentials=credentials,
+        )
+    ]

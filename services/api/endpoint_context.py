@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from services.api.http.access import Access
 from services.api.http.endpoint_declaration import Endpoint
 from services.api.http.run_event_stream import RunEvents
 from services.api.http.write_requests import check_may_write
@@ -23,6 +24,8 @@ class Api:
     entries: RunEntries
     events: RunEvents
     run_changes: RunChanges | None
+    access: Access
+    root_path: str  # the prefix under which a proxy shows the API
     endpoints: tuple[Endpoint, ...]  # all of them, for openapi.json
 
     @property
@@ -34,4 +37,5 @@ class Api:
 
     def check_may_write(self, request: Request) -> None:
         """HTTPException unless there are services and this request may change runs."""
-        check_may_write(request, self.changes.backend.token)
+        _ = self.changes
+        check_may_write(request, self.access)

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from services.common.run_option_flags import add_option_flags, given_options
-from sparse_autoencoder.cli import EXIT_INTERRUPTED, print_outcome
+from sparse_autoencoder.cli import EXIT_INTERRUPTED, EXIT_WARNED, add_strict_flag, print_outcome
 from sparse_autoencoder.errors import SaescopeError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ Entry = dict[str, Any]
 def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all flags of `saescope submit`."""
     add_option_flags(parser)
+    add_strict_flag(parser)
     services = parser.add_argument_group("services")
     services.add_argument("--url", help=f"address of the API (default: ${URL_VARIABLE}, else {DEFAULT_URL})")
     services.add_argument(
@@ -63,7 +64,7 @@ def submit_command(args: argparse.Namespace) -> int:
     else:
         run_id = api.start(options) if args.resume is None else str(api.change(args.resume, "resume")["id"])
         print(run_id, flush=True)
-    return 0 if args.no_follow else _follow(api, run_id)
+    return 0 if args.no_follow else _follow(api, run_id, getattr(args, "strict", False))
 
 
 def _what_is_computed_again(retry_from: int | None) -> str:
@@ -73,7 +74,7 @@ def _what_is_computed_again(retry_from: int | None) -> str:
     return f"chunk {retry_from} and all after it are computed again; what came before was kept"
 
 
-def _follow(api: ApiClient, run_id: str) -> int:
+def _follow(api: ApiClient, run_id: str, strict: bool) -> int:
     """Show a run's progress until it ends; SaescopeError if it was cancelled or failed."""
     from sparse_autoencoder.utils.progress_bars import progress_bar
 
@@ -88,10 +89,12 @@ def _follow(api: ApiClient, run_id: str) -> int:
     if entry["status"] not in ("complete", "completed_with_errors"):
         reason = f": {entry['error']}" if entry["error"] else ""
         raise SaescopeError(f"run {run_id} is {entry['status']}{reason}")
+    if entry["text_column"] is not None:
+        print(f"read the column '{entry['text_column']}' of {entry['source']}")
     print_outcome(entry)
     if entry["failed_chunks"]:
         print(f"try what is missing again: saescope submit --retry-failed {run_id}")
-    return 0
+    return EXIT_WARNED if strict and entry["warnings"] else 0
 
 
 def _show(bar: tqdm[Any], entry: Entry) -> None:

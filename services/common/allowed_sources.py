@@ -11,14 +11,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sparse_autoencoder import paths
-from sparse_autoencoder.data.source import FORMATS
+from sparse_autoencoder.data.file_formats import format_by_name, split_format
+from sparse_autoencoder.data.source import HUGGING_FACE, KAGGLE
+from sparse_autoencoder.data.source_files import local_files
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
 
 RULES = {  # options for which the services allow less than `saescope run` does
-    "source": "kaggle:owner/name[/versions/N][/file], or the path of a file below the data folder (CSV, TSV, JSONL, "
-    "Parquet, plain text, or .gz of these; FORMAT:PATH forces a format)",
+    "source": "kaggle:owner/name[/versions/N][/file], hf:owner/name[@revision][/config][/split], or the path of a file "
+    "or folder below the data folder, or a pattern of such (CSV, TSV, JSON, JSON Lines, Parquet or plain text, also "
+    "compressed; FORMAT:PATH forces a format)",
     "prompt_file": "the path below the data folder of a text file that is taken as one single prompt instead",
     "subject": "Hugging Face name of the language model, or the path of its folder below the data folder",
     "autoencoder": f"{', '.join(paths.FAMILIES)}, or the path of a file below the data folder",
@@ -26,8 +29,10 @@ RULES = {  # options for which the services allow less than `saescope run` does
     "device": "auto, cpu, cuda, or cuda:N",
 }
 _KAGGLE = re.compile(r"kaggle:[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(/[^\x00-\x1f\x7f\\]+)?")
+_HUB_DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)?(/[^\x00-\x1f\x7f\\]+)?")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{,95}(/[A-Za-z0-9][A-Za-z0-9._-]{,95})?")
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
+_PATTERN_SIGNS = set("*?[")
 _SHOWN_CHARS = 200  # how much of a value an error quotes
 
 
@@ -59,7 +64,7 @@ def allowed(options: RunOptions, data_folder: Path) -> RunOptions:
 
 def readable_by_name(name: str) -> bool:
     """Whether the extension of a file's name is one of the formats that can be read."""
-    return PurePosixPath(name.lower().removesuffix(".gz")).suffix.removeprefix(".") in FORMATS
+    return format_by_name(name) is not None
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,29 @@ class _Files:
         path = self._inside(field, text)
         if not path.is_file():
             raise _refusal(field, text, "that is no regular file")
+        return path
+
+    def source(self, text: str) -> Path:
+        """The absolute path of a source: a file, a folder or a pattern, all of whose files are in the data folder."""
+        path = self.root / text
+        if _lexists(path) and not path.is_dir():
+            return self.file("source", text)
+        if ".." in PurePosixPath(text).parts or not path.is_relative_to(self.root):
+            raise _refusal("source", text, "that is outside the data folder")
+        if not _lexists(path) and not (set(text) & _PATTERN_SIGNS) and ".zip/" not in text.lower():
+            raise _refusal("source", text, f"there is nothing of that name in {self.root}")
+        try:
+            found = local_files(str(path))
+        except (SaescopeError, OSError, ValueError) as error:  # a name that is too long; a NUL in it
+            raise _refusal("source", text, str(error).partition(";")[0]) from error
+        for file in found:
+            try:
+                real = file.path.resolve(strict=True)
+            except (OSError, RuntimeError) as error:
+                raise _refusal("source", text, f"{file.name} can't be read") from error
+            self._check_inside("source", text, real)
+            if not real.is_file():
+                raise _refusal("source", text, f"{file.name} is no regular file")
         return path
 
     def folder(self, field: str, text: str) -> Path:
@@ -108,16 +136,27 @@ class _Files:
             raise _refusal(field, text, "a link leads out of the data folder")
 
 
+def _lexists(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a NUL, or half of a surrogate pair
+        return False
+
+
 def _source(source: str, files: _Files) -> str:
-    prefix, colon, rest = source.partition(":")
-    known_format, where = (prefix + colon, rest) if prefix in FORMATS.values() else ("", source)
-    if where.startswith("kaggle:"):
+    forced, where = split_format(source)
+    hub = next((where[len(prefix) :] for prefix in HUGGING_FACE if where.startswith(prefix)), None)
+    if hub is not None:
+        if not _HUB_DATASET.fullmatch(hub) or {".", "..", ""} & set(hub.split("/")):
+            raise _refusal("source", source)
+        return source
+    if where.startswith(KAGGLE):
         if not _KAGGLE.fullmatch(where) or {".", "..", ""} & set(where.split("/")):
             raise _refusal("source", source)
         return source
     if not where or where == "-" or "://" in where:
         raise _refusal("source", source)
-    return known_format + str(files.file("source", where))
+    return ("" if forced is None else f"{forced}:") + str(files.source(where))
 
 
 def _subject(subject: str, files: _Files) -> str:
@@ -141,7 +180,7 @@ def _autoencoder(options: RunOptions, files: _Files) -> str:
 
 
 def _check_alone(options: RunOptions) -> None:
-    for field in ("source", "text_column", "kaggle_row"):
+    for field in ("source", "text_column", "delimiter", "no_header", "kaggle_row"):
         if getattr(options, field) != RunOptions.model_fields[field].default:
             raise NotAllowedError(field, f"prompt_file is the whole input, so leave out {field}")
 

@@ -12,7 +12,7 @@ StopReason = Literal["cancelled", "failed", "deleted"]
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class RunRequest(_File):

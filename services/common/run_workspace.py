@@ -22,10 +22,10 @@ from services.common.run_json_files import (
     StopReason,
 )
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.folder_layout import MAX_METADATA_BYTES, RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.saved_states import forget_kept
-from sparse_autoencoder.runs.store import NotFoundError, Store
+from sparse_autoencoder.runs.store import NotFoundError, Store, get_at_most
 
 File = TypeVar("File", bound=BaseModel)
 # What a finished run doesn't need any more.
@@ -315,7 +315,7 @@ class Workspace:
 
     def _read(self, name: str, kind: type[File]) -> File:
         key = self.folder.key(name)
-        data = self._store.get(key)
+        data = get_at_most(self._store, key, MAX_METADATA_BYTES)
         try:
             return kind.model_validate_json(data)
         except ValidationError as error:

@@ -50,8 +50,15 @@ Count = Annotated[int, Field(ge=1)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[str, AfterValidator(_with_valid_port)]
 # Compose passes on a variable that .env doesn't set as an empty one.
+_FALSE = ("", "0", "false", "no", "off", "f", "n")
 _EMPTY_IS_NONE = BeforeValidator(lambda value: value or None)
 EmptyIsNone = Annotated[str | None, _EMPTY_IS_NONE]
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda text: tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
+    ),
+]
 _Region = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")]
 
 
@@ -120,6 +127,23 @@ class Settings(BaseModel):
     api_token: EmptyIsNone = Field(
         default=None, repr=False, description="the bearer token that writing needs, empty for none"
     )
+    guard_reading: Annotated[bool, BeforeValidator(lambda value: value or False)] = Field(
+        default=False, description="whether reading needs the token too, true or false"
+    )
+    allowed_hosts: Words = Field(
+        default=(),
+        description="the names, besides addresses and undotted ones, at which the API answers, with commas between: "
+        "saescope.lab.org, *.lab.org, or * for all",
+    )
+    allowed_origins: Words = Field(
+        default=(),
+        description="the origins of other sites whose pages may read, with commas between, as https://viewer.lab.org",
+    )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~%@:+-]+)*/?$",
+        description="the path prefix under which a proxy shows the API, as /saescope, empty for none",
+    )
     first_run: str = Field(default="", description="the flags of the run to start when there is none, empty for no run")
 
 
@@ -136,6 +160,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if variable.startswith(PREFIX) and variable not in OTHER_VARIABLES
     }
     problems = _half_of_the_keys(own)
+    if own.get("guard_reading", "").lower() not in _FALSE and not own.get("api_token"):
+        problems.append(f"{variable_of('guard_reading')} is set without {variable_of('api_token')}: set both")
     try:
         settings = Settings.model_validate(own)
     except ValidationError as error:

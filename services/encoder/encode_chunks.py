@@ -50,7 +50,7 @@ class Computer(Protocol):
     def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """Load a new run's models; returns the run's metadata, its plan."""
 
-    def vocabulary(self, plan: RunMetadata) -> list[str]:
+    def vocabulary(self, plan: RunMetadata) -> list[bytes]:
         """Each token id's text."""
 
     def unfit(self, plan: RunMetadata) -> str | None:

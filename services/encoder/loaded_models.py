@@ -68,7 +68,7 @@ class ModelComputer:
         check_tokens(reading.tokens, plan)
         return plan
 
-    def vocabulary(self, plan: RunMetadata) -> list[str]:
+    def vocabulary(self, plan: RunMetadata) -> list[bytes]:
         """Raise MixtureError if the tokenizer isn't the plan's any more."""
         tokens = load_tokens(allowed(plan.options, self._data_folder))
         check_tokens(tokens.made_of, plan)

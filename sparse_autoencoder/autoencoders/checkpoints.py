@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from sparse_autoencoder import paths
 from sparse_autoencoder.autoencoders import azure_download
+from sparse_autoencoder.autoencoders.other_formats import ADVICE, kind_of_folder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
 from sparse_autoencoder.utils.progress_bars import progress_bar
@@ -58,6 +59,8 @@ def address_of(autoencoder: str, location: str, layer_index: int) -> str:
             return paths.FAMILIES[autoencoder](location, layer_index)
         except ValueError as error:
             raise SaescopeError(str(error)) from error
+    if autoencoder.startswith(("hf:", "hf://")):
+        raise SaescopeError(f"{autoencoder} is an address on the Hugging Face hub, which can't be read yet: {ADVICE}")
     if autoencoder.startswith(_REMOTE) or os.sep in autoencoder or Path(autoencoder).suffix:
         return autoencoder
     if Path(autoencoder).exists():
@@ -95,6 +98,8 @@ def _local(address: str) -> Checkpoint:
     except FileNotFoundError as error:
         raise SaescopeError(f"there is no checkpoint {path}; check the path of the autoencoder") from error
     except IsADirectoryError as error:
+        if kind := kind_of_folder(path):
+            raise SaescopeError(f"{path} is {kind}, which can't be read yet: {ADVICE}") from error
         raise SaescopeError(f"{path} is a folder; give the path of one checkpoint file") from error
     except OSError as error:
         raise SaescopeError(f"the checkpoint {path} can't be read: {error.strerror}") from error

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TextIO
 
+from sparse_autoencoder.data.csv_dialect import CsvDialect, check_lone_column
 from sparse_autoencoder.data.plain_text import physical_lines
 from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
 from sparse_autoencoder.data.text_column import choose_text_column
@@ -65,6 +66,11 @@ class _Feed:
         self.record.clear()
         self.lookahead_chars = MAX_ROW_CHARS
 
+    def unread(self) -> None:
+        """Have the record's lines read again."""
+        self._again.extendleft(reversed(self.record))
+        self.record.clear()
+
     def drop_first_line(self) -> None:
         """Skip the record's first line, and read its other lines again."""
         self._again.extendleft(reversed(self.record[1:]))
@@ -82,24 +88,33 @@ class CsvRows:
     Raises SaescopeError if the header can't be parsed or doesn't have the wanted column.
     """
 
-    def __init__(self, stream: TextIO, delimiter: str, wanted: str | None, name: str) -> None:
+    def __init__(self, stream: TextIO, dialect: CsvDialect, wanted: str | None, name: str) -> None:
         # the csv module's limit is global, and lower than ours
         csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_ROW_CHARS))
-        self._delimiter = delimiter
-        self._feed = _Feed(physical_lines(stream))
+        self._dialect = dialect
+        lines = physical_lines(stream)
+        for _ in range(dialect.lines_before):
+            next(lines, None)
+        self._feed = _Feed(lines)
         self._header = self._read_header(name)
         self.column = choose_text_column(self._header, wanted, name)
+        if len(self._header) == 1:
+            check_lone_column(self.column, wanted is not None, dialect.has_header, name)
 
     def _reader(self) -> Iterator[list[str]]:
         # a reader can't be used after an error, so each recovery makes a new one
-        return csv.reader(iter(self._feed), delimiter=self._delimiter, strict=True)
+        return csv.reader(iter(self._feed), delimiter=self._dialect.delimiter, strict=True)
 
     def _read_header(self, name: str) -> list[str]:
+        """The columns' names; without a header their numbers, and the first record is read again as a row."""
         try:
             for fields in self._reader():
+                if not self._dialect.has_header and fields:
+                    self._feed.unread()
+                    return [str(number) for number in range(len(fields))]
                 self._feed.accept()
                 if fields:
-                    return fields
+                    return self._names(fields)
         except (csv.Error, _BrokenRecordError) as error:
             raise SaescopeError(f"the header of {name} can't be read: {_reason(error)}") from error
         except _LineTooLongError as error:
@@ -107,6 +122,11 @@ class CsvRows:
                 f"the first line of {name} is longer than {MAX_ROW_CHARS:,} characters; is this the right format?"
             ) from error
         raise SaescopeError(f"{name} has no header: it holds only blank lines")
+
+    def _names(self, fields: list[str]) -> list[str]:
+        if self._dialect.header_is_comment and fields[0] != "#":
+            fields[0] = fields[0].lstrip("#")
+        return [field.strip() for field in fields]
 
     def __iter__(self) -> Iterator[Record]:
         row_id = 0

@@ -134,8 +134,11 @@ def _only_readable(wanted: _Handle, names: list[str], readable: Readable) -> str
     choice = [name for name in names if readable(name)]
     if len(choice) == 1:
         return choice[0]
-    found = f"it has {', '.join(choice)}" if choice else f"none of its files is readable: {', '.join(names)}"
-    raise SaescopeError(f"name one file of the Kaggle dataset, as in kaggle:{wanted.dataset}/FILE; {found}")
+    if not choice:
+        raise SaescopeError(f"no file of the Kaggle dataset {wanted.dataset} can be read: it has {', '.join(names)}")
+    pinned = "" if wanted.version is None else f"/versions/{wanted.version}"
+    typed = ", ".join(f"kaggle:{wanted.dataset}{pinned}/{name}" for name in choice)
+    raise SaescopeError(f"name one file of the Kaggle dataset: {typed}")
 
 
 def _newest_version(wanted: _Handle) -> int:

@@ -1,65 +1,188 @@
 """Parquet -> records."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
-from sparse_autoencoder.data.row_skip_rules import Record, SkippedRow, record_of
+from sparse_autoencoder.data.encodings import MARK_UNDECODABLE
+from sparse_autoencoder.data.nested_fields import NoTextError, TextField, is_message, listed
+from sparse_autoencoder.data.parquet_memory import is_text, rows_at_once, sizes
+from sparse_autoencoder.data.row_skip_rules import (
+    MAX_ROW_CHARS,
+    NOT_UNICODE,
+    Record,
+    SkippedRow,
+    record_of,
+    too_long,
+)
 from sparse_autoencoder.data.text_column import choose_text_column
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.printable import printable
 
-_BATCH_ROWS = 256  # rows that are decoded at once
 _READ_BUFFER_BYTES = 2**20  # for reading a column chunk, which may have gigabytes
+_MAX_VALUE_BYTES = 4 * MAX_ROW_CHARS  # a longer value can't be a usable text
+_MAX_DEPTH = 8  # of fields that are listed
+_SHOWN_CHARS = 100  # of a type
 
 
 class ParquetRows:
     """Records of a Parquet file. Creating it opens the file and chooses the text column.
 
-    Raises SaescopeError if the file isn't Parquet, or if its column doesn't exist or doesn't hold text.
+    Text that isn't UTF-8 is decoded with `encoding`. Raises SaescopeError if the file isn't Parquet, if its column
+    doesn't exist or can't hold text, or if decoding it would take too much memory.
     """
 
-    def __init__(self, file: IO[bytes], wanted: str | None, name: str) -> None:
+    def __init__(self, file: IO[bytes], wanted: str | None, name: str, encoding: str = "utf-8") -> None:
         import pyarrow as pa  # slow to import, and other formats don't need it
         import pyarrow.parquet as pq
 
-        try:
-            # without a buffer size a whole column chunk is loaded, which may be the whole file
-            self._file = pq.ParquetFile(file, buffer_size=_READ_BUFFER_BYTES, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
-            raise SaescopeError(f"{name} isn't a readable Parquet file, or it is truncated: {error}") from error
-        schema = self._file.schema_arrow
-        self.column = choose_text_column(schema.names, wanted, name)
-        kind = schema.field(self.column).type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            raise SaescopeError(f"column '{self.column}' of {name} holds {kind}, not text; choose with --text-column")
         self._name = name
+        self._encoding = encoding
         self._rows_read = 0
+        try:
+            self._metadata = pq.read_metadata(file)
+            schema = self._metadata.schema.to_arrow_schema()
+        except (pa.ArrowException, OSError, ValueError) as error:
+            why = _first_line(error)
+            raise SaescopeError(f"{name} isn't a readable Parquet file, or it is truncated: {why}") from error
+        self._field = _choose_field(schema, wanted, name)
+        self.column = self._field.name
+        leaves = self._leaves()
+        self._batch_rows = rows_at_once(file, self._metadata.schema, [leaf for leaf, _ in leaves], name)
+        self._paths = [path for _, path in leaves]
+        # A dictionary's values stay there, so that a value that many rows have is held once.
+        dictionaries = [path for leaf, path in leaves if self._leaf(leaf).physical_type == "BYTE_ARRAY"]
+        # Without a buffer size a whole column chunk is loaded, which may be the whole file.
+        self._file = pq.ParquetFile(
+            file, buffer_size=_READ_BUFFER_BYTES, pre_buffer=False, read_dictionary=dictionaries
+        )
 
     def fraction_read(self) -> float:
         """The share of the file's rows that were read, 0 to 1."""
-        total: int = self._file.metadata.num_rows
+        total: int = self._metadata.num_rows
         return self._rows_read / total if total else 1.0
 
     def __iter__(self) -> Iterator[Record]:
         import pyarrow as pa
 
         try:
-            for batch in self._file.iter_batches(batch_size=_BATCH_ROWS, columns=[self.column]):
-                yield from self._records(batch.column(0))
-        except (pa.ArrowException, OSError) as error:
-            raise SaescopeError(f"{self._name} is damaged after row {self._rows_read}: {error}") from error
+            for batch in self._file.iter_batches(batch_size=self._batch_rows, columns=self._paths):
+                column = batch.column(0)
+                value_at = _values(column)
+                for i, size in enumerate(sizes(column)):
+                    row_id = self._rows_read
+                    self._rows_read += 1
+                    yield too_long(row_id) if size > _MAX_VALUE_BYTES else self._record(row_id, value_at, i)
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            raise SaescopeError(f"{self._name} is damaged after row {self._rows_read}: {_first_line(error)}") from error
 
-    def _records(self, column: Any) -> Iterator[Record]:
-        import pyarrow as pa
+    def _leaf(self, leaf: int) -> Any:
+        return self._metadata.schema.column(leaf)
 
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        # as bytes: Arrow doesn't check that strings are UTF-8, and one bad value would fail the whole batch
-        for encoded in column.cast(pa.large_binary()).to_pylist():
-            row_id = self._rows_read
-            self._rows_read += 1
-            if encoded is None:
-                yield SkippedRow(row_id, "no text")
-            else:
-                yield record_of(row_id, encoded.decode("utf-8", "surrogateescape"))
+    def _leaves(self) -> list[tuple[int, str]]:
+        """Number and path of the columns without nesting that the text column consists of, in the file."""
+        count = len(self._metadata.schema)
+        paths = [(leaf, self._leaf(leaf).path) for leaf in range(count)]
+        exact = [(leaf, path) for leaf, path in paths if path == self._field.column]
+        return exact or [(leaf, path) for leaf, path in paths if path.startswith(f"{self._field.column}.")]
+
+    def _record(self, row_id: int, value_at: Callable[[int], Any], i: int) -> Record:
+        try:
+            value = value_at(i)
+            if isinstance(value, bytes):
+                return record_of(row_id, value.decode(self._encoding, MARK_UNDECODABLE))
+            return record_of(row_id, self._field.text_of({self._field.column: value}))
+        except NoTextError as reason:
+            return SkippedRow(row_id, str(reason))
+        except UnicodeDecodeError:  # Arrow doesn't check that strings are UTF-8
+            return SkippedRow(row_id, NOT_UNICODE)
+
+
+def _values(column: Any) -> Callable[[int], Any]:
+    """A function that gives the value of a column's row; texts as bytes, if they aren't nested."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind) and is_text(kind.value_type):
+        values = _as_bytes(column.dictionary)
+        numbers = column.indices.to_pylist()
+        return lambda i: None if numbers[i] is None else values[numbers[i]].as_py()
+    if pa.types.is_floating(kind):
+        numbers = column.to_numpy(zero_copy_only=False)
+        return lambda i: None if numbers[i] != numbers[i] else str(numbers[i])
+    if pa.types.is_temporal(kind):
+        column = column.cast(pa.string())
+    if is_text(kind):
+        column = _as_bytes(column)
+    return lambda i: column[i].as_py()
+
+
+def _as_bytes(texts: Any) -> Any:
+    """The texts of an Arrow array as bytes; a text that isn't UTF-8 would fail the whole array."""
+    import pyarrow as pa
+
+    return texts.cast(pa.binary() if pa.types.is_string(texts.type) else pa.large_binary())
+
+
+def _choose_field(schema: Any, wanted: str | None, name: str) -> TextField:
+    columns = list(schema.names)
+    paths = [path for column in schema for path in _paths(column.name, column.type, _MAX_DEPTH)]
+    if wanted is None or wanted in columns:
+        wanted = choose_text_column(columns, wanted, name)
+    field = TextField(wanted, columns)
+    kind = _kind_at(schema.field(field.column).type, field.path) if columns.count(field.column) == 1 else None
+    if kind is None:
+        choose_text_column(paths, wanted, name)  # raises, and lists the paths
+    if not _may_hold_text(kind):
+        inner = [path for path in paths if path.startswith(f"{wanted}.")]
+        advice = f"name one of {listed(inner)}" if inner else "choose another"
+        raise SaescopeError(
+            f"column '{printable(wanted)}' of {name} holds {str(kind)[:_SHOWN_CHARS]}, not text; "
+            f"{advice} with --text-column"
+        )
+    return field
+
+
+def _kind_at(kind: Any, path: Sequence[str]) -> Any:
+    """The type of what a path leads to; None if it leads nowhere."""
+    import pyarrow as pa
+
+    for part in path:
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            kind = kind.value_type
+            if part.isdecimal():
+                continue
+        if not pa.types.is_struct(kind) or kind.get_field_index(part) < 0:
+            return None
+        kind = kind.field(part).type
+    return kind
+
+
+def _may_hold_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _is_message_kind(kind.value_type)
+    return _is_message_kind(kind) or not pa.types.is_nested(kind)
+
+
+def _is_message_kind(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_struct(kind) and is_message({field.name: None for field in kind})
+
+
+def _paths(name: str, kind: Any, depth: int) -> Iterator[str]:
+    """The paths of the fields of a column that have no fields themselves."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    if not depth or not pa.types.is_struct(kind):
+        yield name
+        return
+    for field in kind:
+        yield from _paths(f"{name}.{field.name}", field.type, depth - 1)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

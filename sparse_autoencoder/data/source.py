@@ -1,53 +1,33 @@
 """Opens a text dataset and streams its records.
 
-A source is written `[FORMAT:]WHERE`. WHERE is a path, `-` for standard input, or
-`kaggle:owner/name[/versions/N][/file]`. FORMAT (csv, tsv, jsonl, txt, parquet) is taken from the file's extension if
-it isn't given. Gzip (by the extension `.gz`, or by the content's first bytes) is decompressed while reading.
+A source is written `[FORMAT:]WHERE`. WHERE is the path of a file or a folder, a pattern, `-` for standard input,
+`kaggle:owner/name[/versions/N][/file]` or `hf:owner/name[@revision][/config][/split]`. FORMAT (`file_formats.py`) is
+found out if it isn't given.
 """
 
-import gzip
 import io
-import os
-import stat
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
-from sparse_autoencoder.data.csv_rows import CsvRows
-from sparse_autoencoder.data.json_rows import read_jsonl
-from sparse_autoencoder.data.parquet_rows import ParquetRows
-from sparse_autoencoder.data.plain_text import read_text
-from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, SkippedRow, record_of
+from sparse_autoencoder.data.compression import readable
+from sparse_autoencoder.data.encodings import MARK_UNDECODABLE, encoding_of
+from sparse_autoencoder.data.file_formats import format_by_name, split_format
+from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, Row, SkippedRow, record_of
+from sparse_autoencoder.data.source_files import SourceFile, local_files, other_shards
+from sparse_autoencoder.data.table import ReadingOptions, Table, open_file, open_stdin, open_table
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.printable import printable
 
 DEFAULT_SOURCE = "kaggle:miguelaenlle/massive-stock-news-analysis-db-for-nlpbacktests/analyst_ratings_processed.csv"
 
-FORMATS = {  # by extension
-    "csv": "csv",
-    "tsv": "tsv",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-    "txt": "txt",
-    "parquet": "parquet",
-}
-_DELIMITERS = {"csv": ",", "tsv": "\t"}
-_KAGGLE = "kaggle:"
-_GZIP_MAGIC = b"\x1f\x8b"
-_UTF16_MAGIC = (b"\xff\xfe", b"\xfe\xff")
+KAGGLE = "kaggle:"
+HUGGING_FACE = ("hf://datasets/", "hf://", "hf:")
 
 Description = dict[str, str | int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """An opened input whose format is not read yet; `size` is in bytes, None if it isn't a regular file."""
-
-    name: str  # for messages
-    file: IO[bytes]
-    size: int | None
 
 
 class Source:
@@ -89,6 +69,21 @@ class Source:
         """
         return dict(self._description)
 
+    def reading(self) -> str:
+        """A sentence for the user about what is read: the text column, the file, and in which format it is."""
+        facts = self._description
+        details = [str(facts["format"])]
+        if facts.get("delimiter"):
+            details.append(f"delimiter {facts['delimiter']!r}")
+        details += [
+            f"{word} {facts[key]}" for key, word in (("encoding", "in"), ("compression", "in")) if facts.get(key)
+        ]
+        if facts.get("files"):
+            details.append(f"{facts['files']} files")
+        column = facts.get("text_column")
+        what = "reading" if column is None else f"reading the column '{column}' of"
+        return f"{what} {facts['file']} ({', '.join(details)})"
+
     @property
     def notice(self) -> str | None:
         """A message for the user about this source, such as that a cached version is used; or None."""
@@ -105,41 +100,143 @@ class Source:
         return self._fraction_read()
 
 
-def open_source(source: str, text_column: str | None = None) -> Source:
+@dataclass(frozen=True)
+class _Found:
+    """The files that a source names, in the order of reading, and what to record about them."""
+
+    name: str  # of all together, for messages
+    files: Sequence[Callable[[], SourceFile]]  # a file is downloaded when it is its turn
+    facts: Description
+    notices: tuple[str | None, ...] = ()
+
+
+def open_source(source: str, options: ReadingOptions | None = None) -> Source:
     """Open a source and choose its text column: the given one, else `title`, `text`, or the only one.
 
     Raises SaescopeError if there is no such file, it is empty, its format is unknown or it has no such column.
     """
-    forced_format, where = _split_format(source)
-    facts: Description = {"source": source}
-    if where.startswith(_KAGGLE):
-        from sparse_autoencoder.data import kaggle  # imported here because it imports an HTTP client
-
-        found = kaggle.locate(where.removeprefix(_KAGGLE), readable=lambda name: _format_of(name) is not None)
-        facts |= {"kaggle_dataset": found.dataset, "kaggle_version": found.version, "notice": found.notice}
-        where = str(found.path)
+    options = options or ReadingOptions()
+    forced, where = split_format(source)
+    facts: Description = {"source": printable(source)}
     with ExitStack() as resources:
-        place = _open_stdin(resources) if where == "-" else _open_file(Path(where), resources)
-        row_format = forced_format or ("txt" if where == "-" else _format_of(where))
-        if row_format is None:
-            raise SaescopeError(
-                f"{place.name} has no known extension ({', '.join('.' + name for name in FORMATS)}, or these with .gz)"
-                f"; name its format, as in --source csv:{where}"
-            )
-        facts |= {"file": place.name, "bytes": place.size, "format": row_format}
-        return _read(place, row_format, text_column, facts, resources)
+        if where == "-":
+            found = _Found("standard input", [], {})
+            table = open_stdin(forced, options, resources)
+        else:
+            found = _find(where)
+            table = open_table(found.files[0](), forced, options, resources, printable(where))
+        facts |= found.facts | {"file": found.name, "format": table.format}
+        facts.setdefault("bytes", table.size)
+        if len(found.files) > 1:
+            facts["files"] = len(found.files)
+        facts |= {"text_column": None if table.text_column is None else printable(table.text_column), **table.facts}
+        notices = [notice for notice in (*found.notices, table.notice) if notice]
+        facts |= {"notice": "; ".join(notices)} if notices else {}
+        options = replace(options, text_column=table.text_column)
+        reading = _Reading(table, found, forced, options, resources.pop_all(), printable(where))
+    return Source(reading.records(), facts, reading.fraction_read, reading.resources)
 
 
-def prompt_file(path: str | Path) -> Source:
+def _find(where: str) -> _Found:
+    hub = next((where[len(prefix) :] for prefix in HUGGING_FACE if where.startswith(prefix)), None)
+    if hub is not None:
+        from sparse_autoencoder.data import hugging_face_datasets  # imported here because it imports an HTTP client
+
+        dataset = hugging_face_datasets.locate(hub)
+        return _Found(dataset.name, dataset.files, dict(dataset.facts), (dataset.notice,))
+    if where.startswith(KAGGLE):
+        from sparse_autoencoder.data import kaggle  # the same
+
+        file = kaggle.locate(where.removeprefix(KAGGLE), readable=lambda name: format_by_name(name) is not None)
+        facts: Description = {"kaggle_dataset": file.dataset, "kaggle_version": file.version}
+        return _Found(file.path.name, [lambda: SourceFile(file.path)], facts, (file.notice,))
+    files = local_files(where)
+    if len(files) > 1:
+        total = sum(file.path.stat().st_size for file in files)
+        return _Found(_name_of_several(where), [partial(_itself, file) for file in files], {"bytes": total})
+    shards = None if Path(where).is_dir() else other_shards(files[0].path)
+    notice = f"{files[0].name} is one of several shards; to read all, give {shards}" if shards else None
+    return _Found(files[0].name, [lambda: files[0]], {}, (notice,))
+
+
+def _itself(file: SourceFile) -> SourceFile:
+    return file
+
+
+def _name_of_several(where: str) -> str:
+    return printable(where.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or where)
+
+
+class _Reading:
+    """Reads the files of a source one after the other; rows are counted on."""
+
+    def __init__(
+        self,
+        table: Table,
+        found: _Found,
+        forced: str | None,
+        options: ReadingOptions,
+        resources: ExitStack,
+        typed: str,
+    ) -> None:
+        self.resources = resources
+        self._table = table
+        self._found = found
+        self._forced = forced
+        self._options = options
+        self._typed = typed
+        self._number = 0
+
+    def fraction_read(self) -> float | None:
+        """The share of the files that was read, each counted alike."""
+        fraction = self._table.fraction_read()
+        return None if fraction is None else (self._number + fraction) / max(1, len(self._found.files))
+
+    def records(self) -> Iterator[Record]:
+        """All records; SaescopeError if a file is damaged, or there is no record at all."""
+        count = 0
+        while True:
+            for record in self._records_of_table(count):
+                yield record
+                count += 1
+            self._number += 1
+            if self._number >= len(self._found.files):
+                break
+            self.resources.close()
+            file = self._found.files[self._number]()
+            self._table = open_table(file, self._forced, self._options, self.resources, self._typed)
+        if count == 0:
+            raise SaescopeError(f"{self._found.name} has no rows")
+
+    def _records_of_table(self, before: int) -> Iterator[Record]:
+        count = 0
+        with readable(self._table.name, lambda: f" after {count:,} rows"):
+            for record in self._table.records:
+                yield record if not before else _numbered(record, before + count)
+                count += 1
+
+
+def _numbered(record: Record, row_id: int) -> Record:
+    return Row(row_id, record.text) if isinstance(record, Row) else SkippedRow(row_id, record.reason)
+
+
+def prompt_file(path: str | Path, encoding: str | None = None) -> Source:
     """A text file as a source of a single row, row 0.
 
     Raises SaescopeError if it can't be read or holds no usable text.
     """
     path = Path(path)
+    shown = printable(str(path))
     with ExitStack() as resources:
-        place = _open_file(path, resources)
-        stream = io.TextIOWrapper(place.file, encoding="utf-8-sig", errors="surrogateescape")
-        record = record_of(0, stream.read(MAX_ROW_CHARS + 1))
+        raw = open_file(path, resources)
+        with readable(shown):
+            start = raw.read(4 * MAX_ROW_CHARS)
+            text = io.TextIOWrapper(
+                io.BytesIO(start),
+                encoding=encoding_of(start, len(start) < 4 * MAX_ROW_CHARS, encoding, shown),
+                errors=MARK_UNDECODABLE,
+            )
+            record = record_of(0, text.read())
     if isinstance(record, SkippedRow):
         raise SaescopeError(f"the prompt file {path} can't be used: {record.reason}")
     description: Description = {"source": str(path), "file": path.name, "format": "prompt"}
@@ -166,113 +263,3 @@ def _only(source: Source, row_id: int) -> Iterator[Record]:
             return
         count += 1
     raise SaescopeError(f"there is no row {row_id}: {source.describe()['file']} has {count:,} rows, counted from 0")
-
-
-def _split_format(source: str) -> tuple[str | None, str]:
-    prefix, colon, rest = source.partition(":")
-    return (prefix, rest) if colon and prefix in FORMATS.values() else (None, source)
-
-
-def _format_of(name: str) -> str | None:
-    path = Path(name.lower())
-    if path.suffix == ".gz":
-        path = path.with_suffix("")
-        if path.suffix == ".parquet":
-            return None  # can't be streamed
-    return FORMATS.get(path.suffix.removeprefix("."))
-
-
-def _open_stdin(resources: ExitStack) -> _Place:
-    try:
-        file = resources.enter_context(os.fdopen(0, "rb", closefd=False))
-    except OSError as error:
-        raise SaescopeError(f"standard input can't be read: {error.strerror}") from error
-    return _Place("standard input", file, None)
-
-
-def _open_file(path: Path, resources: ExitStack) -> _Place:
-    try:
-        file = resources.enter_context(path.open("rb"))
-    except FileNotFoundError as error:
-        raise SaescopeError(f"there is no file {path}; check the path given as the source") from error
-    except IsADirectoryError as error:
-        raise SaescopeError(f"{path} is a folder; give one file in it as the source") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise SaescopeError(f"{path} can't be read: {error}") from error
-    status = os.fstat(file.fileno())
-    return _Place(path.name, file, status.st_size if stat.S_ISREG(status.st_mode) else None)
-
-
-def _read(place: _Place, row_format: str, text_column: str | None, facts: Description, resources: ExitStack) -> Source:
-    """The source of an opened input. It becomes the owner of `resources`."""
-    fraction_read: Callable[[], float | None]
-    with _readable(place.name):
-        start = place.file.peek(2)[:2] if isinstance(place.file, io.BufferedReader) else b""
-        if not start:
-            raise SaescopeError(f"{place.name} is empty")
-        if row_format == "parquet":
-            if place.size is None:
-                raise SaescopeError(f"Parquet can't be read from {place.name}: give the path of a file")
-            parquet = ParquetRows(place.file, text_column, place.name)
-            facts |= {"text_column": parquet.column}
-            records, fraction_read = iter(parquet), parquet.fraction_read
-        else:
-            stream = resources.enter_context(_text_stream(place, start, resources))
-            records, column = _text_records(stream, row_format, text_column, place.name)
-            facts |= {"text_column": column, "compression": "gzip" if start == _GZIP_MAGIC else None}
-            fraction_read = _fraction_of_bytes(place)
-    return Source(_checked(records, place.name), facts, fraction_read, resources.pop_all())
-
-
-def _text_stream(place: _Place, start: bytes, resources: ExitStack) -> io.TextIOWrapper:
-    if start in _UTF16_MAGIC:
-        raise SaescopeError(f"{place.name} is UTF-16; convert it to UTF-8 first, as with `iconv -f UTF-16 -t UTF-8`")
-    content: IO[bytes] | gzip.GzipFile = place.file
-    if start == _GZIP_MAGIC or place.name.lower().endswith(".gz"):
-        content = gzip.GzipFile(fileobj=place.file, mode="rb")
-        resources.callback(content.close)
-    # only "\n" ends a line: a line that is cut at the length limit must not be cut within its "\r\n"
-    return io.TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline="\n")
-
-
-def _text_records(
-    stream: io.TextIOWrapper, row_format: str, wanted: str | None, name: str
-) -> tuple[Iterator[Record], str | None]:
-    if row_format in _DELIMITERS:
-        rows = CsvRows(stream, _DELIMITERS[row_format], wanted, name)
-        return iter(rows), rows.column
-    if row_format == "jsonl":
-        return read_jsonl(stream, wanted, name)
-    if wanted is not None:
-        raise SaescopeError(f"{name} is read as plain text, which has no columns; leave out --text-column {wanted}")
-    return read_text(stream), None
-
-
-def _fraction_of_bytes(place: _Place) -> Callable[[], float | None]:
-    def fraction_read() -> float | None:
-        if place.size is None or place.size == 0 or place.file.closed:
-            return None
-        return min(1.0, place.file.tell() / place.size)
-
-    return fraction_read
-
-
-def _checked(records: Iterator[Record], name: str) -> Iterator[Record]:
-    """The records; damaged input raises a SaescopeError that says after how many rows."""
-    count = 0
-    with _readable(name, lambda: f" after {count:,} rows"):
-        for record in records:
-            yield record
-            count += 1
-    if count == 0:
-        raise SaescopeError(f"{name} has no rows")
-
-
-@contextmanager
-def _readable(name: str, where: Callable[[], str] = lambda: "") -> Iterator[None]:
-    try:
-        yield
-    except EOFError as error:
-        raise SaescopeError(f"{name} is a truncated gzip file: it ends early{where()}; copy it again") from error
-    except (OSError, zlib.error) as error:
-        raise SaescopeError(f"{name} can't be read on{where()}: {error}") from error

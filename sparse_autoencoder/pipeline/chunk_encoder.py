@@ -74,7 +74,7 @@ class Encoder:
         spec: SummarySpec,
         tf32: bool = False,
     ) -> None:
-        width = subject.width(location)
+        width = subject.width(location, layer_index)
         if autoencoder.n_inputs != width:
             raise SaescopeError(
                 f"the autoencoder takes vectors of width {autoencoder.n_inputs}, but {location} of {subject.name} "

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_autoencoder.data.source import Source, open_source, prompt_file, single_row
+from sparse_autoencoder.data.table import ReadingOptions
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.paths import FAMILIES
 from sparse_autoencoder.pipeline.processor_kind import processor
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.provenance import PACKAGES, Contents, tokens_made_of, versions
@@ -39,9 +41,15 @@ if TYPE_CHECKING:
 def open_rows(options: RunOptions) -> Source:
     """Open the source that the options name."""
     if options.prompt_file is not None:
-        return prompt_file(Path(options.prompt_file))
-    source = open_source(options.source, options.text_column)
+        return prompt_file(Path(options.prompt_file), options.encoding)
+    source = open_source(
+        options.source,
+        ReadingOptions(options.text_column, options.encoding, options.delimiter, not options.no_header),
+    )
     return source if options.kaggle_row is None else single_row(source, options.kaggle_row)
+
+
+_OPENAI = "openaipublic"  # in addresses of its checkpoints, whose ReLU families name no activation
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ class Models:
     any_encoder: Encoder  # with the summary settings of some run
     hook: str
     activation: str  # the autoencoder's
+    activation_assumed: bool  # because its file names none
     n_inputs: int
     num_features: int
 
@@ -119,6 +128,7 @@ class Models:
                 "size": self.checkpoint.size,
                 "sha256": self.checkpoint.sha256,
                 "activation": self.activation,
+                **({"activation_assumed": True} if self.activation_assumed else {}),
                 "n_inputs": self.n_inputs,
             },
             bos_token_id=self.policy.bos_token_id,
@@ -163,7 +173,7 @@ def load_models(options: RunOptions) -> Models:
     policy = _policy(options, read_config(folder))
 
     from sparse_autoencoder.autoencoders.checkpoints import address_of, fetch
-    from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
+    from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder, names_activation
     from sparse_autoencoder.kernels.precision import dtype_of
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
     from sparse_autoencoder.subjects.subject import load_subject
@@ -173,7 +183,9 @@ def load_models(options: RunOptions) -> Models:
     subject = load_subject(folder, device=options.device, dtype=dtype_of(options.precision), last_layer=options.layer)
     files = hashes.result()
     checkpoint = fetch(address_of(options.autoencoder, options.location, options.layer))
-    autoencoder = load_autoencoder(checkpoint.path, subject.width(options.location))
+    width = subject.width(options.location, options.layer)
+    autoencoder = load_autoencoder(checkpoint.path, width, options.activation)
+    is_openai = options.autoencoder in FAMILIES or _OPENAI in checkpoint.address
     encoder = Encoder(
         subject,
         autoencoder,
@@ -194,6 +206,7 @@ def load_models(options: RunOptions) -> Models:
         any_encoder=encoder,
         hook=hook,
         activation=type(autoencoder.activation).__name__,
+        activation_assumed=not is_openai and options.activation is None and not names_activation(checkpoint.path),
         n_inputs=autoencoder.n_inputs,
         num_features=autoencoder.n_latents,
     )

@@ -36,6 +36,7 @@ from sparse_autoencoder.runs.saved_states import (
     write_state,
 )
 from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.runs.warnings import ACTIVATION_ASSUMED
 from sparse_autoencoder.subjects.hook_points import hook_name
 from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.tokens.chunks import Chunk, read_chunks
@@ -170,6 +171,9 @@ def _remove_others(job: Job, folder: RunFolder) -> None:
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
     """Encode and merge all chunks from the state's next one on. The job's state is consistent whenever this stops."""
     options, policy = job.metadata.options, job.metadata.policy
+    say(job.source.reading())
+    if job.metadata.autoencoder.get("activation_assumed"):
+        say(f"warning: {ACTIVATION_ASSUMED}")
     if job.source.notice:
         say(job.source.notice)
     records = watch.records(_first(job.source, options.max_rows))

@@ -8,10 +8,22 @@ import pyarrow as pa
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import NewerFormatError
-from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.runs.store import NotFoundError, TooLargeError
 
 # what reading a truncated, changed or foreign file raises
-DAMAGE = (pa.ArrowException, OSError, KeyError, IndexError, ValueError, TypeError)
+DAMAGE = (
+    pa.ArrowException,
+    OSError,
+    KeyError,
+    IndexError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+    OverflowError,
+    TooLargeError,
+)
 
 
 @contextmanager

@@ -85,7 +85,7 @@ class LiveRun(RunView):
             "position": int(examples.position[example]),
             "text_count": None,
             "token_ids": ids.tolist(),
-            "tokens": self.vocabulary.strings(ids.tolist()),
+            "tokens": self.vocabulary.joined(ids.tolist()),
             "activations": activations.tolist(),
         }
 

@@ -7,7 +7,6 @@ strings, for other readers; here they come from the run's vocabulary.
 import io
 import threading
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -20,13 +19,15 @@ from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
-from sparse_autoencoder.runs.store import StoreFile
+from sparse_autoencoder.runs.store import StoreFile, get_at_most
 
 _READ = [
     "histogram",
     *(f"{examples}.list.element.{name}" for examples in EXAMPLE_LISTS for name in EXAMPLE.names if name != "tokens"),
 ]
 _READ_BYTES = 1 << 17  # least bytes of a read from the store; a row group has about 100 kB
+_MAX_ROW_GROUP_BYTES = 1 << 28
+_OVERVIEW_BYTES, _OVERVIEW_BYTES_PER_FEATURE = 1 << 20, 1 << 14  # the most that is read; about 400 are usual
 _OPEN_FILES = 64  # an open file takes 2 MB, mostly for the offsets of its columns
 
 
@@ -45,7 +46,8 @@ class PublishedRun(RunView):
         """See RunView.overview."""
         key = self._folder.overview
         with readable(self._folder, key):
-            data = self._folder.store.get(key)
+            most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features
+            data = get_at_most(self._folder.store, key, most)
             return Overview.from_parquet(data, self.metadata.num_features, self.metric_descriptions)
 
     def _chunks(self) -> list[int]:
@@ -63,10 +65,8 @@ class PublishedRun(RunView):
                 table = file.read_row_group(group, columns=_READ, use_threads=False)
             record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
             shown = [example for examples in EXAMPLE_LISTS for example in record[examples]]
-            token_ids = [token_id for example in shown for token_id in example["token_ids"]]
-            strings = iter(self.vocabulary.strings(token_ids))
             for example in shown:
-                example["tokens"] = list(islice(strings, len(example["token_ids"])))
+                example["tokens"] = self.vocabulary.joined(example["token_ids"])
         return record
 
     @cachedmethod(lambda self: self._open)
@@ -76,4 +76,11 @@ class PublishedRun(RunView):
         stored = io.BufferedReader(StoreFile(self._folder.store, key), _READ_BYTES)
         file = pq.ParquetFile(stored, pre_buffer=False)
         check_schema(key, file.schema_arrow.metadata)
+        if not file.num_row_groups or not file.metadata.row_group(0).num_rows:
+            raise ValueError("it has no features")
+        if any(
+            file.metadata.row_group(group).total_byte_size > _MAX_ROW_GROUP_BYTES
+            for group in range(file.num_row_groups)
+        ):
+            raise ValueError("its row groups are larger than any run writes them")
         return file

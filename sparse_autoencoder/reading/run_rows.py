@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.row_group_reader import Place, RowsFiles
-from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.reading.token_strings import GOES_ON, Vocabulary
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.rows_file_format import RowTokens
@@ -139,7 +139,7 @@ class RunRows:
             text=row["text"],
             skipped=row["skipped"],
             token_ids=token_ids.tolist(),
-            tokens=self._vocabulary.strings(token_ids.tolist()),
+            tokens=self._vocabulary.joined(token_ids.tolist()),
             windows=list(range(0, len(token_ids), self._policy.row_tokens_per_window)),
             features=features,
             previous=int(ids[at - 1]) if at else before,
@@ -214,4 +214,17 @@ class RunRows:
         bos = self._policy.bos_token_id or 0  # without BOS in the model there are no such entries
         ids = [bos if entry["token"] < 0 else int(tokens[entry["token"]]) for entry in entries]
         strings = self._vocabulary.strings(ids)
+        if self._vocabulary.has_parts(ids):  # then show the character that the token belongs to
+            joined = self._vocabulary.joined(tokens.tolist())
+            strings = [
+                string if entry["token"] < 0 else _character_at(joined, entry["token"])
+                for entry, string in zip(entries, strings, strict=True)
+            ]
         return [FiredFeature(**entry, token_str=string) for entry, string in zip(entries, strings, strict=True)]
+
+
+def _character_at(joined: Sequence[str], token: int) -> str:
+    """The string of a token, or of the token in which the character begins that it goes on with."""
+    while token and joined[token] == GOES_ON:
+        token -= 1
+    return joined[token]

@@ -15,9 +15,15 @@ from pydantic import ValidationError
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.format_version import check_metadata
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.store import NotFoundError, Store
+from sparse_autoencoder.runs.store import NotFoundError, Store, get_at_most
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # file systems allow no longer names
+
+
+MAX_METADATA_BYTES = 1 << 25
+"""The largest metadata.json, or other JSON file about a run, that is read; a failed chunk takes about 300 bytes."""
+
+_MAX_VOCABULARY_BYTES = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,11 @@ class RunFolder:
     def vocabulary(self) -> str:
         """Key of the token strings: a JSON list, by token id."""
         return self.key("vocabulary.json")
+
+    @property
+    def vocabulary_bytes(self) -> str:
+        """Key of the bytes of tokens that are no whole characters: a JSON object, hexadecimal by token id."""
+        return self.key("vocabulary_bytes.json")
 
     def prompts(self, chunk: int) -> str:
         """Key of a chunk's rows."""
@@ -109,17 +120,37 @@ class RunFolder:
         """The bytes of metadata.json, or else of plan.json; NotFoundError if there is neither."""
         for key in (self.metadata, self.plan):
             with suppress(NotFoundError):
-                return self.store.get(key)
+                return get_at_most(self.store, key, MAX_METADATA_BYTES)
         raise NotFoundError(f"there is no run {self.run_id!r}")
 
-    def write_vocabulary(self, vocabulary: list[str]) -> None:
-        """Write the token strings."""
-        self.store.put(self.vocabulary, json.dumps(vocabulary, ensure_ascii=False).encode())
+    def write_vocabulary(self, vocabulary: list[bytes]) -> None:
+        """Write what each token stands for: strings, and the bytes of those that are no whole characters, if any."""
+        strings = [token.decode(errors="replace") for token in vocabulary]
+        parts = {
+            str(token_id): token.hex()
+            for token_id, (token, string) in enumerate(zip(vocabulary, strings, strict=True))
+            if string.encode() != token
+        }
+        if parts:
+            self.store.put(self.vocabulary_bytes, json.dumps(parts).encode())
+        self.store.put(self.vocabulary, json.dumps(strings, ensure_ascii=False).encode())
 
     def read_vocabulary(self) -> list[str]:
-        """The string of each token id."""
-        vocabulary: list[str] = json.loads(self.store.get(self.vocabulary))
+        """The string of each token id; U+FFFD stands for bytes that are no whole character."""
+        vocabulary = json.loads(get_at_most(self.store, self.vocabulary, _MAX_VOCABULARY_BYTES))
+        if not isinstance(vocabulary, list) or not all(isinstance(string, str) for string in vocabulary):
+            raise ValueError("it is no list of strings")
         return vocabulary
+
+    def read_vocabulary_bytes(self) -> dict[int, bytes]:
+        """The bytes of the tokens that are no whole characters; those of earlier runs aren't known."""
+        try:
+            parts = json.loads(get_at_most(self.store, self.vocabulary_bytes, _MAX_VOCABULARY_BYTES))
+        except NotFoundError:
+            return {}
+        if not isinstance(parts, dict):
+            raise ValueError("it is no object")
+        return {int(token_id): bytes.fromhex(token) for token_id, token in parts.items()}
 
 
 def _json(metadata: RunMetadata) -> bytes:

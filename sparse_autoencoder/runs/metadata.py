@@ -10,6 +10,7 @@ from sparse_autoencoder.data.rows_hash import NOTHING_READ
 from sparse_autoencoder.runs.format_version import FORMAT
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
+from sparse_autoencoder.runs.warnings import ACTIVATION_ASSUMED, warnings_on
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 
@@ -20,7 +21,7 @@ PUBLISHED: tuple[Status, ...] = ("complete", "completed_with_errors")
 class RunMetadata(BaseModel):
     """The content of metadata.json (and of plan.json)."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     format_version: int = FORMAT
     run_id: str
@@ -48,6 +49,8 @@ class RunMetadata(BaseModel):
     num_active_features: int = 0
     num_skipped_rows: int = 0
     skipped_rows: dict[str, int] = Field(default_factory=dict)
+    noted_rows: dict[str, int] = Field(default_factory=dict)  # what was noticed in how many of the rows that were used
+    warnings: list[str] = Field(default_factory=list)  # runs/warnings.py
     failed_chunks: list[FailedChunk] = Field(default_factory=list)
     rows_hash: str = NOTHING_READ  # running hash of the rows, which depends on chunk_size (data/rows_hash.py)
     # fields with the original scripts' names
@@ -83,10 +86,16 @@ class RunMetadata(BaseModel):
             "num_active_features": int((state.summary.count > 0).sum()),
             "num_skipped_rows": state.skipped.total(),
             "skipped_rows": dict(state.skipped),
+            "noted_rows": dict(state.notes),
+            "warnings": self._warnings(state),
             "failed_chunks": state.failed_chunks,
             "rows_hash": state.rows_hash,
         }
         return self.model_copy(update={**counts, **changes})
+
+    def _warnings(self, state: RunState) -> list[str]:
+        about_rows = warnings_on(state.num_records, state.num_prompts, state.skipped, state.notes)
+        return [*([ACTIVATION_ASSUMED] if self.autoencoder.get("activation_assumed") else []), *about_rows]
 
     @property
     def policy(self) -> TokenPolicy:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sparse_autoencoder.data.parquet_memory import check_memory
 from sparse_autoencoder.runs.format_version import check_schema, marked
 from sparse_autoencoder.summaries.example_order import descending_key
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
@@ -25,6 +26,7 @@ from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask, group_starts, s
 SUMS = ("sum_activation", "sum_activation_2", "sum_activation_3", "sum_activation_4")
 HISTOGRAM = pa.list_(pa.struct([pa.field("bin", pa.int32()), pa.field("count", pa.int64())]))
 _FEATURES_PER_ROW_GROUP = 1 << 15
+_MAX_BYTES, _MAX_BYTES_PER_FEATURE = 1 << 24, 1 << 13  # when decompressed; about 1,000 for a feature are usual
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class Overview:
         Raises ValueError, KeyError or an ArrowException for damaged bytes, NewerFormatError for those of a later
         version.
         """
+        check_memory(io.BytesIO(data), _MAX_BYTES + _MAX_BYTES_PER_FEATURE * n_features)
         table = pq.read_table(io.BytesIO(data))
         check_schema("overview.parquet", table.schema.metadata)
         table = table.select(_schema(metrics).names).cast(_schema(metrics))
@@ -126,11 +129,14 @@ class Overview:
         histogram_starts, entries = _flat(table["histogram"])
         bins, counts = (entry.to_numpy() for entry in entries.flatten())
         token_starts, token_ids = _flat(table["token_ids"])
+        numbers = {name: table[name].to_numpy() for name in (*SUMS, *metrics)}
+        if not all(np.isfinite(values).all() for values in numbers.values()):
+            raise ValueError("there are statistics in it that are infinite or no numbers")
         return cls(
             Statistics(
                 table["num_active_tokens"].to_numpy(),
-                tuple(table[name].to_numpy() for name in SUMS),
-                {name: table[name].to_numpy() for name in metrics},
+                tuple(numbers[name] for name in SUMS),
+                {name: numbers[name] for name in metrics},
             ),
             Histograms(histogram_starts, bins, counts),
             ExampleTokens(token_starts, token_ids.to_numpy()),

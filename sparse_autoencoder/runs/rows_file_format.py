@@ -103,9 +103,9 @@ def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, 
 def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a chunk that waits to be encoded: a prompts file without features, under a seal.
 
-    It also records the rows' hash, and what the tokens depend on (`provenance.tokens_made_of`).
+    It also records the rows' hash, the notes on them, and what the tokens depend on (`provenance.tokens_made_of`).
     """
-    note = json.dumps({"rows_hash": chunk.rows_hash, "tokens": dict(tokens or {})})
+    note = json.dumps({"rows_hash": chunk.rows_hash, "tokens": dict(tokens or {}), "notes": dict(chunk.notes)})
     schema = SCHEMA.remove(SCHEMA.get_field_index("features"))
     table = pa.table(_rows(chunk), schema=schema.with_metadata({**(schema.metadata or {}), _NOTE: note}))
     return seal(_kind(chunk.index), _parquet(table))
@@ -171,6 +171,7 @@ def _chunk(data: bytes, index: int) -> Chunk:
     usable, unusable = _split(data)
     rows = RowTokens.of(usable)
     skipped = zip(unusable["row_id"].to_pylist(), unusable["skipped"].to_pylist(), strict=True)
+    note = _note(data)
     return Chunk(
         index=index,
         row_ids=rows.row_ids,
@@ -178,7 +179,8 @@ def _chunk(data: bytes, index: int) -> Chunk:
         tokens=rows.tokens,
         starts=rows.starts,
         skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
-        rows_hash=_note(data)["rows_hash"],
+        rows_hash=note["rows_hash"],
+        notes=note.get("notes", {}),
     )
 
 

@@ -17,6 +17,9 @@ class RunOptions(BaseModel):
 
     source: str = DEFAULT_SOURCE
     text_column: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    no_header: bool = False
     prompt_file: str | None = None
     kaggle_row: Annotated[int | None, Field(ge=0)] = None
     max_rows: Annotated[int | None, Field(ge=1)] = None
@@ -25,6 +28,7 @@ class RunOptions(BaseModel):
     top_tokens_per_feature: Annotated[int, Field(ge=1, lt=2**31)] = 20
     subject: str = "gpt2"
     autoencoder: str = "v5_32k"
+    activation: Annotated[str | None, Field(pattern=r"^([Rr]e[Ll][Uu]|[Ii]dentity|[Tt]op[Kk]:[1-9][0-9]{0,8})$")] = None
     layer: Annotated[int, Field(ge=0)] = 6
     location: str = "resid_post_mlp"
     max_tokens: Annotated[int, Field(ge=1)] = 64

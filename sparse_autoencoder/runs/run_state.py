@@ -35,6 +35,7 @@ class RunState:
     num_prompts: int = 0
     num_windows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)  # on rows that were used (tokens/row_notes.py)
     failed_chunks: list[FailedChunk] = field(default_factory=list)
     rows_hash: str = NOTHING_READ  # the running hash of all chunks; in a partial, the hash of its chunk
 
@@ -49,6 +50,7 @@ class RunState:
             num_prompts=self.num_prompts + partial.num_prompts,
             num_windows=self.num_windows + partial.num_windows,
             skipped=self.skipped + partial.skipped,
+            notes=self.notes + partial.notes,
             failed_chunks=[*self.failed_chunks, *partial.failed_chunks],
             rows_hash=chained(self.rows_hash, partial.rows_hash),
         )
@@ -72,6 +74,7 @@ class RunState:
         """The state as bytes without a seal."""
         counters = {name: getattr(self, name) for name in _COUNTERS} | {
             "skipped": dict(self.skipped),
+            "notes": dict(self.notes),
             "failed_chunks": [chunk.model_dump() for chunk in self.failed_chunks],
         }
         return summary_bytes.to_bytes(
@@ -85,8 +88,9 @@ class RunState:
             summary, extra = summary_bytes.from_bytes(data)
             counters = json.loads(extra["counters"].tobytes())
             skipped = Counter(counters.pop("skipped"))
+            notes = Counter(counters.pop("notes", {}))
             failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
-            return cls(summary, skipped=skipped, failed_chunks=failed, **counters)
+            return cls(summary, skipped=skipped, notes=notes, failed_chunks=failed, **counters)
 
 
 _COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows", "rows_hash")

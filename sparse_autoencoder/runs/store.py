@@ -24,6 +24,10 @@ class NotFoundError(SaescopeError):
     """There is no object under this key."""
 
 
+class TooLargeError(SaescopeError):
+    """An object is larger than what could be meant."""
+
+
 class Store(Protocol):
     """The interface to the place that holds runs' files."""
 
@@ -51,6 +55,14 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object, if there is one."""
+
+
+def get_at_most(store: Store, key: str, most: int) -> bytes:
+    """A whole object of at most so many bytes; NotFoundError if there is none, TooLargeError for a larger one."""
+    data = store.get(key, 0, most + 1)
+    if len(data) > most:
+        raise TooLargeError(f"{key} has more than {most:,} bytes, which is more than any run writes")
+    return data
 
 
 class DirectoryStore:

@@ -27,7 +27,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.attention import causal_attention
 from sparse_autoencoder.kernels.copy_to_device import copy_to_device
 from sparse_autoencoder.kernels.packed_linear import Linear
-from sparse_autoencoder.subjects.hook_points import check_request, hook_name
+from sparse_autoencoder.subjects.hook_points import check_request
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 
 # GELU works in place: allocating a tensor of the MLP's width would cost a tenth of a layer's time.
@@ -187,9 +187,9 @@ class Gpt2:
             [_load_layer(weights, config, layer_index) for layer_index in range(n_loaded)],
         )
 
-    def width(self, location: str) -> int:
-        """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
-        hook_name(location, 0)
+    def width(self, location: str, layer_index: int) -> int:
+        """Width of the vectors at a hook point. Raises SaescopeError if there is no such hook point."""
+        check_request(self, (1, 1), location, layer_index)
         return self.config.d_mlp if location == "mlp_post_act" else self.config.d_model
 
     @torch.inference_mode()

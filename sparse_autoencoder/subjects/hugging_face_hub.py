@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
 
 CONFIG_FILE = "config.json"
+_LONGEST_WINDOW = ("n_positions", "max_position_embeddings", "n_ctx", "max_sequence_length", "seq_length")
 TOKENIZER_FILE = "tokenizer.json"
 _WEIGHTS = (("model", ".safetensors"), ("pytorch_model", ".bin"))  # file names, in order of preference
 # transformers applies adapters that it finds
@@ -72,15 +73,18 @@ def model_folder(name: str, *, cache: Path | None = None, weights: bool = True) 
 def read_config(folder: Path) -> dict[str, Any]:
     """The model's config.json, in which these entries are checked; other entries are returned as they are.
 
-    `model_type` (str); `vocab_size` (int); `n_positions` (int, the longest window, which some families call
-    `max_position_embeddings`); `bos_token_id` (int within the vocabulary, or None).
+    `model_type` (str); `vocab_size` (int); `n_positions` (int, the longest window, whatever the family calls it);
+    `bos_token_id` (int within the vocabulary, or None). Those of a nested `text_config` count too.
 
     Raises SaescopeError if the file is missing, isn't JSON, or one of these entries is missing or malformed.
     """
     path = _config_file(folder)
     config = _read_json(path)
-    config.setdefault("n_positions", config.get("max_position_embeddings"))
-    config.setdefault("bos_token_id", None)
+    text_config = config.get("text_config")
+    if isinstance(text_config, dict):  # of a model that also takes pictures
+        config = {**text_config, **{key: value for key, value in config.items() if value is not None}}
+    config["n_positions"] = next((config[name] for name in _LONGEST_WINDOW if config.get(name) is not None), None)
+    config["bos_token_id"] = _first_of(config.get("bos_token_id"))
     if not isinstance(config.get("model_type"), str):
         raise SaescopeError(f"{path} has no model_type, so the kind of model is unknown: take the model's own config")
     for key in ("vocab_size", "n_positions"):
@@ -95,6 +99,11 @@ def read_config(folder: Path) -> dict[str, Any]:
             "correct it, or set it to null if the model has none"
         )
     return config
+
+
+def _first_of(value: Any) -> Any:
+    """The first of several ids, as some configs have for one that may be any of these; other values as they are."""
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _config_file(folder: Path) -> Path:

@@ -32,8 +32,8 @@ class Subject(Protocol):
     dtype: torch.dtype
     many_threads: bool  # whether several threads may use it at once
 
-    def width(self, location: str) -> int:
-        """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
+    def width(self, location: str, layer_index: int) -> int:
+        """Width of the vectors at a hook point. Raises SaescopeError if there is no such hook point."""
 
     def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:
         """The activations at a hook point, [batch, pos, width], for tokens [batch, pos] (int64).

@@ -45,13 +45,29 @@ class BridgeSubject:
         self.device = torch.device(device)
         self.dtype = dtype
 
-    def width(self, location: str) -> int:
-        """Width of the vectors at `location`. Raises SaescopeError if there is no such location."""
-        hook_name(location, 0)
-        width = self._bridge.cfg.d_mlp if location == "mlp_post_act" else self._bridge.cfg.d_model
-        if width is None:
-            raise SaescopeError(f"the model in {self.name} has no one width at {location}: choose another location")
-        return int(width)
+    def width(self, location: str, layer_index: int) -> int:
+        """Width of the vectors at a hook point, as the model gives them for one token.
+
+        Raises SaescopeError if the model has no such hook point.
+        """
+        check_request(self, (1, 1), location, layer_index)
+        if location == "mlp_post_act" and self._has_experts(layer_index):
+            raise SaescopeError(
+                f"layer {layer_index} of the model in {self.name} has a mixture of experts, each with activations of "
+                "its own, so there is no one mlp_post_act: choose another location, such as resid_delta_mlp"
+            )
+        token = torch.zeros((1, 1), dtype=torch.int64)
+        found = self.activations(token, location, layer_index)
+        if found.ndim != 3 or found.shape[:2] != token.shape:
+            raise SaescopeError(
+                f"the model in {self.name} gives {list(found.shape)} for one token at {location}, where a vector is "
+                "needed: choose another location"
+            )
+        return found.shape[-1]
+
+    def _has_experts(self, layer_index: int) -> bool:
+        block = f"blocks.{layer_index}."
+        return any("expert" in name.lower() for name, _ in self._bridge.named_modules() if block in f"{name}.")
 
     @torch.inference_mode()
     def activations(self, tokens: Tensor, location: str, layer_index: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Rows -> chunks of token ids. A chunk is the unit of work, of retry and of merging."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, RunningHash, hash_of_records
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.tokens.row_notes import notes_on
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.utils.failure_rule import Failure, attempt
@@ -30,6 +31,7 @@ class Chunk:
     starts: NDArray[np.int64]  # [rows + 1], where each row's tokens begin in `tokens`
     skipped: list[SkippedRow]
     rows_hash: str = NOTHING_READ  # hash of the records as they were read (rows_hash.py)
+    notes: Mapping[str, int] = field(default_factory=dict)  # what was noticed in how many of the rows (row_notes.py)
 
     @property
     def n_records(self) -> int:
@@ -86,6 +88,7 @@ def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, pol
         starts=starts_of(np.fromiter(map(len, ids), np.int64, len(ids))),
         skipped=sorted(skipped, key=lambda row: row.row_id),
         rows_hash=hash_of_records(records),
+        notes=notes_on([row.text for row in rows], list(map(len, ids)), tokenizer.special_names),
     )
 
 

@@ -20,7 +20,15 @@ from services.cli import VIEWER
 from tests.support.api import served_by
 
 NO_API = "the API does not answer; it may still be starting: docker compose ps"
-_PASSED_ON = ("cache-control", "content-length", "content-type", "etag")
+_PASSED_ON = (
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "etag",
+    "set-cookie",
+)
 _GRACE_S = 1  # for streams that go on for ever
 
 
@@ -35,10 +43,22 @@ def front_of(api_url: str) -> Iterator[str]:
         yield url
 
 
-class _Api:
-    """An API that may be away."""
+@contextmanager
+def proxy_below(url: str, prefix: str) -> Iterator[str]:
+    """The address at which a proxy shows what is at `url`, below a prefix that it takes off, as JupyterHub does."""
+    server = _Api(url, prefix)
+    methods = ["GET", "POST", "DELETE"]
+    app = Starlette(routes=[Route(f"{prefix}/{{path:path}}", server.pass_on, methods=methods)], lifespan=server.open)
+    running = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_S))
+    with served_by(running) as proxy:
+        yield f"{proxy}{prefix}/"
 
-    def __init__(self, url: str) -> None:
+
+class _Api:
+    """An API that may be away; `prefix` is taken off what is asked of it."""
+
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self._prefix = prefix
         self._client = httpx2.AsyncClient(base_url=url, timeout=None, trust_env=False)  # streams go on for ever
 
     @asynccontextmanager
@@ -49,7 +69,7 @@ class _Api:
 
     async def pass_on(self, request: Request) -> Response:
         """What the API answers, as it comes."""
-        address = str(request.url.replace(scheme="", netloc=""))
+        address = str(request.url.replace(scheme="", netloc="")).removeprefix(self._prefix)
         body = await request.body()
         asked = self._client.build_request(request.method, address, headers=request.headers.raw, content=body)
         try:
@@ -62,7 +82,7 @@ class _Api:
 
 async def _pieces(answer: httpx2.Response) -> AsyncIterator[bytes]:
     try:
-        async for piece in answer.aiter_bytes():
+        async for piece in answer.aiter_raw():
             yield piece
     except httpx2.TransportError:  # the API went away
         return

@@ -24,7 +24,7 @@ def odd_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a run whose few tokens are odd ones, and whose texts are often the same."""
     folder = tmp_path_factory.mktemp("odd")
     writer = LiveWriter.start(DirectoryStore(folder))
-    writer.folder.write_vocabulary(list(DRAWN))
+    writer.folder.write_vocabulary([token.encode() for token in DRAWN])
     writer.add(200)
     writer.finish()
     with serving("serve", "--runs", folder) as url:

@@ -172,7 +172,7 @@ def test_text_from_right_to_left_runs_that_way_and_unseen_characters_are_drawn(o
     drawn = "".join(odd_page.get_by_role("option").all_text_contents())
     assert "⏎" in drawn
     assert "⇥" in drawn
-    assert "�" in drawn  # tokens may hold one of a letter's two bytes
+    assert "�" not in drawn  # though tokens may hold one of a letter's two bytes
 
 
 def test_a_long_row_shows_its_first_tokens_and_then_all_of_them(odd_page: Page) -> None:

@@ -104,6 +104,7 @@ def test_the_form_offers_every_option_with_its_default_and_its_meaning(live: Liv
     for name, option in options.items():
         field = form.get_by_label(name.replace("_", " "), exact=True)
         default = "" if option["default"] is None else str(option["default"])
+        default = default.lower() if option["type"] == "boolean" else default
         if "choices" in option:
             expect(field.locator("option").first).to_have_text(f"{default} (default)")
             offered = {

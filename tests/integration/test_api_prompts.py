@@ -35,7 +35,7 @@ ODD_TEXTS = [
     "עברית and العربية with \u202eoverrides\u202c",
     "long " * 2000 + "end",
 ]
-UNUSABLE = {"  ": "no text", "a\0b": "NUL bytes in the text", "a \ud800 b": "not valid UTF-8"}
+UNUSABLE = {"  ": "no text", "a\0b": "NUL bytes in the text", "a \ud800 b": "not valid Unicode"}
 TEXTS = [*TITLES, *ODD_TEXTS, *UNUSABLE, "the last one"]
 FIRST_ODD, FIRST_UNUSABLE = len(TITLES), len(TITLES) + len(ODD_TEXTS)
 
@@ -109,10 +109,30 @@ def test_skipped_rows_are_listed_with_the_reason(finished: Finished) -> None:
     assert [row["features"] for row in rows[:3]] == [[], [], []]
 
 
+def strings_of(finished: Any, tokens: list[int]) -> list[str]:
+    """A row's tokens: each character is in the token where its first byte is."""
+    vocabulary, parts = finished.file("vocabulary.json"), finished.file("vocabulary_bytes.json")
+    pieces = [bytes.fromhex(parts.get(str(token), "")) or vocabulary[token].encode() for token in tokens]
+    owners = [number for number, piece in enumerate(pieces) for _ in piece]
+    strings = [""] * len(tokens)
+    at = 0
+    for char in b"".join(pieces).decode():
+        strings[owners[at]] += char
+        at += len(char.encode())
+    return strings
+
+
+def character_at(finished: Any, tokens: list[int], token: int) -> str:
+    """What a row's token is shown as: the character that it begins or goes on with."""
+    return next(string for string in reversed(strings_of(finished, tokens)[: token + 1]) if string)
+
+
 def test_a_row_has_its_strongest_features_and_the_tokens_they_fired_on(finished: Finished) -> None:
-    vocabulary = finished.file("vocabulary.json")
     for row, record in zip(finished.get("/prompts", limit=100)["prompts"], finished.records(), strict=True):
-        expected = [entry | {"token_str": vocabulary[record["tokens"][entry["token"]]]} for entry in record["features"]]
+        expected = [
+            entry | {"token_str": character_at(finished, record["tokens"], entry["token"])}
+            for entry in record["features"]
+        ]
         assert row["features"] == expected
         values = [entry["activation"] for entry in expected]
         assert values == sorted(values, reverse=True)
@@ -189,7 +209,6 @@ def test_a_search_ends_in_time_and_goes_on_where_it_ended(finished: Finished) ->
 
 
 def test_a_row_is_told_whole(finished: Finished) -> None:
-    vocabulary = finished.file("vocabulary.json")
     listed = finished.get("/prompts", limit=100)["prompts"]
     for record in finished.records():
         row_id = record["row_id"]
@@ -198,7 +217,7 @@ def test_a_row_is_told_whole(finished: Finished) -> None:
             "row_id": row_id,
             "text": None if TEXTS[row_id] in UNUSABLE else TEXTS[row_id].strip(),
             "skipped": UNUSABLE.get(TEXTS[row_id]),
-            "tokens": [vocabulary[token] for token in record["tokens"]],
+            "tokens": strings_of(finished, record["tokens"]),
             "token_ints": record["tokens"],
             "windows": list(range(0, len(record["tokens"]), 63)),
             "features": listed[row_id]["features"],

@@ -182,7 +182,7 @@ def test_whatever_the_run_is_called_there_is_an_answer_and_never_500(
 )
 def test_without_a_token_nothing_is_changed_under_a_domains_name(client: TestClient, host: str) -> None:
     response = client.post("/api/runs", content=b'{"layer": "6"}', headers=JSON | {"Host": host})
-    assert (response.status_code, "SAESCOPE_API_TOKEN" in response.json()["error"]) == (403, True)
+    assert (response.status_code, "SAESCOPE_ALLOWED_HOSTS" in response.json()["error"]) == (403, True)
 
 
 @pytest.mark.parametrize("host", ["localhost:1234", "127.0.0.1:8765", "[::1]:8765", "api:8765", "192.168.1.5"])

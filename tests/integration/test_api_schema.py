@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
+from services.api.http.access import Access
 from services.common.dependency_interfaces import UnavailableError
 from services.common.run_json_files import Ingested, MergeProgress, ReadingProgress
 from services.common.run_workspace import Workspace
@@ -92,12 +93,12 @@ def apis(servers: Servers, finished: Path, tmp_path_factory: pytest.TempPathFact
         writer.fail(10)
         writer.save()
     publish_here(RunFolder(folder, ENDED), writer.state)
-    plain, guarded = servers.backend("plain/", data), servers.backend("plain/", data, "secret")
+    plain = servers.backend("plain/", data)
     away = backend_without_servers(_AwayStore(data), data)
     with (
         TestClient(create_app(folder)) as on_folder,
         TestClient(create_app(plain.deps.store, backend=plain)) as on_services,
-        TestClient(create_app(guarded.deps.store, backend=guarded)) as on_guarded,
+        TestClient(create_app(plain.deps.store, backend=plain, access=Access("secret"))) as on_guarded,
         TestClient(create_app(away.deps.store, backend=away)) as on_away,
     ):
         yield Apis(on_folder, on_services, on_guarded, on_away, plain.deps.store, finished)
@@ -168,10 +169,22 @@ def changes(apis: Apis) -> Iterator[Any]:
             yield apis.services.request(method, path.replace(run, f"/api/runs/{NOWHERE}"), json={})
 
 
+def sessions(apis: Apis) -> Iterator[Any]:
+    """All kinds of answers to who gives the token, or doesn't."""
+    for api in (apis.guarded, apis.services):  # the second has none
+        yield api.post("/api/session", json={"token": "secret"})
+    for content in (b'{"token": "wrong"}', b"{}"):
+        yield apis.guarded.post("/api/session", content=content, headers={"Content-Type": "application/json"})
+    yield apis.guarded.post("/api/session", content=b"{}")
+    yield apis.guarded.post("/api/session", json={}, params={"x": "1"})
+    yield apis.guarded.request("DELETE", "/api/session")
+    yield apis.guarded.request("DELETE", "/api/session", params={"x": "1"})
+
+
 def test_everything_that_is_described_is_answered_and_nothing_else(apis: Apis, description: Description) -> None:
-    answers = [*about_features_and_rows(apis), *about_runs(apis), *changes(apis)]
-    # the 304s are test_api_caching.py's
-    expected = {(method, path, status) for method, path, status in description.answers if status != 304}
+    answers = [*about_features_and_rows(apis), *about_runs(apis), *changes(apis), *sessions(apis)]
+    # the 304s are test_api_caching.py's, the 408s test_access.py's
+    expected = {(method, path, status) for method, path, status in description.answers if status not in (304, 408)}
     assert {description.check(answer) for answer in answers} == expected
 
 

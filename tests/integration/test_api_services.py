@@ -41,7 +41,8 @@ def flags(url: str, **changes: object) -> list[str]:
 def test_a_submitted_run_is_followed_to_the_files_of_one_process(cluster: Cluster, url: str, tmp_path: Path) -> None:
     done = saescope(*flags(url), cwd=tmp_path, env=environment(tmp_path, OMP_NUM_THREADS="1"))
     assert done.returncode == 0, done.stderr + cluster.logs()
-    run_id, summary = done.stdout.splitlines()[:2]
+    run_id, read, summary = done.stdout.splitlines()[:3]
+    assert read == "read the column 'title' of rows.jsonl"
     assert "features fired" in summary
     cluster.wait(lambda: not cluster.store.list(f"{run_id}/request.json"), "the run is cleaned up")
     assert cluster.files(run_id) == expected_files()
@@ -71,7 +72,7 @@ def test_failed_chunks_that_are_tried_again_end_in_the_bytes_of_a_run_that_never
     retry = ["submit", "--url", url, "--retry-failed", run_id]
     done = saescope(*retry, cwd=tmp_path, env=environment(tmp_path))
     assert done.returncode == 0, done.stderr + cluster.logs()
-    name, what, summary = done.stdout.splitlines()[:3]
+    name, what, _read, summary = done.stdout.splitlines()[:4]
     assert (name, what) == (run_id, "chunk 3 and all after it are computed again; what came before was kept")
     assert "features fired" in summary
     assert cluster.finish(space) == expected_files()

@@ -70,8 +70,8 @@ def write(name: str, content: str | bytes) -> str:
         ("list.jsonl", "[1, 2]\n[3]\n", "list.jsonl isn't JSON Lines: none of its first lines is an object with keys"),
         ("not.parquet", "PAR1 or so", "not.parquet isn't a readable Parquet file, or it is truncated: "),
         ("cut.txt.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\3\x01\x02\x03", "cut.txt.gz "),
-        ("table.xlsx", "PK", "table.xlsx has no known extension (.csv, .tsv, "),
-        ("utf16.txt", "Apple".encode("utf-16"), "utf16.txt is UTF-16; convert it to UTF-8 first"),
+        ("table.log", "some words", "the format of table.log can't be told from its name or from its beginning"),
+        ("utf16.txt", "Apple".encode("utf-16-le"), "utf16.txt looks like UTF-16-LE without a byte-order mark"),
     ],
 )
 def test_an_unusable_file_is_named(name: str, content: str | bytes, complaint: str, said: Said) -> None:
@@ -92,14 +92,14 @@ def test_a_missing_column_is_answered_with_the_columns_there_are(said: Said) -> 
     ("content", "reasons"),
     [
         ("title,stock\n ,A\n\t,B\n\u2003,C\n", {"no text": 3}),
-        (b"title,stock\n\xff\xfe,A\n\0,B\n,C\n", {"not valid UTF-8": 1, "NUL bytes in the text": 1, "no text": 1}),
+        (b"title,stock\n\xff\xfe,A\n\0,B\n,C\n", {"not valid Unicode": 1, "NUL bytes in the text": 1, "no text": 1}),
     ],
     ids=["only spaces", "all kinds"],
 )
 def test_no_usable_row_is_an_error_with_the_reasons_and_a_failed_run(
     content: str | bytes, reasons: dict[str, int], said: Said, work: Path
 ) -> None:
-    sentence = said("--source", write("news.csv", content))
+    sentence = said("--source", write("news.csv", content), "--encoding", "utf-8")
     assert sentence.startswith("none of the 3 rows of news.csv has usable text (")
     assert all(f"{reason}: {count}" in sentence for reason, count in reasons.items())
     (run,) = run_folders(work)
@@ -123,11 +123,11 @@ def test_bad_rows_are_skipped_counted_and_listed(
         "Ørsted gains 💥,DNNGY".encode(),
     ]
     write("news.csv", b"title,stock\n" + b"\n".join(rows) + b"\n")
-    assert main([*run_flags(autoencoder), "--source", "news.csv", "--chunk-size", "3"]) == 0
+    assert main([*run_flags(autoencoder), "--source", "news.csv", "--encoding", "utf-8", "--chunk-size", "3"]) == 0
     (run,) = run_folders(work)
     listed = [json.loads(line) for line in (run / "skipped.jsonl").read_text().splitlines()]
     assert {entry["row_id"]: entry["reason"] for entry in listed} == {
-        1: "not valid UTF-8",
+        1: "not valid Unicode",
         2: "NUL bytes in the text",
         3: "no text",
         4: "1 field where the header has 2",
@@ -189,10 +189,11 @@ def test_a_row_beyond_the_end_is_an_error_with_the_number_of_rows(said: Said, wo
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "no text"), (b" \n ", "no text"), (b"\xff", "not valid UTF-8"), (b"a\0b", "NUL bytes in the text")],
+    [(b"", "no text"), (b" \n ", "no text"), (b"\xff", "not valid Unicode"), (b"a\0b", "NUL bytes in the text")],
 )
 def test_an_unusable_prompt_file_is_an_error_with_the_reason(content: bytes, reason: str, said: Said) -> None:
-    assert said("--prompt-file", write("p.txt", content)) == f"the prompt file p.txt can't be used: {reason}"
+    sentence = said("--prompt-file", write("p.txt", content), "--encoding", "utf-8")
+    assert sentence == f"the prompt file p.txt can't be used: {reason}"
 
 
 def test_a_prompt_file_beside_another_source_is_refused(said: Said) -> None:

@@ -62,7 +62,7 @@ def files_of(run: Path) -> dict[str, bytes]:
     ("room", "file"),
     [
         (12_288, "vocabulary.json"),
-        (30_000, "prompts/000000.parquet"),
+        (34_000, "prompts/000000.parquet"),
         (300_000, "features/00000.parquet"),
         (1_200_000, "feature_tokens.json"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
+from services.api.http.access import Access
 from tests.support.api import Servers
 
 RUN = "20260101-000000_run-001"  # there is none
@@ -21,8 +22,8 @@ def guarded(servers: Servers, tmp_path: Path) -> Iterator[TestClient]:
     """A client of an API whose token it isn't given."""
     (tmp_path / "rows.csv").write_text("title\nx\n")
     servers.redis.flush()
-    backend = servers.backend(f"guarded-{uuid4().hex}/", tmp_path, token="s3cret")
-    with TestClient(create_app(backend.deps.store, backend=backend)) as client:
+    backend = servers.backend(f"guarded-{uuid4().hex}/", tmp_path)
+    with TestClient(create_app(backend.deps.store, backend=backend, access=Access("s3cret"))) as client:
         yield client
 
 

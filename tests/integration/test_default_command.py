@@ -119,6 +119,7 @@ def test_the_folder_has_the_original_s_files_and_ours_and_no_leftovers(run: Defa
         "feature_tokens.json",
         "overview.parquet",
         "vocabulary.json",
+        "vocabulary_bytes.json",
         "prompts/000000.parquet",
         "prompts/000001.parquet",
         *(f"features/{number:05d}.parquet" for number in range(32)),

@@ -35,6 +35,8 @@ CHUNKS = 9  # of 90 rows
 SHORT_S = 0.2
 CUDA = RuntimeError("CUDA error: device-side assert triggered\nand what to do about it")
 
+VOCABULARY = ["vocabulary.json", "vocabulary_bytes.json"]
+
 
 @pytest.fixture(scope="module")
 def undisturbed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -173,7 +175,7 @@ def test_a_run_whose_only_chunk_fails_is_tried_again_as_a_whole(
         run(world.options(chunk_size=1000), store)
     assert str(failed.value) == "no chunk could be encoded: MemoryError"
     stopped = only_run(store)
-    assert sorted(files_of(stopped)) == ["vocabulary.json"]
+    assert sorted(files_of(stopped)) == VOCABULARY
     assert resume(stopped.name, store).status == "complete"
 
 
@@ -324,5 +326,5 @@ def test_a_stop_takes_effect_between_batches_and_is_no_failed_attempt(
     stopped = only_run(DirectoryStore(tmp_path))
     metadata = metadata_of(stopped)
     assert (metadata["status"], metadata["num_records"], metadata["failed_chunks"]) == ("interrupted", 0, [])
-    assert sorted(files_of(stopped)) == ["state/000000", "vocabulary.json"]
+    assert sorted(files_of(stopped)) == ["state/000000", *VOCABULARY]
     assert list(tmp_path.glob("*.log")) == []

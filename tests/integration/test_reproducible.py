@@ -49,6 +49,8 @@ sys.addaudithook(watch)
 sys.exit(cli.main(sys.argv[4:]))
 """
 
+VOCABULARY = ["vocabulary.json", "vocabulary_bytes.json"]
+
 
 @pytest.fixture(scope="module")
 def undisturbed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -96,7 +98,7 @@ def assert_same_run(found: Path, expected: Path) -> None:
 def test_a_run_leaves_its_published_files_and_nothing_else(undisturbed: Path) -> None:
     prompts = [f"prompts/{chunk:06d}.parquet" for chunk in range(CHUNKS)]
     names = ["feature_stats.json", "feature_tokens.json", "features/00000.parquet", "prompts.jsonl", *prompts]
-    assert sorted(files_of(undisturbed)) == sorted([*names, "overview.parquet", "skipped.jsonl", "vocabulary.json"])
+    assert sorted(files_of(undisturbed)) == sorted([*names, "overview.parquet", "skipped.jsonl", *VOCABULARY])
     assert [path for path in undisturbed.rglob("*") if path.name.startswith(".")] == []
 
 

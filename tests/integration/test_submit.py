@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.api.app import create_app
+from services.api.http.access import Access
 from services.api.runs.run_entries import Backend
 from services.common.run_json_files import MergeProgress
 from services.common.run_workspace import Workspace, now
@@ -274,8 +275,8 @@ def test_another_server_at_the_address_is_one_sentence(tmp_path: Path) -> None:
 
 def test_the_token_comes_from_a_flag_or_the_environment_and_is_never_shown(servers: Servers, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("title\nx\n")
-    backend = servers.backend(f"{tmp_path.name}/", tmp_path, TOKEN)
-    with serving(create_app(backend.deps.store, backend=backend)) as url:
+    backend = servers.backend(f"{tmp_path.name}/", tmp_path)
+    with serving(create_app(backend.deps.store, backend=backend, access=Access(TOKEN))) as url:
         rest = ["--url", url, "--source", "rows.csv", "--no-follow"]
         assert "this needs the API's token" in refusal(tmp_path, *rest)
         assert "this needs the API's token" in refusal(tmp_path, *rest, "--token", "wrong")

@@ -139,9 +139,9 @@ class Compute:
         state = FakeState(run_id, tuple(f"{chunk} encoded" for chunk in before), smallest, mark * len(before))
         return {f"{run_id}/before-failures/{min(failed):06d}": state.to_bytes()}
 
-    def vocabulary(self, plan: RunMetadata) -> list[str]:
+    def vocabulary(self, plan: RunMetadata) -> list[bytes]:
         """See Computer.vocabulary."""
-        return [plan.run_id]
+        return [plan.run_id.encode()]
 
     def unfit(self, plan: RunMetadata) -> str | None:
         """See Computer.unfit."""

@@ -50,13 +50,13 @@ class Servers:
         """The same as settings, with short leases, so that a Redis that is away is noticed soon."""
         return read_settings(self.environment(SAESCOPE_LEASE_S="2"))
 
-    def backend(self, prefix: str, data_folder: Path, token: str | None = None) -> Backend:
+    def backend(self, prefix: str, data_folder: Path) -> Backend:
         """Services on these servers whose runs have names of their own in the bucket."""
         settings = self.settings()
         store = ObjectStore.from_settings(settings, prefix)
         store.create_bucket()
         world = replace(real_dependencies(settings), store=store)
-        return Backend(world, RunNotes(settings.redis_url), data_folder, token)
+        return Backend(world, RunNotes(settings.redis_url), data_folder)
 
 
 class _NoQueue:
@@ -114,10 +114,15 @@ class Event:
 
 
 @contextmanager
-def listening(url: str, run_id: str) -> Iterator[Iterator[Event]]:
+def listening(url: str, run_id: str, headers: dict[str, str] | None = None) -> Iterator[Iterator[Event]]:
     """The events of a run as they arrive."""
     response = urllib3.PoolManager().request(
-        "GET", f"{url}/api/runs/{run_id}/events", preload_content=False, timeout=PATIENCE_S, retries=False
+        "GET",
+        f"{url}/api/runs/{run_id}/events",
+        headers=headers,
+        preload_content=False,
+        timeout=PATIENCE_S,
+        retries=False,
     )
     with closing(response):
         assert response.status == 200, response.data

@@ -56,7 +56,7 @@ class LiveWriter:
         """A run of which nothing is merged yet."""
         metadata = metadata_of(run_id, RunOptions(**{"max_tokens": 5, "top_tokens_per_feature": 3} | options))
         writer = cls(RunFolder(store, run_id), metadata, RunState(Summary.empty(metadata.spec)))
-        writer.folder.write_vocabulary(VOCABULARY)
+        writer.folder.write_vocabulary([token.encode() for token in VOCABULARY])
         writer.folder.write_metadata(metadata)
         return writer
 
@@ -174,7 +174,8 @@ def publish_here(folder: RunFolder, state: RunState) -> None:
 def published_twin(run: RunFolder, state: RunState, store: DirectoryStore) -> PublishedRun:
     """What the run's published files would be if it ended with this state; they are written to another store."""
     twin = RunFolder(store, run.run_id)
-    for name in [run.metadata, run.vocabulary, *map(run.prompts, state.encoded_chunks)]:
+    parts = run.store.list(run.vocabulary_bytes)  # if there are any
+    for name in [run.metadata, run.vocabulary, *parts, *map(run.prompts, state.encoded_chunks)]:
         store.put(name, run.store.get(name))
     publish_here(twin, state)
     return PublishedRun(twin, twin.read_metadata())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_autoencoder import paths
-from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.model import ACTIVATIONS_CLASSES, LN, Autoencoder, TiedTranspose, TopK
 from tests.support.oracle import dense_latents, normalised, pre_activations
 from tests.support.runs import N_LATENTS, WIDTH, K, random_state
 
@@ -146,12 +146,57 @@ def test_encode_leaves_the_counts_alone(state: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_state_dicts_load_and_save_unchanged(state: dict[str, Any], dtype: torch.dtype) -> None:
-    checkpoint = {
-        name: value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
-        for name, value in state.items()
-    }
+    checkpoint = {name: as_type(value, dtype) for name, value in state.items()}
     first = saved(checkpoint)
-    assert_same_state(saved(Autoencoder.from_state_dict(first).state_dict()), checkpoint)
+    expected = {name: as_type(value, torch.float32) for name, value in checkpoint.items()}
+    inner = expected.setdefault("activation_state_dict", {})  # OpenAI's class has these entries besides
+    expected |= {f"activation.{name}": value for name, value in inner.items()}
+    second = saved(Autoencoder.from_state_dict(first).state_dict())
+    assert_same_state(second, expected)
+    assert_same_state(saved(Autoencoder.from_state_dict(second).state_dict()), second)
+
+
+def as_type(value: object, dtype: torch.dtype) -> Any:
+    """A tensor of numbers as this type; other entries as they are."""
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def test_the_callers_tensors_are_copied(state: dict[str, Any]) -> None:
+    autoencoder = Autoencoder.from_state_dict(state)
+    state["encoder.weight"].zero_()
+    assert autoencoder.encoder.weight.abs().sum() > 0
+
+
+def test_a_tied_autoencoder_decodes_with_the_encoders_weights(tmp_path: Path) -> None:
+    tied = Autoencoder(N_LATENTS, WIDTH, TopK(K), tied=True, normalize=True)
+    assert isinstance(tied.decoder, TiedTranspose)
+    untied = Autoencoder(N_LATENTS, WIDTH, TopK(K), normalize=True)
+    with torch.no_grad():
+        untied.encoder.weight.copy_(tied.encoder.weight)
+        untied.decoder.weight.copy_(tied.encoder.weight.t())
+    x = some_vectors(5).float()
+    again = Autoencoder.from_state_dict(saved(tied.state_dict()))
+    assert "decoder.linear.weight" in tied.state_dict()
+    for found in (tied, again):
+        torch.testing.assert_close(found(x)[2], untied(x)[2])
+
+
+def test_layer_norm_gives_what_undoes_it() -> None:
+    x = some_vectors(4)
+    normal, mu, std = LN(x)
+    expected, expected_mu, expected_std = normalised(x.numpy())
+    for found, value in ((normal, expected), (mu, expected_mu), (std, expected_std)):
+        np.testing.assert_allclose(found.numpy().squeeze(), np.squeeze(value), rtol=1e-12)
+
+
+def test_activations_are_found_by_their_names() -> None:
+    assert {"ReLU": torch.nn.ReLU, "Identity": torch.nn.Identity, "TopK": TopK} == ACTIVATIONS_CLASSES
+    assert TopK.from_state_dict(TopK(3, torch.nn.Identity()).state_dict()).state_dict() == {
+        "k": 3,
+        "postact_fn": "Identity",
+    }
+    with pytest.raises(KeyError):
+        TopK.from_state_dict({"postact_fn": "ReLU"})
 
 
 def test_loading_leaves_the_callers_state_dict_as_it_was(state: dict[str, Any]) -> None:
@@ -189,9 +234,12 @@ def test_an_entry_that_is_missing_or_unknown_is_an_error(state: dict[str, Any]) 
 
 
 def test_statistics_may_be_missing_from_a_load_that_is_not_strict(state: dict[str, Any]) -> None:
-    del state["stats_last_nonzero"]
+    for name in ("stats_last_nonzero", "latents_activation_frequency", "latents_mean_square"):
+        del state[name]
     autoencoder = Autoencoder.from_state_dict(state, strict=False)
     assert autoencoder.stats_last_nonzero.tolist() == [0] * N_LATENTS
+    assert autoencoder.latents_activation_frequency.tolist() == [1.0] * N_LATENTS
+    assert autoencoder.latents_mean_square.tolist() == [0.0] * N_LATENTS
     assert autoencoder.stats_last_nonzero.dtype == torch.int64
 
 

@@ -14,6 +14,7 @@ from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
 Example = dict[str, Any]
+_SNIPPET_CHARS = 200
 
 endpoints = Endpoints()
 
@@ -63,15 +64,16 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         "metrics": metrics,
         "bin_width": HISTOGRAM_BIN_WIDTH,
         "hist": {str(entry["bin"]): entry["count"] for entry in record["histogram"]},
-        "top": [_sequence(example) for example in record["top"][: asked.top_k]],
-        "random": [_sequence(example) for example in record["random"][: asked.top_k]],
+        "top": [_sequence(run, example) for example in record["top"][: asked.top_k]],
+        "random": [_sequence(run, example) for example in record["random"][: asked.top_k]],
     }
     return with_live(answer, run)
 
 
-def _sequence(example: Example) -> Sequence:
+def _sequence(run: RunView, example: Example) -> Sequence:
     """An example as OpenAI's viewer has it; `acts` has one entry per token, and `act == acts[idx]`."""
     acts = example["activations"]
+    text = _own_text(run, example)
     return {
         "density": (len(acts) - acts.count(0.0)) / len(acts),
         "doc_id": example["row_id"],
@@ -82,6 +84,9 @@ def _sequence(example: Example) -> Sequence:
         "acts": acts,
         "tokens": example["tokens"],
         "token_ints": example["token_ids"],
+        "prompt": text,
+        "prompt_tokens": example["tokens"],
+        "prompt_snippet": text[:_SNIPPET_CHARS],
         "count": example["text_count"],
     }
 
@@ -89,14 +94,19 @@ def _sequence(example: Example) -> Sequence:
 def _token_entry(run: RunView, example: Example) -> TokenEntry:
     """An example as the original's feature_tokens.json has it."""
     position = example["position"]
-    own_tokens = example["tokens"][int(run.metadata.policy.prepends_bos) :]
+    token_id = example["token_ids"][position]
     return {
         "activation": example["activation"],
-        "token_str": example["tokens"][position],
-        "token_id": example["token_ids"][position],
+        "token_str": example["tokens"][position] or run.vocabulary.strings([token_id])[0],
+        "token_id": token_id,
         "token_position": position,
         "prompt_index": example["prompt_index"],
         "row_id": example["row_id"],
-        "prompt_snippet": "".join(own_tokens)[:200],
+        "prompt_snippet": _own_text(run, example)[:_SNIPPET_CHARS],
         "prompt_tokens": example["tokens"],
     }
+
+
+def _own_text(run: RunView, example: Example) -> str:
+    """A window's text, without the marker before it."""
+    return "".join(example["tokens"][int(run.metadata.policy.prepends_bos) :])

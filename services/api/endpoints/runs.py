@@ -37,7 +37,7 @@ def options(_asked: Parameters, api: Api) -> Options:
         "options": offered_options.options(),
         "can_start": True,
         "data_files": offered_options.data_files(backend.data_folder),
-        "needs_token": backend.token is not None,
+        "needs_token": api.access.token is not None,
     }
 
 

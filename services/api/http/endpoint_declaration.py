@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from services.api.http.parameters import Parameters
 
@@ -37,6 +38,7 @@ class Endpoint:
     media_type: str
     body: type[BaseModel] | None
     about_runs: bool
+    public: bool  # taken from everybody, though it isn't GET
 
     @property
     def summary(self) -> str:
@@ -71,20 +73,23 @@ class Endpoints:
         media_type: str = "application/json",
         body: type[BaseModel] | None = None,
         about_runs: bool = False,
+        public: bool = False,
     ) -> Callable[[F], F]:
         """Declare a function of the parameters, the Api and, if there is one, the `body`; it is called in a thread.
 
         An async function gets the request as well, and its Response is sent as it is; `answer` is the type of what is
-        in it. Whatever isn't GET is for those who may change runs.
+        in it. Whatever isn't GET is for those who may change runs, unless it is `public`.
         """
 
         def declared(function: F) -> F:
             types = get_type_hints(function)
             returned = types.pop("return")
             parameters = next(iter(types.values()))
-            answered = answer or (None if returned is type(None) else returned)
+            answered = answer or (None if returned in (type(None), Response) else returned)
             self._declared.append(
-                Endpoint(method, path, function, parameters, answered, problems, status, media_type, body, about_runs)
+                Endpoint(
+                    method, path, function, parameters, answered, problems, status, media_type, body, about_runs, public
+                )
             )
             return function
 

@@ -24,8 +24,11 @@ class BadRequest(HTTPException):
 
 def json_answer(content: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer as JSON."""
-    # ASCII: a lone surrogate in a text stays an escape instead of breaking the answer
-    body = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    try:
+        # ASCII: a lone surrogate in a text stays an escape instead of breaking the answer
+        body = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    except ValueError as error:  # an infinite number, or none
+        raise SaescopeError("a file of the run is damaged, it holds numbers that are none: run it again") from error
     return Response(body, status, headers, media_type="application/json")
 
 
@@ -44,10 +47,17 @@ def _http_error(request: Request, error: Exception) -> Response:
     return json_answer({"error": detail}, error.status_code, error.headers)
 
 
+def _unexpected(_request: Request, error: Exception) -> Response:
+    """Starlette raises the error again after this answer, so that the server logs it."""
+    sentence = f"the API failed unexpectedly ({type(error).__name__}); its log has the details"
+    return json_answer({"error": sentence}, 500)
+
+
 ERRORS: Mapping[Any, ExceptionHandler] = {
     HTTPException: _http_error,
     NotAllowedError: _not_allowed,
     NotFoundError: _status(404),
     ConflictError: _status(409),
     SaescopeError: _status(503),
+    Exception: _unexpected,
 }

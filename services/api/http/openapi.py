@@ -21,8 +21,9 @@ _REFERENCE = "#/components/schemas/{model}"
 _PROBLEMS = {
     400: "The request can't be understood, or asks for something that can't be.",
     401: "The API's token is missing or wrong.",
-    403: "Without a token, changes are taken at addresses and undotted names only.",
+    403: "Without a token, the API answers at addresses, undotted names and allowed names only.",
     404: "There is no such thing.",
+    408: "The body took too long to arrive.",
     405: "There are no services behind this API, so runs can only be looked at.",
     409: "The run's state doesn't allow this.",
     415: "The header Content-Type: application/json is missing.",

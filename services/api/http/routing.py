@@ -34,7 +34,7 @@ def _handler(endpoint: Endpoint, api: Api, run_answers: RunAnswers) -> _Handler:
     is_async = inspect.iscoroutinefunction(endpoint.function)
 
     async def handle(request: Request) -> Response:
-        if endpoint.method != "GET":
+        if endpoint.method != "GET" and not endpoint.public:
             api.check_may_write(request)
         asked = read_parameters(endpoint.parameters, request)
         if endpoint.about_runs:

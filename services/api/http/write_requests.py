@@ -1,7 +1,6 @@
 """Requests that change something: whether they may, and the options of a run in their body."""
 
-import hmac
-import ipaddress
+import asyncio
 import json
 from typing import Any
 
@@ -10,56 +9,55 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from services.api.http.access import NEEDS_TOKEN, Access
 from services.api.http.json_answers import BadRequest
 from services.common.allowed_sources import NotAllowedError
 from services.common.did_you_mean import did_you_mean
 from sparse_autoencoder.cli import LARGEST_NUMBER
 from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.utils.printable import printable
 
 MAX_BODY_BYTES = 64 << 10
+BODY_TIMEOUT_S = 20.0
 _SHOWN_CHARS = 60  # of a value in an error
 
 
-def check_may_write(request: Request, token: str | None) -> None:
-    """HTTPException 401 without the token, if one is needed, 403 at a strange name, and 415 unless it says it is JSON.
+def check_may_write(request: Request, access: Access) -> None:
+    """HTTPException 401 without the token, if there is one, and 415 unless the request says it is JSON.
 
-    A page of another site can send JSON only with a permission that this API doesn't give. It could also point its own
-    domain at this machine; so without a token, changes are taken at addresses and undotted names only.
+    A page of another site can send JSON only with a permission that this API doesn't give.
     """
-    if token is not None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        # headers are Latin-1 here, whatever the client meant
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), token.encode()):
-            sentence = "this needs the API's token: send it as `Authorization: Bearer TOKEN`"
-            raise HTTPException(401, sentence, {"WWW-Authenticate": "Bearer"})
-    elif not _is_own_name(request.url.hostname or ""):
-        raise HTTPException(403, "changes under a domain's name need a token: set SAESCOPE_API_TOKEN, or use localhost")
+    if access.token is not None and not access.has_token(request.headers):
+        raise HTTPException(401, NEEDS_TOKEN, {"WWW-Authenticate": "Bearer"})
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send this with the header Content-Type: application/json")
 
 
-def _is_own_name(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host
-    return True
-
-
 async def read_options(request: Request) -> RunOptions:
     """The options in a request's body; BadRequest or NotAllowedError for whatever they can't be."""
-    return options_of(_json_of(await _body_of(request)))
+    return options_of(await read_json(request))
+
+
+async def read_json(request: Request) -> Any:
+    """A request's body, parsed; BadRequest or HTTPException 408 if it isn't JSON, too large, or takes too long."""
+    return _json_of(await _body_of(request))
 
 
 async def _body_of(request: Request) -> bytes:
     body = b""
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY_BYTES:
-                raise BadRequest(f"the body is larger than {MAX_BODY_BYTES:,} bytes; a run's options are a few lines")
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BODY_BYTES:
+                    raise BadRequest(
+                        f"the body is larger than {MAX_BODY_BYTES:,} bytes; a run's options are a few lines"
+                    )
     except ClientDisconnect as error:  # nobody hears this
         raise BadRequest("the body did not arrive whole") from error
+    except TimeoutError as error:
+        sentence = f"the body did not arrive within {BODY_TIMEOUT_S:g} seconds"
+        raise HTTPException(408, sentence, {"Connection": "close"}) from error
     return body
 
 
@@ -75,6 +73,8 @@ def options_of(content: Any) -> RunOptions:
     if not isinstance(content, dict):
         raise BadRequest("the body must be a JSON object of options; GET /api/options says which there are")
     for field, value in content.items():
+        if not _is_text(field):
+            raise BadRequest(f"there is no option {printable(field)!r}")
         if isinstance(value, int) and value > LARGEST_NUMBER:
             raise NotAllowedError(field, f"{field} must be at most {LARGEST_NUMBER}")
         if isinstance(value, str) and not _is_text(value):

@@ -95,8 +95,14 @@ class Sequence(TypedDict):
     idx: Annotated[int, Field(description="The token that put this text on the list.")]
     act: Annotated[float, Field(description="acts[idx]")]
     acts: list[float]
-    tokens: list[str]
+    tokens: Annotated[
+        list[str],
+        Field(description="A character of several tokens is in the first one's string; the others' strings are empty."),
+    ]
     token_ints: list[int]
+    prompt: Annotated[str, Field(description="The window's text, as the scripts' viewer reads it.")]
+    prompt_tokens: Annotated[list[str], Field(description="`tokens`, for the scripts' viewer.")]
+    prompt_snippet: Annotated[str, Field(description="The text's beginning, for the scripts' viewer.")]
     count: Annotated[int | None, Field(description="How often this very text occurred; null while the run is going.")]
 
 

@@ -53,6 +53,7 @@ class Run(TypedDict):
     finished_at: str | None
     seconds: float | None
     source: str | None
+    text_column: Annotated[str | None, Field(description="The column with the text; null if there are none.")]
     subject: str | None
     autoencoder: str | None
     layer_index: int | None
@@ -63,6 +64,10 @@ class Run(TypedDict):
     num_active_features: int
     num_skipped_rows: int
     skipped_rows: Annotated[dict[str, int], Field(description="How many rows could not be used, by reason.")]
+    noted_rows: Annotated[
+        dict[str, int], Field(description="How many rows that were used there is something to say of, by what it is.")
+    ]
+    warnings: Annotated[list[str], Field(description="What should be known before the run is believed.")]
     failed_chunks: Annotated[
         list[FailedChunk], Field(description="While failed chunks are tried again, those that had failed before.")
     ]

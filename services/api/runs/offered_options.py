@@ -37,11 +37,14 @@ def data_files(folder: Path) -> list[str]:
     return found
 
 
+_CHOICES = {"location": list(LOCATIONS), "boolean": ["false", "true"]}
+
+
 def _option(name: str, field: dict[str, Any], description: str) -> Option:
     kinds = [kind for kind in field.get("anyOf", [field]) if kind["type"] != "null"]
     (kind,) = kinds
     option: Option = {"default": field["default"], "description": description, "type": kind["type"]}
-    choices = list(LOCATIONS) if name == "location" else kind.get("enum")
+    choices = _CHOICES.get(name) or _CHOICES.get(kind["type"]) or kind.get("enum")
     if choices is not None:
         option["choices"] = choices
     if "minimum" in kind:

@@ -42,7 +42,6 @@ class Backend:
     deps: Dependencies
     problems: RunNotes
     data_folder: Path
-    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -204,6 +203,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         "finished_at": None,
         "seconds": None,
         "source": _source_of(facts),
+        "text_column": options.text_column,
         "subject": options.subject,
         "autoencoder": options.autoencoder,
         "layer_index": options.layer,
@@ -214,6 +214,8 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         "num_active_features": 0,
         "num_skipped_rows": 0,
         "skipped_rows": {},
+        "noted_rows": {},
+        "warnings": [],
         "failed_chunks": [],
         "retry_from": facts.retry_from if can["retry"] or facts.request is not None else None,
         "options": options.model_dump(mode="json"),
@@ -228,6 +230,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
             "finished_at": metadata.finished_at,
             "seconds": metadata.seconds,
             "source": metadata.dataset_csv,
+            "text_column": metadata.text_column,
             "subject": metadata.subject["name"],
             "autoencoder": metadata.autoencoder["name"],
             "layer_index": metadata.layer_index,
@@ -238,13 +241,15 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
             "num_active_features": metadata.num_active_features,
             "num_skipped_rows": metadata.num_skipped_rows,
             "skipped_rows": metadata.skipped_rows,
+            "noted_rows": metadata.noted_rows,
+            "warnings": metadata.warnings,
             "failed_chunks": [cast("FailedChunk", chunk.model_dump()) for chunk in metadata.failed_chunks],
         }
     if facts.request is not None:
         entry |= {"created_at": facts.request.created_at, "seconds": None}
         if facts.retry_from is not None:  # its plan has the counts of when it was finished
             entry |= {"num_prompts": 0, "num_tokens": 0, "num_active_features": 0}
-            entry |= {"num_skipped_rows": 0, "skipped_rows": {}}
+            entry |= {"num_skipped_rows": 0, "skipped_rows": {}, "noted_rows": {}, "warnings": []}
     if facts.merged is not None:  # the services work on it, and have come so far
         merged = facts.merged
         rows = merged.num_records - merged.num_skipped_rows

@@ -2,10 +2,12 @@
 
 import { QueryClientProvider } from "@tanstack/react-query";
 import { useState } from "react";
-import { Route, Switch } from "wouter";
+import { Route, Router, Switch } from "wouter";
 
 import { Header } from "./components/Header";
 import { OffensiveNotice } from "./components/OffensiveNotice";
+import { SignIn } from "./components/SignIn";
+import { basePath } from "./lib/basePath";
 import { CompareFeaturePage } from "./pages/CompareFeaturePage";
 import { ComparePage } from "./pages/ComparePage";
 import { FeaturePage } from "./pages/FeaturePage";
@@ -19,9 +21,33 @@ import { RunsPage } from "./pages/RunsPage";
 import { createQueryClient } from "./queries";
 
 export function App() {
-  const [client] = useState(createQueryClient);
+  const [needsToken, setNeedsToken] = useState(false);
+  const [client] = useState(() =>
+    createQueryClient(() => {
+      setNeedsToken(true);
+    }),
+  );
   return (
     <QueryClientProvider client={client}>
+      <Router base={basePath()}>
+        {needsToken ? (
+          <SignIn
+            onSignedIn={() => {
+              setNeedsToken(false);
+              void client.resetQueries();
+            }}
+          />
+        ) : (
+          <Pages />
+        )}
+      </Router>
+    </QueryClientProvider>
+  );
+}
+
+function Pages() {
+  return (
+    <>
       <Header />
       <OffensiveNotice />
       <main tabIndex={-1} className="outline-none mx-auto max-w-[100rem] px-4 pt-4 pb-16 sm:px-6">
@@ -38,6 +64,6 @@ export function App() {
           <Route component={NotFoundPage} />
         </Switch>
       </main>
-    </QueryClientProvider>
+    </>
   );
 }

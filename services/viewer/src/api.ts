@@ -13,6 +13,7 @@ import type {
 } from "./apiTypes";
 import type { ListQuery } from "./lib/ranking";
 import { readToken } from "./lib/accessToken";
+import { absoluteUrl } from "./lib/basePath";
 
 /** A stretch of a dataset's rows, from the row with that id on. */
 export type PromptsQuery = { run: string | null; from: number; limit: number; text: string | null };
@@ -50,6 +51,11 @@ export class ApiError extends Error {
 /** Whether the API's answer was that there is no such thing (yet), as against an answer that failed. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;
+}
+
+/** Whether the API wants its token first. */
+export function isUnauthorised(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401;
 }
 
 /** Whether asking again later may help: nothing answered, or it could not. */
@@ -134,6 +140,11 @@ export async function deleteRun(id: string): Promise<void> {
   await write("DELETE", runPath(id), {});
 }
 
+/** Give the API's token, so that this browser may read; an ApiError if it isn't the token. */
+export async function signIn(token: string): Promise<void> {
+  await write("POST", "/api/session", { token });
+}
+
 export type RunListener = { onRun: (run: Run) => void; onConnection: (connected: boolean) => void };
 
 /** Listen to a run's events until it ends or the returned function is called; lost connections are opened again. */
@@ -147,7 +158,7 @@ export function followRun(id: string, { onRun, onConnection }: RunListener): () 
     onConnection(false);
   };
   const open = () => {
-    const events = new EventSource(`${runPath(id)}/events`);
+    const events = new EventSource(absoluteUrl(`${runPath(id)}/events`).pathname);
     source = events;
     const receive = (event: MessageEvent<string>) => {
       onRun(JSON.parse(event.data) as Run);
@@ -184,7 +195,7 @@ function get<Payload>(path: string, parameters: Query, signal: AbortSignal | und
 }
 
 function address(path: string, parameters: Query): URL {
-  const url = new URL(path, window.location.origin);
+  const url = absoluteUrl(path);
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== null) url.searchParams.set(name, String(value));
   }
@@ -193,7 +204,7 @@ function address(path: string, parameters: Query): URL {
 
 function write<Payload>(method: "POST" | "DELETE", path: string, body: object): Promise<Payload> {
   const token = readToken();
-  return request<Payload>(new URL(path, window.location.origin), {
+  return request<Payload>(absoluteUrl(path), {
     method,
     headers: {
       accept: "application/json",

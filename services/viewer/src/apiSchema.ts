@@ -723,7 +723,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, changes are taken at addresses and undotted names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -869,7 +869,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, changes are taken at addresses and undotted names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -974,7 +974,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, changes are taken at addresses and undotted names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1089,7 +1089,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, changes are taken at addresses and undotted names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1204,7 +1204,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, changes are taken at addresses and undotted names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1327,6 +1327,120 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin a session in a browser: the body is {"token": TOKEN}, the answer sets a cookie that stands for it. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The API's token is missing or wrong. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body took too long to arrive. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type: application/json is missing. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        /** End the browser's session. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -1816,6 +1930,8 @@ export interface components {
             finished_at: string | null;
             seconds: number | null;
             source: string | null;
+            /** @description The column with the text; null if there are none. */
+            text_column: string | null;
             subject: string | null;
             autoencoder: string | null;
             layer_index: number | null;
@@ -1829,6 +1945,12 @@ export interface components {
             skipped_rows: {
                 [key: string]: number;
             };
+            /** @description How many rows that were used there is something to say of, by what it is. */
+            noted_rows: {
+                [key: string]: number;
+            };
+            /** @description What should be known before the run is believed. */
+            warnings: string[];
             /** @description While failed chunks are tried again, those that had failed before. */
             failed_chunks: components["schemas"]["FailedChunk"][];
             /** @description The chunk from which failed chunks are tried again, or would be: it and all after it are computed again, what came before was kept. 0 if nothing was kept; null if there is nothing to try again. */
@@ -1852,6 +1974,12 @@ export interface components {
             /** @default null */
             text_column?: string | null;
             /** @default null */
+            encoding?: string | null;
+            /** @default null */
+            delimiter?: string | null;
+            /** @default false */
+            no_header?: boolean;
+            /** @default null */
             prompt_file?: string | null;
             /** @default null */
             kaggle_row?: number | null;
@@ -1867,6 +1995,8 @@ export interface components {
             subject?: string;
             /** @default v5_32k */
             autoencoder?: string;
+            /** @default null */
+            activation?: string | null;
             /** @default 6 */
             layer?: number;
             /** @default resid_post_mlp */
@@ -1905,8 +2035,15 @@ export interface components {
             /** @description acts[idx] */
             act: number;
             acts: number[];
+            /** @description A character of several tokens is in the first one's string; the others' strings are empty. */
             tokens: string[];
             token_ints: number[];
+            /** @description The window's text, as the scripts' viewer reads it. */
+            prompt: string;
+            /** @description `tokens`, for the scripts' viewer. */
+            prompt_tokens: string[];
+            /** @description The text's beginning, for the scripts' viewer. */
+            prompt_snippet: string;
             /** @description How often this very text occurred; null while the run is going. */
             count: number | null;
         };

@@ -2,6 +2,7 @@
 
 import {
   keepPreviousData,
+  QueryCache,
   QueryClient,
   queryOptions,
   useQueries,
@@ -10,7 +11,7 @@ import {
 } from "@tanstack/react-query";
 import { useEffect, useEffectEvent, useState } from "react";
 
-import { ApiError, fetchFeature, fetchRank, fetchRanking, type RankingQuery } from "./api";
+import { ApiError, fetchFeature, fetchRank, fetchRanking, isUnauthorised, type RankingQuery } from "./api";
 import type { RankedFeature } from "./apiTypes";
 import { BLOCK_SIZE, blockOf, blocksOf, isSameList, type ListQuery, listQuery } from "./lib/ranking";
 import { LIVE_MS, retryAfter } from "./lib/refreshIntervals";
@@ -22,9 +23,17 @@ const EXAMPLES_PER_LIST = 20; // the default of `--top-tokens-per-feature`
 export const FRESH_MS = 60_000;
 const PASSING_MS = 50; // what is scrolled past faster isn't asked for
 
-/** A client that tries once more when nothing answered, but takes the API's own errors as final. */
-export function createQueryClient(): QueryClient {
+/**
+ * A client that tries once more when nothing answered, but takes the API's own errors as final; `onUnauthorised` is
+ * called when the API wants its token.
+ */
+export function createQueryClient(onUnauthorised: () => void = () => undefined): QueryClient {
   return new QueryClient({
+    queryCache: new QueryCache({
+      onError: (error) => {
+        if (isUnauthorised(error)) onUnauthorised();
+      },
+    }),
     defaultOptions: {
       queries: {
         staleTime: ({ state }) => (isLive(state.data) ? 0 : FRESH_MS),

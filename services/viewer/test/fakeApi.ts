@@ -16,6 +16,7 @@ export const RUN: Run = {
   seconds: 600,
   started_at: "2026-11-23T10:15:00Z",
   source: "headlines.csv",
+  text_column: "title",
   subject: "gpt2",
   autoencoder: "az://container/autoencoders/6.pt",
   layer_index: 6,
@@ -27,6 +28,8 @@ export const RUN: Run = {
   num_skipped_rows: 0,
   options: { source: "headlines.csv", max_rows: 1200, subject: "gpt2", layer: 6, seed: 0 },
   skipped_rows: {},
+  noted_rows: {},
+  warnings: [],
   failed_chunks: [],
   retry_from: null,
   progress: null,
@@ -78,6 +81,8 @@ export type FakeApi = {
   refusal: { status: number; error: string; field?: string } | null;
   /** Part of the addresses that are answered with an error. */
   failing: string | null;
+  /** The token that reading needs until it was given. */
+  token: string | null;
   requests: string[];
   writes: Write[];
   close: () => void;
@@ -91,6 +96,7 @@ export async function startFakeApi(): Promise<FakeApi> {
     options: null,
     refusal: null,
     failing: null,
+    token: null,
     requests: [],
     writes: [],
     close: () => undefined,
@@ -118,6 +124,7 @@ export async function startFakeApi(): Promise<FakeApi> {
 }
 
 function answer(url: URL, api: FakeApi): [number, unknown] {
+  if (api.token !== null) return [401, { error: "this needs the API's token" }];
   if (api.failing !== null && url.search.includes(api.failing)) return [503, { error: "The disk is full." }];
   const query = url.searchParams;
   const [, , , id] = url.pathname.split("/");
@@ -158,6 +165,12 @@ function compare(query: URLSearchParams, runs: Run[]): [number, unknown] {
 function change(url: URL, method: string, api: FakeApi): [number, unknown] {
   if (api.refusal !== null) return [api.refusal.status, api.refusal];
   const [, , , id, action] = url.pathname.split("/");
+  if (url.pathname === "/api/session") {
+    const isRight = (api.writes.at(-1)?.body as { token: string }).token === api.token;
+    if (!isRight) return [401, { error: "that isn't the API's token" }];
+    api.token = null;
+    return [204, null];
+  }
   if (method === "DELETE") {
     api.runs = api.runs.filter((run) => run.id !== id);
     return [204, null];

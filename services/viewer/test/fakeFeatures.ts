@@ -32,6 +32,9 @@ export const TOP_TEXT: Sequence = {
   acts: [0, 0.5, 3.0625, 0],
   tokens: ["<|endoftext|>", "Profit", " <b>rises</b>", "\n"],
   token_ints: [50256, 37380, 16736, 198],
+  prompt: "Profit <b>rises</b>\n",
+  prompt_tokens: ["<|endoftext|>", "Profit", " <b>rises</b>", "\n"],
+  prompt_snippet: "Profit <b>rises</b>\n",
   count: 4,
 };
 

@@ -12,6 +12,10 @@ declare const jsdom: { reconfigure(settings: { url: string }): void };
 /** Show the page; the answer is the person in front of it. */
 export function open(api: FakeApi, path: string) {
   jsdom.reconfigure({ url: api.origin + path });
+  document.querySelector("base")?.remove();
+  const base = document.createElement("base");
+  base.href = "/"; // as in index.html, where the server puts where the viewer begins
+  document.head.append(base);
   render(<App />);
   return userEvent.setup();
 }

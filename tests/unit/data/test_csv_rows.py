@@ -9,12 +9,13 @@ import pytest
 
 from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, Row, SkippedRow
 from sparse_autoencoder.data.source import open_source
+from sparse_autoencoder.data.table import ReadingOptions
 from sparse_autoencoder.errors import SaescopeError
 
 
 def records(path: Path, content: str | bytes, text_column: str | None = None) -> list[Record]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with open_source(str(path), text_column) as source:
+    with open_source(str(path), ReadingOptions(text_column, encoding="utf-8")) as source:
         return list(source)
 
 
@@ -54,7 +55,7 @@ def test_a_text_of_only_spaces_is_skipped(path: Path) -> None:
 
 def test_broken_utf8_skips_the_row_only_if_it_is_in_the_text(path: Path) -> None:
     content = b"title,author\ncaf\xe9,x\nfine,Andr\xe9\ncaf\xc3\xa9,x\n"
-    assert records(path, content) == [SkippedRow(0, "not valid UTF-8"), Row(1, "fine"), Row(2, "café")]
+    assert records(path, content) == [SkippedRow(0, "not valid Unicode"), Row(1, "fine"), Row(2, "café")]
 
 
 def test_nul_bytes_in_the_text_skip_the_row(path: Path) -> None:
@@ -171,7 +172,7 @@ def test_the_text_column_is_title_else_text_else_the_only_one(path: Path, header
         ("id,title\n1,a\n", "body", "rows.csv has no column 'body'; its columns are 'id', 'title'"),
         ("title,title\na,b\n", None, "rows.csv has more than one column 'title'"),
         ('id,"title\n1,a\n', None, "the header of rows.csv can't be read: a quoted field that is never closed"),
-        ("id,title\r1,a\r", None, "the header of rows.csv can't be read: a carriage return outside quotes"),
+        ("id,title\rx\n1,a\n", None, "the header of rows.csv can't be read: a carriage return outside quotes"),
         ("\n\n", None, "rows.csv has no header: it holds only blank lines"),
         ("x" * (MAX_ROW_CHARS + 2), None, "the first line of rows.csv is longer than 1,048,576 characters"),
     ],

@@ -10,20 +10,21 @@ import pytest
 
 from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
 from sparse_autoencoder.data.source import open_source
+from sparse_autoencoder.data.table import ReadingOptions
 from sparse_autoencoder.errors import SaescopeError
 
 
 def jsonl(tmp_path: Path, *lines: str | bytes, column: str | None = None) -> list[Record]:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines))
-    with open_source(str(path), column) as source:
+    with open_source(str(path), ReadingOptions(column, encoding="utf-8")) as source:
         return list(source)
 
 
 def parquet(tmp_path: Path, columns: dict[str, pa.Array], column: str | None = None) -> list[Record]:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table(columns), path)
-    with open_source(str(path), column) as source:
+    with open_source(str(path), ReadingOptions(column)) as source:
         return list(source)
 
 
@@ -53,12 +54,12 @@ def test_unusable_json_lines_are_skipped_with_the_reason(tmp_path: Path) -> None
         SkippedRow(1, "not a JSON object"),
         SkippedRow(2, "not a JSON object"),
         SkippedRow(3, "no text"),
-        SkippedRow(4, "the field 'text' isn't text"),
+        Row(4, "3"),
         SkippedRow(5, "no field 'text'"),
         SkippedRow(6, "no text"),
-        SkippedRow(7, "not valid UTF-8"),
+        SkippedRow(7, "not valid Unicode"),
         SkippedRow(8, "NUL bytes in the text"),
-        SkippedRow(9, "not valid UTF-8"),
+        SkippedRow(9, "not valid Unicode"),
         SkippedRow(10, "not a JSON object"),
         Row(11, "😀"),
         SkippedRow(12, "longer than 1,048,576 characters"),
@@ -80,7 +81,7 @@ def test_a_key_that_no_first_line_has_is_an_error(tmp_path: Path) -> None:
 
 def test_a_file_without_any_json_object_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SaescopeError, match=r"rows\.jsonl isn't JSON Lines"):
-        jsonl(tmp_path, "title", "a")
+        jsonl(tmp_path, "[1, 2]", "[3]")
 
 
 @pytest.mark.parametrize(
@@ -98,12 +99,7 @@ def test_every_kind_of_text_column_of_parquet_is_read(tmp_path: Path, kind: pa.D
 
 def test_broken_utf8_in_parquet_skips_one_row(tmp_path: Path) -> None:
     broken = pa.array([b"a", b"\xff", b"c"]).view(pa.string())
-    assert parquet(tmp_path, {"title": broken}) == [Row(0, "a"), SkippedRow(1, "not valid UTF-8"), Row(2, "c")]
-
-
-def test_a_parquet_column_of_numbers_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SaescopeError, match=r"column 'title' of rows\.parquet holds int64, not text"):
-        parquet(tmp_path, {"title": pa.array([1])})
+    assert parquet(tmp_path, {"title": broken}) == [Row(0, "a"), SkippedRow(1, "not valid Unicode"), Row(2, "c")]
 
 
 def test_a_missing_parquet_column_is_an_error_that_lists_them(tmp_path: Path) -> None:
@@ -116,10 +112,9 @@ def test_a_parquet_file_without_rows_is_an_error(tmp_path: Path) -> None:
         parquet(tmp_path, {"title": pa.array([], pa.string())})
 
 
-@pytest.mark.parametrize("content", [b"title\na\n", b"PAR1" + b"\0" * 100])
-def test_a_file_that_is_not_parquet_is_an_error(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_only_begins_like_parquet_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    path.write_bytes(content)
+    path.write_bytes(b"PAR1" + b"\0" * 100)
     with pytest.raises(SaescopeError, match=r"a\.parquet isn't a readable Parquet file"):
         open_source(str(path))
 

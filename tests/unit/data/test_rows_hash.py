@@ -35,7 +35,7 @@ def running_hash(chunks: Iterable[list[Record]], before: ReadBefore | None = Non
         [Row(0, "a"), SkippedRow(1, "no text"), Row(3, "bc")],
         [Row(0, "ab"), SkippedRow(1, "no text"), Row(2, "c")],
         [Row(0, "a"), Row(1, "no text"), Row(2, "bc")],
-        [Row(0, "a"), SkippedRow(1, "not valid UTF-8"), Row(2, "bc")],
+        [Row(0, "a"), SkippedRow(1, "not valid Unicode"), Row(2, "bc")],
         [Row(0, "a"), SkippedRow(1, "no text")],
         [Row(0, "a"), SkippedRow(1, "no text"), Row(2, "bc"), Row(3, "")],
         [Row(2, "bc"), SkippedRow(1, "no text"), Row(0, "a")],

@@ -13,6 +13,7 @@ import pytest
 
 from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, Row, SkippedRow
 from sparse_autoencoder.data.source import open_source, prompt_file, single_row
+from sparse_autoencoder.data.table import ReadingOptions
 from sparse_autoencoder.errors import SaescopeError
 
 
@@ -99,11 +100,6 @@ def test_a_named_pipe_is_read_and_its_progress_is_unknown(tmp_path: Path) -> Non
         assert source.fraction_read() is None
 
 
-def test_a_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SaescopeError, match="is a folder; give one file in it"):
-        open_source(str(tmp_path))
-
-
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(SaescopeError, match=r"there is no file .*nowhere\.csv"):
         open_source(str(tmp_path / "nowhere.csv"))
@@ -115,16 +111,6 @@ def test_an_empty_file_is_an_error(tmp_path: Path, name: str) -> None:
         open_source(write(tmp_path / name, ""))
 
 
-def test_an_unknown_extension_is_an_error_that_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(SaescopeError, match=r"a\.xlsx has no known extension \(\.csv, \.tsv, .*--source csv:"):
-        open_source(write(tmp_path / "a.xlsx", "x"))
-
-
-def test_utf16_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(SaescopeError, match=r"a\.csv is UTF-16; convert it to UTF-8"):
-        open_source(write(tmp_path / "a.csv", "title\na\n".encode("utf-16")))
-
-
 def test_a_truncated_gzip_file_is_an_error_after_the_rows_that_can_be_read(tmp_path: Path) -> None:
     noise = random.Random(0)
     lines = [f"{i} {noise.random()}" for i in range(20_000)]
@@ -132,7 +118,9 @@ def test_a_truncated_gzip_file_is_an_error_after_the_rows_that_can_be_read(tmp_p
     seen: list[Record] = []
     with (
         open_source(write(tmp_path / "a.txt.gz", whole[: len(whole) // 2])) as source,
-        pytest.raises(SaescopeError, match=r"a\.txt\.gz is a truncated gzip file: it ends early after [\d,]+ rows"),
+        pytest.raises(
+            SaescopeError, match=r"a\.txt\.gz is truncated: its compressed data ends early after [\d,]+ rows"
+        ),
     ):
         seen.extend(source)
     assert 9_000 < len(seen) < 11_000
@@ -149,9 +137,9 @@ def test_a_gzip_file_with_a_flipped_bit_is_an_error(tmp_path: Path) -> None:
         list(source)
 
 
-def test_a_file_that_only_claims_to_be_gzip_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SaescopeError, match=r"a\.csv\.gz can't be read"):
-        open_source(write(tmp_path / "a.csv.gz", "title\na\n"))
+def test_a_file_that_only_claims_to_be_gzip_is_read_as_it_is(tmp_path: Path) -> None:
+    with open_source(write(tmp_path / "a.csv.gz", "title\na\n")) as source:
+        assert list(source) == [Row(0, "a")]
 
 
 def test_plain_text_has_a_row_for_each_line_and_blank_ones_are_skipped(tmp_path: Path) -> None:
@@ -161,7 +149,7 @@ def test_plain_text_has_a_row_for_each_line_and_blank_ones_are_skipped(tmp_path:
             Row(0, "one"),
             SkippedRow(1, "no text"),
             Row(2, "two"),
-            SkippedRow(3, "not valid UTF-8"),
+            SkippedRow(3, "not valid Unicode"),
             Row(4, "three"),
         ]
 
@@ -176,7 +164,7 @@ def test_a_line_beyond_the_limit_is_skipped_wherever_it_is_cut(tmp_path: Path, e
 
 def test_a_text_column_of_plain_text_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SaescopeError, match="plain text, which has no columns"):
-        open_source(write(tmp_path / "a.txt", "a"), "title")
+        open_source(write(tmp_path / "a.txt", "a"), ReadingOptions("title"))
 
 
 def test_a_prompt_file_is_one_row(tmp_path: Path) -> None:
@@ -189,11 +177,10 @@ def test_a_prompt_file_is_one_row(tmp_path: Path) -> None:
     [
         (b"", "no text"),
         (b" \n ", "no text"),
-        (b"a\xff", "not valid UTF-8"),
         (b"a\0", "NUL bytes in the text"),
         (b"x" * (MAX_ROW_CHARS + 1), "longer than 1,048,576 characters"),
     ],
-    ids=["empty", "spaces", "utf-8", "nul", "long"],
+    ids=["empty", "spaces", "nul", "long"],
 )
 def test_a_prompt_file_without_usable_text_is_an_error(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(SaescopeError, match=f"the prompt file .* can't be used: {reason}"):

@@ -48,7 +48,7 @@ class Watched:
     def __init__(self) -> None:
         self.seen: list[Setting] = []
 
-    def width(self, _location: str) -> int:
+    def width(self, _location: str, _layer_index: int) -> int:
         return 24
 
     def activations(self, tokens: Tensor, _location: str, _layer_index: int) -> Tensor:

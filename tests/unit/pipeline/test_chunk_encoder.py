@@ -38,7 +38,7 @@ class Random:
         self.many_threads = many_threads
         self.threads: set[str] = set()
 
-    def width(self, _location: str) -> int:
+    def width(self, _location: str, _layer_index: int) -> int:
         return WIDTH
 
     def activations(self, tokens: Tensor, _location: str, _layer_index: int) -> Tensor:

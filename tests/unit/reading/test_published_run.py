@@ -78,7 +78,7 @@ def store(tmp_path: Path) -> WatchedStore:
 def run_of(store: WatchedStore, *contents: bytes) -> PublishedRun:
     """A finished run in a store, with these features files."""
     folder = RunFolder(store, RUN)
-    folder.write_vocabulary(VOCABULARY)
+    folder.write_vocabulary([token.encode() for token in VOCABULARY])
     for number, content in enumerate(contents):
         store.put(folder.features(number), content)
     return PublishedRun(folder, metadata_of(RUN, RunOptions()).model_copy(update={"num_features": 2048}))

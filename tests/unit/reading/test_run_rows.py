@@ -59,7 +59,7 @@ def records_of(writer: LiveWriter) -> list[dict[str, Any]]:
 def rows_of(store: DirectoryStore, texts: list[str | None], chunk_size: int = 4) -> RunRows:
     """Rows of these texts, from 0 on, of one token each; None is a skipped row."""
     folder, metadata = RunFolder(store, RUN_ID), metadata_of(RUN_ID, RunOptions(chunk_size=chunk_size))
-    folder.write_vocabulary(VOCABULARY)
+    folder.write_vocabulary([token.encode() for token in VOCABULARY])
     records = list(enumerate(texts))
     chunks = [records[first : first + chunk_size] for first in range(0, len(records), chunk_size)]
     for index, part in enumerate(chunks):

@@ -100,7 +100,9 @@ def test_every_location_of_every_layer_equals_transformer_lens(folder: Path) -> 
         for location in LOCATIONS:
             found = own.activations(tokens, location, layer_index)
             expected = reference.activations(tokens, location, layer_index)
-            assert found.shape == (*tokens.shape, own.width(location)) == (*tokens.shape, reference.width(location))
+            assert (
+                found.shape == (*tokens.shape, own.width(location, 0)) == (*tokens.shape, reference.width(location, 0))
+            )
             torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12, msg=hook_name(location, layer_index))
 
 
@@ -282,7 +284,7 @@ def test_another_family_runs_on_transformer_lens(tmp_path: Path) -> None:
     subject = load_subject(tmp_path)
     tokens = some_tokens(subject)
     assert (subject.n_layers, subject.vocab_size, subject.max_positions) == (3, 101, 50)
-    assert (subject.width("resid_post_mlp"), subject.width("mlp_post_act")) == (32, 64)
+    assert (subject.width("resid_post_mlp", 1), subject.width("mlp_post_act", 1)) == (32, 64)
     with torch.inference_mode():
         expected = model(tokens, output_hidden_states=True).hidden_states[2]
     torch.testing.assert_close(subject.activations(tokens, "resid_post_mlp", 1), expected, atol=1e-5, rtol=1e-5)

@@ -45,7 +45,7 @@ def test_an_unknown_location_is_answered_with_the_five_known(folder: Path, imple
     with pytest.raises(SaescopeError, match=message):
         subject.activations(TOKENS, "resid_pre", 0)
     with pytest.raises(SaescopeError, match=message):
-        subject.width("resid_pre")
+        subject.width("resid_pre", 0)
 
 
 @pytest.mark.parametrize("layer_index", [-1, 3])

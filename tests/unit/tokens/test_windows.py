@@ -26,7 +26,7 @@ from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
 from tests.support.gpt2_tokenizer import END_OF_TEXT
 from tests.support.oracle import cut_row
-from tests.support.runs import tiny_tokenizer
+from tests.support.runs import WORDS, tiny_tokenizer
 
 BOS = 9
 # few tokens and short rows, so that equal windows are common
@@ -177,11 +177,11 @@ def test_truncating_keeps_no_tokens_that_no_window_shows(tokenizer: RowTokenizer
 def test_the_vocabulary_gives_each_tokens_text(tokenizer: RowTokenizer) -> None:
     ids = tiny_tokenizer().get_vocab()
     vocabulary = tokenizer.vocabulary(len(ids) + 2)
-    assert vocabulary[ids["A"]] == "A"
-    assert vocabulary[ids["ĠApple"]] == " Apple"
-    assert vocabulary[ids["Ã"]] == "\ufffd"  # the first byte of é
-    assert vocabulary[ids[END_OF_TEXT]] == END_OF_TEXT
-    assert vocabulary[len(ids) :] == ["", ""]
+    assert vocabulary[ids["A"]] == b"A"
+    assert vocabulary[ids["ĠApple"]] == b" Apple"
+    assert vocabulary[ids["Ã"]] == b"\xc3"  # the first byte of é
+    assert vocabulary[ids[END_OF_TEXT]] == END_OF_TEXT.encode()
+    assert vocabulary[len(ids) :] == [b"", b""]
 
 
 def test_a_file_that_is_no_tokenizer_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -282,9 +282,10 @@ def test_ctrl_c_is_no_reason_to_skip_rows() -> None:
 
 def test_a_row_with_a_token_that_the_model_does_not_know_is_skipped(tmp_path: Path) -> None:
     tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
-    unknown = tiny_tokenizer().get_vocab()[END_OF_TEXT]
+    ids = {word: tiny_tokenizer().get_vocab()[f"Ġ{word}"] for word in WORDS if word.isalpha()}
+    word, unknown = max(ids.items(), key=lambda entry: entry[1])
     tokenizer = RowTokenizer(tmp_path / "tokenizer.json", unknown)
-    rows = [Row(0, "A"), Row(1, f"A{END_OF_TEXT}"), Row(2, "x")]
+    rows = [Row(0, "A"), Row(1, f"A {word}"), Row(2, "x")]
     chunk = tokenise(0, rows, tokenizer, TokenPolicy(BOS))
     assert chunk.row_ids.tolist() == [0, 2]
     assert chunk.skipped == [SkippedRow(1, f"a token beyond the model's vocabulary of {unknown}")]

@@ -1,4 +1,4 @@
-/** What a run could not use: failed chunks with their rows and errors, skipped rows with their reasons. */
+/** What to know of a run's rows: warnings, failed chunks with their errors, skipped rows with their reasons, notes. */
 
 import type { Run } from "../apiTypes";
 import { formatCount, formatPlural } from "../lib/format";
@@ -9,9 +9,24 @@ const MISSING = "The rows of a failed chunk are missing from every figure of thi
 export function FailedAndSkipped({ run }: { run: Run }) {
   const failedChunks = run.failed_chunks;
   const reasons = Object.entries(run.skipped_rows);
+  const notes = Object.entries(run.noted_rows);
   const numSkipped = reasons.reduce((sum, [, count]) => sum + count, 0);
   return (
     <>
+      {run.warnings.length > 0 && (
+        <section aria-labelledby="warnings">
+          <h2 id="warnings" className="mb-1.5 font-semibold">
+            {formatPlural(run.warnings.length, "warning")}
+          </h2>
+          <ul className="panel divide-y divide-line">
+            {run.warnings.map((warning) => (
+              <li key={warning} className="px-3 py-1.5 break-words text-danger">
+                {warning}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       {failedChunks.length > 0 && (
         <section aria-labelledby="failed-chunks">
           <h2 id="failed-chunks" className="mb-1.5 font-semibold">
@@ -37,21 +52,30 @@ export function FailedAndSkipped({ run }: { run: Run }) {
         </section>
       )}
       {reasons.length > 0 && (
-        <section aria-labelledby="skipped-rows">
-          <h2 id="skipped-rows" className="mb-1.5 font-semibold">
-            {formatPlural(numSkipped, "skipped row")}
-          </h2>
-          <ul className="panel divide-y divide-line">
-            {reasons.map(([reason, count]) => (
-              <li key={reason} className="flex gap-x-4 px-3 py-1.5">
-                <span className="min-w-12 shrink-0 tabular-nums">{formatCount(count)}</span>
-                <span className="min-w-0 break-words">{reason}</span>
-              </li>
-            ))}
-          </ul>
-        </section>
+        <CountedRows id="skipped-rows" title={formatPlural(numSkipped, "skipped row")} counts={reasons} />
       )}
+      {notes.length > 0 && <CountedRows id="noted-rows" title="Noticed in rows that were used" counts={notes} />}
     </>
+  );
+}
+
+type CountedRowsProps = { id: string; title: string; counts: [what: string, count: number][] };
+
+function CountedRows({ id, title, counts }: CountedRowsProps) {
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id} className="mb-1.5 font-semibold">
+        {title}
+      </h2>
+      <ul className="panel divide-y divide-line">
+        {counts.map(([what, count]) => (
+          <li key={what} className="flex gap-x-4 px-3 py-1.5">
+            <span className="min-w-12 shrink-0 tabular-nums">{formatCount(count)}</span>
+            <span className="min-w-0 break-words">{what}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

@@ -51,7 +51,7 @@ export function OptionField({ name, option, value, error, filesId, onChange }: P
         >
           <option value="">{fallback} (default)</option>
           {option.choices
-            .filter((choice) => choice !== option.default)
+            .filter((choice) => choice !== fallback)
             .map((choice) => (
               <option key={choice}>{choice}</option>
             ))}

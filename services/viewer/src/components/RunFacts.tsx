@@ -37,6 +37,11 @@ export function RunFacts({ run, ranking, state }: Props) {
         <Fact name="model" value={`${shortPath(model)}, ${hookPoint(run)}`} title={model} />
         <Fact name="autoencoder" value={shortPath(autoencoder)} title={autoencoder} />
       </dl>
+      {run.warnings.map((warning) => (
+        <p key={warning} className="mt-1 break-words text-danger">
+          Warning: {warning}
+        </p>
+      ))}
       {(numSkipped > 0 || note !== undefined) && (
         <p className="mt-1 text-muted">
           {note !== undefined && <span className="text-danger">{note} </span>}

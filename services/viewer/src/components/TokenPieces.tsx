@@ -1,6 +1,6 @@
 /** A token's text as it is drawn everywhere: what would be unseen is a mark. Knows nothing of activations. */
 
-import { tokenPieces } from "../lib/tokens";
+import { goesOn, tokenPieces } from "../lib/tokens";
 
 type Props = {
   token: string;
@@ -9,6 +9,8 @@ type Props = {
 };
 
 export function TokenPieces({ token, breakLines = false }: Props) {
+  // drawn by the style sheet, so that it isn't copied with the text
+  if (goesOn(token)) return <span className="token-goes-on" />;
   return tokenPieces(token).map((piece, position) =>
     piece.kind === "text" ? (
       piece.text

@@ -1,14 +1,16 @@
 /** The tooltip of a token in an example: its exact activation, its id, and where it stands. */
 
 import type { Sequence } from "../apiTypes";
-import { isPartialCharacter, isStartOfText, quoteToken } from "../lib/tokens";
+import { goesOn, isPartialCharacter, isStartOfText, quoteToken } from "../lib/tokens";
+
+export const GOES_ON_NOTE = "more bytes of the character before";
 
 export function TokenTooltip({ sequence, index }: { sequence: Sequence; index: number }) {
   const token = sequence.tokens[index] ?? "";
   const start = isStartOfText(token, index);
   return (
     <>
-      <div className="font-mono break-all">{quoteToken(token)}</div>
+      <div className="font-mono break-all">{goesOn(token) ? GOES_ON_NOTE : quoteToken(token)}</div>
       <dl className="mt-0.5 grid grid-cols-[auto_auto] justify-start gap-x-3 tabular-nums">
         <dt className="opacity-70">activation</dt>
         <dd className="font-semibold" data-testid="exact-activation">

@@ -21,7 +21,7 @@ export function groupOptions(options: Record<string, Option>): { main: string[];
   };
 }
 
-/** The body of POST /api/runs: what was filled in, whole numbers as numbers. */
+/** The body of POST /api/runs: what was filled in, numbers and truth values as such. */
 export function requestBody(values: FormValues, options: Record<string, Option>): Record<string, OptionValue> {
   const filled = Object.entries(values)
     .map(([name, text]) => [name, text.trim()] as const)
@@ -31,6 +31,7 @@ export function requestBody(values: FormValues, options: Record<string, Option>)
 
 /** What isn't a number (or too large for one here) is sent as it was typed: the API says what is wrong with it. */
 function typedValue(text: string, type: string | undefined): OptionValue {
+  if (type === "boolean" && (text === "true" || text === "false")) return text === "true";
   const number = Number(text);
   const isNumber = type === "integer" ? Number.isSafeInteger(number) : type === "number" && Number.isFinite(number);
   return isNumber ? number : text;

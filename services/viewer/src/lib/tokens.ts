@@ -4,6 +4,8 @@ export type TokenPiece = { kind: "text" | "mark"; text: string };
 
 export const START_OF_TEXT = "<|endoftext|>";
 const REPLACEMENT = "\uFFFD";
+/** The text of a token that holds only further bytes of the character before it. */
+const GOES_ON = "";
 
 const MARKS: Record<string, string> = { "\n": "⏎", "\r": "␍", "\t": "⇥", "\u00A0": "⍽" };
 
@@ -45,6 +47,11 @@ export function quoteToken(token: string): string {
 
 function escaped(character: string): string {
   return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
+}
+
+/** Whether the token only goes on with the character that the token before it has begun. */
+export function goesOn(token: string): boolean {
+  return token === GOES_ON;
 }
 
 /** Whether the token holds only some of the bytes of a character, which decodes to U+FFFD. */

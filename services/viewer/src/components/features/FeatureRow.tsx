@@ -3,6 +3,7 @@
 import { memo } from "react";
 
 import type { RankedFeature } from "../../apiTypes";
+import { basePath } from "../../lib/basePath";
 import type { Column } from "../../lib/featureColumns";
 import { formatCount, formatNumber } from "../../lib/format";
 import { Sparkline } from "./Sparkline";
@@ -43,7 +44,7 @@ export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, c
         <div key={column.name} role="cell" className={`min-w-0 px-2 whitespace-nowrap ${LOOK[column.kind]}`}>
           {column.kind === "feature" ? (
             <a
-              href={href}
+              href={`${basePath()}${href}`}
               tabIndex={isTabStop ? 0 : -1}
               aria-disabled={feature === undefined}
               className="font-medium text-accent after:absolute after:inset-0"

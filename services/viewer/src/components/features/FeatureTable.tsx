@@ -9,6 +9,7 @@ import { useHeaderHeight } from "../../hooks/useHeaderHeight";
 import { useScrolledRow } from "../../hooks/useScrolledRow";
 import { useVirtualRows } from "../../hooks/useVirtualRows";
 import { useWidth } from "../../hooks/useWidth";
+import { basePath } from "../../lib/basePath";
 import { columnsThatFit, gridTemplate } from "../../lib/featureColumns";
 import { listQuery, sortedBy } from "../../lib/ranking";
 import { featurePath, featuresPath, type ViewState } from "../../lib/viewState";
@@ -65,7 +66,7 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
     const link = (event.target as Element).closest<HTMLAnchorElement>("a[href]");
     if (link === null || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     event.preventDefault();
-    if (link.ariaDisabled !== "true") navigate(link.pathname + link.search);
+    if (link.ariaDisabled !== "true") navigate(link.pathname.slice(basePath().length) + link.search);
   };
 
   return (

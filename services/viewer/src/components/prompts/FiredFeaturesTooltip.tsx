@@ -3,7 +3,8 @@
 import type { PromptInfo, RowFeature } from "../../apiTypes";
 import { formatActivation } from "../../lib/format";
 import { MARKER, windowOf } from "../../lib/rowFeatures";
-import { quoteToken } from "../../lib/tokens";
+import { goesOn, quoteToken } from "../../lib/tokens";
+import { GOES_ON_NOTE } from "../TokenTooltip";
 
 export const NONE_FIRED = "None of this row’s strongest features fired most strongly here.";
 
@@ -16,7 +17,9 @@ export function FiredFeaturesTooltip({ row, index, features }: Props) {
         <div>the marker put before every window</div>
       ) : (
         <>
-          <div className="font-mono break-all">{quoteToken(row.tokens[index] ?? "")}</div>
+          <div className="font-mono break-all">
+            {goesOn(row.tokens[index] ?? "") ? GOES_ON_NOTE : quoteToken(row.tokens[index] ?? "")}
+          </div>
           <div className="tabular-nums opacity-70">
             token {index}, id {row.token_ints[index]}
             {row.windows.length > 1 && `, window ${windowOf(index, row.windows) + 1} of ${row.windows.length}`}

@@ -1,0 +1,19 @@
+"""Names from files and from the command line, as they can be printed and stored."""
+
+_MOST_CHARS = 200
+
+
+def printable(name: str, most: int = _MOST_CHARS) -> str:
+    r"""A name in which whatever can't be printed on a line of UTF-8, such as half of a surrogate pair, is escaped.
+
+    A byte that is no UTF-8, which Python hands on as a lone surrogate, reads `\xe9`. Cut after `most` characters.
+    """
+    shown = "".join(char if char.isprintable() else _escaped(char) for char in name[:most])
+    return shown if len(name) <= most and len(shown) <= most else f"{shown[:most]}…"
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
