@@ -20,12 +20,12 @@ SMALL: dict[str, Any] = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers
 MOE: dict[str, Any] = {"num_key_value_heads": 2, "intermediate_size": 48, "max_position_embeddings": 40}
 
 
-def saved(folder: Path, config: Any) -> Path:
+def saved(folder: Path, config: Any, model: Any = None) -> Path:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
-    model: Any = AutoModelForCausalLM
-    model.from_config(config).save_pretrained(folder)
+    auto: Any = AutoModelForCausalLM
+    (auto.from_config(config) if model is None else model(config)).save_pretrained(folder)
     tiny_tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
     return folder
@@ -55,6 +55,19 @@ def neox(folder: Path) -> Path:
     return saved(folder, GPTNeoXConfig(**SMALL, intermediate_size=48, max_position_embeddings=40))
 
 
+def gemma(folder: Path) -> Path:
+    """Gemma 3 with eyes, whose config has that of the language model inside."""
+    from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Gemma3Config(
+        text_config=SMALL | MOE | {"head_dim": 8, "sliding_window": 16, "bos_token_id": 2},
+        vision_config=small | {"image_size": 28, "patch_size": 14},
+        mm_tokens_per_image=4,
+    )
+    return saved(folder, config, Gemma3ForConditionalGeneration)
+
+
 def widths(subject: Subject) -> dict[str, int | str]:
     """The width of each location, or why it is refused."""
     found: dict[str, int | str] = {}
@@ -71,6 +84,7 @@ def widths(subject: Subject) -> dict[str, int | str]:
     [
         (llama, {}),
         (opt, {}),
+        (gemma, {}),
         (neox, {"resid_post_attn": "has no resid_post_attn"}),
         (mixtral, {"mlp_post_act": "has a mixture of experts"}),
     ],
