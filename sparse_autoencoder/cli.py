@@ -229,7 +229,7 @@ def print_outcome(metadata: Mapping[str, Any]) -> None:
     for reason, count in metadata["skipped_rows"].items():
         print(f"skipped {count:,} rows: {reason}")
     for note, count in metadata["noted_rows"].items():
-        print(f"note: the text of {count:,} rows {note}")
+        print(f"noted {count:,} rows: {note}")
     for chunk in metadata["failed_chunks"]:
         rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
         print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-NUMBER = "is only a number"
-SINGLE_TOKEN = "is a single token"  # noqa: S105, no password
-SPECIAL_NAME = "has the name of a special token, which was read as text"
+NUMBER = "only a number"
+SINGLE_TOKEN = "a single token"  # noqa: S105, no password
+SPECIAL_NAME = "a special token's name in the text, read as text"
 
 _NUMBER = re.compile(r"[^\w]*[\d.,\s]*\d[^\w]*")  # with a sign, a currency, a percent sign or brackets
 

@@ -87,9 +87,9 @@ def test_names_of_special_tokens_are_text_and_counted(run: Callable[..., Printed
     rows = [*SOUND, "a <|endoftext|> inside", "<|endoftext|>"]
     status, printed, _ = run(rows, "--strict")
     assert status == 0
-    assert "note: the text of 2 rows has the name of a special token, which was read as text" in printed
+    assert "noted 2 rows: a special token's name in the text, read as text" in printed
     metadata = metadata_of(run_folders(work)[0])
-    assert metadata["noted_rows"]["has the name of a special token, which was read as text"] == 2
+    assert metadata["noted_rows"]["a special token's name in the text, read as text"] == 2
     assert metadata["num_prompts"] == 22
 
 

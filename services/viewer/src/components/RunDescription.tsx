@@ -8,6 +8,7 @@ export function RunDescription({ run }: { run: Run }) {
   const { source, model, autoencoder } = runSubject(run);
   const facts: [name: string, value: string | null][] = [
     ["dataset", source],
+    ["text column", run.text_column],
     ["model", `${model}, ${hookPoint(run)}`],
     ["autoencoder", autoencoder],
     ["created", moment(run.created_at)],
