@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.failure_rule import first_line
 
 MAX_WINDOW_BYTES = 2**28
 _PIECE_BYTES = 2**16
@@ -122,4 +123,4 @@ def readable(name: str, where: Callable[[], str] = lambda: "") -> Iterator[None]
             raise SaescopeError(
                 f"{name} is truncated: its compressed data ends early{where()}; copy it again"
             ) from error
-        raise SaescopeError(f"{name} can't be read on{where()}: {str(error).partition(chr(10))[0]}") from error
+        raise SaescopeError(f"{name} can't be read on{where()}: {first_line(error)}") from error

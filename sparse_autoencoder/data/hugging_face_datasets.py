@@ -18,6 +18,7 @@ from typing import Any
 from sparse_autoencoder.data.file_formats import PARQUET, format_by_name
 from sparse_autoencoder.data.source_files import SourceFile, checked_shards, in_order, is_beside
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.failure_rule import first_line
 from sparse_autoencoder.utils.printable import printable
 from sparse_autoencoder.utils.time_limit import within
 
@@ -240,7 +241,7 @@ def _listed(repository: str, revision: str | None) -> _Listing:
     except HfHubHTTPError as error:
         return _cached(repository, revision, f"the hub answered {error.response.status_code}")
     except (OSError, ClientError) as error:
-        return _cached(repository, revision, str(error).partition("\n")[0] or type(error).__name__)
+        return _cached(repository, revision, first_line(error))
     configs = getattr(info.card_data, "configs", None)  # what of the card has no name in huggingface_hub
     files = [sibling.rfilename for sibling in info.siblings or []]
     return _Listing(repository, str(info.sha), files, _mappings(configs))
@@ -279,7 +280,7 @@ def _downloaded(listing: _Listing, file: str) -> SourceFile:
     try:
         path = hf_hub_download(listing.repository, file, repo_type="dataset", revision=listing.commit)
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, ClientError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = first_line(error)
         raise SaescopeError(
             f"{printable(file)} of the dataset {listing.repository} can't be downloaded ({reason}): run the command "
             "again to continue, or name a file that you have with --source"

@@ -65,7 +65,8 @@ class Source:
     def describe(self) -> Description:
         """What metadata.json records about the source: as given, the file's name, size in bytes, format, text column.
 
-        Kaggle sources also have `kaggle_version` and `notice`; the notice depends on the connection, not on the data.
+        Where there is something to say: `files` (their number), `delimiter`, `encoding`, `compression`, the version of
+        a dataset of Kaggle or the hub, and `notice`, which depends on the connection, not on the data.
         """
         return dict(self._description)
 

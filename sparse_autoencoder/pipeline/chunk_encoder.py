@@ -36,6 +36,7 @@ from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS, Acti
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
+from sparse_autoencoder.utils.failure_rule import first_line
 from sparse_autoencoder.utils.numpy_array_ops import Ints, ranges
 
 # Tokens in a batch of the subject model (for CPUs measured, see docs/lab-notes.md), and in a block, by device. GPUs
@@ -110,7 +111,7 @@ class Encoder:
             try:
                 return self._encoded(windows, features_per_row)
             except (torch.OutOfMemoryError, MemoryError, NoMemoryError) as error:
-                problem = str(error).split("\n", 1)[0] or type(error).__name__
+                problem = first_line(error)
             if self._memory.workers == 0:
                 raise SaescopeError(
                     f"the memory of {self._subject.device} is too small for these models with {len(windows.tokens):,} "

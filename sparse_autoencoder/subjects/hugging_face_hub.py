@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.failure_rule import first_line
 from sparse_autoencoder.utils.time_limit import within
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def _download(name: str, cache: Path, weights: bool) -> Path:
     except HfHubHTTPError as error:
         raise refusal(f"the hub answered {error.response.status_code}") from error
     except (OSError, ClientError) as error:
-        raise refusal(str(error).partition("\n")[0] or type(error).__name__) from error
+        raise refusal(first_line(error)) from error
     return Path(folder)
 
 

@@ -19,6 +19,7 @@ from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures, not_finite
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
+from sparse_autoencoder.utils.failure_rule import first_line
 from sparse_autoencoder.utils.prefetch import one_behind
 
 
@@ -138,7 +139,7 @@ class _Task:
             num_tokens = len(block.tokens) - self.first_counted * len(block)
             return summariser.unrounded(num_tokens), summariser.row_features(self.per_row)
         except activations.out_of_memory as error:
-            problem = str(error).split("\n", 1)[0] or type(error).__name__
+            problem = first_line(error)
         if least:
             raise NoMemoryError(f"there is no memory to summarise {len(activations):,} activations at once: {problem}")
         self.memory.halve(len(activations))

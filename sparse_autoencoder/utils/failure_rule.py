@@ -72,6 +72,11 @@ def is_failure(error: BaseException) -> bool:
     return not isinstance(error, _ENDS_THE_PROCESS)
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, where a sentence goes on with it: its first line without its type, or else its type."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
 def reason(error: BaseException) -> str:
     """An error in one line: the sentence of a SaescopeError, else its type and the first line that says something."""
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
