@@ -37,5 +37,5 @@ class Api:
 
     def check_may_write(self, request: Request) -> None:
         """HTTPException unless there are services and this request may change runs."""
-        _ = self.changes
+        _ = self.changes  # 405 without services
         check_may_write(request, self.access)

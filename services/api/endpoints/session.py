@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.endpoint_context import Api
-from services.api.http.access import COOKIE, SESSION_PATH, session_cookie
+from services.api.http.access import SESSION_PATH, ended_cookie, session_cookie
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Parameters
@@ -33,5 +33,4 @@ async def begin(_asked: Parameters, api: Api, request: Request) -> Response:
 @endpoints.declare("DELETE", SESSION_PATH, status=204, public=True)
 async def end(_asked: Parameters, api: Api, _request: Request) -> Response:
     """End the browser's session."""
-    cookie = f"{COOKIE}=; Path={api.root_path or '/'}; HttpOnly; SameSite=Strict; Max-Age=0"
-    return Response(status_code=204, headers={"Set-Cookie": cookie})
+    return Response(status_code=204, headers={"Set-Cookie": ended_cookie(api.root_path)})

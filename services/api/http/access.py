@@ -49,7 +49,7 @@ class Access:
 
     def is_token(self, given: str) -> bool:
         """Whether this is the token; in the same time for every other."""
-        return self.token is not None and hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+        return self.token is not None and _same(given.encode("utf-8", "replace"), self.token)
 
     @property
     def session(self) -> str:
@@ -61,10 +61,10 @@ class Access:
         if self.token is None:
             return False
         scheme, _, given = headers.get("Authorization", "").partition(" ")
-        # headers are Latin-1 here, whatever the client meant
-        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), self.token.encode()):
+        # Starlette reads headers as Latin-1, whatever the client meant
+        if scheme.lower() == "bearer" and _same(given.strip().encode("latin-1"), self.token):
             return True
-        return hmac.compare_digest(_cookies(headers).get(COOKIE, "").encode("utf-8", "replace"), self.session.encode())
+        return _same(_cookies(headers).get(COOKIE, "").encode("utf-8", "replace"), self.session)
 
 
 class AccessCheck:
@@ -97,7 +97,20 @@ class AccessCheck:
 def session_cookie(access: Access, request: HTTPConnection, root_path: str) -> str:
     """The header Set-Cookie for somebody who has given the token: for this server's pages and no other's."""
     secure = "; Secure" if request.url.scheme == "https" else ""
-    return f"{COOKIE}={access.session}; Path={root_path or '/'}; HttpOnly; SameSite=Strict{secure}"
+    return _cookie(access.session, root_path) + secure
+
+
+def ended_cookie(root_path: str) -> str:
+    """The header Set-Cookie that has a browser forget the session."""
+    return f"{_cookie('', root_path)}; Max-Age=0"
+
+
+def _cookie(value: str, root_path: str) -> str:
+    return f"{COOKIE}={value}; Path={root_path or '/'}; HttpOnly; SameSite=Strict"
+
+
+def _same(given: bytes, secret: str) -> bool:
+    return hmac.compare_digest(given, secret.encode())
 
 
 def _matches(name: str, host: str) -> bool:
