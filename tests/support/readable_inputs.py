@@ -26,16 +26,12 @@ PLAIN = ["Apple upgraded", "Ford cut to sell", "Nokia up"]
 Files = Mapping[str, bytes | Callable[[], bytes]]  # large contents are made when they are needed
 
 
-@dataclass(frozen=True)
-class Readable:
-    """An input that is read: what it is, its files, how it is given, and which texts come of it."""
+class Given:
+    """Files, and how they are given as a source: what inputs that are read and those that are refused share."""
 
-    what: str
     files: Files
-    given: str = ""  # the source, below the folder with the files; by default the only file
-    flags: Mapping[str, str | bool] = field(default_factory=dict)  # as ReadingOptions has them
-    texts: list[str] = field(default_factory=lambda: TEXTS)
-    listed: bool = True  # in the README
+    given: str
+    flags: Mapping[str, str | bool]
 
     @property
     def source(self) -> str:
@@ -46,6 +42,18 @@ class Readable:
     def options(self) -> ReadingOptions:
         """The flags as the library takes them."""
         return ReadingOptions(**self.flags)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Readable(Given):
+    """An input that is read: what it is, its files, how it is given, and which texts come of it."""
+
+    what: str
+    files: Files
+    given: str = ""  # the source, below the folder with the files; by default the only file
+    flags: Mapping[str, str | bool] = field(default_factory=dict)  # as ReadingOptions has them
+    texts: list[str] = field(default_factory=lambda: TEXTS)
+    listed: bool = True  # in the README
 
     @property
     def command(self) -> str:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from sparse_autoencoder.data.table import ReadingOptions
-from tests.support.readable_inputs import Files, csv_text, json_lines, parquet, zipped
+from tests.support.readable_inputs import Files, Given, csv_text, json_lines, parquet, zipped
 
 _CSV = csv_text().encode()
 _FRENCH = ["Crédit Agricole relève ses prévisions", "Société Générale: bénéfice en baisse à la clôture"]
@@ -19,7 +18,7 @@ _SHARDS = [parquet({"title": [text]}) for text in "abc"]
 
 
 @dataclass(frozen=True)
-class Refused:
+class Refused(Given):
     """An input that isn't read: what it is, its files, how it is given, and what the error says."""
 
     what: str
@@ -27,16 +26,6 @@ class Refused:
     says: str  # a regular expression
     given: str = ""
     flags: Mapping[str, str | bool] = field(default_factory=dict)
-
-    @property
-    def source(self) -> str:
-        """The path of the source, below the folder with the files."""
-        return self.given or next(iter(self.files))
-
-    @property
-    def options(self) -> ReadingOptions:
-        """The flags as the library takes them."""
-        return ReadingOptions(**self.flags)  # type: ignore[arg-type]
 
 
 def _large_page() -> bytes:
