@@ -19,7 +19,7 @@ from sparse_autoencoder.data.file_formats import PARQUET, format_by_name
 from sparse_autoencoder.data.source_files import SourceFile, checked_shards, in_order, is_beside
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.utils.failure_rule import first_line
-from sparse_autoencoder.utils.printable import printable
+from sparse_autoencoder.utils.printable import listed, printable
 from sparse_autoencoder.utils.time_limit import within
 
 LOOKUP_TIMEOUT_S = 8.0
@@ -122,7 +122,7 @@ def _chosen(configs: Mapping[str, _Splits], rest: Sequence[str], listing: _Listi
     else:
         raise SaescopeError(
             f"name a config of {listing.repository}, as in hf:{listing.repository}/{next(iter(configs))}; it has "
-            f"{_some(list(configs))}"
+            f"{listed(list(configs))}"
         )
     splits = configs[config]
     if words and words[0] in splits:
@@ -135,7 +135,7 @@ def _chosen(configs: Mapping[str, _Splits], rest: Sequence[str], listing: _Listi
         split = ""
     if words or not split:
         named = f"no config, split or file '{printable('/'.join(rest))}'" if rest else "no split 'train'; name one"
-        has = f"configs: {_some(list(configs))}; splits: {_some(list(splits))}"
+        has = f"configs: {listed(list(configs))}; splits: {listed(list(splits))}"
         raise SaescopeError(f"{listing.repository} has {named} ({has})")
     return config, split
 
@@ -196,7 +196,7 @@ def _configs_of_converted(listing: _Listing) -> dict[str, _Splits]:
     if not found:
         raise SaescopeError(
             f"{listing.repository} has no file that can be read, and the hub has no Parquet version of it; it has "
-            f"{_some(listing.files)}"
+            f"{listed(listing.files)}"
         )
     return found
 
@@ -290,8 +290,3 @@ def _downloaded(listing: _Listing, file: str) -> SourceFile:
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(map(printable, names[:10]))
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10:,} more"

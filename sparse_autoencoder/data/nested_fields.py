@@ -66,7 +66,7 @@ def choose_text_field(records: Sequence[Mapping[str, Any]], wanted: str | None, 
         if reason is None:
             choose_text_column(paths, wanted, name)  # raises, and lists the paths
         inner = [path for path in paths if path.startswith(f"{wanted}.")]
-        advice = f"; name one of {listed(inner)}" if inner else ""
+        advice = f"; name one of {quoted(inner)}" if inner else ""
         raise SaescopeError(f"{name} can't be read by that column: {reason}{advice}")
     return field
 
@@ -80,8 +80,8 @@ def _no_text(field: TextField, record: Mapping[str, Any]) -> str | None:
     return None
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names for a message, a few of them if there are many."""
+def quoted(names: Sequence[str]) -> str:
+    """Names in quotation marks for a message, the first twenty."""
     return ", ".join(f"'{printable(name, _NAME_CHARS)}'" for name in names[:_MOST_LISTED])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from sparse_autoencoder.data.encodings import MARK_UNDECODABLE
-from sparse_autoencoder.data.nested_fields import NoTextError, TextField, is_message, listed
+from sparse_autoencoder.data.nested_fields import NoTextError, TextField, is_message, quoted
 from sparse_autoencoder.data.parquet_memory import is_text, rows_at_once, sizes
 from sparse_autoencoder.data.row_skip_rules import (
     MAX_ROW_CHARS,
@@ -20,7 +20,7 @@ from sparse_autoencoder.utils.printable import printable
 
 _READ_BUFFER_BYTES = 2**20  # for reading a column chunk, which may have gigabytes
 _MAX_VALUE_BYTES = 4 * MAX_ROW_CHARS  # a longer value can't be a usable text
-_MAX_DEPTH = 8  # of fields that are listed
+_MAX_DEPTH = 8  # of fields that are quoted
 _SHOWN_CHARS = 100  # of a type
 
 
@@ -134,7 +134,7 @@ def _choose_field(schema: Any, wanted: str | None, name: str) -> TextField:
         choose_text_column(paths, wanted, name)  # raises, and lists the paths
     if not _may_hold_text(kind):
         inner = [path for path in paths if path.startswith(f"{wanted}.")]
-        advice = f"name one of {listed(inner)}" if inner else "choose another"
+        advice = f"name one of {quoted(inner)}" if inner else "choose another"
         raise SaescopeError(
             f"column '{printable(wanted)}' of {name} holds {str(kind)[:_SHOWN_CHARS]}, not text; "
             f"{advice} with --text-column"

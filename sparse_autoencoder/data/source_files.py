@@ -17,12 +17,11 @@ from pathlib import Path
 from sparse_autoencoder.data.compression import ZIP_MAGIC, readable
 from sparse_autoencoder.data.file_formats import format_by_name
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.utils.printable import printable
+from sparse_autoencoder.utils.printable import listed, printable
 
 _SHARD = re.compile(r"(?P<stem>.*?)-(?P<number>\d{3,6})-of-(?P<count>\d{3,6})(?P<end>\..*)?", re.DOTALL)
 _HIDDEN = (".", "_")  # how files begin that programs leave beside the data
 _NOT_DATA = ("readme", "license", "dataset_infos.json", "state.json", "dataset_info.json", "metadata.json")
-_MOST_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,8 @@ def checked_shards(files: Sequence[SourceFile]) -> list[SourceFile]:
     for (stem, count, end), numbers in sets.items():
         missing = sorted(set(range(int(count))) - numbers)
         if missing:
-            names = ", ".join(f"{stem}-{number:0{len(count)}}-of-{count}{end}" for number in missing[:_MOST_LISTED])
-            more = f" and {len(missing) - _MOST_LISTED:,} more" if len(missing) > _MOST_LISTED else ""
-            raise SaescopeError(f"the shards are incomplete, {printable(names)}{more} is missing: download them again")
+            names = [f"{stem}-{number:0{len(count)}}-of-{count}{end}" for number in missing]
+            raise SaescopeError(f"the shards are incomplete, {listed(names)} is missing: download them again")
     return list(files)
 
 
@@ -91,7 +89,7 @@ def only_member(archive: Path) -> str:
     if not data:
         raise SaescopeError(f"{printable(archive.name)} is an empty zip archive")
     raise SaescopeError(
-        f"{printable(archive.name)} is a zip archive with {_listed(data)}; name one, as in --source "
+        f"{printable(archive.name)} is a zip archive with {listed(data)}; name one, as in --source "
         f"{printable(str(archive))}/{printable(data[0])}"
     )
 
@@ -117,7 +115,7 @@ def _exists(path: Path) -> bool:
 def _member(archive: Path, member: str) -> SourceFile:
     names = _members(archive)
     if member not in names:
-        raise SaescopeError(f"{printable(archive.name)} holds no file {printable(member)}; it holds {_listed(names)}")
+        raise SaescopeError(f"{printable(archive.name)} holds no file {printable(member)}; it holds {listed(names)}")
     return SourceFile(archive, member)
 
 
@@ -148,7 +146,7 @@ def _files_of_folder(folder: Path) -> list[SourceFile]:
         )
     if len(kinds) > 1:
         raise SaescopeError(
-            f"the folder {printable(str(folder))} holds files of several kinds, {_listed(data)}; "
+            f"the folder {printable(str(folder))} holds files of several kinds, {listed(data)}; "
             f"give a pattern, as in --source '{printable(str(folder))}/{_pattern(Path(data[0]))}'"
         )
     return checked_shards(next(iter(kinds.values())))
@@ -172,8 +170,3 @@ def in_order(names: Sequence[str]) -> list[str]:
 def _order(name: str) -> list[tuple[int, int, str]]:
     pieces = re.split(r"(\d+)", name)
     return [(0, int(piece), "") if piece.isascii() and piece.isdecimal() else (1, 0, piece) for piece in pieces]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(printable, names[:_MOST_LISTED]))
-    return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"

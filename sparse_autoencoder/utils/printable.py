@@ -1,6 +1,9 @@
 """Names from files and from the command line, as they can be printed and stored."""
 
+from collections.abc import Sequence
+
 _MOST_CHARS = 200
+_MOST_LISTED = 10
 
 
 def printable(name: str, most: int = _MOST_CHARS) -> str:
@@ -10,6 +13,12 @@ def printable(name: str, most: int = _MOST_CHARS) -> str:
     """
     shown = "".join(char if char.isprintable() else _escaped(char) for char in name[:most])
     return shown if len(name) <= most and len(shown) <= most else f"{shown[:most]}…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row for a message: the first ten, and how many more there are."""
+    shown = ", ".join(map(printable, names[:_MOST_LISTED]))
+    return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"
 
 
 def _escaped(char: str) -> str:
