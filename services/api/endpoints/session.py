@@ -5,11 +5,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.endpoint_context import Api
-from services.api.http.access import SESSION_PATH, ended_cookie, session_cookie
+from services.api.http.access import CHALLENGE, SESSION_PATH, ended_cookie, session_cookie
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Parameters
-from services.api.http.write_requests import read_json
+from services.api.http.write_requests import check_says_json, read_json
 
 endpoints = Endpoints()
 
@@ -19,14 +19,13 @@ async def begin(_asked: Parameters, api: Api, request: Request) -> Response:
     """Begin a session in a browser: the body is {"token": TOKEN}, the answer sets a cookie that stands for it."""
     if api.access.token is None:
         raise HTTPException(404, "this API has no token, so there is nothing to give")
-    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "send this with the header Content-Type: application/json")
+    check_says_json(request)
     content = await read_json(request)
     token = content.get("token") if isinstance(content, dict) else None
     if not isinstance(token, str):
         raise BadRequest('the body must be {"token": TOKEN}')
     if not api.access.is_token(token):
-        raise HTTPException(401, "that isn't the API's token", {"WWW-Authenticate": "Bearer"})
+        raise HTTPException(401, "that isn't the API's token", CHALLENGE)
     return Response(status_code=204, headers={"Set-Cookie": session_cookie(api.access, request, api.root_path)})
 
 

@@ -26,7 +26,7 @@ SESSION_PATH = "/api/session"
 _OPEN_PATHS = ("/healthz", "/readyz", "/metrics")  # asked by machines, under whatever name, and tell nothing of runs
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?)(?::[0-9]{1,5})?")
 NEEDS_TOKEN = "this needs the API's token: send it as `Authorization: Bearer TOKEN`"  # noqa: S105, a sentence
-_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class AccessCheck:
             return json_answer({"error": _not_at(host["name"])}, 403)
         is_api = scope["path"] == "/api" or scope["path"].startswith("/api/")
         if access.guards_reading and is_api and not has_token and scope["path"] != SESSION_PATH:
-            return json_answer({"error": NEEDS_TOKEN}, 401, _CHALLENGE)
+            return json_answer({"error": NEEDS_TOKEN}, 401, CHALLENGE)
         return None
 
 

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from services.api.http.access import NEEDS_TOKEN, Access
+from services.api.http.access import CHALLENGE, NEEDS_TOKEN, Access
 from services.api.http.json_answers import BadRequest
 from services.common.allowed_sources import NotAllowedError
 from services.common.did_you_mean import did_you_mean
@@ -28,7 +28,12 @@ def check_may_write(request: Request, access: Access) -> None:
     A page of another site can send JSON only with a permission that this API doesn't give.
     """
     if access.token is not None and not access.has_token(request.headers):
-        raise HTTPException(401, NEEDS_TOKEN, {"WWW-Authenticate": "Bearer"})
+        raise HTTPException(401, NEEDS_TOKEN, CHALLENGE)
+    check_says_json(request)
+
+
+def check_says_json(request: Request) -> None:
+    """HTTPException 415 unless the request says that its body is JSON."""
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send this with the header Content-Type: application/json")
 
