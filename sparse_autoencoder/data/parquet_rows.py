@@ -20,7 +20,7 @@ from sparse_autoencoder.utils.printable import printable
 
 _READ_BUFFER_BYTES = 2**20  # for reading a column chunk, which may have gigabytes
 _MAX_VALUE_BYTES = 4 * MAX_ROW_CHARS  # a longer value can't be a usable text
-_MAX_DEPTH = 8  # of fields that are quoted
+_MAX_DEPTH = 8  # of fields that are listed
 _SHOWN_CHARS = 100  # of a type
 
 
