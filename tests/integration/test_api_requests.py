@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
+from services.api.http.write_requests import options_of
+from services.common.allowed_sources import NotAllowedError
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers
@@ -66,6 +68,9 @@ WRONG = [
     ({"long_rows": 1}, "long_rows", "long_rows must be 'split' or 'truncate', not 1"),
     ({"precision": "int8"}, "precision", "precision must be 'float32', 'tf32', 'bfloat16' or 'float64'"),
     ({"source": 5}, "source", "source must be text, not 5"),
+    ({"activation": ""}, "activation", 'activation must be relu, identity or topk:K, not ""'),
+    ({"activation": "topk:0"}, "activation", "activation must be relu, identity or topk:K"),
+    ({"no_header": "yes"}, "no_header", 'no_header must be true or false, not "yes"'),
     ({"source": {"a": [1] * 1000}}, "source", 'source must be text, not {"a": [1, 1'),
     ({"text_column": "\ud800"}, "text_column", "text_column has characters that no name has"),
     ({"subject": "gpt2\0"}, "subject", "subject has characters that no name has"),
@@ -141,6 +146,21 @@ names = st.one_of(st.sampled_from(list(RunOptions.model_fields)), st.text(max_si
 words = st.sampled_from(["rows.csv", "../rows.csv", "kaggle:a/b", "csv:", "-", "gpt2", "v1", "cuda:0", "cpu", "\ud800"])
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True), st.text(max_size=10), words)
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2))
+
+
+@pytest.mark.parametrize("wrong", ["", "{0}", "topk:{k}", 5, -1, 2.5, True, None, [], {"{": "}"}], ids=repr)
+@pytest.mark.parametrize("field", RunOptions.model_fields)
+def test_a_wrong_value_is_refused_in_our_words(field: str, wrong: Any) -> None:
+    assert "should" not in sentence_about({field: wrong})  # as pydantic speaks of inputs
+
+
+def sentence_about(content: dict[str, Any]) -> str:
+    """Why these can't be a run's options; nothing if they can."""
+    try:
+        options_of(content)
+    except NotAllowedError as error:
+        return str(error)
+    return ""
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -102,6 +102,8 @@ def _is_text(value: str) -> bool:
 _EXPECTED = {  # by pydantic's names of errors
     "int_type": "a whole number",
     "string_type": "text",
+    "bool_type": "true or false",
+    "string_pattern_mismatch": "relu, identity or topk:K",  # only the activation has a pattern
     "literal_error": "{expected}",
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
@@ -113,6 +115,8 @@ def _sentence(error: ErrorDetails) -> NotAllowedError:
     if error["type"] == "extra_forbidden":
         advice = did_you_mean(field, list(RunOptions.model_fields))
         return NotAllowedError(field, f"there is no option {field[:_SHOWN_CHARS]!r}; {advice}")
-    expected = _EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+    template = _EXPECTED.get(error["type"])
+    # pydantic's own messages are no templates: they may hold braces
+    expected = error["msg"] if template is None else template.format(**error.get("ctx", {}))
     shown = json.dumps(error["input"])[:_SHOWN_CHARS]
     return NotAllowedError(field, f"{field} must be {expected}, not {shown}")
