@@ -15,6 +15,7 @@ from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, s
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
 from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 from tests.support.same_bits import assert_same_bits
@@ -90,7 +91,8 @@ def _moved(activations: SparseActivations, device: str) -> DeviceActivations:
 def _summarised(
     block: _Block, activations: Activations, memory: MemoryBudget | None = None
 ) -> tuple[Summary, list[RowFeatures]]:
-    return summarise_blocks([(block.windows, activations)], _SPEC, first_counted=0, per_row=10, memory=memory)
+    rows = RowTexts.all_different([block.windows], 0)
+    return summarise_blocks([(block.windows, activations)], rows, _SPEC, first_counted=0, per_row=10, memory=memory)
 
 
 def _compare(

@@ -33,6 +33,7 @@ from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS, RowFeatures
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.chunks import tokenise
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
 
@@ -85,21 +86,24 @@ def _summary_cases(setting: Setting, target: Target, folder: Path) -> list[Case]
             for block in blocks
         ]
 
-    def summarised(blocks: list[tuple[Windows, SparseActivations]]) -> tuple[Summary, list[RowFeatures]]:
-        return summarise_blocks(blocks, spec, first_counted=first_counted, per_row=FEATURES_PER_ROW)
+    def summarised(
+        windows: Windows, blocks: list[tuple[Windows, SparseActivations]]
+    ) -> tuple[Summary, list[RowFeatures]]:
+        texts = RowTexts.all_different([windows], first_counted)
+        return summarise_blocks(blocks, texts, spec, first_counted=first_counted, per_row=FEATURES_PER_ROW)
 
     blocks = drawn(windows)
-    summary, row_features = summarised(blocks)
+    summary, row_features = summarised(windows, blocks)
     # as many further rows, with other texts
     further = replace(windows, row_ids=windows.row_ids + windows.row_ids[-1] + 1, token_hashes=~windows.token_hashes)
-    later, _rows = summarised(drawn(further))
+    later, _rows = summarised(further, drawn(further))
     store = DirectoryStore(folder)
 
     def write() -> None:
         store.put("rows.parquet", to_parquet(chunk, row_features, setting.policy, FEATURES_PER_ROW))
 
     return [
-        _case("summarise", target, work, lambda: summarised(blocks)),
+        _case("summarise", target, work, lambda: summarised(windows, blocks)),
         _case("merge", target, work, lambda: summary.merge(later)),
         _case("write rows", target, work, write),
     ]

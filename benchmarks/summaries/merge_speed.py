@@ -34,6 +34,7 @@ from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 from sparse_autoencoder.utils.numpy_array_ops import ranges
@@ -127,7 +128,8 @@ def make_part(random: np.random.Generator, chunk: int, repeated: Rows, cumulativ
     rows = take_rows(concatenate(repeated, fresh), index)
     row_ids = chunk * ROWS_PER_CHUNK + np.arange(ROWS_PER_CHUNK)
     windows = windows_of(row_ids, rows.tokens, rows.starts, TokenPolicy(bos_token_id=None, bos="none"))
-    summary, _rows = summarise_blocks(blocks_of(windows, rows), SPEC, first_counted=0, per_row=FEATURES_PER_ROW)
+    texts = RowTexts.all_different([windows], 0)
+    summary, _rows = summarise_blocks(blocks_of(windows, rows), texts, SPEC, first_counted=0, per_row=FEATURES_PER_ROW)
     return RunState(summary, chunk + 1, ROWS_PER_CHUNK, ROWS_PER_CHUNK, ROWS_PER_CHUNK)
 
 

@@ -25,6 +25,7 @@ from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore, Store
 from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.windows import cut_windows
 from tests.support.live_runs import metadata_of
@@ -79,7 +80,11 @@ def _encode_chunk(folder: RunFolder, metadata: RunMetadata, index: int, rows: Ro
     chunk = Chunk(index, np.arange(first_row, first_row + n_rows), texts, rows.tokens, rows.starts, skipped=[])
     windows = cut_windows(chunk, metadata.policy)
     summary, row_features = summarise_blocks(
-        blocks_of(windows, rows), metadata.spec, first_counted=metadata.policy.first_counted, per_row=FEATURES_PER_ROW
+        blocks_of(windows, rows),
+        RowTexts.all_different([windows], metadata.policy.first_counted),
+        metadata.spec,
+        first_counted=metadata.policy.first_counted,
+        per_row=FEATURES_PER_ROW,
     )
     folder.store.put(folder.prompts(index), to_parquet(chunk, row_features, metadata.policy, FEATURES_PER_ROW))
     return RunState(summary, index + 1, n_rows, n_rows, len(windows))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder, Limit, SparseLatents, TooManyActivationsError
+from sparse_autoencoder.data.text_repeats import text_hashes
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.copy_to_device import copy_to_device
 from sparse_autoencoder.kernels.cpu_threads import parallel_map
@@ -33,6 +34,7 @@ from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, N
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
 from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS, Activations, RowFeatures
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
@@ -107,9 +109,12 @@ class Encoder:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite, or memory is too small."""
         windows = cut_windows(chunk, self._policy)
         self._check_tokens(windows)
+        earlier = np.zeros(len(chunk.texts), np.int64) if chunk.earlier is None else chunk.earlier
+        first_counted = self._policy.first_counted
+        rows = RowTexts.of(windows, chunk.row_ids, text_hashes(chunk.texts), earlier, first_counted)
         while True:
             try:
-                return self._encoded(windows, features_per_row)
+                return self._encoded(windows, rows, features_per_row)
             except (torch.OutOfMemoryError, MemoryError, NoMemoryError) as error:
                 problem = first_line(error)
             if self._memory.workers == 0:
@@ -131,9 +136,10 @@ class Encoder:
                 f"0 to {self._subject.vocab_size - 1}: take the model's own tokenizer"
             )
 
-    def _encoded(self, windows: Windows, features_per_row: int) -> EncodedChunk:
+    def _encoded(self, windows: Windows, rows: RowTexts, features_per_row: int) -> EncodedChunk:
         summary, row_features = summarise_blocks(
             self.blocks(windows),
+            rows,
             self._spec,
             first_counted=self._policy.first_counted,
             per_row=features_per_row,

@@ -14,12 +14,14 @@ from cachetools import LRUCache, cachedmethod
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.run_view import RunTexts, RunView
+from sparse_autoencoder.runs import text_sums_file
 from sparse_autoencoder.runs.features_file_format import EXAMPLE, EXAMPLE_LISTS, FEATURES_PER_FILE
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.runs.store import StoreFile, get_at_most
+from sparse_autoencoder.summaries.text_sums import TextSums
 
 _READ = [
     "histogram",
@@ -49,6 +51,14 @@ class PublishedRun(RunView):
             most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features
             data = get_at_most(self._folder.store, key, most)
             return Overview.from_parquet(data, self.metadata.num_features, self.metric_descriptions)
+
+    @cached_property
+    def text_sums(self) -> TextSums:
+        """See RunView.text_sums."""
+        key = self._folder.text_sums
+        with readable(self._folder, key):
+            most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features
+            return text_sums_file.from_parquet(get_at_most(self._folder.store, key, most), self.metadata.num_features)
 
     def _chunks(self) -> list[int]:
         failed = {chunk.chunk for chunk in self.metadata.failed_chunks}

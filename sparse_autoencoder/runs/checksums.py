@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from sparse_autoencoder.errors import DamagedError, OtherVersionError, SaescopeError
 
-FORMAT = 3  # of all kinds of files; formats 1 and 2 had no seal
+FORMAT = 4  # of all kinds of files; formats 1 and 2 had no seal
 _MAGIC = b"saescope"
 _LONGEST_LINE = 100
 # how the files of formats 1 and 2 began: cutoffs and partials, chunks

@@ -82,6 +82,11 @@ class RunFolder:
         """Key of overview.parquet: per-feature statistics for the feature list."""
         return self.key("overview.parquet")
 
+    @property
+    def text_sums(self) -> str:
+        """Key of text_sums.parquet: what comparing runs needs of each feature."""
+        return self.key("text_sums.parquet")
+
     def numbers(self, folder: str) -> list[int]:
         """The numbers in the file names of one of the run's folders, in order."""
         stems = (key.rpartition("/")[2].partition(".")[0] for key in self.store.list(self.key(f"{folder}/")))

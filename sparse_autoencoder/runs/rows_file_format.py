@@ -103,9 +103,17 @@ def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, 
 def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a chunk that waits to be encoded: a prompts file without features, under a seal.
 
-    It also records the rows' hash, the notes on them, and what the tokens depend on (`provenance.tokens_made_of`).
+    It also records the rows' hash, the notes on them, how many earlier rows had their texts, and what the tokens
+    depend on (`provenance.tokens_made_of`).
     """
-    note = json.dumps({"rows_hash": chunk.rows_hash, "tokens": dict(tokens or {}), "notes": dict(chunk.notes)})
+    note = json.dumps(
+        {
+            "rows_hash": chunk.rows_hash,
+            "tokens": dict(tokens or {}),
+            "notes": dict(chunk.notes),
+            "earlier": None if chunk.earlier is None else chunk.earlier.tolist(),
+        }
+    )
     schema = SCHEMA.remove(SCHEMA.get_field_index("features"))
     table = pa.table(_rows(chunk), schema=schema.with_metadata({**(schema.metadata or {}), _NOTE: note}))
     return seal(_kind(chunk.index), _parquet(table))
@@ -180,7 +188,8 @@ def _chunk(data: bytes, index: int) -> Chunk:
         starts=rows.starts,
         skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
         rows_hash=note["rows_hash"],
-        notes=note.get("notes", {}),
+        notes=note["notes"],
+        earlier=None if note["earlier"] is None else np.array(note["earlier"], np.int64),
     )
 
 

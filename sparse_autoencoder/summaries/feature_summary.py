@@ -1,6 +1,7 @@
 """Summary: the statistics and examples of all features over a part of a dataset, and how summaries merge.
 
-A summary holds for each feature: sums over the counted tokens, a sparse histogram, and the chosen examples. Summaries
+A summary holds for each feature: sums over the counted tokens and over texts, a sparse histogram, and the chosen
+examples. Summaries
 of consecutive parts merge into the summary of the whole. This is exact, except that float64 sums are rounded, which
 depends on the order. That is why runs merge in chunk order.
 """
@@ -16,6 +17,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import Order, ShortKeys, SmallestDraw, StrongestFirst
 from sparse_autoencoder.summaries.feature_metrics import Totals
+from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, group_starts
 
 HISTOGRAM_BIN_WIDTH = 0.2
@@ -56,6 +58,7 @@ class Summary:
     histogram_count: Ints  # [bins in use]
     top: Examples
     random: Examples
+    text_sums: TextSums
 
     @classmethod
     def empty(cls, spec: SummarySpec) -> Summary:
@@ -72,6 +75,7 @@ class Summary:
             histogram_count=none,
             top=Examples.empty(),
             random=Examples.empty(),
+            text_sums=TextSums.empty(spec.n_features),
         )
 
     def merge(self, later: Summary) -> Summary:
@@ -95,6 +99,7 @@ class Summary:
             histogram_count=count,
             top=TOP_ORDER.merge(self.top, later.top, keep),
             random=RANDOM_ORDER.merge(self.random, later.random, keep),
+            text_sums=self.text_sums.merge(later.text_sums),
         )
 
     def cutoff_keys(self) -> CutoffKeys:

@@ -5,10 +5,12 @@ block, and their unrounded sums are added. So the result is the same bits howeve
 import torch.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 
 import numpy as np
@@ -17,6 +19,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.exact_sums import Scale
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures, not_finite
+from sparse_autoencoder.summaries.text_sums import RowCounts, RowTexts, TextSums
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.failure_rule import first_line
@@ -45,6 +48,7 @@ class MemoryBudget:
 
 def summarise_blocks(
     blocks: Iterable[tuple[Windows, Activations]],
+    rows: RowTexts,
     spec: SummarySpec,
     *,
     first_counted: int,
@@ -53,7 +57,8 @@ def summarise_blocks(
 ) -> tuple[Summary, list[RowFeatures]]:
     """The summary of consecutive blocks, and their rows' strongest features.
 
-    A row that is split between blocks has several entries of at most `per_row` features. In each window, tokens count
+    `rows` are all rows that the blocks are of. A row that is split between blocks has several entries of at most
+    `per_row` features. In each window, tokens count
     from position `first_counted` on. While blocks are summarised in the background, the next ones are taken from
     `blocks`, so that their activations are computed meanwhile; only a few blocks are in memory.
 
@@ -61,21 +66,41 @@ def summarise_blocks(
     """
     summary = Summary.empty(spec)
     row_features: list[RowFeatures] = []
-    task = _Task(spec, first_counted, per_row, memory or MemoryBudget())
+    text_sums = rows.totals(spec.n_features)
+    split: list[RowCounts] = []  # of rows that are in several blocks, or in several parts of one
+    task = _Task(rows, spec, first_counted, per_row, memory or MemoryBudget())
 
     def merge(reduced: Future[_Reduced]) -> None:
-        nonlocal summary
-        unrounded, rows = reduced.result()
-        summary = summary.merge(unrounded.rounded())
-        row_features.extend(rows)
+        nonlocal summary, text_sums
+        result = reduced.result()
+        summary = summary.merge(result.unrounded.rounded())
+        text_sums = text_sums.merge(result.text_sums)
+        split.extend(result.split)
+        row_features.extend(result.row_features)
 
     with _beside(task.memory.workers) as submit, one_behind() as later:
         for block, activations in blocks:
             later(partial(merge, submit(partial(task.reduced, block, activations))))
-    return summary, row_features
+    text_sums = text_sums.merge(RowCounts.concatenate(split).sums(rows, spec.n_features))
+    return replace(summary, text_sums=text_sums), row_features
 
 
-_Reduced = tuple[UnroundedSummary, list[RowFeatures]]
+@dataclass(frozen=True)
+class _Reduced:
+    """What a part of a block gives, or a whole one."""
+
+    unrounded: UnroundedSummary
+    text_sums: TextSums  # of the rows that are whole in a part
+    split: list[RowCounts]  # of the other rows
+    row_features: list[RowFeatures]
+
+    def merge(self, later: _Reduced) -> _Reduced:
+        return _Reduced(
+            self.unrounded.merge(later.unrounded),
+            self.text_sums.merge(later.text_sums),
+            [*self.split, *later.split],
+            [*self.row_features, *later.row_features],
+        )
 
 
 @contextmanager
@@ -98,6 +123,7 @@ def _beside(workers: int) -> Iterator[Callable[[Callable[[], _Reduced]], Future[
 class _Task:
     """The settings of one call of `summarise_blocks`."""
 
+    rows: RowTexts
     spec: SummarySpec
     first_counted: int
     per_row: int
@@ -105,13 +131,9 @@ class _Task:
 
     def reduced(self, block: Windows, activations: Activations) -> _Reduced:
         """A block's summary, and its rows' strongest features."""
-        parts = list(self._parts(block, activations, None))
-        summary = reduce(UnroundedSummary.merge, (unrounded for unrounded, _rows in parts))
-        return summary, [rows for _unrounded, rows in parts]
+        return reduce(_Reduced.merge, self._parts(block, activations, None))
 
-    def _parts(
-        self, block: Windows, activations: Activations, scale: Scale | None
-    ) -> Iterator[tuple[UnroundedSummary, RowFeatures]]:
+    def _parts(self, block: Windows, activations: Activations, scale: Scale | None) -> Iterator[_Reduced]:
         """Summarise a block in one part, or else in consecutive parts that fit; `scale` is the block's, for parts."""
         found = self._whole(block, activations, scale)
         if found is not None:
@@ -126,9 +148,7 @@ class _Task:
             tokens = int(block.starts[first]), int(block.starts[last])
             yield from self._parts(block.run(first, last), activations.between(*tokens), scale)
 
-    def _whole(
-        self, block: Windows, activations: Activations, scale: Scale | None
-    ) -> tuple[UnroundedSummary, RowFeatures] | None:
+    def _whole(self, block: Windows, activations: Activations, scale: Scale | None) -> _Reduced | None:
         """Summarise a part at once; None if it is too large and can be split."""
         least = len(block) == 1 or len(activations) <= self.memory.least
         if len(activations) > self.memory.activations and not least:
@@ -137,7 +157,10 @@ class _Task:
         try:
             summariser = activations.summariser(block, self.spec, scale)
             num_tokens = len(block.tokens) - self.first_counted * len(block)
-            return summariser.unrounded(num_tokens), summariser.row_features(self.per_row)
+            text_sums, split = summariser.text_sums(self.rows)
+            return _Reduced(
+                summariser.unrounded(num_tokens), text_sums, [split], [summariser.row_features(self.per_row)]
+            )
         except activations.out_of_memory as error:
             problem = first_line(error)
         if least:

@@ -23,6 +23,7 @@ from sparse_autoencoder.summaries.summariser_interface import (
     row_numbers,
     token_windows,
 )
+from sparse_autoencoder.summaries.text_sums import RowCounts, RowTexts, TextSums
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import (
@@ -131,6 +132,7 @@ class BlockSummariser:
                 histogram_count=count,
                 top=self._examples(self._strongest()),
                 random=self._random(),
+                text_sums=TextSums.empty(self._spec.n_features),
             ),
             [(spread(coarse), spread(fine)) for coarse, fine in sums],
         )
@@ -149,6 +151,15 @@ class BlockSummariser:
             window=self._block.numbers[window],
             position=(self._token[index] - self._block.starts[window]).astype(np.int32),
         )
+
+    def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
+        row = rows.of_windows(self._block)[self._window]
+        starts = group_starts(self._feature, row)
+        count = np.diff(starts, append=len(row))
+        row = row[starts]
+        counts = RowCounts(row, self._feature[starts], count)
+        whole = rows.whole_in(self._block)[row]
+        return counts[whole].sums(rows, self._spec.n_features), counts[~whole]
 
     def _histogram(self) -> tuple[Ints, Ints]:
         """Keys (feature << 32 | bin) and counts of the bins in use; bin = ceil(a / 0.2), as in OpenAI's viewer."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, ClassVar
 
@@ -45,6 +45,7 @@ from sparse_autoencoder.summaries.summariser_interface import (
     row_numbers,
     token_windows,
 )
+from sparse_autoencoder.summaries.text_sums import HALVES, RowCounts, RowTexts, TextSums
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 
@@ -149,6 +150,7 @@ class DeviceSummariser:
     def __init__(
         self, block: Windows, activations: DeviceActivations, spec: SummarySpec, scale: Scale | None = None
     ) -> None:
+        self._block = block
         self._spec = spec
         self._scale = scale
         self._most = len(block.tokens) if scale is None else scale.most  # upper bound on a feature's activations
@@ -203,6 +205,7 @@ class DeviceSummariser:
                 histogram_count=host["histogram_count"],
                 top=_to_examples(host, "top"),
                 random=_to_examples(host, "random"),
+                text_sums=TextSums.empty(self._spec.n_features),
             ),
             [(host[f"coarse{power}"] * grids.coarse, host[f"fine{power}"] * grids.fine) for power in POWERS],
         )
@@ -228,6 +231,42 @@ class DeviceSummariser:
                 }
             )
         return RowFeatures(**host)
+
+    def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
+        n_features, device = self._spec.n_features, self._device
+        if not len(self._value):
+            return TextSums.empty(n_features), RowCounts.concatenate([])
+        row_of_window, whole_rows = rows.of_windows(self._block), rows.whole_in(self._block)
+        with _beside(device):
+            row = to_device(row_of_window, device)[self._window]
+            begins = changes(self._feature, row)
+            starts = torch.nonzero(begins).flatten()
+            count = torch.diff(starts, append=torch.full((1,), len(row), device=device))
+            row, feature = row[starts], self._feature[starts].long()
+            whole = to_device(whole_rows, device)[row]
+            split = torch.nonzero(~whole).flatten()
+            place = to_device(rows.half, device)[row] * n_features + feature
+            # rows that are not whole add nothing, which needs no wait for their number
+            weighted = to_device(rows.weight, device)[row] * count * whole
+            first = to_device((rows.earlier == 0).astype(np.int64), device)[row]
+
+            def by_feature(numbers: Tensor) -> Tensor:
+                return torch.zeros(HALVES * n_features, dtype=torch.int64, device=device).index_add_(0, place, numbers)
+
+            host = to_host(
+                {
+                    "count": by_feature(count * whole),
+                    "texts": by_feature(first * whole),
+                    "squares": by_feature(weighted * count),
+                    "products": by_feature(weighted * to_device(rows.num_tokens, device)[row]),
+                    "split.row": row[split],
+                    "split.feature": feature[split],
+                    "split.count": count[split],
+                }
+            )
+        by_half = {name: host[name].reshape(HALVES, n_features) for name in ("count", "texts", "squares", "products")}
+        sums = replace(TextSums.empty(n_features), **by_half)
+        return sums, RowCounts(host["split.row"], host["split.feature"], host["split.count"])
 
     def _sums(self, by_strength: Tensor) -> dict[str, Tensor]:
         """Counts, maxima, and the powers' coarse and fine sums as integers (in steps), so that nothing is rounded."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, RunningHash, hash_of_records
+from sparse_autoencoder.data.text_repeats import TextRepeats, text_hashes
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.tokens.row_notes import notes_on
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
@@ -32,6 +33,9 @@ class Chunk:
     skipped: list[SkippedRow]
     rows_hash: str = NOTHING_READ  # hash of the records as they were read (rows_hash.py)
     notes: Mapping[str, int] = field(default_factory=dict)  # what was noticed in how many of the rows (row_notes.py)
+    earlier: NDArray[np.int64] | None = (
+        None  # [rows], earlier rows of the source with the same text; None: no such rows
+    )
 
     @property
     def n_records(self) -> int:
@@ -53,32 +57,44 @@ def read_chunks(
     gets each chunk's hash before the chunk is yielded, also those of the chunks before `first_chunk`. It may raise.
     """
     running = running or RunningHash()
+    repeats = TextRepeats()
     for index, batch in enumerate(_batches(records, chunk_size)):
+        earlier = repeats.earlier(text_hashes(record.text for record in batch if isinstance(record, Row)))
         if index < first_chunk:
             running.add(hash_of_records(batch))
             continue
-        chunk = tokenise(index, batch, tokenizer, policy)
+        chunk = tokenise(index, batch, tokenizer, policy, earlier)
         running.add(chunk.rows_hash)
         yield chunk
     running.end()
 
 
-def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, policy: TokenPolicy) -> Chunk:
+def tokenise(
+    index: int,
+    records: Sequence[Record],
+    tokenizer: RowTokenizer,
+    policy: TokenPolicy,
+    earlier: NDArray[np.int64] | None = None,
+) -> Chunk:
     """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows.
+
+    `earlier` says of each record that is a row how many earlier ones had the same text; without it, none had.
 
     A row is skipped, with the reason, if the tokenizer fails on it or gives a token that the model doesn't have.
     Raises SaescopeError if the tokenizer fails on any text.
     """
     rows: list[Row] = []
+    usable: list[int] = []  # indices of the usable rows
     ids: list[NDArray[np.int32]] = []
     skipped = [record for record in records if isinstance(record, SkippedRow)]
     texts = [record for record in records if isinstance(record, Row)]
-    for row, encoded in zip(texts, _encoded([row.text for row in texts], tokenizer), strict=True):
+    for i, (row, encoded) in enumerate(zip(texts, _encoded([row.text for row in texts], tokenizer), strict=True)):
         kept = encoded if isinstance(encoded, str) else _known(encoded[: policy.keep(len(encoded))], tokenizer)
         if isinstance(kept, str):
             skipped.append(SkippedRow(row.row_id, kept))
         else:
             rows.append(row)
+            usable.append(i)
             ids.append(kept)
     return Chunk(
         index=index,
@@ -89,6 +105,7 @@ def tokenise(index: int, records: Sequence[Record], tokenizer: RowTokenizer, pol
         skipped=sorted(skipped, key=lambda row: row.row_id),
         rows_hash=hash_of_records(records),
         notes=notes_on([row.text for row in rows], list(map(len, ids)), tokenizer.special_names),
+        earlier=None if earlier is None else earlier[usable],
     )
 
 

@@ -32,6 +32,7 @@ from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
@@ -67,6 +68,7 @@ class LiveWriter:
         windows = cut_windows(chunk, policy)
         summary, row_features = summarise_blocks(
             [(windows, random_activations(windows, policy, self.metadata.options.seed))],
+            RowTexts.all_different([windows], policy.first_counted),
             self.metadata.spec,
             first_counted=policy.first_counted,
             per_row=2,

@@ -7,9 +7,11 @@ from collections import Counter
 import numpy as np
 from hypothesis import strategies as st
 
+from sparse_autoencoder.data.text_repeats import TextRepeats, text_hashes
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_numpy import BlockSummariser, SparseActivations
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 from tests.support.oracle import OracleExample, OracleFeature, OracleWindow, summarise_feature
@@ -44,6 +46,19 @@ def to_windows(windows: list[OracleWindow]) -> Windows:
     flat = windows_of(rows, np.array(tokens, np.int32), starts.astype(np.int64), whole)
     numbers = np.array([window.number for window in windows], np.int32)
     return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, flat.token_hashes)
+
+
+def rows_of(windows: list[OracleWindow], first_counted: int, repeats: TextRepeats | None = None) -> RowTexts:
+    """What sums over texts need to know of the windows' rows; a row's text is its tokens, as `text_of` writes them."""
+    rows = sorted({window.row_id for window in windows})
+    hashes = text_hashes(text_of(windows, row_id) for row_id in rows)
+    earlier = (repeats or TextRepeats()).earlier(hashes)
+    return RowTexts.of(to_windows(windows), np.array(rows, np.int64), hashes, earlier, first_counted)
+
+
+def text_of(windows: list[OracleWindow], row_id: int) -> str:
+    """A text that tells rows with different tokens apart."""
+    return " | ".join(str(window.tokens) for window in windows if window.row_id == row_id)
 
 
 def to_activations(windows: list[OracleWindow], first_counted: int) -> SparseActivations:

@@ -21,6 +21,7 @@ from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, N
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
 from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.windows import Windows
 from tests.support.devices import on_each_device
 from tests.support.oracle import OracleWindow
@@ -62,7 +63,8 @@ everywhere = pytest.mark.parametrize(
 def summarised(
     block: Windows, activations: Activations, spec: SummarySpec = SPEC, memory: MemoryBudget | None = None
 ) -> tuple[Summary, list[RowFeatures]]:
-    return summarise_blocks([(block, activations)], spec, first_counted=1, per_row=PER_ROW, memory=memory)
+    rows = RowTexts.all_different([block], 1)
+    return summarise_blocks([(block, activations)], rows, spec, first_counted=1, per_row=PER_ROW, memory=memory)
 
 
 def strongest(rows: list[RowFeatures]) -> list[tuple[int, float, int, int, int]]:
@@ -176,15 +178,17 @@ import numpy as np
 from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, summarise_blocks
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from tests.support.same_bits import assert_same_bits
 
 spec = SummarySpec(512, examples_per_feature=20, seed=1)
 made = make_block(np.random.default_rng(0), 0, spec.n_features)
-expected, _rows = summarise_blocks([made], spec, first_counted=0, per_row=1, memory=MemoryBudget(workers=0))
+rows = RowTexts.all_different([made[0]], 0)
+expected, _rows = summarise_blocks([made], rows, spec, first_counted=0, per_row=1, memory=MemoryBudget(workers=0))
 in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (in_use + (80 << 20), resource.RLIM_INFINITY))
 memory = MemoryBudget(workers=0)
-found, _rows = summarise_blocks([made], spec, first_counted=0, per_row=1, memory=memory)
+found, _rows = summarise_blocks([made], rows, spec, first_counted=0, per_row=1, memory=memory)
 assert_same_bits(found, expected)
 print(memory.activations)
 """

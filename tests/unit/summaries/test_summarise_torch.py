@@ -16,12 +16,13 @@ from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
+from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils import numpy_array_ops
 from tests.support.devices import on_each_device
 from tests.support.oracle import OracleWindow
 from tests.support.same_bits import assert_same_bits
-from tests.support.summaries import datasets, to_activations, to_windows
+from tests.support.summaries import datasets, rows_of, to_activations, to_windows
 
 SPEC = SummarySpec(n_features=5, examples_per_feature=2, seed=2**63 + 7)
 DENORMAL, SMALLEST, HUGE = 1e-45, 1.1754944e-38, 3.4028235e38
@@ -41,6 +42,9 @@ def assert_summarised_alike(
     by_torch = on_device(activations, device).summariser(block, spec)
     assert_same_bits(by_torch.unrounded(123).rounded(), by_numpy.unrounded(123).rounded())
     assert_same_bits(by_torch.row_features(per_row), by_numpy.row_features(per_row))
+    rows = RowTexts.all_different([block], 0)
+    for found, wanted in zip(by_torch.text_sums(rows), by_numpy.text_sums(rows), strict=True):
+        assert_same_bits(found, wanted)
 
 
 @on_each_device
@@ -124,10 +128,10 @@ def test_blocks_of_either_kind_are_summarised_together(
         parts.append((block, SparseActivations(token, activations.feature[inside], activations.value[inside])))
         begin += len(block.tokens)
     mixed = [(block, on_device(a, device) if i % 2 == parity else a) for i, (block, a) in enumerate(parts)]
-    expected, expected_rows = summarise_blocks(parts, SPEC, first_counted=1, per_row=2)
-    summary, rows = summarise_blocks(mixed, SPEC, first_counted=1, per_row=2)
+    expected, expected_rows = summarise_blocks(parts, rows_of(windows, 1), SPEC, first_counted=1, per_row=2)
+    summary, found_rows = summarise_blocks(mixed, rows_of(windows, 1), SPEC, first_counted=1, per_row=2)
     assert_same_bits(summary, expected)
-    for found, wanted in zip(rows, expected_rows, strict=True):
+    for found, wanted in zip(found_rows, expected_rows, strict=True):
         assert_same_bits(found, wanted)
 
 
