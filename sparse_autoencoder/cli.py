@@ -31,7 +31,7 @@ EXIT_UNREAD = 141  # as shells report a broken pipe
 EXIT_WARNED = 4  # with --strict
 _OF_A_RUN = ("resume", "retry_failed")  # flags that name a run, which then has all options
 _OF_THE_COMMAND = ("output", "strict", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
-_ABOUT_THE_SOURCE = ("source", "text_column", "delimiter", "no_header", "kaggle_row")
+_ABOUT_THE_SOURCE = ("source", "text_column", "delimiter", "no_header", "kaggle_row", "keep_columns", "group_by")
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +58,18 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add(data, "--delimiter", metavar="CHAR", help="what parts a CSV file's columns (default: found out)")
     _add(data, "--no-header", action="store_true", help="the first line of a CSV file is a row; columns are 0, 1, …")
+    _add(
+        data,
+        "--keep-columns",
+        metavar="NAMES",
+        help="columns to keep with the rows, as in source,date: they are shown, and rows can be searched by them",
+    )
+    _add(
+        data,
+        "--group-by",
+        metavar="NAME",
+        help="a column whose values (up to fifty) part the rows into groups, between which features can be compared",
+    )
     _add(data, "--prompt-file", metavar="PATH", help="take a text file as one single prompt instead")
     _add(data, "--kaggle-row", type=at_least(0), metavar="N", help="take only row N of the source")
     _add(data, "--max-rows", type=at_least(1), metavar="N", help="stop after N rows (default: all)")

@@ -91,7 +91,7 @@ def _moved(activations: SparseActivations, device: str) -> DeviceActivations:
 def _summarised(
     block: _Block, activations: Activations, memory: MemoryBudget | None = None
 ) -> tuple[Summary, list[RowFeatures]]:
-    rows = RowTexts.all_different([block.windows], 0)
+    rows = RowTexts.all_different(block.windows, 0)
     return summarise_blocks([(block.windows, activations)], rows, _SPEC, first_counted=0, per_row=10, memory=memory)
 
 

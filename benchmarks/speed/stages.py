@@ -89,7 +89,7 @@ def _summary_cases(setting: Setting, target: Target, folder: Path) -> list[Case]
     def summarised(
         windows: Windows, blocks: list[tuple[Windows, SparseActivations]]
     ) -> tuple[Summary, list[RowFeatures]]:
-        texts = RowTexts.all_different([windows], first_counted)
+        texts = RowTexts.all_different(windows, first_counted)
         return summarise_blocks(blocks, texts, spec, first_counted=first_counted, per_row=FEATURES_PER_ROW)
 
     blocks = drawn(windows)

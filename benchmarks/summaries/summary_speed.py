@@ -21,6 +21,7 @@ from sparse_autoencoder.summaries.summariser_interface import BLOCK_TOKENS
 from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
+from sparse_autoencoder.utils.numpy_array_ops import starts_of
 
 BLOCKS_PER_CHUNK = 3
 TOKENS_PER_ROW = 16
@@ -42,6 +43,13 @@ def make_block(random: np.random.Generator, number: int, n_features: int) -> tup
     return windows, SparseActivations(token, features.ravel(), values.ravel())
 
 
+def joined(parts: list[Windows]) -> Windows:
+    """The windows of several blocks as one."""
+    flat = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("row_ids", "numbers", "tokens")}
+    starts = starts_of(np.concatenate([part.lengths for part in parts]))
+    return Windows(**flat, starts=starts, token_hashes=np.concatenate([part.token_hashes for part in parts]))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,7 +63,7 @@ def main() -> None:
     for chunk in range(args.chunks + 1):
         first = chunk * BLOCKS_PER_CHUNK
         blocks = [make_block(random, number, args.features) for number in range(first, first + BLOCKS_PER_CHUNK)]
-        rows = RowTexts.all_different([windows for windows, _activations in blocks], 0)
+        rows = RowTexts.all_different(joined([windows for windows, _activations in blocks]), 0)
         wall_begin, processor_begin = time.perf_counter(), time.process_time()
         summary, _rows = summarise_blocks(blocks, rows, spec, first_counted=0, per_row=FEATURES_PER_ROW)
         run = run.merge(summary)

@@ -81,7 +81,7 @@ def _encode_chunk(folder: RunFolder, metadata: RunMetadata, index: int, rows: Ro
     windows = cut_windows(chunk, metadata.policy)
     summary, row_features = summarise_blocks(
         blocks_of(windows, rows),
-        RowTexts.all_different([windows], metadata.policy.first_counted),
+        RowTexts.all_different(windows, metadata.policy.first_counted),
         metadata.spec,
         first_counted=metadata.policy.first_counted,
         per_row=FEATURES_PER_ROW,

@@ -40,7 +40,10 @@ class TokenisedSource:
     def chunks(self, first: int, moved: Moved, before: ReadBefore | None = None) -> Iterator[tuple[int, bytes]]:
         tokens, size = self._tokens, self._options.chunk_size
         self._running = RunningHash(before)
-        for chunk in read_chunks(self._records(moved), tokens.tokenizer, size, tokens.policy, first, self._running):
+        kept = self._options.columns
+        for chunk in read_chunks(
+            self._records(moved), tokens.tokenizer, size, tokens.policy, first, self._running, kept
+        ):
             yield chunk.index, chunk_to_parquet(chunk, tokens.made_of)
 
     def _records(self, moved: Moved) -> Iterator[Record]:

@@ -9,10 +9,11 @@ pandas. A line of only spaces is no record either, unless there is only one colu
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from sparse_autoencoder.data.csv_dialect import CsvDialect, check_lone_column
+from sparse_autoencoder.data.kept_columns import indices_of, kept_values
 from sparse_autoencoder.data.plain_text import physical_lines
 from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
 from sparse_autoencoder.data.text_column import choose_text_column
@@ -88,7 +89,9 @@ class CsvRows:
     Raises SaescopeError if the header can't be parsed or doesn't have the wanted column.
     """
 
-    def __init__(self, stream: TextIO, dialect: CsvDialect, wanted: str | None, name: str) -> None:
+    def __init__(
+        self, stream: TextIO, dialect: CsvDialect, wanted: str | None, name: str, kept: Sequence[str] = ()
+    ) -> None:
         # the csv module's limit is global, and lower than ours
         csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_ROW_CHARS))
         self._dialect = dialect
@@ -98,6 +101,8 @@ class CsvRows:
         self._feed = _Feed(lines)
         self._header = self._read_header(name)
         self.column = choose_text_column(self._header, wanted, name)
+        self._index = self._header.index(self.column)
+        self._kept = indices_of(kept, self._header, name)
         if len(self._header) == 1:
             check_lone_column(self.column, wanted is not None, dialect.has_header, name)
 
@@ -133,8 +138,8 @@ class CsvRows:
         records = self._records()
         while True:
             try:
-                for text in records:
-                    yield record_of(row_id, text) if isinstance(text, str) else SkippedRow(row_id, text[0])
+                for fields in records:
+                    yield self._row(row_id, fields) if isinstance(fields, list) else SkippedRow(row_id, fields)
                     row_id += 1
                 return
             except (csv.Error, _BrokenRecordError) as error:
@@ -145,13 +150,17 @@ class CsvRows:
             row_id += 1
             records = self._records()
 
-    def _records(self) -> Iterator[str | tuple[str]]:
-        """Each record's text, or a tuple with the reason why it has none; ends with an exception at a broken record."""
-        feed, width, index = self._feed, len(self._header), self._header.index(self.column)
+    def _row(self, row_id: int, fields: list[str]) -> Record:
+        columns = kept_values([fields[index] for index in self._kept]) if self._kept else ()
+        return record_of(row_id, fields[self._index], columns)
+
+    def _records(self) -> Iterator[list[str] | str]:
+        """Each record's fields, or the reason why it has none; ends with an exception at a broken record."""
+        feed, width = self._feed, len(self._header)
         for fields in self._reader():
             if len(fields) == width:
                 feed.accept()
-                yield fields[index]
+                yield fields
                 continue
             if not fields or (len(fields) == 1 and feed.record[0].isspace()):
                 feed.accept()
@@ -160,7 +169,7 @@ class CsvRows:
             if len(feed.record) > 1:
                 raise _BrokenRecordError(f"{wrong}, over several lines: a stray quote?")
             feed.accept()
-            yield (wrong,)
+            yield wrong
 
 
 def _reason(error: Exception) -> str:

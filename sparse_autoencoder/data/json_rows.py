@@ -5,11 +5,12 @@ Numbers keep the digits that they are written with, as in a CSV file.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, TextIO
 
-from sparse_autoencoder.data.nested_fields import NoTextError, TextField, choose_text_field
+from sparse_autoencoder.data.kept_columns import kept_values, refuse_columns
+from sparse_autoencoder.data.nested_fields import NoTextError, TextField, choose_kept_fields, choose_text_field
 from sparse_autoencoder.data.plain_text import physical_lines
 from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
 from sparse_autoencoder.errors import SaescopeError
@@ -34,7 +35,9 @@ INVALID = object()
 Value = Any
 
 
-def read_jsonl(stream: TextIO, wanted: str | None, name: str) -> tuple[Iterator[Record], str | None]:
+def read_jsonl(
+    stream: TextIO, wanted: str | None, name: str, kept: Sequence[str] = ()
+) -> tuple[Iterator[Record], str | None]:
     """Records of JSON Lines (one object per line), and the name of the text column.
 
     Raises SaescopeError if none of the first lines has the wanted key, or if no key can be chosen.
@@ -44,20 +47,22 @@ def read_jsonl(stream: TextIO, wanted: str | None, name: str) -> tuple[Iterator[
         for line in physical_lines(stream)
         if line is None or line.strip()  # a blank line is no record
     )
-    return _records(values, wanted, name, "JSON Lines: none of its first lines is an object with keys")
+    return _records(values, wanted, name, kept, "JSON Lines: none of its first lines is an object with keys")
 
 
-def read_json(stream: TextIO, wanted: str | None, name: str) -> tuple[Iterator[Record], str | None]:
+def read_json(
+    stream: TextIO, wanted: str | None, name: str, kept: Sequence[str] = ()
+) -> tuple[Iterator[Record], str | None]:
     """Records of a JSON array, or of JSON values one after the other, and the name of the text column (None if texts).
 
     Raises SaescopeError as `read_jsonl`, and while reading where the file isn't JSON any more.
     """
     values = _JsonValues(stream, name, wanted)
-    return _records(iter(values), wanted, name, "JSON with rows: it must hold objects with keys, or strings")
+    return _records(iter(values), wanted, name, kept, "JSON with rows: it must hold objects with keys, or strings")
 
 
 def _records(
-    values: Iterator[Value], wanted: str | None, name: str, expected: str
+    values: Iterator[Value], wanted: str | None, name: str, kept: Sequence[str], expected: str
 ) -> tuple[Iterator[Record], str | None]:
     sample: list[Value] = []
     sampled_chars = 0
@@ -69,13 +74,14 @@ def _records(
     objects = [value for value in sample if isinstance(value, dict) and value]
     rest = chain(sample, values)
     if not objects and wanted is None and any(isinstance(value, str) for value in sample):
+        refuse_columns(kept, name, "a list of strings")
         return _records_of_strings(rest), None
     if sample and not objects:
         raise SaescopeError(f"{name} isn't {expected}")
     if not sample:
         return iter(()), wanted
     field = choose_text_field(objects, wanted, name)
-    return _records_of_objects(rest, field), field.name
+    return _records_of_objects(rest, field, choose_kept_fields(objects, kept, name)), field.name
 
 
 def _records_of_strings(values: Iterator[Value]) -> Iterator[Record]:
@@ -86,12 +92,12 @@ def _records_of_strings(values: Iterator[Value]) -> Iterator[Record]:
             yield record_of(row_id, value) if isinstance(value, str) else SkippedRow(row_id, "not a string")
 
 
-def _records_of_objects(values: Iterator[Value], field: TextField) -> Iterator[Record]:
+def _records_of_objects(values: Iterator[Value], field: TextField, kept: Sequence[TextField]) -> Iterator[Record]:
     for row_id, value in enumerate(values):
-        yield _record(row_id, value, field)
+        yield _record(row_id, value, field, kept)
 
 
-def _record(row_id: int, value: Value, field: TextField) -> Record:
+def _record(row_id: int, value: Value, field: TextField, kept: Sequence[TextField]) -> Record:
     if value is TOO_LONG:
         return too_long(row_id)
     if value is INVALID:
@@ -99,7 +105,7 @@ def _record(row_id: int, value: Value, field: TextField) -> Record:
     if not isinstance(value, Mapping):
         return SkippedRow(row_id, "not a JSON object")
     try:
-        return record_of(row_id, field.text_of(value))
+        return record_of(row_id, field.text_of(value), kept_values([one.text_or_none(value) for one in kept]))
     except NoTextError as reason:
         return SkippedRow(row_id, str(reason))
 

@@ -49,6 +49,18 @@ class TextField:
             value = _step(value, part)
         return text_of_value(value, printable(self.name))
 
+    def text_or_none(self, record: Mapping[str, Any]) -> str | None:
+        """The text of a record, or None if it has none there."""
+        try:
+            return self.text_of(record)
+        except NoTextError:
+            return None
+
+
+def choose_kept_fields(records: Sequence[Mapping[str, Any]], kept: Sequence[str], name: str) -> list[TextField]:
+    """The fields to keep, by name; SaescopeError, which lists the fields, if none of these records has one of them."""
+    return [choose_text_field(records, wanted, name) for wanted in kept]
+
 
 def choose_text_field(records: Sequence[Mapping[str, Any]], wanted: str | None, name: str) -> TextField:
     """The field with the text, chosen by the first records as a table's text column is (`text_column.py`).

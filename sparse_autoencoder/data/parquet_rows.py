@@ -1,9 +1,12 @@
 """Parquet -> records."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
+import numpy as np
+
 from sparse_autoencoder.data.encodings import MARK_UNDECODABLE
+from sparse_autoencoder.data.kept_columns import kept_values
 from sparse_autoencoder.data.nested_fields import NoTextError, TextField, is_message, quoted
 from sparse_autoencoder.data.parquet_memory import is_text, rows_at_once, sizes
 from sparse_autoencoder.data.row_skip_rules import (
@@ -31,7 +34,9 @@ class ParquetRows:
     doesn't exist or can't hold text, or if decoding it would take too much memory.
     """
 
-    def __init__(self, file: IO[bytes], wanted: str | None, name: str, encoding: str = "utf-8") -> None:
+    def __init__(
+        self, file: IO[bytes], wanted: str | None, name: str, encoding: str = "utf-8", kept: Sequence[str] = ()
+    ) -> None:
         import pyarrow as pa  # slow to import, and other formats don't need it
         import pyarrow.parquet as pq
 
@@ -44,9 +49,10 @@ class ParquetRows:
         except (pa.ArrowException, OSError, ValueError) as error:
             why = _first_line(error)
             raise SaescopeError(f"{name} isn't a readable Parquet file, or it is truncated: {why}") from error
-        self._field = _choose_field(schema, wanted, name)
+        self._field = _choose_field(schema, wanted, name, "--text-column")
+        self._kept = [_choose_field(schema, one, name, "--keep-columns") for one in kept]
         self.column = self._field.name
-        leaves = self._leaves()
+        leaves = list(dict.fromkeys(leaf for field in (self._field, *self._kept) for leaf in self._leaves(field)))
         self._batch_rows = rows_at_once(file, self._metadata.schema, [leaf for leaf, _ in leaves], name)
         self._paths = [path for _, path in leaves]
         # A dictionary's values stay there, so that a value that many rows have is held once.
@@ -66,35 +72,49 @@ class ParquetRows:
 
         try:
             for batch in self._file.iter_batches(batch_size=self._batch_rows, columns=self._paths):
-                column = batch.column(0)
-                value_at = _values(column)
-                for i, size in enumerate(sizes(column)):
+                columns = {name: batch.column(name) for name in batch.schema.names}
+                values = {name: _values(column) for name, column in columns.items()}
+                for i, size in enumerate(np.sum([sizes(column) for column in columns.values()], axis=0)):
                     row_id = self._rows_read
                     self._rows_read += 1
-                    yield too_long(row_id) if size > _MAX_VALUE_BYTES else self._record(row_id, value_at, i)
+                    yield too_long(row_id) if size > _MAX_VALUE_BYTES else self._record(row_id, values, i)
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             raise SaescopeError(f"{self._name} is damaged after row {self._rows_read}: {_first_line(error)}") from error
 
     def _leaf(self, leaf: int) -> Any:
         return self._metadata.schema.column(leaf)
 
-    def _leaves(self) -> list[tuple[int, str]]:
-        """Number and path of the columns without nesting that the text column consists of, in the file."""
+    def _leaves(self, field: TextField) -> list[tuple[int, str]]:
+        """Number and path of the columns without nesting that a column consists of, in the file."""
         count = len(self._metadata.schema)
         paths = [(leaf, self._leaf(leaf).path) for leaf in range(count)]
-        exact = [(leaf, path) for leaf, path in paths if path == self._field.column]
-        return exact or [(leaf, path) for leaf, path in paths if path.startswith(f"{self._field.column}.")]
+        exact = [(leaf, path) for leaf, path in paths if path == field.column]
+        return exact or [(leaf, path) for leaf, path in paths if path.startswith(f"{field.column}.")]
 
-    def _record(self, row_id: int, value_at: Callable[[int], Any], i: int) -> Record:
+    def _record(self, row_id: int, values: Mapping[str, Callable[[int], Any]], i: int) -> Record:
         try:
-            value = value_at(i)
-            if isinstance(value, bytes):
-                return record_of(row_id, value.decode(self._encoding, MARK_UNDECODABLE))
-            return record_of(row_id, self._field.text_of({self._field.column: value}))
+            text = self._text(self._field, values, i)
+            return record_of(row_id, text, kept_values([self._value(field, values, i) for field in self._kept]))
         except NoTextError as reason:
             return SkippedRow(row_id, str(reason))
         except UnicodeDecodeError:  # Arrow doesn't check that strings are UTF-8
             return SkippedRow(row_id, NOT_UNICODE)
+
+    def _text(self, field: TextField, values: Mapping[str, Callable[[int], Any]], i: int) -> str:
+        """A field's text in a row; raises NoTextError, or UnicodeDecodeError."""
+        value = values[field.column](i)
+        if isinstance(value, bytes) and not field.path:
+            return value.decode(self._encoding, MARK_UNDECODABLE)
+        return field.text_of({field.column: value})
+
+    def _value(self, field: TextField, values: Mapping[str, Callable[[int], Any]], i: int) -> str | None:
+        """What is kept of a row's field."""
+        try:
+            return self._text(field, values, i)
+        except NoTextError:
+            return None
+        except UnicodeDecodeError:
+            return "\N{REPLACEMENT CHARACTER}"
 
 
 def _values(column: Any) -> Callable[[int], Any]:
@@ -123,7 +143,7 @@ def _as_bytes(texts: Any) -> Any:
     return texts.cast(pa.binary() if pa.types.is_string(texts.type) else pa.large_binary())
 
 
-def _choose_field(schema: Any, wanted: str | None, name: str) -> TextField:
+def _choose_field(schema: Any, wanted: str | None, name: str, flag: str) -> TextField:
     columns = list(schema.names)
     paths = [path for column in schema for path in _paths(column.name, column.type, _MAX_DEPTH)]
     if wanted is None or wanted in columns:
@@ -136,8 +156,7 @@ def _choose_field(schema: Any, wanted: str | None, name: str) -> TextField:
         inner = [path for path in paths if path.startswith(f"{wanted}.")]
         advice = f"name one of {quoted(inner)}" if inner else "choose another"
         raise SaescopeError(
-            f"column '{printable(wanted)}' of {name} holds {str(kind)[:_SHOWN_CHARS]}, not text; "
-            f"{advice} with --text-column"
+            f"column '{printable(wanted)}' of {name} holds {str(kind)[:_SHOWN_CHARS]}, not text; {advice} with {flag}"
         )
     return field
 

@@ -10,6 +10,8 @@ MAX_ROW_CHARS = 2**20
 NOT_UNICODE = "not valid Unicode"
 """The reason for a text with bytes that its encoding doesn't have, or with half of a surrogate pair."""
 
+Columns = tuple[str | None, ...]
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANK_LETTERS = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # Unicode has them as letters or signs; they show nothing
 _VISIBLE = re.compile(rf"[^\W{_BLANK_LETTERS}]")  # a fast test that nearly every text passes
@@ -18,10 +20,14 @@ _INVISIBLE_CATEGORIES = ("C", "Z", "M")  # control and format characters, separa
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record with usable text; `row_id` is its index in the dataset, `text` has no surrounding white space."""
+    """A record with usable text; `row_id` is its index in the dataset, `text` has no surrounding white space.
+
+    `columns` are its values in the columns to keep (`kept_columns.py`), None where it has none.
+    """
 
     row_id: int
     text: str
+    columns: Columns = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,8 @@ class SkippedRow:
 Record = Row | SkippedRow
 
 
-def record_of(row_id: int, text: str) -> Record:
-    """The row with this text, or a skipped row if the text isn't usable.
+def record_of(row_id: int, text: str, columns: Columns = ()) -> Record:
+    """The row with this text and these values of columns to keep, or a skipped row if the text isn't usable.
 
     A byte that the encoding doesn't have must come as a lone surrogate, as `encodings.MARK_UNDECODABLE` decodes it.
     """
@@ -51,7 +57,7 @@ def record_of(row_id: int, text: str) -> Record:
         return SkippedRow(row_id, NOT_UNICODE)
     if not _is_visible(text):
         return SkippedRow(row_id, "only invisible characters")
-    return Row(row_id, text)
+    return Row(row_id, text, columns)
 
 
 def too_long(row_id: int) -> SkippedRow:

@@ -1,7 +1,8 @@
 """A running hash of a source, chunk by chunk, to detect that the source changed before a run is resumed.
 
-Each chunk has a hash of its records (row ids, texts, reasons for skipping). The running hash chains the hashes of all
-chunks so far. A resumed run reads its source from the beginning, and must arrive at the same running hash.
+Each chunk has a hash of its records (row ids, texts, kept columns, reasons for skipping). The running hash chains the
+hashes of all chunks so far. A resumed run reads its source from the beginning, and must arrive at the same running
+hash.
 """
 
 import hashlib
@@ -27,6 +28,9 @@ def hash_of_records(records: Sequence[Record]) -> str:
         for numbers in ([len(ids)], ids, [len(text) for text in strings]):
             hashing.update(np.array(numbers, "<i8").tobytes())
         hashing.update("".join(strings).encode("utf-8", "surrogatepass"))
+    for values in zip(*(record.columns for record in records if isinstance(record, Row)), strict=True):
+        hashing.update(np.array([-1 if value is None else len(value) for value in values], "<i8").tobytes())
+        hashing.update("".join(value or "" for value in values).encode("utf-8", "surrogatepass"))
     return hashing.hexdigest()
 
 

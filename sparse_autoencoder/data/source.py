@@ -218,7 +218,7 @@ class _Reading:
 
 
 def _numbered(record: Record, row_id: int) -> Record:
-    return Row(row_id, record.text) if isinstance(record, Row) else SkippedRow(row_id, record.reason)
+    return replace(record, row_id=row_id) if isinstance(record, Row) else SkippedRow(row_id, record.reason)
 
 
 def prompt_file(path: str | Path, encoding: str | None = None) -> Source:

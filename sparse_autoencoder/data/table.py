@@ -25,6 +25,7 @@ from sparse_autoencoder.data.file_formats import (
     refuse_unreadable,
 )
 from sparse_autoencoder.data.json_rows import read_json, read_jsonl
+from sparse_autoencoder.data.kept_columns import refuse_columns
 from sparse_autoencoder.data.parquet_rows import ParquetRows
 from sparse_autoencoder.data.plain_text import read_text
 from sparse_autoencoder.data.row_skip_rules import Record
@@ -47,6 +48,7 @@ class ReadingOptions:
     encoding: str | None = None
     delimiter: str | None = None
     has_header: bool = True
+    kept: tuple[str, ...] = ()  # columns to keep with each row (kept_columns.py)
 
 
 @dataclass
@@ -216,7 +218,7 @@ class _Opening:
             raise SaescopeError(f"Parquet can't be read from {self.name}: give the path of a file")
         options = self.options
         encoding = "utf-8" if options.encoding is None else checked_encoding(options.encoding)
-        rows = ParquetRows(self.raw, options.text_column, self.name, encoding)
+        rows = ParquetRows(self.raw, options.text_column, self.name, encoding, options.kept)
         return Table(self.name, iter(rows), rows.column, PARQUET, self.size, rows.fraction_read, {})
 
     def _decompress(self, content: _Content) -> None:
@@ -285,7 +287,7 @@ class _Opening:
             dialect = dialect_of(lines, DELIMITERS[kind], options.text_column, given, options.has_header)
             if dialect.delimiter != DELIMITERS[kind]:
                 facts["delimiter"] = dialect.delimiter
-            rows = CsvRows(stream, dialect, options.text_column, name)
+            rows = CsvRows(stream, dialect, options.text_column, name, options.kept)
             return iter(rows), rows.column
         if options.delimiter is not None or not options.has_header:
             flag = "--no-header" if options.delimiter is None else "--delimiter"
@@ -293,12 +295,13 @@ class _Opening:
                 f"{name} is read as {kind}, where {flag} means nothing; leave it out, or say csv:{self.typed}"
             )
         if kind in (JSON, JSONL):
-            return (read_json if kind == JSON else read_jsonl)(stream, options.text_column, name)
+            return (read_json if kind == JSON else read_jsonl)(stream, options.text_column, name, options.kept)
         if options.text_column is not None:
             raise SaescopeError(
                 f"{name} is read as plain text, which has no columns; leave out --text-column "
                 f"{printable(options.text_column)}"
             )
+        refuse_columns(options.kept, name, "plain text")
         return read_text(stream), None
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder, Limit, SparseLatents, TooManyActivationsError
-from sparse_autoencoder.data.text_repeats import text_hashes
+from sparse_autoencoder.data.row_sets import RowSets
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.copy_to_device import copy_to_device
 from sparse_autoencoder.kernels.cpu_threads import parallel_map
@@ -109,9 +109,8 @@ class Encoder:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite, or memory is too small."""
         windows = cut_windows(chunk, self._policy)
         self._check_tokens(windows)
-        earlier = np.zeros(len(chunk.texts), np.int64) if chunk.earlier is None else chunk.earlier
-        first_counted = self._policy.first_counted
-        rows = RowTexts.of(windows, chunk.row_ids, text_hashes(chunk.texts), earlier, first_counted)
+        row_sets = chunk.row_sets or RowSets.all_different(chunk.row_ids)
+        rows = RowTexts.of(windows, chunk.row_ids, row_sets, self._policy.first_counted)
         while True:
             try:
                 return self._encoded(windows, rows, features_per_row)

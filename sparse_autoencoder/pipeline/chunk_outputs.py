@@ -40,6 +40,7 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         num_windows=encoded.num_windows,
         skipped=Counter(row.reason for row in chunk.skipped),
         notes=Counter(chunk.notes),
+        groups={} if chunk.row_sets is None else dict(chunk.row_sets.names),
         rows_hash=chunk.rows_hash,
     )
     return ChunkResult(partial, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparse_autoencoder.data.kept_columns import refuse_columns
 from sparse_autoencoder.data.source import Source, open_source, prompt_file, single_row
 from sparse_autoencoder.data.table import ReadingOptions
 from sparse_autoencoder.errors import SaescopeError
@@ -31,6 +32,7 @@ from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.utils.file_hashes import FileHashes
+from sparse_autoencoder.utils.printable import printable
 
 if TYPE_CHECKING:
     from sparse_autoencoder.autoencoders.checkpoints import Checkpoint
@@ -40,11 +42,13 @@ if TYPE_CHECKING:
 
 def open_rows(options: RunOptions) -> Source:
     """Open the source that the options name."""
+    kept = options.columns.names
     if options.prompt_file is not None:
+        refuse_columns(kept, printable(options.prompt_file), "one single text")
         return prompt_file(Path(options.prompt_file), options.encoding)
     source = open_source(
         options.source,
-        ReadingOptions(options.text_column, options.encoding, options.delimiter, not options.no_header),
+        ReadingOptions(options.text_column, options.encoding, options.delimiter, not options.no_header, kept),
     )
     return source if options.kaggle_row is None else single_row(source, options.kaggle_row)
 

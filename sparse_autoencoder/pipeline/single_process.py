@@ -180,7 +180,7 @@ def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWat
     state, name = job.state, str(job.metadata.source["file"])
     # The rows before the state's next chunk must be those that the state was made from.
     running = RunningHash(ReadBefore(name, state.next_chunk, state.num_records, state.rows_hash))
-    chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk, running)
+    chunks = read_chunks(records, job.tokenizer, options.chunk_size, policy, state.next_chunk, running, options.columns)
     # With --kaggle-row, all rows before that one are read first.
     may_wait = job.source.is_stream or options.kaggle_row is not None
     watched = watch.chunks(chunks, job.metadata.dataset_csv, may_wait=may_wait)

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 class LogRatios:
     """log2(density in b / density in a), and the ends of its confidence interval, [features] each."""
 
-    value: Floats
+    log_ratio: Floats
     low: Floats
     high: Floats
 

@@ -22,7 +22,7 @@ from sparse_autoencoder.runs.saved_states import read_state_at
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
-from sparse_autoencoder.summaries.text_sums import TextSums
+from sparse_autoencoder.summaries.text_sums import NamedTextSums
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import Ints
 
@@ -45,9 +45,9 @@ class LiveRun(RunView):
         return overview_of(self.state.summary)
 
     @property
-    def text_sums(self) -> TextSums:
+    def text_sums(self) -> NamedTextSums:
         """See RunView.text_sums."""
-        return self.state.summary.text_sums
+        return self.state.text_sums
 
     def _chunks(self) -> list[int]:
         return self.state.encoded_chunks

@@ -21,7 +21,7 @@ from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.runs.store import StoreFile, get_at_most
-from sparse_autoencoder.summaries.text_sums import TextSums
+from sparse_autoencoder.summaries.text_sums import NamedTextSums
 
 _READ = [
     "histogram",
@@ -53,8 +53,10 @@ class PublishedRun(RunView):
             return Overview.from_parquet(data, self.metadata.num_features, self.metric_descriptions)
 
     @cached_property
-    def text_sums(self) -> TextSums:
+    def text_sums(self) -> NamedTextSums | None:
         """See RunView.text_sums."""
+        if self.metadata.num_texts is None:
+            return None
         key = self._folder.text_sums
         with readable(self._folder, key):
             most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features

@@ -18,7 +18,7 @@ from cachetools import LRUCache
 from sparse_autoencoder.reading.damaged_files import DAMAGE, readable
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import check_schema
-from sparse_autoencoder.runs.rows_file_format import SCHEMA, RowTokens
+from sparse_autoencoder.runs.rows_file_format import RowTokens, has_rows_schema
 from sparse_autoencoder.runs.store import StoreFile
 from sparse_autoencoder.utils.numpy_array_ops import Ints
 
@@ -118,7 +118,7 @@ class RowsFiles:
             key = self._folder.prompts(chunk)
             kept = pq.ParquetFile(StoreFile(self._folder.store, key))
             check_schema(key, kept.schema_arrow.metadata)
-            if not kept.schema_arrow.equals(SCHEMA):
+            if not has_rows_schema(kept.schema_arrow):
                 raise ValueError("the file has other columns")
             self._files[chunk] = kept
         return kept

@@ -20,12 +20,12 @@ from sparse_autoencoder.reading.row_group_reader import Place, RowsFiles
 from sparse_autoencoder.reading.token_strings import GOES_ON, Vocabulary
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.rows_file_format import RowTokens
+from sparse_autoencoder.runs.rows_file_format import COLUMNS, RowTokens
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 LISTED_CHARS = 1000  # most characters of a row's text in a list
-_TOLD = ["text", "skipped", "features"]
+_TOLD = ["text", "skipped", "features", COLUMNS]  # the last only where columns are kept
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class ListedRow:
     is_cut: bool
     skipped: str | None  # the reason
     features: list[FiredFeature]  # strongest first
+    columns: dict[str, str | None]  # the dataset's own ones that are kept
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,40 @@ class WholeRow:
     tokens: list[str]
     windows: list[int]  # index of each window's first token
     features: list[FiredFeature]  # strongest first
+    columns: dict[str, str | None]  # the dataset's own ones that are kept
     previous: int | None  # id of the row before, skipped or not
     next: int | None
+
+
+@dataclass(frozen=True)
+class WantedRows:
+    """Which rows a list has: those that fulfil all that is given here."""
+
+    text: str | None = None  # the row's text contains it, ignoring case
+    column: str | None = None  # a kept column, for the next two
+    value: str | None = None  # the column has this value
+    contains: str | None = None  # the column's value contains it, ignoring case
+
+    @property
+    def read(self) -> list[str]:
+        """The columns of a prompts file that must be read to tell."""
+        return [*(["text"] if self.text is not None else []), *([COLUMNS] if self.column is not None else [])]
+
+    def among(self, table: pa.Table) -> Mask:
+        """Mask of the rows of a table with those columns."""
+        wanted = np.ones(len(table), bool)
+        if self.text is not None:
+            wanted &= containing(table["text"], self.text)
+        if self.column is not None:
+            values = pc.struct_field(table[COLUMNS], self.column)
+            if self.value is not None:
+                wanted &= pc.fill_null(pc.equal(values, self.value), False).to_numpy()
+            if self.contains is not None:
+                wanted &= containing(values, self.contains)
+        return wanted
+
+
+ALL_ROWS = WantedRows()
 
 
 @dataclass(frozen=True)
@@ -100,9 +133,9 @@ class RunRows:
         self._chunks = chunks
 
     def page(
-        self, first: int, limit: int, text: str | None = None, may_go_on: Callable[[], bool] = lambda: True
+        self, first: int, limit: int, which: WantedRows = ALL_ROWS, may_go_on: Callable[[], bool] = lambda: True
     ) -> RowPage:
-        """At most `limit` rows from the id `first` on; with a `text`, only rows that contain it, ignoring case.
+        """At most `limit` of the wanted rows, from the id `first` on.
 
         `may_go_on` is called before each row group except the first; if it is False, the page ends there.
         """
@@ -110,7 +143,7 @@ class RunRows:
         for number, place in enumerate(self._places_from(first)):
             if len(rows) == limit or (number and not may_go_on()):
                 return RowPage(rows, self._first_row(place))
-            wanted = self._wanted(place, first, text)
+            wanted = self._wanted(place, first, which)
             room = limit - len(rows)
             rows += self._listed(place, wanted[:room])
             if len(wanted) > room:
@@ -142,6 +175,7 @@ class RunRows:
             tokens=self._vocabulary.joined(token_ids.tolist()),
             windows=list(range(0, len(token_ids), self._policy.row_tokens_per_window)),
             features=features,
+            columns=row.get(COLUMNS) or {},
             previous=int(ids[at - 1]) if at else before,
             next=int(ids[at + 1]) if at + 1 < len(ids) else after,
         )
@@ -176,11 +210,12 @@ class RunRows:
     def _first_row(self, place: Place) -> int:
         return int(self._files.row_ids(place.chunk).first[place.group])
 
-    def _wanted(self, place: Place, first: int, text: str | None) -> Ints:
-        """The indices of a row group's rows that have at least the id `first`, and contain the text."""
-        if text is None:
+    def _wanted(self, place: Place, first: int, which: WantedRows) -> Ints:
+        """The indices of a row group's wanted rows that have at least the id `first`."""
+        if not which.read:
             return np.flatnonzero(self._files.tokens(place).row_ids >= first)
-        rows = np.flatnonzero(containing(self._files.read(place, ["text"])["text"], text))
+        with self._readable(place):
+            rows = np.flatnonzero(which.among(self._files.read(place, which.read)))
         if not len(rows):  # true for most row groups of a search, of which then nothing else is read
             return rows
         return rows[self._files.tokens(place).row_ids[rows] >= first]
@@ -197,6 +232,7 @@ class RunRows:
                 "is_cut": pc.fill_null(pc.greater(pc.utf8_length(table["text"]), LISTED_CHARS), False),
                 "skipped": table["skipped"],
                 "features": table["features"],
+                **({COLUMNS: table[COLUMNS]} if COLUMNS in table.column_names else {}),
             }
             return [
                 ListedRow(
@@ -205,6 +241,7 @@ class RunRows:
                     is_cut=told["is_cut"],
                     skipped=told["skipped"],
                     features=self._fired(told["features"], group.row(row)),
+                    columns=told.get(COLUMNS) or {},
                 )
                 for row, told in zip(rows.tolist(), pa.table(shown).to_pylist(), strict=True)
             ]

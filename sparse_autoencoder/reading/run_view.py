@@ -15,7 +15,7 @@ from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
 from sparse_autoencoder.runs.rank_by_metric import Rankings, Selection
-from sparse_autoencoder.summaries.text_sums import TextSums
+from sparse_autoencoder.summaries.text_sums import NamedTextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 
@@ -55,8 +55,8 @@ class RunView(ABC):
 
     @property
     @abstractmethod
-    def text_sums(self) -> TextSums:
-        """Sums over texts, for comparing runs; NotFoundError for a run of a version that didn't have them."""
+    def text_sums(self) -> NamedTextSums | None:
+        """Sums over texts, for comparing runs; None for a run of a version that didn't have them."""
 
     @property
     def statistics(self) -> Statistics:

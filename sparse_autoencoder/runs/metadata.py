@@ -18,6 +18,15 @@ Status = Literal["running", "interrupted", "failed", "complete", "completed_with
 PUBLISHED: tuple[Status, ...] = ("complete", "completed_with_errors")
 
 
+class RowGroup(BaseModel):
+    """A group of rows of a run with --group-by."""
+
+    name: str
+    num_rows: int  # with counted tokens
+    num_texts: int  # distinct ones
+    num_tokens: int  # counted ones
+
+
 class RunMetadata(BaseModel):
     """The content of metadata.json (and of plan.json)."""
 
@@ -46,6 +55,8 @@ class RunMetadata(BaseModel):
     num_prompts: int = 0
     num_windows: int = 0
     num_tokens: int = 0
+    num_texts: int | None = None  # distinct ones with counted tokens; None: an earlier run, without text_sums.parquet
+    groups: list[RowGroup] = Field(default_factory=list)  # of --group-by, in the order of their first rows
     num_active_features: int = 0
     num_skipped_rows: int = 0
     skipped_rows: dict[str, int] = Field(default_factory=dict)
@@ -83,6 +94,8 @@ class RunMetadata(BaseModel):
             "num_prompts": state.num_prompts,
             "num_windows": state.num_windows,
             "num_tokens": state.summary.num_tokens,
+            "num_texts": int(state.summary.text_sums.whole().num_texts[0]),
+            "groups": _groups(state),
             "num_active_features": int((state.summary.count > 0).sum()),
             "num_skipped_rows": state.skipped.total(),
             "skipped_rows": dict(state.skipped),
@@ -107,3 +120,16 @@ class RunMetadata(BaseModel):
     def spec(self) -> SummarySpec:
         """The settings that this run's summaries share."""
         return SummarySpec(self.num_features, self.options.top_tokens_per_feature, self.options.seed)
+
+
+def _groups(state: RunState) -> list[RowGroup]:
+    sums, names = state.text_sums.sums, state.text_sums.names
+    return [
+        RowGroup(
+            name=names[one],
+            num_rows=int(sums.num_rows[one]),
+            num_texts=int(sums.num_texts[one]),
+            num_tokens=int(sums.num_tokens[one]),
+        )
+        for one in sorted(names)
+    ]

@@ -62,7 +62,7 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
     _put_json(folder, "feature_stats.json", _feature_stats(summary, overview.statistics, top_features, metadata))
     listed = sorted({feature for features in top_features.values() for feature in features})
     _put_json(folder, "feature_tokens.json", writer.feature_tokens(listed))
-    folder.store.put(folder.text_sums, text_sums_file.to_parquet(summary.text_sums))
+    folder.store.put(folder.text_sums, text_sums_file.to_parquet(state.text_sums))
     folder.store.put(folder.overview, overview.to_parquet())
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from sparse_autoencoder.data.row_sets import RowSets
 from sparse_autoencoder.data.row_skip_rules import SkippedRow
 from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
@@ -47,6 +48,8 @@ SCHEMA = pa.schema(
         pa.field("features", ROW_FEATURES),  # distinct, strongest first
     ]
 )
+COLUMNS = "columns"  # of a run that keeps some: a struct with the dataset's own columns, after those in SCHEMA
+_SETS = ("sets", "earlier")  # of a chunk that waits: see data/row_sets.py
 _NOTE = b"saescope"  # schema metadata key in the file of a chunk that waits to be encoded
 
 
@@ -94,29 +97,41 @@ class Rows:
         return np.diff(first, append=len(self.windows))
 
 
+def has_rows_schema(schema: pa.Schema) -> bool:
+    """Whether a file has the columns of a prompts file: those in SCHEMA, and maybe those that are kept."""
+    names = schema.names
+    own = schema.remove(names.index(COLUMNS)) if names[-1:] == [COLUMNS] else schema
+    return bool(own.equals(SCHEMA))
+
+
 def to_parquet(chunk: Chunk, parts: Sequence[RowFeatures], policy: TokenPolicy, per_row: int) -> bytes:
     """The bytes of an encoded chunk's prompts file."""
     features = _row_features(chunk, parts, policy, per_row, len(chunk.skipped))
-    return _parquet(pa.table([*_rows(chunk), features], schema=SCHEMA))
+    table = pa.table([*_rows(chunk), features], schema=SCHEMA)
+    return _parquet(_with_columns(table, chunk))
 
 
 def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a chunk that waits to be encoded: a prompts file without features, under a seal.
 
-    It also records the rows' hash, the notes on them, how many earlier rows had their texts, and what the tokens
-    depend on (`provenance.tokens_made_of`).
+    It also records the rows' hash, the notes on them, their sets, and what the tokens depend on
+    (`provenance.tokens_made_of`).
     """
+    row_sets = chunk.row_sets
     note = json.dumps(
         {
             "rows_hash": chunk.rows_hash,
             "tokens": dict(tokens or {}),
             "notes": dict(chunk.notes),
-            "earlier": None if chunk.earlier is None else chunk.earlier.tolist(),
+            "groups": {} if row_sets is None else {str(one): name for one, name in row_sets.names.items()},
         }
     )
     schema = SCHEMA.remove(SCHEMA.get_field_index("features"))
     table = pa.table(_rows(chunk), schema=schema.with_metadata({**(schema.metadata or {}), _NOTE: note}))
-    return seal(_kind(chunk.index), _parquet(table))
+    for name in _SETS if row_sets is not None else ():
+        of_rows = pa.array(getattr(row_sets, name).T.tolist(), pa.list_(pa.int64()))
+        table = table.append_column(name, _with_skipped(of_rows, chunk))
+    return seal(_kind(chunk.index), _parquet(_with_columns(table, chunk)))
 
 
 def chunk_tokens(data: bytes, index: int) -> dict[str, str]:
@@ -189,8 +204,37 @@ def _chunk(data: bytes, index: int) -> Chunk:
         skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
         rows_hash=note["rows_hash"],
         notes=note["notes"],
-        earlier=None if note["earlier"] is None else np.array(note["earlier"], np.int64),
+        row_sets=_row_sets(usable, note["groups"]),
+        columns=_columns_of(usable),
     )
+
+
+def _row_sets(usable: pa.Table, groups: Mapping[str, str]) -> RowSets | None:
+    if _SETS[0] not in usable.column_names:
+        return None
+    sets, earlier = (np.array(usable[name].to_pylist(), np.int64).reshape(len(usable), -1).T for name in _SETS)
+    return RowSets(sets, earlier, {int(one): name for one, name in groups.items()})
+
+
+def _columns_of(table: pa.Table) -> dict[str, list[str | None]]:
+    if COLUMNS not in table.column_names:
+        return {}
+    column = table[COLUMNS].combine_chunks()
+    return {field.name: column.field(i).to_pylist() for i, field in enumerate(column.type)}
+
+
+def _with_columns(table: pa.Table, chunk: Chunk) -> pa.Table:
+    """The table of usable rows, then skipped ones, with the columns that are kept, if there are any."""
+    if not chunk.columns:
+        return table
+    kept = {name: pa.array(values, pa.string()) for name, values in chunk.columns.items()}
+    structs = pa.StructArray.from_arrays(list(kept.values()), names=list(kept))
+    return table.append_column(COLUMNS, _with_skipped(structs, chunk))
+
+
+def _with_skipped(of_rows: pa.Array, chunk: Chunk) -> pa.Array:
+    """A column of usable rows, followed by nulls for the skipped ones."""
+    return pa.concat_arrays([of_rows, pa.nulls(len(chunk.skipped), of_rows.type)])
 
 
 def _rows(chunk: Chunk) -> list[pa.Array]:
@@ -200,7 +244,7 @@ def _rows(chunk: Chunk) -> list[pa.Array]:
     reasons = pa.array([row.reason for row in chunk.skipped], pa.string())
     return [
         pa.array(np.concatenate([chunk.row_ids, skipped_ids])),
-        pa.concat_arrays([pa.array(chunk.texts, pa.string()), pa.nulls(n_skipped).cast(pa.string())]),
+        _with_skipped(pa.array(chunk.texts, pa.string()), chunk),
         pa.concat_arrays([pa.nulls(n_rows).cast(pa.string()), reasons]),
         pa.ListArray.from_arrays(_offsets(np.diff(chunk.starts), n_skipped), pa.array(chunk.tokens)),
     ]
@@ -218,7 +262,7 @@ def _split(data: bytes) -> tuple[pa.Table, pa.Table]:
     # not read_table, which imports pyarrow.dataset and pandas
     file = pq.ParquetFile(io.BytesIO(data))
     check_schema("a prompts file", file.schema_arrow.metadata)
-    table = file.read(columns=["row_id", "text", "skipped", "tokens"])
+    table = file.read(columns=["row_id", "text", "skipped", "tokens", *_SETS, COLUMNS])
     return table.filter(table["skipped"].is_null()), table.filter(table["skipped"].is_valid())
 
 

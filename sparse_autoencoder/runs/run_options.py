@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sparse_autoencoder.data.kept_columns import KeptColumns, kept_columns
 from sparse_autoencoder.data.source import DEFAULT_SOURCE
 from sparse_autoencoder.tokens.token_policy import Bos, LongRows
 
@@ -20,6 +21,8 @@ class RunOptions(BaseModel):
     encoding: str | None = None
     delimiter: str | None = None
     no_header: bool = False
+    keep_columns: str | None = None
+    group_by: str | None = None
     prompt_file: str | None = None
     kaggle_row: Annotated[int | None, Field(ge=0)] = None
     max_rows: Annotated[int | None, Field(ge=1)] = None
@@ -37,3 +40,8 @@ class RunOptions(BaseModel):
     precision: Precision = "float32"
     device: str = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @property
+    def columns(self) -> KeptColumns:
+        """The columns of the dataset that are kept with its rows; SaescopeError if the options name none rightly."""
+        return kept_columns(self.keep_columns, self.group_by)

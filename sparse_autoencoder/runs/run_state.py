@@ -13,6 +13,7 @@ from sparse_autoencoder.data.rows_hash import NOTHING_READ, chained
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
 from sparse_autoencoder.summaries import summary_bytes
 from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.summaries.text_sums import NamedTextSums
 
 
 class FailedChunk(BaseModel):
@@ -36,6 +37,7 @@ class RunState:
     num_windows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)  # on rows that were used (tokens/row_notes.py)
+    groups: dict[int, str] = field(default_factory=dict)  # names of the groups of rows, by their set
     failed_chunks: list[FailedChunk] = field(default_factory=list)
     rows_hash: str = NOTHING_READ  # the running hash of all chunks; in a partial, the hash of its chunk
 
@@ -51,6 +53,7 @@ class RunState:
             num_windows=self.num_windows + partial.num_windows,
             skipped=self.skipped + partial.skipped,
             notes=self.notes + partial.notes,
+            groups=self.groups | partial.groups,
             failed_chunks=[*self.failed_chunks, *partial.failed_chunks],
             rows_hash=chained(self.rows_hash, partial.rows_hash),
         )
@@ -60,6 +63,12 @@ class RunState:
         """The chunks that have a prompts file: all merged ones that did not fail."""
         failed = {chunk.chunk for chunk in self.failed_chunks}
         return [chunk for chunk in range(self.next_chunk) if chunk not in failed]
+
+    @property
+    def text_sums(self) -> NamedTextSums:
+        """The sums over texts, with the groups' names."""
+        sums = self.summary.text_sums
+        return NamedTextSums(sums, {one: name for one, name in self.groups.items() if one < sums.num_sets})
 
     def to_bytes(self) -> bytes:
         """The state as one sealed file, so that next chunk and summary are always saved together."""
@@ -75,6 +84,7 @@ class RunState:
         counters = {name: getattr(self, name) for name in _COUNTERS} | {
             "skipped": dict(self.skipped),
             "notes": dict(self.notes),
+            "groups": {str(one): self.groups[one] for one in sorted(self.groups)},
             "failed_chunks": [chunk.model_dump() for chunk in self.failed_chunks],
         }
         return summary_bytes.to_bytes(
@@ -89,8 +99,9 @@ class RunState:
             counters = json.loads(extra["counters"].tobytes())
             skipped = Counter(counters.pop("skipped"))
             notes = Counter(counters.pop("notes", {}))
+            groups = {int(one): name for one, name in counters.pop("groups").items()}
             failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
-            return cls(summary, skipped=skipped, notes=notes, failed_chunks=failed, **counters)
+            return cls(summary, skipped=skipped, notes=notes, groups=groups, failed_chunks=failed, **counters)
 
 
 _COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows", "rows_hash")

@@ -45,7 +45,7 @@ from sparse_autoencoder.summaries.summariser_interface import (
     row_numbers,
     token_windows,
 )
-from sparse_autoencoder.summaries.text_sums import HALVES, RowCounts, RowTexts, TextSums
+from sparse_autoencoder.summaries.text_sums import BY_FEATURE, RowCounts, RowTexts, TextSums
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 
@@ -245,18 +245,19 @@ class DeviceSummariser:
             row, feature = row[starts], self._feature[starts].long()
             whole = to_device(whole_rows, device)[row]
             split = torch.nonzero(~whole).flatten()
-            place = to_device(rows.half, device)[row] * n_features + feature
+            sets, earlier = to_device(rows.sets, device)[:, row], to_device(rows.earlier, device)[:, row]
             # rows that are not whole add nothing, which needs no wait for their number
-            weighted = to_device(rows.weight, device)[row] * count * whole
-            first = to_device((rows.earlier == 0).astype(np.int64), device)[row]
+            weighted = (2 * earlier + 1) * count * whole
+            place = (sets * n_features + feature).flatten()
 
             def by_feature(numbers: Tensor) -> Tensor:
-                return torch.zeros(HALVES * n_features, dtype=torch.int64, device=device).index_add_(0, place, numbers)
+                found = torch.zeros(rows.num_sets * n_features, dtype=torch.int64, device=device)
+                return found.index_add_(0, place, numbers.expand(sets.shape).flatten())
 
             host = to_host(
                 {
                     "count": by_feature(count * whole),
-                    "texts": by_feature(first * whole),
+                    "texts": by_feature(((earlier == 0) & whole).long()),
                     "squares": by_feature(weighted * count),
                     "products": by_feature(weighted * to_device(rows.num_tokens, device)[row]),
                     "split.row": row[split],
@@ -264,8 +265,8 @@ class DeviceSummariser:
                     "split.count": count[split],
                 }
             )
-        by_half = {name: host[name].reshape(HALVES, n_features) for name in ("count", "texts", "squares", "products")}
-        sums = replace(TextSums.empty(n_features), **by_half)
+        by_set = {name: host[name].reshape(-1, n_features) for name in BY_FEATURE}
+        sums = replace(TextSums.empty(n_features, rows.num_sets), **by_set)
         return sums, RowCounts(host["split.row"], host["split.feature"], host["split.count"])
 
     def _sums(self, by_strength: Tensor) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import activation_draws, token_draws
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
-from sparse_autoencoder.summaries.text_sums import TextSums
+from sparse_autoencoder.summaries.text_sums import BY_FEATURE, TOTALS, TextSums
 from sparse_autoencoder.utils.numpy_array_ops import bits_for, group_starts, stable_argsort, starts_of
 
 Arrays = dict[str, NDArray[Any]]
@@ -22,8 +22,6 @@ Arrays = dict[str, NDArray[Any]]
 _CODEC = "zstd"
 _LARGEST_RATIO = 1 << 17  # zstd can't compress better than this
 _PER_FEATURE = ("count", "sum1", "sum2", "sum3", "sum4", "maximum")
-_TEXT_TOTALS = ("num_rows", "num_texts", "num_tokens", "squared_tokens")
-_TEXTS_PER_FEATURE = ("count", "texts", "squares", "products")
 
 
 def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
@@ -39,8 +37,8 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
         "histogram.feature": summary.histogram_key >> 32,
         "histogram.bin": summary.histogram_key & 0xFFFFFFFF,
         "histogram.count": summary.histogram_count,
-        **{f"texts.{name}": getattr(summary.text_sums, name) for name in _TEXT_TOTALS},
-        **{f"texts.{name}": getattr(summary.text_sums, name)[:, fired] for name in _TEXTS_PER_FEATURE},
+        **{f"texts.{name}": getattr(summary.text_sums, name) for name in TOTALS},
+        **{f"texts.{name}": getattr(summary.text_sums, name)[:, fired] for name in BY_FEATURE},
         **{f"extra.{name}": array for name, array in (extra or {}).items()},
     }
     both = Examples.concatenate([summary.top, summary.random])
@@ -92,10 +90,10 @@ def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
 
 
 def _text_sums(arrays: Arrays, n_features: int) -> TextSums:
-    sums = TextSums.empty(n_features)
-    for name in _TEXT_TOTALS:
+    sums = TextSums.empty(n_features, len(arrays["texts.num_rows"]))
+    for name in TOTALS:
         getattr(sums, name)[:] = arrays[f"texts.{name}"]
-    for name in _TEXTS_PER_FEATURE:
+    for name in BY_FEATURE:
         getattr(sums, name)[:, arrays["fired"]] = arrays[f"texts.{name}"]
     return sums
 
@@ -155,6 +153,6 @@ def _examples(name: str, arrays: Arrays, seed: int) -> Examples:
 
 def _narrow(array: NDArray[Any]) -> NDArray[Any]:
     """Non-negative integers in the narrowest type that holds them; other arrays unchanged."""
-    if array.dtype.kind not in "iu" or not len(array):
+    if array.dtype.kind not in "iu" or not array.size:
         return array
     return array.astype(np.min_scalar_type(int(array.max()))) if int(array.min()) >= 0 else array

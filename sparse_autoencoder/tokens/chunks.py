@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_autoencoder.data.kept_columns import NO_COLUMNS, KeptColumns
+from sparse_autoencoder.data.row_sets import RowSets, RowSetsOfSource
 from sparse_autoencoder.data.row_skip_rules import Record, Row, SkippedRow
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, RunningHash, hash_of_records
-from sparse_autoencoder.data.text_repeats import TextRepeats, text_hashes
+from sparse_autoencoder.data.text_repeats import text_hashes
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.tokens.row_notes import notes_on
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
@@ -33,9 +35,8 @@ class Chunk:
     skipped: list[SkippedRow]
     rows_hash: str = NOTHING_READ  # hash of the records as they were read (rows_hash.py)
     notes: Mapping[str, int] = field(default_factory=dict)  # what was noticed in how many of the rows (row_notes.py)
-    earlier: NDArray[np.int64] | None = (
-        None  # [rows], earlier rows of the source with the same text; None: no such rows
-    )
+    row_sets: RowSets | None = None  # of the rows; None: no two rows have the same text
+    columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)  # kept ones, [rows] each
 
     @property
     def n_records(self) -> int:
@@ -50,20 +51,24 @@ def read_chunks(
     policy: TokenPolicy,
     first_chunk: int = 0,
     running: RunningHash | None = None,
+    kept: KeptColumns = NO_COLUMNS,
 ) -> Iterator[Chunk]:
     """Group records into chunks and tokenise them; chunks before `first_chunk` are read, but not tokenised.
 
     A chunk has `chunk_size` records, or fewer if their texts are long (CHUNK_CHARS), which bounds memory. `running`
     gets each chunk's hash before the chunk is yielded, also those of the chunks before `first_chunk`. It may raise.
+    `kept` are the columns that the records have.
     """
     running = running or RunningHash()
-    repeats = TextRepeats()
+    row_sets = RowSetsOfSource()
     for index, batch in enumerate(_batches(records, chunk_size)):
-        earlier = repeats.earlier(text_hashes(record.text for record in batch if isinstance(record, Row)))
+        rows = [record for record in batch if isinstance(record, Row)]
+        groups = None if kept.group_by is None else [row.columns[kept.group_by] for row in rows]
+        sets = row_sets.next(text_hashes(row.text for row in rows), groups)
         if index < first_chunk:
             running.add(hash_of_records(batch))
             continue
-        chunk = tokenise(index, batch, tokenizer, policy, earlier)
+        chunk = tokenise(index, batch, tokenizer, policy, sets, kept.names)
         running.add(chunk.rows_hash)
         yield chunk
     running.end()
@@ -74,11 +79,13 @@ def tokenise(
     records: Sequence[Record],
     tokenizer: RowTokenizer,
     policy: TokenPolicy,
-    earlier: NDArray[np.int64] | None = None,
+    row_sets: RowSets | None = None,
+    columns: Sequence[str] = (),
 ) -> Chunk:
     """Tokenise one chunk's records; a row keeps only the tokens that the policy puts into windows.
 
-    `earlier` says of each record that is a row how many earlier ones had the same text; without it, none had.
+    `row_sets` are those of the records that are rows; without them, no two have the same text. `columns` are the names
+    of the columns that the rows have kept.
 
     A row is skipped, with the reason, if the tokenizer fails on it or gives a token that the model doesn't have.
     Raises SaescopeError if the tokenizer fails on any text.
@@ -105,7 +112,8 @@ def tokenise(
         skipped=sorted(skipped, key=lambda row: row.row_id),
         rows_hash=hash_of_records(records),
         notes=notes_on([row.text for row in rows], list(map(len, ids)), tokenizer.special_names),
-        earlier=None if earlier is None else earlier[usable],
+        row_sets=None if row_sets is None else row_sets.of(usable),
+        columns={name: [row.columns[i] for row in rows] for i, name in enumerate(columns)},
     )
 
 
@@ -140,9 +148,13 @@ def _batches(records: Iterable[Record], chunk_size: int) -> Iterator[list[Record
     chars = 0
     for record in records:
         batch.append(record)
-        chars += len(record.text) if isinstance(record, Row) else 0
+        chars += _chars(record) if isinstance(record, Row) else 0
         if len(batch) == chunk_size or chars >= CHUNK_CHARS:
             yield batch
             batch, chars = [], 0
     if batch:
         yield batch
+
+
+def _chars(row: Row) -> int:
+    return len(row.text) + sum(len(value) for value in row.columns if value is not None)

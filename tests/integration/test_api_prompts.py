@@ -20,6 +20,7 @@ from services.api.app import create_app
 from services.api.endpoints.rows import some_rows
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.reading.open_runs import RunLibrary
+from sparse_autoencoder.reading.run_rows import WantedRows
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import DEMO_SUBJECT, LAYER, write_random_autoencoder
@@ -198,7 +199,7 @@ def test_a_search_ends_in_time_and_goes_on_where_it_ended(finished: Finished) ->
     pages: list[tuple[int, list[int]]] = []
     first: int | None = 0
     while first is not None:
-        answer = some_rows(view, first, 50, "the last one", ticking)
+        answer = some_rows(view, first, 50, WantedRows("the last one"), ticking)
         pages.append((first, [row["row_id"] for row in answer["prompts"]]))
         first = answer["next"]
     # after 0.4 and 0.8 s the next chunk of eight rows is looked at, after 1.2 s no further one

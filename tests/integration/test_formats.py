@@ -22,6 +22,7 @@ from services.api.app import create_app
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.reading.open_runs import RunLibrary
+from sparse_autoencoder.reading.run_rows import WantedRows
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import NewerFormatError
 from sparse_autoencoder.runs.publishing import publish
@@ -81,7 +82,9 @@ def test_an_earlier_runs_rows_are_listed_found_and_shown(root: Path) -> None:
     rows = RunLibrary(DirectoryStore(root)).open(FINISHED).rows
     texts = [line["prompt"] for line in read_json_lines(root / FINISHED, "prompts.jsonl")]
     assert [row.text for row in rows.page(0, 1000).rows] == texts
-    assert [row.text for row in rows.page(0, 1000, "baidu").rows] == [text for text in texts if "baidu" in text.lower()]
+    assert [row.text for row in rows.page(0, 1000, WantedRows("baidu")).rows] == [
+        text for text in texts if "baidu" in text.lower()
+    ]
     assert "".join(rows.row(0).tokens) == texts[0] == "Cramer Says to Buy Baidu, Sell Expedia"
 
 

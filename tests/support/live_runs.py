@@ -68,7 +68,7 @@ class LiveWriter:
         windows = cut_windows(chunk, policy)
         summary, row_features = summarise_blocks(
             [(windows, random_activations(windows, policy, self.metadata.options.seed))],
-            RowTexts.all_different([windows], policy.first_counted),
+            RowTexts.all_different(windows, policy.first_counted),
             self.metadata.spec,
             first_counted=policy.first_counted,
             per_row=2,

@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 from hypothesis import strategies as st
 
-from sparse_autoencoder.data.text_repeats import TextRepeats, text_hashes
+from sparse_autoencoder.data.row_sets import RowSetsOfSource
+from sparse_autoencoder.data.text_repeats import text_hashes
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_numpy import BlockSummariser, SparseActivations
@@ -48,12 +49,18 @@ def to_windows(windows: list[OracleWindow]) -> Windows:
     return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, flat.token_hashes)
 
 
-def rows_of(windows: list[OracleWindow], first_counted: int, repeats: TextRepeats | None = None) -> RowTexts:
+def rows_of(windows: list[OracleWindow], first_counted: int, source: RowSetsOfSource | None = None) -> RowTexts:
     """What sums over texts need to know of the windows' rows; a row's text is its tokens, as `text_of` writes them."""
     rows = sorted({window.row_id for window in windows})
     hashes = text_hashes(text_of(windows, row_id) for row_id in rows)
-    earlier = (repeats or TextRepeats()).earlier(hashes)
-    return RowTexts.of(to_windows(windows), np.array(rows, np.int64), hashes, earlier, first_counted)
+    groups = None if source is None else [group_of(row_id) for row_id in rows]
+    row_sets = (source or RowSetsOfSource()).next(hashes, groups)
+    return RowTexts.of(to_windows(windows), np.array(rows, np.int64), row_sets, first_counted)
+
+
+def group_of(row_id: int) -> str:
+    """The group of a row."""
+    return "even" if row_id % 2 == 0 else "odd"
 
 
 def text_of(windows: list[OracleWindow], row_id: int) -> str:

@@ -1,8 +1,11 @@
-"""The endpoint that compares two runs: which features are listed, in which order, and what is said of each.
+"""The endpoint that compares two runs, or parts of them: which features are listed, in which order, and what is said.
 
-The statistics are compare_densities.py's.
+The statistics are compare_texts.py's, or for tokens as units compare_densities.py's.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,27 +13,48 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from services.api.endpoints.shared_answers import token_chips
-from services.api.endpoints.shared_parameters import Limit, Offset, Order, check_feature_id
+from services.api.endpoints.shared_parameters import Limit, Offset, Order, SearchedText, check_feature_id
 from services.api.http.caching import TwoRuns
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import AnyInteger, Count
-from services.api.response_types.compare import ComparedBy, ComparedFeature, ComparedRun, ComparedSide, Comparison
+from services.api.response_types.compare import (
+    ComparedBy,
+    ComparedFeature,
+    ComparedRun,
+    ComparedSide,
+    Comparison,
+    Unit,
+)
 from sparse_autoencoder.reading.compare_densities import CONFIDENCE, LogRatios, log_ratios
+from sparse_autoencoder.reading.compare_strength import probability_stronger
+from sparse_autoencoder.reading.compare_texts import TextComparison, TextSet, compare_texts
+from sparse_autoencoder.reading.run_parts import ALL, NoSuchPartError, compare_halves, num_rows_of, part_of
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.rank_by_metric import ranked
-from sparse_autoencoder.utils.numpy_array_ops import Mask
+from sparse_autoencoder.summaries.text_sums import NamedTextSums
+from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 endpoints = Endpoints()
+_OF_TEXTS: tuple[ComparedBy, ...] = ("p", "log_odds")  # orders that only texts as units have
 
 
 class CompareParameters(TwoRuns):
-    """Two runs, and a stretch of the list of their features."""
+    """Two runs, or parts of them, and a stretch of the list of their features."""
 
+    part_a: SearchedText = Field(
+        ALL, description="The rows of a: all, half:0 or half:1 (of its texts, at random), or group:NAME."
+    )
+    part_b: SearchedText = Field(ALL, description="The rows of b.")
+    unit: Unit | None = Field(
+        None,
+        description="What is independent: texts, or tokens as in earlier versions. Texts if both runs have them.",
+    )
     sort: ComparedBy = Field(
         "certain",
-        description="What orders the list; certain is the end of the interval that is nearer to 0, without its sign.",
+        description="What orders the list; certain is the end of the interval that is nearer to 0, without its sign; "
+        "log_odds is by how many standard deviations it is from 0, without its sign.",
     )
     order: Order = "desc"
     offset: Offset = 0
@@ -39,19 +63,47 @@ class CompareParameters(TwoRuns):
     id: AnyInteger | None = Field(None, description="Only this feature.")
 
 
+@dataclass(frozen=True)
+class _Side:
+    """One side of a comparison."""
+
+    run: RunView
+    part: str
+    named: NamedTextSums | None  # None for a run of an earlier version
+    texts: TextSet | None
+    count: Ints  # [features]
+    num_tokens: int
+
+    @classmethod
+    def of(cls, run: RunView, part: str) -> _Side:
+        named = run.text_sums
+        if named is None:
+            if part != ALL:
+                raise BadRequest(f"{_earlier(run)} for comparing parts of it")
+            return cls(run, part, None, None, run.statistics.count, run.metadata.num_tokens)
+        try:
+            texts = part_of(named, part)
+        except NoSuchPartError as error:
+            raise BadRequest(f"run {run.metadata.run_id}: {error}") from error
+        return cls(run, part, named, texts, texts.count, texts.num_tokens)
+
+
 @endpoints.about_runs("/api/compare")
 def compare(asked: CompareParameters, a: RunView, b: RunView) -> Comparison:
-    """Features by how differently they fire in two runs."""
+    """Features by how differently they fire in two runs, or in two parts of one."""
     _check_comparable(a.metadata, b.metadata)
     if asked.id is not None:
         check_feature_id(asked.id, a)
-    ratios = log_ratios(a.statistics.count, a.metadata.num_tokens, b.statistics.count, b.metadata.num_tokens)
-    ids = np.flatnonzero(_listed(asked, a, b))
-    ids = ids[ranked(_values(asked.sort, a, b, ratios)[ids], asked.order == "desc")]
+    sides = _Side.of(a, asked.part_a), _Side.of(b, asked.part_b)
+    compared = _compared(sides, asked.unit)
+    unit: Unit = "text" if isinstance(compared, TextComparison) else "token"
+    ids = np.flatnonzero(_listed(asked, *sides))
+    ids = ids[ranked(_values(asked.sort, sides, compared)[ids], asked.order == "desc")]
     shown = ids[asked.offset : asked.offset + asked.limit].tolist()
     answer: Comparison = {
-        "a": _run(a),
-        "b": _run(b),
+        "a": _run(sides[0]),
+        "b": _run(sides[1]),
+        "unit": unit,
         "confidence": CONFIDENCE,
         "sort": asked.sort,
         "order": asked.order,
@@ -59,11 +111,27 @@ def compare(asked: CompareParameters, a: RunView, b: RunView) -> Comparison:
         "limit": asked.limit,
         "num_features": a.metadata.num_features,
         "num_matching": len(ids),
-        "features": [_feature(a, b, ratios, feature) for feature in shown],
+        "features": [_feature(sides, compared, feature) for feature in shown],
     }
+    if isinstance(compared, TextComparison):
+        answer["num_tested"], answer["num_found"] = int(compared.tested.sum()), compared.num_found
     if a.live or b.live:
         answer["live"] = True
     return answer
+
+
+def _earlier(run: RunView) -> str:
+    return f"run {run.metadata.run_id} is of an earlier version, which kept no sums over texts: run it again"
+
+
+def _compared(sides: tuple[_Side, _Side], unit: Unit | None) -> TextComparison | LogRatios:
+    a, b = sides
+    if unit != "token" and a.texts is not None and b.texts is not None:
+        return compare_texts(a.texts, b.texts)
+    if unit == "text":
+        earlier = next(side.run for side in sides if side.texts is None)
+        raise BadRequest(f"{_earlier(earlier)}, or ask with unit=token")
+    return log_ratios(a.count, a.num_tokens, b.count, b.num_tokens)
 
 
 def _check_comparable(a: RunMetadata, b: RunMetadata) -> None:
@@ -87,53 +155,83 @@ def _autoencoder(metadata: RunMetadata) -> str:
     return str(metadata.autoencoder.get("sha256", metadata.autoencoder["name"]))
 
 
-def _listed(asked: CompareParameters, a: RunView, b: RunView) -> Mask:
-    """Mask of the features [features] to list; those that fired in neither run aren't."""
-    listed: Mask = a.statistics.count + b.statistics.count >= max(asked.min_count, 1)
+def _listed(asked: CompareParameters, a: _Side, b: _Side) -> Mask:
+    """Mask of the features [features] to list; those that fired on neither side aren't."""
+    listed: Mask = a.count + b.count >= max(asked.min_count, 1)
     if asked.id is not None:
         listed &= np.arange(len(listed)) == asked.id
     return listed
 
 
-def _values(sort: ComparedBy, a: RunView, b: RunView, ratios: LogRatios) -> NDArray[Any]:
+def _values(sort: ComparedBy, sides: tuple[_Side, _Side], compared: TextComparison | LogRatios) -> NDArray[Any]:
     """What the list is ordered by [features]."""
+    if sort in _OF_TEXTS:
+        if not isinstance(compared, TextComparison):
+            raise BadRequest(f"sort={sort} needs texts as units: ask with unit=text")
+        return compared.p if sort == "p" else np.abs(compared.log_odds_z)
     match sort:
         case "certain":
-            return ratios.certain
+            return compared.certain
         case "log_ratio":
-            return ratios.value
+            return compared.log_ratio
         case "density_a":
-            return a.statistics.count
+            return sides[0].count
         case "density_b":
-            return b.statistics.count
-        case "feature_id":
-            return np.arange(len(ratios.value))
+            return sides[1].count
+        case _:
+            return np.arange(len(compared.log_ratio))
 
 
-def _run(run: RunView) -> ComparedRun:
-    return {
-        "run": run.metadata.run_id,
-        "source": run.metadata.dataset_csv,
-        "num_tokens": run.metadata.num_tokens,
-        "num_active_features": run.metadata.num_active_features,
+def _run(side: _Side) -> ComparedRun:
+    metadata = side.run.metadata
+    told: ComparedRun = {
+        "run": metadata.run_id,
+        "source": metadata.dataset_csv,
+        "part": side.part,
+        "num_tokens": side.num_tokens,
+        "num_active_features": int((side.count > 0).sum()),
     }
+    if side.named is not None and side.texts is not None:
+        texts, halves = side.texts, compare_halves(side.named)
+        mean = texts.num_tokens / max(texts.num_texts, 1)
+        told["num_rows"] = num_rows_of(side.named, side.part)
+        told["num_texts"] = texts.num_texts
+        told["tokens_per_text"] = {
+            "mean": mean,
+            "std": max(texts.squared_tokens / max(texts.num_texts, 1) - mean**2, 0.0) ** 0.5,
+        }
+        told["halves"] = {"num_tested": halves.num_tested, "num_found": halves.num_found}
+    return told
 
 
-def _feature(a: RunView, b: RunView, ratios: LogRatios, feature_id: int) -> ComparedFeature:
-    return {
+def _feature(sides: tuple[_Side, _Side], compared: TextComparison | LogRatios, feature_id: int) -> ComparedFeature:
+    told: ComparedFeature = {
         "feature_id": feature_id,
-        "a": _side(a, feature_id),
-        "b": _side(b, feature_id),
-        "log_ratio": float(ratios.value[feature_id]),
-        "low": float(ratios.low[feature_id]),
-        "high": float(ratios.high[feature_id]),
+        "a": _side(sides[0], feature_id),
+        "b": _side(sides[1], feature_id),
+        "log_ratio": float(compared.log_ratio[feature_id]),
+        "low": float(compared.low[feature_id]),
+        "high": float(compared.high[feature_id]),
     }
+    if isinstance(compared, TextComparison):
+        tested = bool(compared.tested[feature_id])
+        told["p"] = float(compared.p[feature_id]) if tested else None
+        told["q"] = float(compared.q[feature_id]) if tested else None
+        told["log_odds"] = float(compared.log_odds[feature_id])
+        told["log_odds_z"] = float(compared.log_odds_z[feature_id])
+    if all(side.part == ALL for side in sides):  # the histograms are those of whole runs
+        a, b = (side.run.overview.histograms.of(feature_id) for side in sides)
+        told["b_stronger"] = probability_stronger(a, b)
+    return told
 
 
-def _side(run: RunView, feature_id: int) -> ComparedSide:
-    count = int(run.statistics.count[feature_id])
-    return {
+def _side(side: _Side, feature_id: int) -> ComparedSide:
+    count = int(side.count[feature_id])
+    told: ComparedSide = {
         "num_active_tokens": count,
-        "density": count / max(run.metadata.num_tokens, 1),
-        "tokens": token_chips(run, feature_id),
+        "density": count / max(side.num_tokens, 1),
+        "tokens": token_chips(side.run, feature_id),
     }
+    if side.texts is not None:
+        told["num_active_texts"] = int(side.texts.texts[feature_id])
+    return told

@@ -10,10 +10,12 @@ from services.api.endpoints.shared_answers import with_live
 from services.api.endpoints.shared_parameters import SearchedText
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
+from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Count, whole
 from services.api.response_types.rows import Prompt, PromptInfo, PromptList, RowFeature
-from sparse_autoencoder.reading.run_rows import FiredFeature, ListedRow
+from sparse_autoencoder.reading.run_rows import FiredFeature, ListedRow, WantedRows
 from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.utils.printable import listed, printable
 
 SEARCH_S = 1.0
 
@@ -28,6 +30,14 @@ class RowsParameters(OneRun):
     )
     limit: Annotated[int, whole(1, 1000)] = Field(50, description="How many, at most.")
     text: SearchedText | None = Field(None, description="Rows whose text contains this, ignoring case.")
+    column: SearchedText | None = Field(None, description="A column that the run keeps, for value and contains.")
+    value: SearchedText | None = Field(None, description="Rows with this value in the column.")
+    contains: SearchedText | None = Field(None, description="Rows whose column contains this, ignoring case.")
+
+    @property
+    def wanted(self) -> WantedRows:
+        """The rows that are asked for."""
+        return WantedRows(self.text, self.column, self.value, self.contains)
 
 
 class RowParameters(OneRun):
@@ -40,23 +50,38 @@ class RowParameters(OneRun):
 def rows(asked: RowsParameters, run: RunView) -> PromptList:
     """Some rows of the dataset.
 
-    A search for text answers after about a second with what it has found; `next` goes on.
+    A search answers after about a second with what it has found; `next` goes on.
     """
-    return some_rows(run, asked.first, asked.limit, asked.text)
+    _check_column(asked, run)
+    return some_rows(run, asked.first, asked.limit, asked.wanted)
+
+
+def _check_column(asked: RowsParameters, run: RunView) -> None:
+    """BadRequest unless the column that is asked for is one that the run keeps, and something is asked of it."""
+    kept = run.metadata.options.columns.names
+    if asked.column is None:
+        if asked.value is not None or asked.contains is not None:
+            raise BadRequest("value and contains are about a column; name it with column=")
+        return
+    if asked.column not in kept:
+        has = f"it keeps {listed(kept)}" if kept else "it keeps none; start one with --keep-columns"
+        raise BadRequest(f"run {run.metadata.run_id} has no column {printable(asked.column)}: {has}")
+    if asked.value is None and asked.contains is None:
+        raise BadRequest(f"say what column {printable(asked.column)} is to have, with value= or contains=")
 
 
 def some_rows(
-    run: RunView, first: int, limit: int, text: str | None, clock: Callable[[], float] = time.monotonic
+    run: RunView, first: int, limit: int, wanted: WantedRows, clock: Callable[[], float] = time.monotonic
 ) -> PromptList:
-    """Rows from `first` on, those with this text if there is one; a search stops after SEARCH_S."""
+    """The wanted rows from `first` on; a search stops after SEARCH_S."""
     end = clock() + SEARCH_S
-    page = run.rows.page(first, limit, text, may_go_on=lambda: clock() < end)
+    page = run.rows.page(first, limit, wanted, may_go_on=lambda: clock() < end)
     answer: PromptList = {
         "run": run.metadata.run_id,
         "prompts": [_prompt(row) for row in page.rows],
         "next": page.next,
         "limit": limit,
-        "text": text,
+        "text": wanted.text,
     }
     return with_live(answer, run)
 
@@ -74,6 +99,7 @@ def row(asked: RowParameters, run: RunView) -> PromptInfo:
         "token_ints": found.token_ids,
         "windows": found.windows,
         "features": [_fired(feature) for feature in found.features],
+        "columns": found.columns,
         "previous": found.previous,
         "next": found.next,
     }
@@ -87,6 +113,7 @@ def _prompt(row: ListedRow) -> Prompt:
         "is_cut": row.is_cut,
         "skipped": row.skipped,
         "features": [_fired(feature) for feature in row.features],
+        "columns": row.columns,
     }
 
 

@@ -1,4 +1,4 @@
-"""The answer that compares two runs."""
+"""The answer that compares two runs, or parts of them."""
 
 from typing import Annotated, Literal, NotRequired
 
@@ -7,16 +7,36 @@ from typing_extensions import TypedDict
 
 from services.api.response_types.features import TokenChip
 
-ComparedBy = Literal["certain", "log_ratio", "feature_id", "density_a", "density_b"]
+ComparedBy = Literal["certain", "log_ratio", "feature_id", "density_a", "density_b", "p", "log_odds"]
+Unit = Literal["text", "token"]
+
+
+class TokensPerText(TypedDict):
+    """How long a side's texts are, in counted tokens; a text that several rows have counts with all of them."""
+
+    mean: float
+    std: float
+
+
+class ComparedHalves(TypedDict):
+    """What chance alone does: the run's texts in two random halves, compared in the same way."""
+
+    num_tested: int
+    num_found: Annotated[int, Field(description="Features that seem to differ between the halves (q at most 0.05).")]
 
 
 class ComparedRun(TypedDict):
-    """One of two runs that are compared."""
+    """One of two runs, or parts of a run, that are compared."""
 
     run: str
     source: str | None
+    part: str
     num_tokens: int
     num_active_features: int
+    num_rows: NotRequired[Annotated[int, Field(description="With counted tokens; earlier runs don't tell.")]]
+    num_texts: NotRequired[Annotated[int, Field(description="Distinct ones.")]]
+    tokens_per_text: NotRequired[TokensPerText]
+    halves: NotRequired[ComparedHalves]
 
 
 class ComparedSide(TypedDict):
@@ -25,6 +45,7 @@ class ComparedSide(TypedDict):
     num_active_tokens: int
     density: float
     tokens: list[TokenChip]
+    num_active_texts: NotRequired[Annotated[int, Field(description="Distinct texts in which it fires.")]]
 
 
 class ComparedFeature(TypedDict):
@@ -38,13 +59,25 @@ class ComparedFeature(TypedDict):
     ]
     low: Annotated[float, Field(description="Lower end of the confidence interval.")]
     high: Annotated[float, Field(description="Upper end of the confidence interval.")]
+    p: NotRequired[Annotated[float | None, Field(description="Of equal densities; null if it fires in few texts.")]]
+    q: NotRequired[
+        Annotated[float | None, Field(description="The false discovery rate at which it counts as different.")]
+    ]
+    log_odds: NotRequired[
+        Annotated[float, Field(description="log2 of the ratio of odds, drawn to 0 by a prior; for rare features.")]
+    ]
+    log_odds_z: NotRequired[Annotated[float, Field(description="The same, by its standard deviation.")]]
+    b_stronger: NotRequired[
+        Annotated[float | None, Field(description="The probability that an activation in b is stronger than one in a.")]
+    ]
 
 
 class Comparison(TypedDict):
-    """Features of two runs by how differently they fire."""
+    """Features of two runs, or of parts of them, by how differently they fire."""
 
     a: ComparedRun
     b: ComparedRun
+    unit: Annotated[Unit, Field(description="What counts as independent: texts, or tokens as in earlier versions.")]
     confidence: float
     sort: ComparedBy
     order: Literal["asc", "desc"]
@@ -52,5 +85,7 @@ class Comparison(TypedDict):
     limit: int
     num_features: int
     num_matching: int
+    num_tested: NotRequired[Annotated[int, Field(description="Features that fire in enough texts to be tested.")]]
+    num_found: NotRequired[Annotated[int, Field(description="Features that differ (q at most 0.05).")]]
     features: list[ComparedFeature]
     live: NotRequired[Annotated[bool, Field(description="True while a run is going; later answers may differ.")]]

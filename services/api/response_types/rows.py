@@ -17,6 +17,9 @@ class RowFeature(TypedDict):
     token_str: str
 
 
+KeptColumns = Annotated[dict[str, str | None], Field(description="The dataset's own columns that the run keeps.")]
+
+
 class Prompt(TypedDict):
     """A row in a list."""
 
@@ -25,6 +28,7 @@ class Prompt(TypedDict):
     is_cut: bool
     skipped: Annotated[str | None, Field(description="Why it was skipped.")]
     features: Annotated[list[RowFeature], Field(description="Its strongest, strongest first.")]
+    columns: KeptColumns
 
 
 class PromptList(Live):
@@ -48,5 +52,6 @@ class PromptInfo(Live):
     token_ints: list[int]
     windows: Annotated[list[int], Field(description="Where each window begins in the tokens.")]
     features: list[RowFeature]
+    columns: KeptColumns
     previous: int | None
     next: int | None

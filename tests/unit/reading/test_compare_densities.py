@@ -15,7 +15,7 @@ from sparse_autoencoder.reading.compare_densities import LogRatios, log_ratios
 def compare(a: int, tokens_a: int, b: int, tokens_b: int) -> tuple[float, float, float, float]:
     """Value, low, high and certain of one feature."""
     ratios = log_ratios(np.array([a]), tokens_a, np.array([b]), tokens_b)
-    return tuple(float(numbers[0]) for numbers in (ratios.value, ratios.low, ratios.high, ratios.certain))  # type: ignore[return-value]
+    return tuple(float(numbers[0]) for numbers in (ratios.log_ratio, ratios.low, ratios.high, ratios.certain))  # type: ignore[return-value]
 
 
 def test_a_ratio_is_log2_of_the_densities_with_half_a_token_more() -> None:

@@ -22,6 +22,7 @@ from sparse_autoencoder.reading.compare_texts import (
     false_discovery_rates,
 )
 from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.tokens.chunks import tokenise
 from sparse_autoencoder.tokens.windows import cut_windows
 
@@ -71,10 +72,11 @@ def encoded(titles: list[str]) -> Texts:
     windows = cut_windows(chunk, tokens.policy)
     firings = np.zeros((len(titles), models.num_features))
     for block, activations in models.any_encoder.blocks(windows):
+        assert isinstance(activations, SparseActivations)
         row = np.repeat(block.row_ids, block.lengths)[activations.token]
         np.add.at(firings, (row, activations.feature), 1)
     counted = np.maximum(windows.lengths - tokens.policy.first_counted, 0)
-    return Texts(firings, np.bincount(windows.row_ids, counted, len(titles)))
+    return Texts(firings, np.bincount(windows.row_ids, counted, len(titles)).astype(np.float64))
 
 
 def splits(num_texts: int, share: float) -> Floats:

@@ -19,7 +19,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading import row_group_reader
 from sparse_autoencoder.reading.live_run import load_live
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
-from sparse_autoencoder.reading.run_rows import RowPage, RunRows
+from sparse_autoencoder.reading.run_rows import RowPage, RunRows, WantedRows
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.runs.folder_layout import RunFolder
@@ -87,7 +87,7 @@ def all_pages(rows: RunRows, limit: int, text: str | None = None, pauses: Iterab
     first: int | None = 0
     stops = iter(pauses)
     while first is not None:
-        page = rows.page(first, limit, text, may_go_on=lambda: not next(stops, False))
+        page = rows.page(first, limit, WantedRows(text), may_go_on=lambda: not next(stops, False))
         assert len(page.rows) <= limit
         assert page.next is None or page.next > first
         found += ids_of(page)
@@ -159,7 +159,7 @@ def test_a_finished_run_has_the_rows_it_had_while_it_was_going(tmp_path: Path, w
     live = load(writer).rows
     finished = published_twin(writer.folder, writer.state, DirectoryStore(tmp_path / "twin")).rows
     assert finished.page(0, 5000) == live.page(0, 5000)
-    assert finished.page(0, 5000, "text 1") == live.page(0, 5000, "text 1")
+    assert finished.page(0, 5000, WantedRows("text 1")) == live.page(0, 5000, WantedRows("text 1"))
     for record in records_of(writer)[:60]:
         assert finished.row(record["row_id"]) == live.row(record["row_id"])
 
@@ -194,7 +194,7 @@ def test_long_texts_are_cut_in_lists_by_characters(tmp_path: Path) -> None:
 
 def test_a_search_finds_the_rows_with_the_text(writer: LiveWriter) -> None:
     expected = [record["row_id"] for record in records_of(writer) if "1" in (record["text"] or "")]
-    assert ids_of(load(writer).rows.page(0, 5000, "1")) == expected != []
+    assert ids_of(load(writer).rows.page(0, 5000, WantedRows("1"))) == expected != []
 
 
 @settings(max_examples=20, deadline=None)
@@ -214,11 +214,11 @@ def test_searches_that_are_stopped_go_on_where_they_stopped(
 
 def test_a_search_that_may_not_go_on_has_looked_at_one_row_group(tmp_path: Path) -> None:
     rows = rows_of(DirectoryStore(tmp_path), ["a", "b", "c", "d", "e", "a"], chunk_size=2)
-    page = rows.page(0, 10, "a", may_go_on=lambda: False)
+    page = rows.page(0, 10, WantedRows("a"), may_go_on=lambda: False)
     assert (ids_of(page), page.next) == ([0], 2)
-    page = rows.page(2, 10, "a", may_go_on=lambda: False)
+    page = rows.page(2, 10, WantedRows("a"), may_go_on=lambda: False)
     assert (ids_of(page), page.next) == ([], 4)
-    page = rows.page(4, 10, "a", may_go_on=lambda: False)
+    page = rows.page(4, 10, WantedRows("a"), may_go_on=lambda: False)
     assert (ids_of(page), page.next) == ([5], None)
 
 
@@ -240,9 +240,9 @@ def test_a_search_that_finds_nothing_reads_no_tokens_and_no_features(tmp_path: P
     begins = {column.path_in_schema: column.dictionary_page_offset or column.data_page_offset for column in others}
     writer.save()
     rows = load(writer).rows
-    rows.page(0, 1, "text")  # opens the file, of which the end is read
+    rows.page(0, 1, WantedRows("text"))  # opens the file, of which the end is read
     read.clear()
-    assert rows.page(0, 10, "there is no such text") == RowPage([], None)
+    assert rows.page(0, 10, WantedRows("there is no such text")) == RowPage([], None)
     assert any(begin <= begins["text"] < end for begin, end in read)
     for name in ("tokens.list.element", "features.list.element.feature_id", "features.list.element.activation"):
         assert not any(begin <= begins[name] < end for begin, end in read), name
@@ -331,7 +331,7 @@ def test_a_file_that_says_something_else_is_an_error_that_names_it(tmp_path: Pat
     content: dict[str, Any] = {"row_id": [0, 1], "text": ["a", "b"], "skipped": [None, None], "tokens": [[1], [1]]}
     path = store.path(f"{RUN_ID}/prompts/000000.parquet")
     pq.write_table(pa.table(content | {"features": [[], []]} | change), path)
-    for question in (lambda: rows.page(0, 2), lambda: rows.page(0, 2, "a"), lambda: rows.row(0)):
+    for question in (lambda: rows.page(0, 2), lambda: rows.page(0, 2, WantedRows("a")), lambda: rows.row(0)):
         with pytest.raises(SaescopeError, match=r"its file .*/000000.parquet is damaged: run it again$"):
             question()
 

@@ -63,7 +63,7 @@ everywhere = pytest.mark.parametrize(
 def summarised(
     block: Windows, activations: Activations, spec: SummarySpec = SPEC, memory: MemoryBudget | None = None
 ) -> tuple[Summary, list[RowFeatures]]:
-    rows = RowTexts.all_different([block], 1)
+    rows = RowTexts.all_different(block, 1)
     return summarise_blocks([(block, activations)], rows, spec, first_counted=1, per_row=PER_ROW, memory=memory)
 
 
@@ -183,7 +183,7 @@ from tests.support.same_bits import assert_same_bits
 
 spec = SummarySpec(512, examples_per_feature=20, seed=1)
 made = make_block(np.random.default_rng(0), 0, spec.n_features)
-rows = RowTexts.all_different([made[0]], 0)
+rows = RowTexts.all_different(made[0], 0)
 expected, _rows = summarise_blocks([made], rows, spec, first_counted=0, per_row=1, memory=MemoryBudget(workers=0))
 in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (in_use + (80 << 20), resource.RLIM_INFINITY))

@@ -42,7 +42,7 @@ def assert_summarised_alike(
     by_torch = on_device(activations, device).summariser(block, spec)
     assert_same_bits(by_torch.unrounded(123).rounded(), by_numpy.unrounded(123).rounded())
     assert_same_bits(by_torch.row_features(per_row), by_numpy.row_features(per_row))
-    rows = RowTexts.all_different([block], 0)
+    rows = RowTexts.all_different(block, 0)
     for found, wanted in zip(by_torch.text_sums(rows), by_numpy.text_sums(rows), strict=True):
         assert_same_bits(found, wanted)
 
