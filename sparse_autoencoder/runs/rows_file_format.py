@@ -123,6 +123,7 @@ def chunk_to_parquet(chunk: Chunk, tokens: Mapping[str, str] | None = None) -> b
             "rows_hash": chunk.rows_hash,
             "tokens": dict(tokens or {}),
             "notes": dict(chunk.notes),
+            "sets_per_row": 0 if row_sets is None else len(row_sets.sets),
             "groups": {} if row_sets is None else {str(one): name for one, name in row_sets.names.items()},
         }
     )
@@ -204,16 +205,16 @@ def _chunk(data: bytes, index: int) -> Chunk:
         skipped=[SkippedRow(row_id, reason) for row_id, reason in skipped],
         rows_hash=note["rows_hash"],
         notes=note["notes"],
-        row_sets=_row_sets(usable, note["groups"]),
+        row_sets=_row_sets(usable, note),
         columns=_columns_of(usable),
     )
 
 
-def _row_sets(usable: pa.Table, groups: Mapping[str, str]) -> RowSets | None:
-    if _SETS[0] not in usable.column_names:
+def _row_sets(usable: pa.Table, note: Mapping[str, Any]) -> RowSets | None:
+    if not note["sets_per_row"]:
         return None
-    sets, earlier = (np.array(usable[name].to_pylist(), np.int64).reshape(len(usable), -1).T for name in _SETS)
-    return RowSets(sets, earlier, {int(one): name for one, name in groups.items()})
+    sets, earlier = (np.array(usable[name].to_pylist(), np.int64).reshape(-1, note["sets_per_row"]).T for name in _SETS)
+    return RowSets(sets, earlier, {int(one): name for one, name in note["groups"].items()})
 
 
 def _columns_of(table: pa.Table) -> dict[str, list[str | None]]:

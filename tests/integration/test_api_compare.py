@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+import demo
 from demo.headlines import generate
 from services.api.app import create_app
 from sparse_autoencoder.pipeline.single_process import run
@@ -25,7 +27,7 @@ from tests.support.live_runs import LiveWriter
 
 DEAD = (3, 77)  # latents that never fire
 N_FEATURES = 256
-SORTS = ["certain", "log_ratio", "feature_id", "density_a", "density_b"]
+SORTS = ["certain", "log_ratio", "feature_id", "density_a", "density_b", "p", "log_odds"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def expected(compared: Compared) -> list[dict[str, Any]]:
 
 
 def ratio(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float]:
-    """The log ratio and its interval, by the formula in compare_densities.py."""
+    """The log ratio and its interval with tokens as units, by the formula in compare_densities.py."""
     more_a, more_b = a["num_active_tokens"] + 0.5, b["num_active_tokens"] + 0.5
     all_a, all_b = a["num_tokens"] + 1, b["num_tokens"] + 1
     value = math.log2(more_b / all_b) - math.log2(more_a / all_a)
@@ -106,6 +108,8 @@ KEYS: dict[str, Callable[[dict[str, Any]], float]] = {
     "feature_id": lambda feature: feature["feature_id"],
     "density_a": lambda feature: feature["a"]["density"],
     "density_b": lambda feature: feature["b"]["density"],
+    "p": lambda feature: 1.0 if feature["p"] is None else feature["p"],
+    "log_odds": lambda feature: abs(feature["log_odds_z"]),
 }
 
 
@@ -113,8 +117,11 @@ def ids_of(answer: Any) -> list[int]:
     return [feature["feature_id"] for feature in answer["features"]]
 
 
-def test_every_feature_that_fired_in_a_run_is_compared(compared: Compared, expected: list[dict[str, Any]]) -> None:
-    answer = compared.get(limit=N_FEATURES, sort="feature_id", order="asc")
+def test_with_tokens_as_units_every_feature_that_fired_in_a_run_is_compared(
+    compared: Compared, expected: list[dict[str, Any]]
+) -> None:
+    answer = compared.get(unit="token", limit=N_FEATURES, sort="feature_id", order="asc")
+    assert answer["unit"] == "token"
     assert answer["num_matching"] == len(expected) <= N_FEATURES - len(DEAD)
     for feature, ours in zip(answer["features"], expected, strict=True):
         assert feature["feature_id"] == ours["feature_id"]
@@ -144,8 +151,13 @@ def test_what_is_said_of_the_runs(compared: Compared) -> None:
     answer = compared.get(limit=0)
     for side, source in (("a", "a.txt"), ("b", "b.txt")):
         metadata = json.loads((compared.root / answer[side]["run"] / "metadata.json").read_text(encoding="utf-8"))
-        names = ("num_tokens", "num_active_features")
-        assert answer[side] == {"run": metadata["run_id"], "source": source} | {name: metadata[name] for name in names}
+        names = ("num_tokens", "num_active_features", "num_texts")
+        told = {name: answer[side][name] for name in ("run", "source", "part", "num_rows", *names)}
+        expected = {"run": metadata["run_id"], "source": source, "part": "all", "num_rows": metadata["num_prompts"]}
+        assert told == expected | {name: metadata[name] for name in names}
+        mean = answer[side]["tokens_per_text"]["mean"]
+        assert mean == pytest.approx(metadata["num_tokens"] / metadata["num_texts"])
+        assert answer[side]["halves"]["num_found"] <= answer[side]["halves"]["num_tested"]
     assert (answer["a"]["run"], answer["b"]["run"]) == (compared.a, compared.b)
     assert (answer["confidence"], answer["num_features"], answer["features"]) == (0.95, N_FEATURES, [])
 
@@ -206,14 +218,16 @@ def test_a_feature_that_never_fired_is_not_compared(compared: Compared) -> None:
 
 
 def test_exchanging_the_runs_mirrors_the_comparison(compared: Compared) -> None:
-    forward = compared.get(limit=N_FEATURES)["features"]
-    backward = compared.get(a=compared.b, b=compared.a, limit=N_FEATURES)["features"]
-    assert backward == [
-        feature
-        | {"a": feature["b"], "b": feature["a"]}
-        | {"log_ratio": -feature["log_ratio"], "low": -feature["high"], "high": -feature["low"]}
-        for feature in forward
-    ]
+    forward = compared.get(limit=N_FEATURES, sort="feature_id", order="asc")["features"]
+    exchanged = compared.get(a=compared.b, b=compared.a, limit=N_FEATURES, sort="feature_id", order="asc")
+    for there, back in zip(forward, exchanged["features"], strict=True):
+        assert (back["a"], back["b"]) == (there["b"], there["a"])
+        assert (back["p"], back["q"]) == pytest.approx((there["p"], there["q"]))
+        mirrored = {"log_ratio": "log_ratio", "low": "high", "high": "low", "log_odds": "log_odds"}
+        for name, other in mirrored.items():
+            assert back[name] == pytest.approx(-there[other])
+        if there["b_stronger"] is not None:
+            assert back["b_stronger"] == pytest.approx(1 - there["b_stronger"])
 
 
 def test_a_run_compared_with_itself_differs_by_nothing(compared: Compared) -> None:
@@ -234,6 +248,105 @@ def test_a_live_run_can_be_compared(tmp_path: Path) -> None:
         answer = client.get("/api/compare", params={"a": ids[0], "b": ids[1]})
         assert answer.status_code == 200
         assert answer.json()["num_matching"] > 0
+
+
+# Parts of runs.
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """A run of two sources' rows with --group-by, a run of each source alone, and a client of the API."""
+
+    client: TestClient
+    both: str
+    bulls: str
+    bears: str
+
+    def get(self, a: str, b: str, **query: str | int) -> Any:
+        response = self.client.get("/api/compare", params={"a": a, "b": b, "limit": 5000, **query})
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+PLANTED = " zebra"
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grouped]:
+    """Every tenth row of the bears ends with a word that no other row has; some rows are in both sources."""
+    root, source = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("source")
+    titles = [headline.title for headline in generate(700, 3)]
+    bulls, bears = titles[:400], titles[380:]
+    bears = [title + PLANTED if i % 10 == 0 else title for i, title in enumerate(bears)]
+    rows = [(title, "bulls") for title in bulls] + [(title, "bears") for title in bears]
+    random.Random(1).shuffle(rows)
+    ids = []
+    for wanted in (("bulls", "bears"), ("bulls",), ("bears",)):
+        path = source / f"{'-'.join(wanted)}.jsonl"
+        lines = [json.dumps({"title": title, "source": of}) for title, of in rows if of in wanted]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        options = RunOptions(
+            source=str(path),
+            subject=str(demo.SUBJECT),
+            autoencoder=str(demo.AUTOENCODER),
+            layer=demo.LAYER,
+            location=demo.LOCATION,
+            group_by="source",
+            chunk_size=300,
+        )
+        ids.append(run(options, DirectoryStore(root)).run_id)
+    with TestClient(create_app(DirectoryStore(root))) as client:
+        yield Grouped(client, *ids)
+
+
+def test_two_groups_of_a_run_compare_as_two_runs_do(grouped: Grouped) -> None:
+    of_groups = grouped.get(grouped.both, grouped.both, part_a="group:bulls", part_b="group:bears")
+    of_runs = grouped.get(grouped.bulls, grouped.bears)
+    assert len(of_groups["features"]) > 100
+    for name in ("num_tested", "num_found", "num_matching"):
+        assert of_groups[name] == of_runs[name]
+    for side in ("a", "b"):
+        for name in ("num_rows", "num_texts", "num_tokens", "num_active_features", "tokens_per_text"):
+            assert of_groups[side][name] == of_runs[side][name]
+    for in_groups, in_runs in zip(of_groups["features"], of_runs["features"], strict=True):
+        for name in ("feature_id", "log_ratio", "low", "high", "p", "q", "log_odds", "log_odds_z"):
+            assert in_groups[name] == in_runs[name]
+        for side in ("a", "b"):
+            for name in ("num_active_tokens", "num_active_texts", "density"):
+                assert in_groups[side][name] == in_runs[side][name]
+
+
+def test_what_was_planted_in_one_source_comes_first_with_its_ratio(grouped: Grouped) -> None:
+    answer = grouped.get(grouped.both, grouped.both, part_a="group:bulls", part_b="group:bears")
+    first = answer["features"][0]
+    assert first["q"] < 0.05
+    assert any(token["token"].strip() and token["token"].strip() in PLANTED for token in first["b"]["tokens"])
+    densities = [(first[side]["num_active_tokens"] + 0.5) / (answer[side]["num_tokens"] + 1) for side in ("a", "b")]
+    assert first["log_ratio"] == pytest.approx(math.log2(densities[1] / densities[0]))
+    assert first["low"] > 0
+
+
+def test_the_halves_of_a_run_differ_by_chance_alone(grouped: Grouped) -> None:
+    answer = grouped.get(grouped.both, grouped.both, part_a="half:0", part_b="half:1")
+    assert answer["num_tested"] > 100
+    assert answer["num_found"] == 0
+    assert answer["a"]["halves"] == {"num_tested": answer["num_tested"], "num_found": 0}
+    whole = grouped.get(grouped.both, grouped.both)
+    for name in ("num_rows", "num_texts", "num_tokens"):
+        assert answer["a"][name] + answer["b"][name] == whole["a"][name]
+
+
+def test_a_run_says_which_groups_it_has(grouped: Grouped) -> None:
+    answer = grouped.client.get(f"/api/runs/{grouped.both}").json()
+    assert {group["name"]: group["num_rows"] for group in answer["groups"]} == {"bulls": 400, "bears": 320}
+
+
+@pytest.mark.parametrize("part", ["group:cats", "bulls", "half:2", "group:", "all "])
+def test_a_part_that_there_is_not_is_400_with_those_there_are(grouped: Grouped, part: str) -> None:
+    response = grouped.client.get("/api/compare", params={"a": grouped.both, "b": grouped.both, "part_b": part})
+    assert response.status_code == 400
+    assert response.json()["error"].startswith(f"run {grouped.both}: there is no part {part}; there are all, half:0, ")
+    assert "bulls" in response.json()["error"]
 
 
 # Wrong questions.
@@ -291,7 +404,11 @@ def test_both_runs_must_be_named(compared: Compared, side: str) -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"sort": "mean"}, "sort is certain, log_ratio, feature_id, density_a or density_b, not 'mean'"),
+        (
+            {"sort": "mean"},
+            "sort is certain, log_ratio, feature_id, density_a, density_b, p or log_odds, not 'mean'",
+        ),
+        ({"sort": "p", "unit": "token"}, "sort=p needs texts as units: ask with unit=text"),
         ({"order": "up"}, "order is asc or desc, not 'up'"),
         ({"limit": "-1"}, "limit must be from 0 to 10000, not -1"),
         ({"offset": "1.5"}, "offset must be a whole number, not '1.5'"),
@@ -308,7 +425,7 @@ def test_a_wrong_parameter_is_400_with_a_sentence(compared: Compared, query: dic
 @settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(["a", "b", "sort", "order", "offset", "limit", "min_count", "id"]),
+        st.sampled_from(["a", "b", "part_a", "unit", "sort", "order", "offset", "limit", "min_count", "id"]),
         st.text(max_size=5) | st.integers(-3, 2**65).map(str),
         max_size=3,
     )

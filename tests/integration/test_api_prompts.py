@@ -222,6 +222,7 @@ def test_a_row_is_told_whole(finished: Finished) -> None:
             "token_ints": record["tokens"],
             "windows": list(range(0, len(record["tokens"]), 63)),
             "features": listed[row_id]["features"],
+            "columns": {},
             "previous": row_id - 1 if row_id else None,
             "next": row_id + 1 if row_id + 1 < len(TEXTS) else None,
         }

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.single_process import resume, run
 from sparse_autoencoder.runs.store import DirectoryStore
-from tests.support.runs import World, files_of, interrupted_run, make_world, read_json
+from tests.support.runs import COLUMNS, World, files_of, interrupted_run, make_world, read_json
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -159,7 +159,8 @@ def test_a_single_row_or_prompt_that_was_replaced_is_refused(world: World, tmp_p
     options = world.options(prompt_file=str(prompt))
     other = interrupted_run(options, tmp_path / "runs", "feature_stats.json")
     lines = world.rows.read_text().splitlines()
-    reversed_title = json.dumps({"title": json.loads(lines[1])["title"][::-1]}, ensure_ascii=False)
+    row = json.loads(lines[1])
+    reversed_title = json.dumps(row | {"title": row["title"][::-1]}, ensure_ascii=False)
     world.rows.write_text("\n".join([lines[0], reversed_title, *lines[2:]]) + "\n")
     prompt.write_text("Apple cuts target to 6%")
     for run_id, name in ((one, "rows.jsonl"), (other, "prompt.txt")):
@@ -190,7 +191,7 @@ def python(*arguments: str, rows: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_standard_input_must_come_again_as_it_was(world: World, tmp_path: Path) -> None:
-    options, rows = world.options(source="jsonl:-"), world.rows.read_text()
+    options, rows = world.options(source="jsonl:-", **COLUMNS), world.rows.read_text()
     begun = python("-c", INTERRUPTED, options.model_dump_json(), str(tmp_path / "runs"), AT, rows=rows)
     run_id = begun.stdout.strip()
     flags = ["-m", "services.cli", "run", "--resume", run_id, "--output", str(tmp_path / "runs")]

@@ -36,6 +36,7 @@ N_LATENTS = 48
 WIDTH = 24
 DEAD = (5, 17, 40)  # latents that never fire
 K = 5
+COLUMNS = {"keep_columns": "day", "group_by": "source"}  # of the rows
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class World:
         autoencoder = str(changes.pop("autoencoder", self.topk))
         settings: dict[str, Any] = {"chunk_size": 20, "top_feature_count": 10, "top_tokens_per_feature": 4}
         settings |= {"source": str(self.rows), "subject": str(self.subject), "autoencoder": autoencoder}
+        settings |= {} if "source" in changes or "prompt_file" in changes else COLUMNS
         settings |= {"layer": LAYER, "max_tokens": MAX_TOKENS, "device": "cpu"}
         return RunOptions(**settings | changes)
 
@@ -74,7 +76,8 @@ def make_world(folder: Path, n_rows: int = 90, seed: int = 0) -> World:
     tokenizer.save(str(world.subject / "tokenizer.json"))
     torch.save(random_state(seed, "TopK", latent_bias=-1.0), world.topk)
     torch.save(random_state(seed, "ReLU", latent_bias=-3.0), world.relu)
-    lines = [json.dumps({"title": text}, ensure_ascii=False) for text in random_texts(n_rows, seed)]
+    texts = random_texts(n_rows, seed)
+    lines = [json.dumps({"title": text} | columns_of(row), ensure_ascii=False) for row, text in enumerate(texts)]
     world.rows.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return world
 
@@ -143,6 +146,11 @@ def random_texts(n_rows: int, seed: int) -> list[str]:
     return texts
 
 
+def columns_of(row: int) -> dict[str, Any]:
+    """The other columns of a row: a value that every seventh row lacks, and a number."""
+    return {"day": None if row % 7 == 0 else f"day {row % 5}", "source": ["wire", "blog", 3][row % 3]}
+
+
 def break_token(world: World, text: str) -> None:
     """Make the subject model give NaN for the token of one character, and put it into row 30."""
     token = tiny_tokenizer().encode(text, add_special_tokens=False).ids[0]
@@ -150,7 +158,7 @@ def break_token(world: World, text: str) -> None:
     weights["wte.weight"][token] = float("nan")
     save_file(weights, world.subject / "model.safetensors", metadata={"format": "pt"})
     lines = world.rows.read_text().splitlines()
-    lines[30] = json.dumps({"title": f"A {text}"})
+    lines[30] = json.dumps({"title": f"A {text}"} | columns_of(30))
     world.rows.write_text("\n".join(lines) + "\n")
 
 

@@ -19,6 +19,15 @@ class FailedChunk(TypedDict):
     error: str
 
 
+class RowGroup(TypedDict):
+    """A group of rows of a run with --group-by, with what was counted of it."""
+
+    name: str
+    num_rows: int
+    num_texts: Annotated[int, Field(description="Distinct ones.")]
+    num_tokens: int
+
+
 class Progress(TypedDict):
     """How far an active run is."""
 
@@ -60,6 +69,8 @@ class Run(TypedDict):
     location: str | None
     num_prompts: int
     num_tokens: int
+    num_texts: Annotated[int | None, Field(description="Distinct ones; null for a run of an earlier version.")]
+    groups: Annotated[list[RowGroup], Field(description="Of --group-by, in the order of their first rows.")]
     num_features: int | None
     num_active_features: int
     num_skipped_rows: int

@@ -210,6 +210,8 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         "location": options.location,
         "num_prompts": 0,
         "num_tokens": 0,
+        "num_texts": None,
+        "groups": [],
         "num_features": None,
         "num_active_features": 0,
         "num_skipped_rows": 0,
@@ -237,6 +239,16 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
             "location": metadata.location,
             "num_prompts": metadata.num_prompts,
             "num_tokens": metadata.num_tokens,
+            "num_texts": metadata.num_texts,
+            "groups": [
+                {
+                    "name": group.name,
+                    "num_rows": group.num_rows,
+                    "num_texts": group.num_texts,
+                    "num_tokens": group.num_tokens,
+                }
+                for group in metadata.groups
+            ],
             "num_features": metadata.num_features,
             "num_active_features": metadata.num_active_features,
             "num_skipped_rows": metadata.num_skipped_rows,
@@ -248,7 +260,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
     if facts.request is not None:
         entry |= {"created_at": facts.request.created_at, "seconds": None}
         if facts.retry_from is not None:  # its plan has the counts of when it was finished
-            entry |= {"num_prompts": 0, "num_tokens": 0, "num_active_features": 0}
+            entry |= {"num_prompts": 0, "num_tokens": 0, "num_active_features": 0, "num_texts": None, "groups": []}
             entry |= {"num_skipped_rows": 0, "skipped_rows": {}, "noted_rows": {}, "warnings": []}
     if facts.merged is not None:  # the services work on it, and have come so far
         merged = facts.merged

@@ -83,12 +83,14 @@ def from_standard_input(source: str, content: bytes) -> str:
 
 
 def test_standard_input_is_plain_text() -> None:
-    assert from_standard_input("-", b"a\nb\n").startswith("[Row(row_id=0, text='a'), Row(row_id=1, text='b')] None")
+    assert from_standard_input("-", b"a\nb\n").startswith(
+        "[Row(row_id=0, text='a', columns=()), Row(row_id=1, text='b', columns=())] None"
+    )
 
 
 def test_standard_input_takes_a_format_and_gzip() -> None:
     output = from_standard_input("csv:-", gzip.compress(b"id,title\n1,a\n"))
-    assert output.startswith("[Row(row_id=0, text='a')]")
+    assert output.startswith("[Row(row_id=0, text='a', columns=())]")
     assert "'file': 'standard input'" in output
 
 
