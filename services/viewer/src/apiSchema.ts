@@ -355,7 +355,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Some rows of the dataset. A search for text answers after about a second with what it has found; `next` goes on. */
+        /** Some rows of the dataset. A search answers after about a second with what it has found; `next` goes on. */
         get: {
             parameters: {
                 query?: {
@@ -367,6 +367,12 @@ export interface paths {
                     limit?: number;
                     /** @description Rows whose text contains this, ignoring case. */
                     text?: string;
+                    /** @description A column that the run keeps, for value and contains. */
+                    column?: string;
+                    /** @description Rows with this value in the column. */
+                    value?: string;
+                    /** @description Rows whose column contains this, ignoring case. */
+                    contains?: string;
                 };
                 header?: never;
                 path?: never;
@@ -510,7 +516,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Features by how differently they fire in two runs. */
+        /** Features by how differently they fire in two runs, or in two parts of one. */
         get: {
             parameters: {
                 query: {
@@ -518,8 +524,14 @@ export interface paths {
                     a: string;
                     /** @description The id of the other run, with the same autoencoder. */
                     b: string;
-                    /** @description What orders the list; certain is the end of the interval that is nearer to 0, without its sign. */
-                    sort?: "certain" | "log_ratio" | "feature_id" | "density_a" | "density_b";
+                    /** @description The rows of a: all, half:0 or half:1 (of its texts, at random), or group:NAME. */
+                    part_a?: string;
+                    /** @description The rows of b. */
+                    part_b?: string;
+                    /** @description What is independent: texts, or tokens as in earlier versions. Texts if both runs have them. */
+                    unit?: "text" | "token";
+                    /** @description What orders the list; certain is the end of the interval that is nearer to 0, without its sign; log_odds is by how many standard deviations it is from 0, without its sign. */
+                    sort?: "certain" | "log_ratio" | "feature_id" | "density_a" | "density_b" | "p" | "log_odds";
                     /** @description Largest or smallest first. */
                     order?: "asc" | "desc";
                     /** @description How many to leave out at the beginning. */
@@ -1660,33 +1672,67 @@ export interface components {
             low: number;
             /** @description Upper end of the confidence interval. */
             high: number;
+            /** @description Of equal densities; null if it fires in few texts. */
+            p?: number | null;
+            /** @description The false discovery rate at which it counts as different. */
+            q?: number | null;
+            /** @description log2 of the ratio of odds, drawn to 0 by a prior; for rare features. */
+            log_odds?: number;
+            /** @description The same, by its standard deviation. */
+            log_odds_z?: number;
+            /** @description The probability that an activation in b is stronger than one in a. */
+            b_stronger?: number | null;
         };
-        /** @description One of two runs that are compared. */
+        /** @description What chance alone does: the run's texts in two random halves, compared in the same way. */
+        ComparedHalves: {
+            num_tested: number;
+            /** @description Features that seem to differ between the halves (q at most 0.05). */
+            num_found: number;
+        };
+        /** @description One of two runs, or parts of a run, that are compared. */
         ComparedRun: {
             run: string;
             source: string | null;
+            part: string;
             num_tokens: number;
             num_active_features: number;
+            /** @description With counted tokens; earlier runs don't tell. */
+            num_rows?: number;
+            /** @description Distinct ones. */
+            num_texts?: number;
+            tokens_per_text?: components["schemas"]["TokensPerText"];
+            halves?: components["schemas"]["ComparedHalves"];
         };
         /** @description A feature in one of the runs. */
         ComparedSide: {
             num_active_tokens: number;
             density: number;
             tokens: components["schemas"]["TokenChip"][];
+            /** @description Distinct texts in which it fires. */
+            num_active_texts?: number;
         };
-        /** @description Features of two runs by how differently they fire. */
+        /** @description Features of two runs, or of parts of them, by how differently they fire. */
         Comparison: {
             a: components["schemas"]["ComparedRun"];
             b: components["schemas"]["ComparedRun"];
+            /**
+             * @description What counts as independent: texts, or tokens as in earlier versions.
+             * @enum {string}
+             */
+            unit: "text" | "token";
             confidence: number;
             /** @enum {string} */
-            sort: "certain" | "log_ratio" | "feature_id" | "density_a" | "density_b";
+            sort: "certain" | "log_ratio" | "feature_id" | "density_a" | "density_b" | "p" | "log_odds";
             /** @enum {string} */
             order: "asc" | "desc";
             offset: number;
             limit: number;
             num_features: number;
             num_matching: number;
+            /** @description Features that fire in enough texts to be tested. */
+            num_tested?: number;
+            /** @description Features that differ (q at most 0.05). */
+            num_found?: number;
             features: components["schemas"]["ComparedFeature"][];
             /** @description True while a run is going; later answers may differ. */
             live?: boolean;
@@ -1855,6 +1901,10 @@ export interface components {
             skipped: string | null;
             /** @description Its strongest, strongest first. */
             features: components["schemas"]["RowFeature"][];
+            /** @description The dataset's own columns that the run keeps. */
+            columns: {
+                [key: string]: string | null;
+            };
         };
         /** @description A row with its tokens and its strongest features. */
         PromptInfo: {
@@ -1872,6 +1922,10 @@ export interface components {
             /** @description Where each window begins in the tokens. */
             windows: number[];
             features: components["schemas"]["RowFeature"][];
+            /** @description The dataset's own columns that the run keeps. */
+            columns: {
+                [key: string]: string | null;
+            };
             previous: number | null;
             next: number | null;
         };
@@ -1919,6 +1973,14 @@ export interface components {
             token: number;
             token_str: string;
         };
+        /** @description A group of rows of a run with --group-by, with what was counted of it. */
+        RowGroup: {
+            name: string;
+            num_rows: number;
+            /** @description Distinct ones. */
+            num_texts: number;
+            num_tokens: number;
+        };
         /** @description A run; what isn't known yet is null, or 0 where it is a count. */
         Run: {
             id: string;
@@ -1938,6 +2000,10 @@ export interface components {
             location: string | null;
             num_prompts: number;
             num_tokens: number;
+            /** @description Distinct ones; null for a run of an earlier version. */
+            num_texts: number | null;
+            /** @description Of --group-by, in the order of their first rows. */
+            groups: components["schemas"]["RowGroup"][];
             num_features: number | null;
             num_active_features: number;
             num_skipped_rows: number;
@@ -1979,6 +2045,10 @@ export interface components {
             delimiter?: string | null;
             /** @default false */
             no_header?: boolean;
+            /** @default null */
+            keep_columns?: string | null;
+            /** @default null */
+            group_by?: string | null;
             /** @default null */
             prompt_file?: string | null;
             /** @default null */
@@ -2075,6 +2145,11 @@ export interface components {
             token: string;
             value: number;
         };
+        /** @description How long a side's texts are, in counted tokens; a text that several rows have counts with all of them. */
+        TokensPerText: {
+            mean: number;
+            std: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -2084,6 +2159,7 @@ export interface components {
 }
 export type Can = components['schemas']['Can'];
 export type ComparedFeature = components['schemas']['ComparedFeature'];
+export type ComparedHalves = components['schemas']['ComparedHalves'];
 export type ComparedRun = components['schemas']['ComparedRun'];
 export type ComparedSide = components['schemas']['ComparedSide'];
 export type Comparison = components['schemas']['Comparison'];
@@ -2106,6 +2182,7 @@ export type PromptList = components['schemas']['PromptList'];
 export type RankedFeature = components['schemas']['RankedFeature'];
 export type Ready = components['schemas']['Ready'];
 export type RowFeature = components['schemas']['RowFeature'];
+export type RowGroup = components['schemas']['RowGroup'];
 export type Run = components['schemas']['Run'];
 export type RunList = components['schemas']['RunList'];
 export type RunOptions = components['schemas']['RunOptions'];
@@ -2114,5 +2191,6 @@ export type Started = components['schemas']['Started'];
 export type TokenChip = components['schemas']['TokenChip'];
 export type TokenEntry = components['schemas']['TokenEntry'];
 export type TokenWeight = components['schemas']['TokenWeight'];
+export type TokensPerText = components['schemas']['TokensPerText'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

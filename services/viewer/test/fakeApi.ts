@@ -23,6 +23,8 @@ export const RUN: Run = {
   location: "resid_post_mlp",
   num_prompts: 1200,
   num_tokens: NUM_TOKENS,
+  num_texts: 1190,
+  groups: [],
   num_features: NUM_FEATURES,
   num_active_features: 120,
   num_skipped_rows: 0,

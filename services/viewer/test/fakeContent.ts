@@ -32,6 +32,7 @@ function promptOf(id: number): Prompt {
     is_cut: id === LONG_ROW,
     skipped: isSkipped ? "no text" : null,
     features: isSkipped ? [] : FIRED,
+    columns: {},
   };
 }
 
@@ -65,6 +66,7 @@ export function describePrompt(id: number, run: string, live: Live): PromptInfo 
     token_ints: tokens.map((_, token) => 1000 + token),
     windows: tokens.length > 63 ? tokens.flatMap((_, token) => (token % 63 === 0 ? [token] : [])) : [0],
     features,
+    columns: {},
     previous: IDS[at - 1] ?? null,
     next: IDS[at + 1] ?? null,
   };
@@ -95,10 +97,11 @@ export function compareRuns(query: URLSearchParams, a: string, b: string): Compa
   // every other order is that of the numbers, or the reverse
   const isByNumber = (sort === "density_a" || sort === "feature_id") === (order === "asc");
   const ordered = isByNumber ? all : all.toReversed();
-  const run = { source: "headlines.csv", num_tokens: NUM_TOKENS, num_active_features: 120 };
+  const run = { source: "headlines.csv", part: "all", num_tokens: NUM_TOKENS, num_active_features: 120 };
   return {
     a: { run: a, ...run },
     b: { run: b, ...run },
+    unit: "text",
     confidence: 0.95,
     sort,
     order,

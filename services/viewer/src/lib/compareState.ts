@@ -3,7 +3,8 @@
 import type { Comparison } from "../apiTypes";
 import { type Order, readCount, readOrder, readText, writeQuery } from "./urlQuery";
 
-export type ComparedBy = Comparison["sort"];
+/** Orders that runs of earlier versions have too. */
+export type ComparedBy = Exclude<Comparison["sort"], "p" | "log_odds">;
 
 export type CompareState = {
   /** The runs; null: not chosen yet. */

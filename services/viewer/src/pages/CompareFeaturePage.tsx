@@ -81,7 +81,7 @@ function FeatureInBoth({ featureId, a, b, state }: Props) {
           <p className="flex flex-wrap items-center gap-x-3 tabular-nums">
             log₂ ratio <ConfidenceIntervalBar interval={feature} /> {formatInterval(feature)}
           </p>
-          <ConfidenceIntervalNote confidence={comparison.data.confidence} />
+          <ConfidenceIntervalNote confidence={comparison.data.confidence} unit={comparison.data.unit} />
         </div>
       )}
       <div className="grid gap-6 md:grid-cols-2">

@@ -78,7 +78,7 @@ function Compared({ state, runs }: { state: CompareState; runs: Run[] }) {
               }}
             />
           </div>
-          <ConfidenceIntervalNote confidence={data.confidence} />
+          <ConfidenceIntervalNote confidence={data.confidence} unit={data.unit} />
           <div className={`space-y-4 transition-opacity ${comparison.isPlaceholderData ? "opacity-50" : ""}`}>
             <Features comparison={data} state={state} />
           </div>
