@@ -91,8 +91,8 @@ def compare_texts(a: TextSet, b: TextSet) -> TextComparison:
 
     p is the largest that three statistics give: the log ratio's, and the two of `_Pooled.squares`. Each is too small in
     some corner (few firings, or sets of very different sizes) where another isn't; docs/lab-notes.md has what each
-    finds where there is nothing. q is Benjamini and Hochberg's (1995) over the features that fire in at least LEAST_TEXTS texts, a
-    choice that doesn't depend on the difference.
+    finds where there is nothing. q is Benjamini and Hochberg's (1995) over the features that fire in at least
+    LEAST_TEXTS texts, a choice that doesn't depend on the difference.
     """
     pooled = _Pooled.of(a, b)
     log_a, variance_a = _log_density(a, pooled)
