@@ -73,8 +73,9 @@ class RunView(ABC):
         """The chunks that have a prompts file, or should have one: a missing file is reported when it is read."""
 
     def feature(self, feature_id: int) -> dict[str, Any]:
-        """A feature's histogram, top and random examples, as in features/*.parquet; KeyError for an unknown id.
+        """A feature's histogram, bands and examples, as in features/*.parquet; KeyError for an unknown id.
 
+        Finished runs of versions that had no bands have none here.
         For a live run `text_count` and `prompt_index` are None: they are only known when the run is published.
         """
         if not 0 <= feature_id < self.metadata.num_features:

@@ -21,6 +21,7 @@ Arrays = dict[str, NDArray[Any]]
 
 _CODEC = "zstd"
 _LARGEST_RATIO = 1 << 17  # zstd can't compress better than this
+_EXAMPLES = ("top", "random", "bands")
 _PER_FEATURE = ("count", "sum1", "sum2", "sum3", "sum4", "maximum")
 _TEXT_TOTALS = ("num_rows", "num_texts", "num_tokens", "squared_tokens")
 _TEXTS_PER_FEATURE = ("count", "texts", "squares", "products")
@@ -43,13 +44,11 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
         **{f"texts.{name}": getattr(summary.text_sums, name)[:, fired] for name in _TEXTS_PER_FEATURE},
         **{f"extra.{name}": array for name, array in (extra or {}).items()},
     }
-    both = Examples.concatenate([summary.top, summary.random])
-    window_of, windows = _windows(both)
+    lists = [getattr(summary, name) for name in _EXAMPLES]
+    window_of, windows = _windows(Examples.concatenate(lists))
     arrays |= windows
-    for name, examples, window in (
-        ("top", summary.top, window_of[: len(summary.top)]),
-        ("random", summary.random, window_of[len(summary.top) :]),
-    ):
+    windows_of_lists = np.split(window_of, np.cumsum([len(examples) for examples in lists])[:-1])
+    for name, examples, window in zip(_EXAMPLES, lists, windows_of_lists, strict=True):
         arrays |= {
             f"{name}.feature": examples.feature,
             f"{name}.window": window,
@@ -85,6 +84,7 @@ def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
         histogram_count=arrays["histogram.count"].astype(np.int64),
         top=_examples("top", arrays, seed),
         random=_examples("random", arrays, seed),
+        bands=_examples("bands", arrays, seed),
         text_sums=_text_sums(arrays, n_features),
     )
     extra = {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
@@ -155,6 +155,6 @@ def _examples(name: str, arrays: Arrays, seed: int) -> Examples:
 
 def _narrow(array: NDArray[Any]) -> NDArray[Any]:
     """Non-negative integers in the narrowest type that holds them; other arrays unchanged."""
-    if array.dtype.kind not in "iu" or not len(array):
+    if array.dtype.kind not in "iu" or not array.size:
         return array
     return array.astype(np.min_scalar_type(int(array.max()))) if int(array.min()) >= 0 else array

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,15 +142,19 @@ class RowCounts:
     """How often features fire in rows, flat; a row that is split between blocks has several entries for a feature."""
 
     row: Ints  # index into RowTexts
-    feature: NDArray[Any]
+    feature: NDArray[np.int32]
     count: Ints
+
+    @classmethod
+    def none(cls) -> RowCounts:
+        """No entries."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64))
 
     @classmethod
     def concatenate(cls, parts: list[RowCounts]) -> RowCounts:
         """All entries, with those of the same row and feature added up."""
-        row = np.concatenate([np.zeros(0, np.int64), *(part.row for part in parts)])
-        feature = np.concatenate([np.zeros(0, np.int64), *(part.feature for part in parts)])
-        count = np.concatenate([np.zeros(0, np.int64), *(part.count for part in parts)])
+        every = [cls.none(), *parts]
+        row, feature, count = (np.concatenate([getattr(part, one.name) for part in every]) for one in fields(cls))
         order = np.lexsort((row, feature))
         starts = group_starts(feature[order], row[order])
         total = np.add.reduceat(count[order], starts) if len(starts) else count

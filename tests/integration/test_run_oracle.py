@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,9 @@ def test_examples_show_their_window_and_how_often_its_text_occurs(case: Case) ->
     texts = Counter(tuple(window.tokens) for window in case.windows)
     lines = {row.row_id: line for line, row in enumerate(case.rows)}
     shown = [
-        example for record in read_tables(case.folder, "features") for which in ("top", "random")
-        for example in record[which]
+        example for record in read_tables(case.folder, "features")
+        for examples in (record["top"], record["random"], *(band["examples"] for band in record["bands"]))
+        for example in examples
     ]  # fmt: skip
     assert len(shown) > N_LATENTS
     for example in shown:
@@ -127,6 +129,20 @@ def test_examples_show_their_window_and_how_often_its_text_occurs(case: Case) ->
         assert example["tokens"] == [token_text(token) for token in window.tokens]
         assert example["text_count"] == texts[tuple(window.tokens)]
         assert example["prompt_index"] == lines[example["row_id"]]
+
+
+def test_bands_hold_each_activation_once_between_their_edges(case: Case) -> None:
+    latents = case.counted()
+    for record in read_tables(case.folder, "features"):
+        own = latents[:, record["feature_id"]]
+        for band in record["bands"]:
+            bins = np.ceil(own[own > 0] / 0.2)
+            inside = (bins > round(band["above"] / 0.2)) & (bins <= round(band["up_to"] / 0.2))
+            assert band["count"] == inside.sum() > 0
+            for example in band["examples"]:
+                assert band["above"] < example["activation"] <= band["up_to"] * (1 + 1e-6)
+        assert sum(band["count"] for band in record["bands"]) == record["num_active_tokens"]
+        assert all(one["up_to"] <= other["above"] for one, other in pairwise(record["bands"]))
 
 
 def test_features_that_never_fire_have_nothing_but_zeros(case: Case) -> None:
@@ -267,6 +283,10 @@ def test_another_seed_draws_other_random_examples_and_changes_nothing_else(world
     differ = [name for name, data in files_of(first).items() if files_of(second)[name] != data]
     assert differ == ["features/00000.parquet", "overview.parquet"]
     tables = [read_tables(folder, "features") for folder in (first, second)]
+    bands = [[record.pop("bands") for record in table] for table in tables]
+    assert [[(band["above"], band["count"]) for band in record] for record in bands[0]] == [
+        [(band["above"], band["count"]) for band in record] for record in bands[1]
+    ]
     randoms = [[record.pop("random") for record in table] for table in tables]
     assert tables[0] == tables[1]
     assert randoms[0] != randoms[1]

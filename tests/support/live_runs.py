@@ -186,7 +186,12 @@ def published_twin(run: RunFolder, state: RunState, store: DirectoryStore) -> Pu
 def as_live(record: dict[str, Any]) -> dict[str, Any]:
     """A published feature's record without what is counted only when a run is published."""
     uncounted = {"text_count": None, "prompt_index": None}
-    return record | {name: [example | uncounted for example in record[name]] for name in ("top", "random")}
+
+    def live(examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [example | uncounted for example in examples]
+
+    bands = [band | {"examples": live(band["examples"])} for band in record["bands"]]
+    return record | {"top": live(record["top"]), "random": live(record["random"]), "bands": bands}
 
 
 def entries_of(overview: Overview) -> list[dict[str, Any]]:

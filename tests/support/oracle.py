@@ -47,6 +47,7 @@ class OracleFeature:
     histogram: Counter[int] = field(default_factory=Counter)
     top: list[OracleExample] = field(default_factory=list)
     random: list[OracleExample] = field(default_factory=list)
+    bands: dict[int, list[OracleExample]] = field(default_factory=dict)
 
 
 def cut_row(tokens: Sequence[int], max_tokens: int, bos: int | None, long_rows: str) -> list[list[int]]:
@@ -140,14 +141,35 @@ def summarise_feature(
                 (window, OracleExample(a, window.row_id, window.number, position, window.tokens[position], acts))
             )
     strongest = sorted(activations, key=lambda item: (-item[1].value, item[1].row_id, item[1].window, item[1].position))
-    texts: set[tuple[int, ...]] = set()
-    for window, example in strongest:
-        if tuple(window.tokens) not in texts and len(texts) < per_feature:
-            texts.add(tuple(window.tokens))
-            found.top.append(example)
-    drawn = sorted(
-        activations,
-        key=lambda item: draw(seed, feature, item[1].row_id, item[1].window, item[1].position),
-    )
-    found.random = [example for _window, example in drawn[:per_feature]]
+    found.top = first_texts(strongest, per_feature)
+    found.random = [example for _window, example in drawn(activations, seed, feature)[:per_feature]]
+    for band in sorted({band_of(example.value) for _window, example in activations}):
+        own = [item for item in activations if band_of(item[1].value) == band]
+        found.bands[band] = first_texts(drawn(own, seed, feature * 32 + band), PER_BAND)
     return found
+
+
+PER_BAND = 2
+
+
+def band_of(a: float) -> int:
+    """Band 0 is up to 0.2, band 1 up to 0.4, band 2 up to 0.8, ... by the histogram's bins."""
+    bin_number, band = math.ceil(a / 0.2), 0
+    while bin_number > 2**band:
+        band += 1
+    return band
+
+
+def first_texts(ranked: list[tuple[OracleWindow, OracleExample]], how_many: int) -> list[OracleExample]:
+    """The first examples that have different texts."""
+    chosen: dict[tuple[int, ...], OracleExample] = {}
+    for window, example in ranked:
+        chosen.setdefault(tuple(window.tokens), example)
+    return list(chosen.values())[:how_many]
+
+
+def drawn(
+    items: list[tuple[OracleWindow, OracleExample]], seed: int, number: int
+) -> list[tuple[OracleWindow, OracleExample]]:
+    """Sorted by draw."""
+    return sorted(items, key=lambda item: draw(seed, number, item[1].row_id, item[1].window, item[1].position))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sparse_autoencoder.data.text_repeats import TextRepeats, text_hashes
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.strength_bands import BANDS
 from sparse_autoencoder.summaries.summarise_numpy import BlockSummariser, SparseActivations
 from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
@@ -91,6 +92,11 @@ def feature_of(summary: Summary, feature: int, lengths: dict[tuple[int, int], in
         histogram=Counter(dict(zip((keys & 0xFFFFFFFF).tolist(), counts.tolist(), strict=True))),
         top=examples_of(summary.top, feature, lengths),
         random=examples_of(summary.random, feature, lengths),
+        bands={
+            int(number) % BANDS: examples_of(summary.bands, int(number), lengths)
+            for number in np.unique(summary.bands.feature)
+            if number // BANDS == feature
+        },
     )
 
 

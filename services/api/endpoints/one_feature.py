@@ -1,5 +1,6 @@
 """The endpoints about one feature: the original server's payload, and OpenAI's FeatureInfo."""
 
+import math
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
-from services.api.response_types.features import FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
@@ -67,7 +68,18 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         "top": [_sequence(run, example) for example in record["top"][: asked.top_k]],
         "random": [_sequence(run, example) for example in record["random"][: asked.top_k]],
     }
+    if "bands" in record:
+        answer["bands"] = [_band(run, band, asked.top_k) for band in record["bands"]]
     return with_live(answer, run)
+
+
+def _band(run: RunView, band: dict[str, Any], top_k: int) -> Band:
+    return {
+        "above": band["above"],
+        "up_to": band["up_to"] if math.isfinite(band["up_to"]) else None,
+        "num_active_tokens": band["count"],
+        "examples": [_sequence(run, example) for example in band["examples"][:top_k]],
+    }
 
 
 def _sequence(run: RunView, example: Example) -> Sequence:

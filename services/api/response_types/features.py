@@ -106,6 +106,15 @@ class Sequence(TypedDict):
     count: Annotated[int | None, Field(description="How often this very text occurred; null while the run is going.")]
 
 
+class Band(TypedDict):
+    """The activations of a certain strength, and a few of them, drawn at random, in different texts."""
+
+    above: Annotated[float, Field(description="The activations are larger than this.")]
+    up_to: Annotated[float | None, Field(description="And at most this; null if there is no limit.")]
+    num_active_tokens: Annotated[int, Field(description="How many there are.")]
+    examples: list[Sequence]
+
+
 class TokenWeight(TokenChip):
     """A token with a number."""
 
@@ -153,6 +162,12 @@ class FeatureInfo(Live):
     hist: Annotated[dict[str, int], Field(description="Counts by bin; bin b is ((b-1)w, bw].")]
     top: list[Sequence]
     random: list[Sequence]
+    bands: NotRequired[
+        Annotated[
+            list[Band],
+            Field(description="By strength, the weakest first; earlier versions of saescope did not keep them."),
+        ]
+    ]
     logits: NotRequired[Logits]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

@@ -81,7 +81,7 @@ def test_rows_are_found_in_every_part_of_large_chunks(tmp_path: Path, store: Dir
 
 def test_a_feature_that_never_fired_has_no_examples(writer: LiveWriter) -> None:
     live = load(writer)
-    assert live.feature(N_FEATURES - 1) == {"histogram": [], "top": [], "random": []}
+    assert live.feature(N_FEATURES - 1) == {"histogram": [], "top": [], "random": [], "bands": []}
     assert N_FEATURES - 1 not in live.ranking(Selection("max_activation")).tolist()
 
 
