@@ -110,8 +110,7 @@ class Encoder:
         windows = cut_windows(chunk, self._policy)
         self._check_tokens(windows)
         earlier = np.zeros(len(chunk.texts), np.int64) if chunk.earlier is None else chunk.earlier
-        first_counted = self._policy.first_counted
-        rows = RowTexts.of(windows, chunk.row_ids, text_hashes(chunk.texts), earlier, first_counted)
+        rows = RowTexts.of(windows, chunk.row_ids, text_hashes(chunk.texts), earlier)
         while True:
             try:
                 return self._encoded(windows, rows, features_per_row)
@@ -141,7 +140,6 @@ class Encoder:
             self.blocks(windows),
             rows,
             self._spec,
-            first_counted=self._policy.first_counted,
             per_row=features_per_row,
             memory=self._memory,
         )

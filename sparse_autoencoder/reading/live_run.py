@@ -24,6 +24,7 @@ from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
+from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.strength_bands import BANDS, edges
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.tokens.windows import Windows
@@ -51,6 +52,11 @@ class LiveRun(RunView):
     def text_sums(self) -> TextSums:
         """See RunView.text_sums."""
         return self.state.summary.text_sums
+
+    @property
+    def positions(self) -> PositionCounts | None:
+        """See RunView.positions."""
+        return self.state.summary.positions
 
     def _chunks(self) -> list[int]:
         return self.state.encoded_chunks

@@ -15,7 +15,7 @@ from cachetools import LRUCache, cachedmethod
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.run_view import RunTexts, RunView
-from sparse_autoencoder.runs import text_sums_file
+from sparse_autoencoder.runs import positions_file, text_sums_file
 from sparse_autoencoder.runs.features_file_format import (
     BAND,
     BAND_LIST,
@@ -28,7 +28,8 @@ from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
-from sparse_autoencoder.runs.store import StoreFile, get_at_most
+from sparse_autoencoder.runs.store import NotFoundError, StoreFile, get_at_most
+from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import TextSums
 
 _READ = [
@@ -68,6 +69,19 @@ class PublishedRun(RunView):
         with readable(self._folder, key):
             most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features
             return text_sums_file.from_parquet(get_at_most(self._folder.store, key, most), self.metadata.num_features)
+
+    @cached_property
+    def positions(self) -> PositionCounts | None:
+        """See RunView.positions."""
+        key = self._folder.positions
+        with readable(self._folder, key):
+            most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features
+            try:
+                data = get_at_most(self._folder.store, key, most)
+            except NotFoundError:
+                self._folder.read_metadata()  # raises the NotFoundError of a run that was deleted
+                return None
+            return positions_file.from_parquet(data, self.metadata.num_features)
 
     def _chunks(self) -> list[int]:
         failed = {chunk.chunk for chunk in self.metadata.failed_chunks}

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
@@ -14,7 +17,8 @@ from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
-from sparse_autoencoder.runs.rank_by_metric import Rankings, Selection
+from sparse_autoencoder.runs.rank_by_metric import EARLY_SHARE, Rankings, Selection
+from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
@@ -59,6 +63,11 @@ class RunView(ABC):
         """Sums over texts, for comparing runs; NotFoundError for a run of a version that didn't have them."""
 
     @property
+    @abstractmethod
+    def positions(self) -> PositionCounts | None:
+        """Firings by position in the window; None for a run of a version that didn't count them."""
+
+    @property
     def statistics(self) -> Statistics:
         """The statistics of all features."""
         return self.overview.statistics
@@ -92,7 +101,13 @@ class RunView(ABC):
 
     @cached_property
     def _rankings(self) -> Rankings:
-        return Rankings(self.overview, self.metadata.num_tokens, self._having_token)
+        others = {EARLY_SHARE: self._early_share}
+        return Rankings(self.overview, self.metadata.num_tokens, self._having_token, others)
+
+    def _early_share(self) -> NDArray[np.float64]:
+        if self.positions is None:
+            raise KeyError(EARLY_SHARE)
+        return self.positions.early_share()
 
     def _having_token(self, text: str) -> Mask:
         wanted = self.vocabulary.containing(text)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_autoencoder.kernels.torch_array_ops import to_device
+from sparse_autoencoder.summaries.position_counts import token_places
 from sparse_autoencoder.summaries.summariser_interface import block_draws, first_occurrences, row_numbers, token_windows
 from sparse_autoencoder.tokens.windows import Windows
 
@@ -22,6 +23,7 @@ class BlockColumns:
     token_id: Tensor  # [tokens]
     window: Tensor  # [tokens], the window's index in the block
     draw: Tensor  # [tokens]
+    place: Tensor  # [tokens], see position_counts.token_places
     start: Tensor  # [windows + 1]
     row_id: Tensor  # [windows]
     row: Tensor  # [windows], the row's index in the block
@@ -38,6 +40,7 @@ class BlockColumns:
             "token_id": block.tokens,
             "window": window,
             "draw": block_draws(block, window, seed),
+            "place": token_places(block),
             "start": block.starts,
             "row_id": block.row_ids,
             "row": row_numbers(block),

@@ -1,9 +1,8 @@
 """Summary: the statistics and examples of all features over a part of a dataset, and how summaries merge.
 
-A summary holds for each feature: sums over the counted tokens and over texts, a sparse histogram, and the chosen
-examples. Summaries
-of consecutive parts merge into the summary of the whole. This is exact, except that float64 sums are rounded, which
-depends on the order. That is why runs merge in chunk order.
+A summary holds for each feature: sums over the counted tokens and over texts, a sparse histogram, counts by position,
+and the chosen examples. Summaries of consecutive parts merge into the summary of the whole. This is exact, except that
+float64 sums are rounded, which depends on the order. That is why runs merge in chunk order.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from sparse_autoencoder.summaries.example_order import (
     StrongestFirst,
 )
 from sparse_autoencoder.summaries.feature_metrics import Totals
+from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.strength_bands import BANDS, EXAMPLES_PER_BAND
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, group_starts
@@ -68,6 +68,7 @@ class Summary:
     top: Examples
     random: Examples
     bands: Examples  # whose `feature` is feature * BANDS + band (strength_bands.py)
+    positions: PositionCounts
     text_sums: TextSums
 
     @classmethod
@@ -86,6 +87,7 @@ class Summary:
             top=Examples.empty(),
             random=Examples.empty(),
             bands=Examples.empty(),
+            positions=PositionCounts.empty(spec.n_features),
             text_sums=TextSums.empty(spec.n_features),
         )
 
@@ -111,6 +113,7 @@ class Summary:
             top=TOP_ORDER.merge(self.top, later.top, keep),
             random=RANDOM_ORDER.merge(self.random, later.random, keep),
             bands=BAND_ORDER.merge(self.bands, later.bands, EXAMPLES_PER_BAND),
+            positions=self.positions.merge(later.positions),
             text_sums=self.text_sums.merge(later.text_sums),
         )
 

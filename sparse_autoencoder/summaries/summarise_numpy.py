@@ -13,6 +13,7 @@ from sparse_autoencoder.summaries.exact_sums import Scale, power_parts
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import activation_draws, descending_key
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.summaries.position_counts import PLACES, PositionCounts, counted_tokens, token_places
 from sparse_autoencoder.summaries.summariser_interface import (
     LAST_BIN,
     Number,
@@ -101,9 +102,9 @@ class BlockSummariser:
             np.arange(len(self._run_starts), dtype=np.int32), np.diff(self._run_starts, append=len(self._feature))
         )
 
-    def unrounded(self, num_tokens: int) -> UnroundedSummary:
+    def unrounded(self) -> UnroundedSummary:
         if not len(self._feature):
-            return UnroundedSummary.empty(self._spec, num_tokens)
+            return UnroundedSummary.empty(self._spec, self._block)
         starts = group_starts(self._feature)
         fired = self._feature[starts]
         maximum = np.maximum.reduceat(self._value, starts)
@@ -123,7 +124,7 @@ class BlockSummariser:
         return UnroundedSummary(
             Summary(
                 self._spec,
-                num_tokens=num_tokens,
+                num_tokens=int(self._block.counted_lengths.sum()),
                 count=spread(np.diff(starts, append=len(self._value))),
                 sum1=nothing,
                 sum2=nothing,
@@ -135,6 +136,7 @@ class BlockSummariser:
                 top=self._examples(self._strongest()),
                 random=self._random(),
                 bands=self._of_bands(bins),
+                positions=self._positions(),
                 text_sums=TextSums.empty(self._spec.n_features),
             ),
             [(spread(coarse), spread(fine)) for coarse, fine in sums],
@@ -179,6 +181,11 @@ class BlockSummariser:
             return (feature << 32) | bins, counts[used]
         keys, counts = np.unique((self._feature.astype(np.int64) << 32) | bins, return_counts=True)
         return keys, counts
+
+    def _positions(self) -> PositionCounts:
+        n_features = self._spec.n_features
+        place = token_places(self._block)[self._token] * n_features + self._feature
+        return PositionCounts.of_places(counted_tokens(self._block), np.bincount(place, minlength=PLACES * n_features))
 
     def _strongest(self) -> Ints:
         """Indices of the activations of each feature's top examples, by rank."""

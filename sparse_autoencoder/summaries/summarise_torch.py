@@ -38,6 +38,7 @@ from sparse_autoencoder.summaries.block_columns_torch import BlockColumns
 from sparse_autoencoder.summaries.exact_sums import POWERS, Grids, Scale
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.summaries.position_counts import PLACES, PositionCounts, counted_tokens
 from sparse_autoencoder.summaries.summariser_interface import (
     LAST_BIN,
     RowFeatures,
@@ -142,9 +143,9 @@ class DeviceSummariser:
             self._run_bounds = torch.cat([torch.nonzero(begins).flatten(), end])
             self._run_of = running_total(begins)[1:] - 1
 
-    def unrounded(self, num_tokens: int) -> UnroundedSummary:
+    def unrounded(self) -> UnroundedSummary:
         if not len(self._value):
-            return UnroundedSummary.empty(self._spec, num_tokens)
+            return UnroundedSummary.empty(self._spec, self._block)
         with _beside(self._device):
             by_strength = sorted_order(self._feature, self._descending_key)
             lists = {
@@ -156,6 +157,7 @@ class DeviceSummariser:
                 {
                     **self._sums(by_strength),
                     **self._histogram(by_strength),
+                    "positions": self._positions(),
                     **{f"{part}.{name}": column for part in lists for name, column in lists[part].items()},
                 }
             )
@@ -164,7 +166,7 @@ class DeviceSummariser:
         return UnroundedSummary(
             Summary(
                 self._spec,
-                num_tokens=num_tokens,
+                num_tokens=int(self._block.counted_lengths.sum()),
                 count=host["count"],
                 sum1=nothing,
                 sum2=nothing,
@@ -174,6 +176,7 @@ class DeviceSummariser:
                 histogram_key=host["histogram_key"],
                 histogram_count=host["histogram_count"],
                 **{part: _to_examples(host, part) for part in lists},
+                positions=PositionCounts.of_places(counted_tokens(self._block), host["positions"]),
                 text_sums=TextSums.empty(self._spec.n_features),
             ),
             [(host[f"coarse{power}"] * grids.coarse, host[f"fine{power}"] * grids.fine) for power in POWERS],
@@ -271,6 +274,12 @@ class DeviceSummariser:
         ends = torch.cat([starts[1:], torch.full((1,), len(key), device=self._device)])
         ascending, order = torch.sort(key[starts])
         return {"histogram_key": ascending, "histogram_count": (ends - starts)[order]}
+
+    def _positions(self) -> Tensor:
+        """Firings by place and feature, flat; see BlockSummariser._positions."""
+        place = self._columns.place[self._token] * self._spec.n_features + self._feature
+        firings = torch.zeros(PLACES * self._spec.n_features, dtype=torch.int64, device=self._device)
+        return firings.index_add_(0, place, torch.ones_like(place))
 
     def _strongest(self, by_strength: Tensor) -> Tensor:
         """See BlockSummariser._strongest."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import activation_draws, token_draws
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import bits_for, group_starts, stable_argsort, starts_of
 
@@ -42,6 +43,8 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
         "histogram.count": summary.histogram_count,
         **{f"texts.{name}": getattr(summary.text_sums, name) for name in _TEXT_TOTALS},
         **{f"texts.{name}": getattr(summary.text_sums, name)[:, fired] for name in _TEXTS_PER_FEATURE},
+        "positions.tokens": summary.positions.tokens,
+        "positions.count": summary.positions.count[..., fired],
         **{f"extra.{name}": array for name, array in (extra or {}).items()},
     }
     lists = [getattr(summary, name) for name in _EXAMPLES]
@@ -85,10 +88,18 @@ def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
         top=_examples("top", arrays, seed),
         random=_examples("random", arrays, seed),
         bands=_examples("bands", arrays, seed),
+        positions=_positions(arrays, n_features),
         text_sums=_text_sums(arrays, n_features),
     )
     extra = {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
     return summary, extra
+
+
+def _positions(arrays: Arrays, n_features: int) -> PositionCounts:
+    counts = PositionCounts.empty(n_features)
+    counts.tokens[:] = arrays["positions.tokens"]
+    counts.count[..., arrays["fired"]] = arrays["positions.count"]
+    return counts
 
 
 def _text_sums(arrays: Arrays, n_features: int) -> TextSums:

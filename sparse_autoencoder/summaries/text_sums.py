@@ -67,19 +67,16 @@ class RowTexts:
     half: Ints
 
     @classmethod
-    def of(cls, windows: Windows, row_ids: Ints, hashes: Keys, earlier: Ints, first_counted: int) -> RowTexts:
-        """For the windows of rows `row_ids`, whose texts have these hashes, and so many earlier rows with the same one.
-
-        In each window, tokens count from position `first_counted` on.
-        """
-        rows, num_windows, num_tokens = _rows_of([windows], first_counted)
+    def of(cls, windows: Windows, row_ids: Ints, hashes: Keys, earlier: Ints) -> RowTexts:
+        """For the windows of rows `row_ids`, whose texts have these hashes; `earlier` rows before had the same one."""
+        rows, num_windows, num_tokens = _rows_of([windows])
         at = np.searchsorted(row_ids, rows)
         return cls(rows, num_windows, num_tokens, earlier[at], _halves(hashes[at]))
 
     @classmethod
-    def all_different(cls, blocks: Sequence[Windows], first_counted: int) -> RowTexts:
+    def all_different(cls, blocks: Sequence[Windows]) -> RowTexts:
         """For rows of which no two have the same text, where only the tokens are at hand."""
-        rows, num_windows, num_tokens = _rows_of(blocks, first_counted)
+        rows, num_windows, num_tokens = _rows_of(blocks)
         return cls(rows, num_windows, num_tokens, np.zeros_like(rows), _halves(mix(rows.astype(np.uint64))))
 
     def __len__(self) -> int:
@@ -123,10 +120,10 @@ class RowTexts:
         return 2 * self.earlier + 1
 
 
-def _rows_of(blocks: Sequence[Windows], first_counted: int) -> tuple[Ints, Ints, Ints]:
+def _rows_of(blocks: Sequence[Windows]) -> tuple[Ints, Ints, Ints]:
     """Ids of the rows that have counted tokens; how many windows and how many counted tokens each has."""
     window_rows = np.concatenate([block.row_ids for block in blocks])
-    counted = np.maximum(np.concatenate([block.lengths for block in blocks]) - first_counted, 0)
+    counted = np.concatenate([block.counted_lengths for block in blocks])
     starts = group_starts(window_rows)
     num_tokens = np.add.reduceat(counted, starts) if len(starts) else counted
     used = np.flatnonzero(num_tokens)

@@ -28,6 +28,7 @@ class Windows:
     tokens: NDArray[np.int32]  # [tokens]
     starts: NDArray[np.int64]  # [windows + 1]
     token_hashes: NDArray[np.uint64]  # [windows], hash of each window's token ids
+    first_counted: NDArray[np.int32]  # [windows], the first position that counts in statistics and examples
 
     def __len__(self) -> int:
         return len(self.row_ids)
@@ -36,6 +37,12 @@ class Windows:
     def lengths(self) -> NDArray[np.int64]:
         """Tokens per window."""
         return np.diff(self.starts)
+
+    @property
+    def counted_lengths(self) -> NDArray[np.int64]:
+        """Counted tokens per window."""
+        counted: NDArray[np.int64] = np.maximum(self.lengths - self.first_counted, 0)
+        return counted
 
     def blocks(self, max_tokens: int) -> Iterator[Windows]:
         """Split into blocks of at most `max_tokens` tokens (at least one window each), in order."""
@@ -59,6 +66,7 @@ class Windows:
             self.tokens[begin:end],
             self.starts[first : last + 1] - begin,
             self.token_hashes[first:last],
+            self.first_counted[first:last],
         )
 
 
@@ -87,7 +95,9 @@ def windows_of(
         own[window_starts[:-1]] = False
     # Windows keep every token in order, so their tokens without BOS are the rows' tokens, one row after the other.
     flat[own] = tokens[starts[0] : starts[-1]] if len(starts) else tokens
-    return Windows(row_ids[row_of], numbers.astype(np.int32), flat, window_starts, _hashes(flat, window_starts))
+    first_counted = np.full(len(row_of), policy.first_counted, np.int32)
+    hashes = _hashes(flat, window_starts)
+    return Windows(row_ids[row_of], numbers.astype(np.int32), flat, window_starts, hashes, first_counted)
 
 
 def _hashes(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.uint64]:

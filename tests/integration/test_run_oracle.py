@@ -7,6 +7,7 @@ rounded to that; from there on counts, bins and examples must be the same exactl
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
@@ -22,7 +24,14 @@ from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
-from tests.support.oracle import OracleFeature, OracleWindow, strongest_of_row, summarise_feature
+from tests.support.oracle import (
+    OracleFeature,
+    OracleWindow,
+    firings_by_position,
+    place_of,
+    strongest_of_row,
+    summarise_feature,
+)
 from tests.support.reference import SKIPPED, OracleRow, Reference, token_text
 from tests.support.runs import (
     DEAD,
@@ -143,6 +152,20 @@ def test_bands_hold_each_activation_once_between_their_edges(case: Case) -> None
                 assert band["above"] < example["activation"] <= band["up_to"] * (1 + 1e-6)
         assert sum(band["count"] for band in record["bands"]) == record["num_active_tokens"]
         assert all(one["up_to"] <= other["above"] for one, other in pairwise(record["bands"]))
+
+
+def test_positions_say_where_in_windows_features_fire(case: Case) -> None:
+    table = pq.read_table(case.folder / "positions.parquet")
+    tokens = json.loads(table.schema.metadata[b"saescope.tokens"])
+    places = Counter(
+        place_of(window, position)
+        for window in case.windows
+        for position in range(case.first_counted, len(window.tokens))
+    )
+    assert tokens == {name: places[kind, int(first)] for name in tokens for kind, first in [name.split("_")]}
+    for feature, record in enumerate(table.to_pylist()):
+        expected = firings_by_position(case.windows, feature, case.first_counted)
+        assert record == {name: expected[kind, int(first)] for name in tokens for kind, first in [name.split("_")]}
 
 
 def test_features_that_never_fire_have_nothing_but_zeros(case: Case) -> None:

@@ -22,7 +22,7 @@ from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.runs.provenance import PUBLISHING, versions
 from sparse_autoencoder.runs.publishing import publish
-from sparse_autoencoder.runs.rank_by_metric import Selection
+from sparse_autoencoder.runs.rank_by_metric import OTHER_SORTS, Selection
 from sparse_autoencoder.runs.rows_file_format import to_parquet
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
@@ -36,6 +36,7 @@ from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
+from tests.support.same_bits import assert_same_bits
 
 VOCABULARY = ["<bos>", " a", " b", " c", "é", "\ufffd"]
 N_FEATURES = 6  # the last never fires
@@ -68,9 +69,8 @@ class LiveWriter:
         windows = cut_windows(chunk, policy)
         summary, row_features = summarise_blocks(
             [(windows, random_activations(windows, policy, self.metadata.options.seed))],
-            RowTexts.all_different([windows], policy.first_counted),
+            RowTexts.all_different([windows]),
             self.metadata.spec,
-            first_counted=policy.first_counted,
             per_row=2,
         )
         part = RunState(
@@ -214,10 +214,11 @@ def assert_shows_the_same(live: Any, published: PublishedRun, features: Collecti
     assert live.metadata == published.metadata.model_copy(update={"status": live.metadata.status})
     assert live.metric_descriptions == published.metric_descriptions
     assert entries_of(live.overview) == entries_of(published.overview)
-    for metric in published.metric_descriptions:
+    for metric in [*published.metric_descriptions, *OTHER_SORTS]:
         for descending in (True, False):
             selection = Selection(metric, descending)
             assert live.ranking(selection).tolist() == published.ranking(selection).tolist()
+    assert_same_bits(live.positions, published.positions)
     for feature in range(published.metadata.num_features) if features is None else features:
         assert live.feature(feature) == as_live(published.feature(feature))
 

@@ -149,6 +149,21 @@ def summarise_feature(
     return found
 
 
+def firings_by_position(windows: list[OracleWindow], feature: int, first_counted: int) -> Counter[tuple[str, int]]:
+    """How often a feature fires, by kind of window and first position of the range."""
+    return Counter(
+        place_of(window, position)
+        for window in windows
+        for position in range(first_counted, len(window.tokens))
+        if window.latents[position, feature] > 0
+    )
+
+
+def place_of(window: OracleWindow, position: int) -> tuple[str, int]:
+    """Whether it is its row's first window or a later one, and the first position of 0, 1, 2-3, 4-7, ..., 32-."""
+    return "later" if window.number else "first", max(p for p in (0, 1, 2, 4, 8, 16, 32) if p <= position)
+
+
 PER_BAND = 2
 
 

@@ -6,16 +6,25 @@ from collections import Counter
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sparse_autoencoder.data.text_repeats import TextRepeats, text_hashes
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.position_counts import FIRST_POSITIONS, KINDS
 from sparse_autoencoder.summaries.strength_bands import BANDS
 from sparse_autoencoder.summaries.summarise_numpy import BlockSummariser, SparseActivations
 from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
-from tests.support.oracle import OracleExample, OracleFeature, OracleWindow, summarise_feature
+from tests.support.oracle import (
+    OracleExample,
+    OracleFeature,
+    OracleWindow,
+    firings_by_position,
+    place_of,
+    summarise_feature,
+)
 
 # Few distinct activations, tokens and features, so that ties, repeated texts and full lists are common.
 activations = st.sampled_from([0.0, 0.0, 0.0, 0.1, 0.2, 0.2000001, 0.4, 1.0, 1.0, 3.7, 250.0])
@@ -38,7 +47,7 @@ def datasets(draw: st.DrawFn, n_features: int = 3, max_rows: int = 8) -> list[Or
     return windows
 
 
-def to_windows(windows: list[OracleWindow]) -> Windows:
+def to_windows(windows: list[OracleWindow], first_counted: int = 1) -> Windows:
     """The same windows in the library's flat form."""
     tokens = [token for window in windows for token in window.tokens]
     starts = np.cumsum([0, *(len(window.tokens) for window in windows)])
@@ -46,7 +55,8 @@ def to_windows(windows: list[OracleWindow]) -> Windows:
     rows = np.array([window.row_id for window in windows], np.int64)
     flat = windows_of(rows, np.array(tokens, np.int32), starts.astype(np.int64), whole)
     numbers = np.array([window.number for window in windows], np.int32)
-    return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, flat.token_hashes)
+    counted_from = np.full(len(windows), first_counted, np.int32)
+    return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, flat.token_hashes, counted_from)
 
 
 def rows_of(windows: list[OracleWindow], first_counted: int, repeats: TextRepeats | None = None) -> RowTexts:
@@ -54,7 +64,7 @@ def rows_of(windows: list[OracleWindow], first_counted: int, repeats: TextRepeat
     rows = sorted({window.row_id for window in windows})
     hashes = text_hashes(text_of(windows, row_id) for row_id in rows)
     earlier = (repeats or TextRepeats()).earlier(hashes)
-    return RowTexts.of(to_windows(windows), np.array(rows, np.int64), hashes, earlier, first_counted)
+    return RowTexts.of(to_windows(windows, first_counted), np.array(rows, np.int64), hashes, earlier)
 
 
 def text_of(windows: list[OracleWindow], row_id: int) -> str:
@@ -73,12 +83,8 @@ def to_activations(windows: list[OracleWindow], first_counted: int) -> SparseAct
 
 def summarise(windows: list[OracleWindow], spec: SummarySpec, first_counted: int = 1) -> Summary:
     """The library's summary of some windows."""
-    num_tokens = sum(len(window.tokens) - first_counted for window in windows)
-    return (
-        BlockSummariser(to_windows(windows), to_activations(windows, first_counted), spec)
-        .unrounded(num_tokens)
-        .rounded()
-    )
+    block = to_windows(windows, first_counted)
+    return BlockSummariser(block, to_activations(windows, first_counted), spec).unrounded().rounded()
 
 
 def feature_of(summary: Summary, feature: int, lengths: dict[tuple[int, int], int]) -> OracleFeature:
@@ -98,6 +104,12 @@ def feature_of(summary: Summary, feature: int, lengths: dict[tuple[int, int], in
             if number // BANDS == feature
         },
     )
+
+
+def by_position(counts: NDArray[np.int64]) -> Counter[tuple[str, int]]:
+    """Counts [kinds, ranges] in the oracle's terms."""
+    places: list[tuple[str, int]] = [(kind, first) for kind in KINDS for first in FIRST_POSITIONS]
+    return +Counter(dict(zip(places, counts.ravel().tolist(), strict=True)))
 
 
 def examples_of(examples: Examples, feature: int, lengths: dict[tuple[int, int], int]) -> list[OracleExample]:
@@ -121,9 +133,16 @@ def assert_equals_oracle(
     spec = summary.spec
     lengths = {(window.row_id, window.number): len(window.tokens) for window in windows}
     assert summary.num_tokens == sum(len(window.tokens) - first_counted for window in windows)
+    counted = [
+        place_of(window, position) for window in windows for position in range(first_counted, len(window.tokens))
+    ]
+    assert by_position(summary.positions.tokens) == Counter(counted)
     for feature in range(spec.n_features):
         expected = summarise_feature(windows, feature, first_counted, spec.examples_per_feature, spec.seed)
         sums, expected.sums = expected.sums, []
+        assert by_position(summary.positions.count[..., feature]) == firings_by_position(
+            windows, feature, first_counted
+        )
         assert feature_of(summary, feature, lengths) == expected
         for total, exact in zip((summary.sum1, summary.sum2, summary.sum3, summary.sum4), sums, strict=True):
             assert abs(float(total[feature]) - float(exact)) <= relative * float(exact)

@@ -10,9 +10,10 @@ from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
-from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Positions, Sequence, TokenEntry
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
+from sparse_autoencoder.summaries.position_counts import FIRST_POSITIONS, KINDS, PositionCounts
 
 Example = dict[str, Any]
 _SNIPPET_CHARS = 200
@@ -70,7 +71,28 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
     }
     if "bands" in record:
         answer["bands"] = [_band(run, band, asked.top_k) for band in record["bands"]]
+    if run.positions is not None:
+        answer["positions"] = _positions(run.positions, feature_id)
     return with_live(answer, run)
+
+
+def _positions(counts: PositionCounts, feature_id: int) -> Positions:
+    lasts = [*(first - 1 for first in FIRST_POSITIONS[1:]), None]
+    return {
+        "early_share": float(counts.early_share()[feature_id]),
+        "early_share_of_tokens": counts.early_share_of_tokens(),
+        "ranges": [
+            {
+                "windows": kind,
+                "first": first,
+                "last": last,
+                "num_active_tokens": int(counts.count[k, r, feature_id]),
+                "num_tokens": int(counts.tokens[k, r]),
+            }
+            for k, kind in enumerate(KINDS)
+            for r, (first, last) in enumerate(zip(FIRST_POSITIONS, lasts, strict=True))
+        ],
+    }
 
 
 def _band(run: RunView, band: dict[str, Any], top_k: int) -> Band:

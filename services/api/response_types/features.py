@@ -39,7 +39,7 @@ class FeatureList(Live):
     run: str
     features: list[RankedFeature]
     metric: str
-    sort: Annotated[str, Field(description="What the list is ordered by: a metric, feature_id or num_active_tokens.")]
+    sort: Annotated[str, Field(description="What the list is ordered by: a metric, or one of the other keys.")]
     order: Literal["asc", "desc"]
     metrics_available: list[str]
     metric_descriptions: dict[str, str]
@@ -115,6 +115,24 @@ class Band(TypedDict):
     examples: list[Sequence]
 
 
+class PositionRange(TypedDict):
+    """How often the feature fires at some positions; a token's position is the number of tokens before it."""
+
+    windows: Annotated[Literal["first", "later"], Field(description="A row's first window, or its others.")]
+    first: int
+    last: Annotated[int | None, Field(description="Null if there is no limit.")]
+    num_active_tokens: int
+    num_tokens: Annotated[int, Field(description="Counted tokens of the run there.")]
+
+
+class Positions(TypedDict):
+    """Where in its windows a feature fires; a BOS that is prepended is at position 0."""
+
+    early_share: Annotated[float, Field(description="Share of its firings at positions 0 and 1.")]
+    early_share_of_tokens: Annotated[float, Field(description="Share of the run's counted tokens there.")]
+    ranges: list[PositionRange]
+
+
 class TokenWeight(TokenChip):
     """A token with a number."""
 
@@ -168,6 +186,7 @@ class FeatureInfo(Live):
             Field(description="By strength, the weakest first; earlier versions of saescope did not keep them."),
         ]
     ]
+    positions: NotRequired[Annotated[Positions, Field(description="Earlier versions of saescope did not count them.")]]
     logits: NotRequired[Logits]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

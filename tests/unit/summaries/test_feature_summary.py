@@ -105,8 +105,8 @@ def test_the_order_of_a_blocks_activations_is_irrelevant() -> None:
     windows = [OracleWindow(0, 0, [0, 1, 2], np.array([[0, 0, 0], [1.0, 2.0, 0], [1.0, 0, 3.0]]))]
     activations = to_activations(windows, 1)
     backwards = SparseActivations(activations.token[::-1], activations.feature[::-1], activations.value[::-1])
-    first = BlockSummariser(to_windows(windows), activations, SPEC).unrounded(2).rounded()
-    second = BlockSummariser(to_windows(windows), backwards, SPEC).unrounded(2).rounded()
+    first = BlockSummariser(to_windows(windows), activations, SPEC).unrounded().rounded()
+    second = BlockSummariser(to_windows(windows), backwards, SPEC).unrounded().rounded()
     assert_same_bits(first, second)
 
 
@@ -131,7 +131,7 @@ def test_features_beyond_sixteen_bits_are_told_apart() -> None:
         np.array([1, 2], np.int32), np.array([n_features - 1, 0], np.int32), np.array([2.5, 0.5], np.float32)
     )
     windows = [OracleWindow(3, 0, [0, 1, 2], np.zeros((3, 1)))]
-    summary = BlockSummariser(to_windows(windows), activations, spec).unrounded(2).rounded()
+    summary = BlockSummariser(to_windows(windows), activations, spec).unrounded().rounded()
     assert summary.count[n_features - 1] == 1
     assert summary.maximum[n_features - 1] == 2.5
     assert summary.top.feature.tolist() == [0, n_features - 1]

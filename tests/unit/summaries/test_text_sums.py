@@ -64,7 +64,7 @@ def in_torch(activations: SparseActivations) -> Activations:
 
 
 def blocks_of(windows: list[OracleWindow], first_counted: int, tokens: int) -> list[tuple[Windows, SparseActivations]]:
-    whole, activations = to_windows(windows), to_activations(windows, first_counted)
+    whole, activations = to_windows(windows, first_counted), to_activations(windows, first_counted)
     blocks, begin = [], 0
     for block in whole.blocks(tokens):
         blocks.append((block, activations.between(begin, begin + len(block.tokens))))
@@ -85,7 +85,6 @@ def test_rows_that_blocks_and_parts_cut_are_summed_whole(
         blocks,
         rows_of(windows, first_counted),
         SPEC,
-        first_counted=first_counted,
         per_row=1,
         memory=MemoryBudget(activations=at_once, least=1, workers=0),
     )
@@ -111,7 +110,7 @@ def test_chunks_merged_in_any_order_give_the_sums_of_the_whole(
 
 def sums_of(chunk: list[OracleWindow], repeats: TextRepeats) -> TextSums:
     blocks = [(to_windows(chunk), to_activations(chunk, 1))]
-    return summarise_blocks(blocks, rows_of(chunk, 1, repeats), SPEC, first_counted=1, per_row=1)[0].text_sums
+    return summarise_blocks(blocks, rows_of(chunk, 1, repeats), SPEC, per_row=1)[0].text_sums
 
 
 @given(datasets())
