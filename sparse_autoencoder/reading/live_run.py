@@ -108,7 +108,7 @@ class LiveRun(RunView):
             "activation": float(examples.value[example]),
             "row_id": row_id,
             "prompt_index": None,
-            "window_offset": int(examples.window[example]) * self.metadata.policy.row_tokens_per_window,
+            "window_offset": int(self.metadata.policy.window_offsets(examples.window[example])),
             "position": int(examples.position[example]),
             "text_count": None,
             "token_ids": ids.tolist(),

@@ -82,7 +82,7 @@ class ExampleWindows:
 
     def window_offsets(self, examples: Examples) -> NDArray[np.int32]:
         """The offset in its row of each example window's first token (BOS not counted)."""
-        return (examples.window * self._policy.row_tokens_per_window).astype(np.int32)
+        return self._policy.window_offsets(examples.window).astype(np.int32)
 
 
 def _window_key(row_id: Ints, window: NDArray[np.int32]) -> Ints:

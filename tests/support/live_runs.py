@@ -34,7 +34,6 @@ from sparse_autoencoder.summaries.summarise_in_background import summarise_block
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.chunks import Chunk
-from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
 from tests.support.same_bits import assert_same_bits
 
@@ -68,7 +67,7 @@ class LiveWriter:
         policy = self.metadata.policy
         windows = cut_windows(chunk, policy)
         summary, row_features = summarise_blocks(
-            [(windows, random_activations(windows, policy, self.metadata.options.seed))],
+            [(windows, random_activations(windows, self.metadata.options.seed))],
             RowTexts.all_different([windows]),
             self.metadata.spec,
             per_row=2,
@@ -130,13 +129,13 @@ class LiveWriter:
         )
 
 
-def random_activations(windows: Windows, policy: TokenPolicy, seed: int) -> SparseActivations:
+def random_activations(windows: Windows, seed: int) -> SparseActivations:
     """Activations that depend on a window's tokens alone."""
     dense = np.zeros((len(windows.tokens), N_FEATURES), np.float32)
-    for begin, end in pairwise(windows.starts.tolist()):
+    for (begin, end), first_counted in zip(pairwise(windows.starts.tolist()), windows.first_counted, strict=True):
         random = np.random.default_rng([seed, *windows.tokens[begin:end].tolist()])
-        counted = slice(begin + policy.first_counted, end)
-        dense[counted, :-1] = random.choice(VALUES, (end - begin, N_FEATURES - 1))[policy.first_counted :]
+        counted = slice(begin + first_counted, end)
+        dense[counted, :-1] = random.choice(VALUES, (end - begin, N_FEATURES - 1))[first_counted:]
     token, feature = np.nonzero(dense)
     return SparseActivations(token.astype(np.int32), feature.astype(np.int32), dense[token, feature])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -27,6 +27,17 @@ class OracleWindow:
     number: int
     tokens: list[int]
     latents: NDArray[np.float64]
+    uncounted: int = 0  # positions that don't count besides those that never do: an earlier window has counted them
+    begin: int = 0  # where its first own token is in its row
+
+    def counted(self, first_counted: int) -> range:
+        """The positions that count."""
+        return range(first_counted + self.uncounted, len(self.tokens))
+
+    @property
+    def text(self) -> tuple[object, ...]:
+        """What it shows: windows that show the same are equal in this."""
+        return (*self.tokens, "from", self.uncounted)
 
 
 @dataclass(frozen=True)
@@ -50,18 +61,53 @@ class OracleFeature:
     bands: dict[int, list[OracleExample]] = field(default_factory=dict)
 
 
-def cut_row(tokens: Sequence[int], max_tokens: int, bos: int | None, long_rows: str) -> list[list[int]]:
+def cut_row(
+    tokens: Sequence[int], max_tokens: int, bos: int | None, long_rows: str, context: int = 0
+) -> list[list[int]]:
     """A row's windows; `bos` is prepended to each unless it is None."""
     before = [] if bos is None else [bos]
     windows = []
-    left = list(tokens)
-    while left:
-        room = max_tokens - len(before)
-        windows.append(before + left[:room])
-        left = left[room:]
+    counted = 0
+    while counted < len(tokens):
+        begin = max(counted - context, 0)
+        own = list(tokens[begin : begin + max_tokens - len(before)])
+        windows.append(before + own)
+        counted = begin + len(own)
         if long_rows == "truncate":
             break
     return windows
+
+
+def windows_of_row(
+    row_id: int,
+    tokens: Sequence[int],
+    policy: WindowPolicy,
+    latents_of: Callable[[tuple[int, ...]], NDArray[np.float64]],
+) -> list[OracleWindow]:
+    """A row's windows with their latents."""
+    windows: list[OracleWindow] = []
+    counted = 0
+    for number, window in enumerate(
+        cut_row(tokens, policy.max_tokens, policy.bos_token, policy.long_rows, policy.context)
+    ):
+        n_bos = int(policy.bos_token is not None)
+        context = policy.context if number else 0
+        never = policy.first_counted
+        uncounted = context + n_bos - never if context else 0
+        windows.append(OracleWindow(row_id, number, window, latents_of(tuple(window)), uncounted, counted - context))
+        counted += len(window) - n_bos - context
+    return windows
+
+
+@dataclass(frozen=True)
+class WindowPolicy:
+    """How rows are cut into windows."""
+
+    max_tokens: int
+    bos_token: int | None
+    long_rows: str
+    first_counted: int
+    context: int = 0
 
 
 def normalised(vectors: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -98,14 +144,12 @@ def strongest_of_row(windows: Sequence[OracleWindow], first_counted: int, bos: i
     `bos` is how many BOS tokens a window begins with.
     """
     best: dict[int, tuple[float, int]] = {}
-    own_tokens_before = 0
     for window in windows:
-        for position in range(first_counted, len(window.tokens)):
-            token = -1 if position < bos else own_tokens_before + position - bos
+        for position in window.counted(first_counted):
+            token = -1 if position < bos else window.begin + position - bos
             for feature, a in enumerate(window.latents[position].tolist()):
                 if a > best.get(feature, (0.0, 0))[0]:
                     best[feature] = (a, token)
-        own_tokens_before += len(window.tokens) - bos
     ranked = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))
     return [(feature, a, token) for feature, (a, token) in ranked[:how_many]]
 
@@ -128,7 +172,8 @@ def summarise_feature(
     found = OracleFeature()
     activations: list[tuple[OracleWindow, OracleExample]] = []
     for window in windows:
-        column = [float(a) if p >= first_counted else 0.0 for p, a in enumerate(window.latents[:, feature])]
+        counted = window.counted(first_counted)
+        column = [float(a) if p in counted else 0.0 for p, a in enumerate(window.latents[:, feature])]
         acts = tuple(a if a > 0 else 0.0 for a in column)
         for position, a in enumerate(acts):
             if a <= 0:
@@ -154,7 +199,7 @@ def firings_by_position(windows: list[OracleWindow], feature: int, first_counted
     return Counter(
         place_of(window, position)
         for window in windows
-        for position in range(first_counted, len(window.tokens))
+        for position in window.counted(first_counted)
         if window.latents[position, feature] > 0
     )
 
@@ -177,9 +222,9 @@ def band_of(a: float) -> int:
 
 def first_texts(ranked: list[tuple[OracleWindow, OracleExample]], how_many: int) -> list[OracleExample]:
     """The first examples that have different texts."""
-    chosen: dict[tuple[int, ...], OracleExample] = {}
+    chosen: dict[tuple[object, ...], OracleExample] = {}
     for window, example in ranked:
-        chosen.setdefault(tuple(window.tokens), example)
+        chosen.setdefault(window.text, example)
     return list(chosen.values())[:how_many]
 
 

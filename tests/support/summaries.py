@@ -17,6 +17,7 @@ from sparse_autoencoder.summaries.summarise_numpy import BlockSummariser, Sparse
 from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
+from sparse_autoencoder.utils.numpy_array_ops import mix
 from tests.support.oracle import (
     OracleExample,
     OracleFeature,
@@ -31,8 +32,11 @@ activations = st.sampled_from([0.0, 0.0, 0.0, 0.1, 0.2, 0.2000001, 0.4, 1.0, 1.0
 
 
 @st.composite
-def datasets(draw: st.DrawFn, n_features: int = 3, max_rows: int = 8) -> list[OracleWindow]:
-    """Windows of consecutive rows (ids ascending, with gaps); the latents depend on the window's tokens alone."""
+def datasets(draw: st.DrawFn, n_features: int = 3, max_rows: int = 8, context: int = 0) -> list[OracleWindow]:
+    """Windows of consecutive rows (ids ascending, with gaps); the latents depend on the window's tokens alone.
+
+    Of rows' later windows, up to `context` positions don't count.
+    """
     seed = draw(st.integers(0, 2**32 - 1))
     windows = []
     row_id = 0
@@ -43,7 +47,8 @@ def datasets(draw: st.DrawFn, n_features: int = 3, max_rows: int = 8) -> list[Or
             random = np.random.default_rng([seed, *tokens])
             choices = np.array([0.0, 0.0, 0.0, 0.1, 0.2, 0.2000001, 0.4, 1.0, 3.7, 250.0], np.float32)
             latents = random.choice(choices, (len(tokens), n_features)).astype(np.float64)
-            windows.append(OracleWindow(row_id, number, tokens, latents))
+            uncounted = min(context if number else 0, len(tokens) - 2)
+            windows.append(OracleWindow(row_id, number, tokens, latents, uncounted))
     return windows
 
 
@@ -55,8 +60,9 @@ def to_windows(windows: list[OracleWindow], first_counted: int = 1) -> Windows:
     rows = np.array([window.row_id for window in windows], np.int64)
     flat = windows_of(rows, np.array(tokens, np.int32), starts.astype(np.int64), whole)
     numbers = np.array([window.number for window in windows], np.int32)
-    counted_from = np.full(len(windows), first_counted, np.int32)
-    return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, flat.token_hashes, counted_from)
+    uncounted = np.array([window.uncounted for window in windows], np.int32)
+    hashes = np.where(uncounted > 0, mix(flat.token_hashes ^ uncounted.astype(np.uint64)), flat.token_hashes)
+    return Windows(flat.row_ids, numbers, flat.tokens, flat.starts, hashes, uncounted + np.int32(first_counted))
 
 
 def rows_of(windows: list[OracleWindow], first_counted: int, repeats: TextRepeats | None = None) -> RowTexts:
@@ -75,7 +81,7 @@ def text_of(windows: list[OracleWindow], row_id: int) -> str:
 def to_activations(windows: list[OracleWindow], first_counted: int) -> SparseActivations:
     """The positive latents at counted tokens."""
     dense = np.concatenate([window.latents for window in windows])
-    counted = np.concatenate([np.arange(len(window.tokens)) >= first_counted for window in windows])
+    counted = np.concatenate([np.arange(len(window.tokens)) >= first_counted + window.uncounted for window in windows])
     token, feature = np.nonzero((dense > 0) & counted[:, None])
     values = dense[token, feature].astype(np.float32)
     return SparseActivations(token.astype(np.int32), feature.astype(np.int32), values)
@@ -132,10 +138,8 @@ def assert_equals_oracle(
     """Counts, bins, maxima and examples exactly; sums to `relative`."""
     spec = summary.spec
     lengths = {(window.row_id, window.number): len(window.tokens) for window in windows}
-    assert summary.num_tokens == sum(len(window.tokens) - first_counted for window in windows)
-    counted = [
-        place_of(window, position) for window in windows for position in range(first_counted, len(window.tokens))
-    ]
+    assert summary.num_tokens == sum(len(window.counted(first_counted)) for window in windows)
+    counted = [place_of(window, position) for window in windows for position in window.counted(first_counted)]
     assert by_position(summary.positions.tokens) == Counter(counted)
     for feature in range(spec.n_features):
         expected = summarise_feature(windows, feature, first_counted, spec.examples_per_feature, spec.seed)

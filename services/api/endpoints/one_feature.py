@@ -106,13 +106,14 @@ def _band(run: RunView, band: dict[str, Any], top_k: int) -> Band:
 
 def _sequence(run: RunView, example: Example) -> Sequence:
     """An example as OpenAI's viewer has it; `acts` has one entry per token, and `act == acts[idx]`."""
-    acts = example["activations"]
+    acts, policy = example["activations"], run.metadata.policy
     text = _own_text(run, example)
     return {
         "density": (len(acts) - acts.count(0.0)) / len(acts),
         "doc_id": example["row_id"],
         "row_id": example["row_id"],
         "offset": example["window_offset"],
+        "first_counted": policy.first_counted_later if example["window_offset"] else policy.first_counted,
         "idx": example["position"],
         "act": acts[example["position"]],
         "acts": acts,

@@ -92,6 +92,10 @@ class Sequence(TypedDict):
     doc_id: int
     row_id: int
     offset: Annotated[int, Field(description="The window's first own token, counted in its row.")]
+    first_counted: Annotated[
+        int,
+        Field(description="The first token that counts; acts before it are 0, whatever the feature does there."),
+    ]
     idx: Annotated[int, Field(description="The token that put this text on the list.")]
     act: Annotated[float, Field(description="acts[idx]")]
     acts: list[float]

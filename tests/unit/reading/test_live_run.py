@@ -49,10 +49,17 @@ options = st.fixed_dictionaries(
         "bos": st.sampled_from(["exclude", "include", "none"]),
         "long_rows": st.sampled_from(["split", "truncate"]),
         "max_tokens": st.integers(2, 7),
+        "context": st.integers(0, 5),
         "top_tokens_per_feature": st.integers(1, 5),
         "chunk_size": st.integers(1, 30),
     }
-)
+).map(lambda options: with_possible_context(**options))
+
+
+def with_possible_context(max_tokens: int, long_rows: str, context: int, **others: Any) -> dict[str, Any]:
+    """Options with a smaller context if there is no room for it."""
+    context = min(context, max_tokens - 2) if long_rows == "split" else 0
+    return others | {"max_tokens": max_tokens, "long_rows": long_rows, "context": context}
 
 
 @settings(max_examples=20, deadline=None)

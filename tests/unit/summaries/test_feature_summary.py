@@ -41,6 +41,13 @@ def test_a_blocks_summary_equals_the_oracle(windows: list[OracleWindow], first_c
     assert_equals_oracle(summarise(windows, SPEC, first_counted), windows, first_counted)
 
 
+@given(datasets(context=2), st.sampled_from([0, 1]))
+def test_what_an_earlier_window_has_counted_does_not_count_again(
+    windows: list[OracleWindow], first_counted: int
+) -> None:
+    assert_equals_oracle(summarise(windows, SPEC, first_counted), windows, first_counted)
+
+
 @given(datasets(), st.lists(st.integers(0, 100), max_size=4))
 def test_merged_parts_equal_the_oracle_for_any_partition(windows: list[OracleWindow], cuts: list[int]) -> None:
     assert_equals_oracle(merged(parts_of(windows, cuts)), windows, 1)

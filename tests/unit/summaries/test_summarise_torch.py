@@ -53,7 +53,7 @@ def assert_summarised_alike(
 
 
 @on_each_device
-@given(datasets(n_features=5, max_rows=20), st.sampled_from([0, 1]), st.integers(1, 4))
+@given(datasets(n_features=5, max_rows=20, context=2), st.sampled_from([0, 1]), st.integers(1, 4))
 def test_ties_repeated_texts_and_rows_of_several_windows_are_summarised_alike(
     device: str, windows: list[OracleWindow], first_counted: int, per_row: int
 ) -> None:

@@ -33,13 +33,13 @@ def expected_sums(windows: list[OracleWindow], first_counted: int) -> TextSums:
     firings: dict[str, list[int]] = {}
     for row_id in {window.row_id for window in windows}:
         text, own = text_of(windows, row_id), [window for window in windows if window.row_id == row_id]
-        counted = sum(max(len(window.tokens) - first_counted, 0) for window in own)
+        counted = sum(len(window.counted(first_counted)) for window in own)
         if counted == 0:
             continue
         sums.num_rows[half_of(text)] += 1
         tokens[text] = tokens.get(text, 0) + counted
         for feature in range(SPEC.n_features):
-            fired = sum(int(a > 0) for window in own for a in window.latents[first_counted:, feature])
+            fired = sum(int(a > 0) for window in own for a in window.latents[window.counted(first_counted), feature])
             firings.setdefault(text, [0] * SPEC.n_features)[feature] += fired
     for text, t in tokens.items():
         half = half_of(text)
