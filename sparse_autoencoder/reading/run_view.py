@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
@@ -17,7 +14,7 @@ from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
-from sparse_autoencoder.runs.rank_by_metric import EARLY_SHARE, Rankings, Selection
+from sparse_autoencoder.runs.rank_by_metric import CUT_SHARE, EARLY_SHARE, Rankings, Selection
 from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
@@ -101,13 +98,17 @@ class RunView(ABC):
 
     @cached_property
     def _rankings(self) -> Rankings:
-        others = {EARLY_SHARE: self._early_share}
+        others = {
+            EARLY_SHARE: lambda: self._counted_positions.early_share(),
+            CUT_SHARE: lambda: self._counted_positions.cut_share(),
+        }
         return Rankings(self.overview, self.metadata.num_tokens, self._having_token, others)
 
-    def _early_share(self) -> NDArray[np.float64]:
+    @property
+    def _counted_positions(self) -> PositionCounts:
         if self.positions is None:
-            raise KeyError(EARLY_SHARE)
-        return self.positions.early_share()
+            raise KeyError("positions")
+        return self.positions
 
     def _having_token(self, text: str) -> Mask:
         wanted = self.vocabulary.containing(text)

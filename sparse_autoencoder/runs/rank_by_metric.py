@@ -13,8 +13,9 @@ from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 FEATURE_ID, NUM_ACTIVE_TOKENS = "feature_id", "num_active_tokens"
-EARLY_SHARE = "early_share"  # of the firings, those at the beginning of windows (summaries/position_counts.py)
-OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS, EARLY_SHARE)  # sort keys besides the metrics
+EARLY_SHARE, CUT_SHARE = "early_share", "cut_share"  # see summaries/position_counts.py
+BY_POSITION = (EARLY_SHARE, CUT_SHARE)  # sort keys that runs of earlier versions lack
+OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS, *BY_POSITION)  # sort keys besides the metrics
 _ORDERS = 8
 _SEARCHES = 32
 

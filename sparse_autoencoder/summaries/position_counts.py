@@ -5,7 +5,9 @@ how rows are cut into windows than of the text. A token's position is its place 
 being at 0: so many tokens the model saw before it. Positions are counted in a few ranges, which double.
 
 Rows' first windows are counted apart from later ones. A later window may begin anywhere in a sentence, and a BOS before
-such a text is what the model never saw in training; in a first window the text does begin there.
+such a text is what the model never saw in training; in a first window the text does begin there. So the share of a
+feature's firings at the beginning of later windows (`cut_share`) tells of the cutting, and the share at the beginning
+of any window (`early_share`) of beginnings in general.
 """
 
 from __future__ import annotations
@@ -54,13 +56,24 @@ class PositionCounts:
 
     def early_share(self) -> NDArray[np.float64]:
         """The share of each feature's firings that are early: [features]; 0 for a feature that never fired."""
-        fired = self.count.sum(axis=(0, 1))
-        share: NDArray[np.float64] = self.count[:, :EARLY].sum(axis=(0, 1)) / np.maximum(fired, 1)
-        return share
+        return self._share(self.count[:, :EARLY])
+
+    def cut_share(self) -> NDArray[np.float64]:
+        """The share of each feature's firings that are early in a row's later windows: [features]."""
+        return self._share(self.count[1:, :EARLY])
 
     def early_share_of_tokens(self) -> float:
         """The share of the counted tokens that are early: what a feature has that fires anywhere."""
         return float(self.tokens[:, :EARLY].sum() / max(int(self.tokens.sum()), 1))
+
+    def cut_share_of_tokens(self) -> float:
+        """The share of the counted tokens that are early in a row's later windows."""
+        return float(self.tokens[1:, :EARLY].sum() / max(int(self.tokens.sum()), 1))
+
+    def _share(self, count: Ints) -> NDArray[np.float64]:
+        fired = self.count.sum(axis=(0, 1))
+        share: NDArray[np.float64] = count.sum(axis=(0, 1)) / np.maximum(fired, 1)
+        return share
 
 
 def token_places(block: Windows) -> Ints:

@@ -264,10 +264,12 @@ def test_positions_say_how_many_firings_are_at_the_beginning_of_windows(
         assert sum(one["num_active_tokens"] for one in ranges) == info["num_active_tokens"]
         assert sum(one["num_tokens"] for one in ranges) == num_tokens
         early = [one for one in ranges if one["last"] is not None and one["last"] < 2]
-        share = sum(one["num_active_tokens"] for one in early) / max(info["num_active_tokens"], 1)
-        assert info["positions"]["early_share"] == pytest.approx(share)
-        share_of_tokens = sum(one["num_tokens"] for one in early) / num_tokens
-        assert info["positions"]["early_share_of_tokens"] == pytest.approx(share_of_tokens)
+        cut = [one for one in early if one["windows"] == "later"]
+        for name, places in (("early_share", early), ("cut_share", cut)):
+            share = sum(one["num_active_tokens"] for one in places) / max(info["num_active_tokens"], 1)
+            assert info["positions"][name] == pytest.approx(share)
+            share_of_tokens = sum(one["num_tokens"] for one in places) / num_tokens
+            assert info["positions"][f"{name}_of_tokens"] == pytest.approx(share_of_tokens)
 
 
 def test_every_example_carries_its_whole_text_and_the_activation_at_each_token(

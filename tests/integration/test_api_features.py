@@ -27,7 +27,7 @@ Query = dict[str, Any]
 Record = dict[str, Any]
 LISTS = ["/api/features", "/api/feature_rank"]
 METRICS = ["mean_activation", "max_activation", "fraction_active", "mean_when_active", "std", "skew", "kurtosis"]
-SORTS = [*METRICS, "feature_id", "num_active_tokens", "early_share"]
+SORTS = [*METRICS, "feature_id", "num_active_tokens", "early_share", "cut_share"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Listed:
         for record, fired in zip(records, pq.read_table(folder / "positions.parquet").to_pylist(), strict=True):
             early = sum(count for name, count in fired.items() if name.endswith(("_0", "_1")))
             record["early_share"] = early / record["num_active_tokens"] if early else 0.0
+            cut = fired["later_0"] + fired["later_1"]
+            record["cut_share"] = cut / record["num_active_tokens"] if cut else 0.0
         return cls(client, folder.name, tokens, records, read_json(folder, "vocabulary.json"))
 
     def get(self, path: str, query: Query) -> Any:

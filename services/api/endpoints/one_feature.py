@@ -81,6 +81,8 @@ def _positions(counts: PositionCounts, feature_id: int) -> Positions:
     return {
         "early_share": float(counts.early_share()[feature_id]),
         "early_share_of_tokens": counts.early_share_of_tokens(),
+        "cut_share": float(counts.cut_share()[feature_id]),
+        "cut_share_of_tokens": counts.cut_share_of_tokens(),
         "ranges": [
             {
                 "windows": kind,

@@ -134,6 +134,8 @@ class Positions(TypedDict):
 
     early_share: Annotated[float, Field(description="Share of its firings at positions 0 and 1.")]
     early_share_of_tokens: Annotated[float, Field(description="Share of the run's counted tokens there.")]
+    cut_share: Annotated[float, Field(description="Share of its firings at positions 0 and 1 of rows' later windows.")]
+    cut_share_of_tokens: Annotated[float, Field(description="Share of the run's counted tokens there.")]
     ranges: list[PositionRange]
 
 

@@ -53,13 +53,13 @@ options = st.fixed_dictionaries(
         "top_tokens_per_feature": st.integers(1, 5),
         "chunk_size": st.integers(1, 30),
     }
-).map(lambda options: with_possible_context(**options))
+).map(lambda options: with_possible_context(options))
 
 
-def with_possible_context(max_tokens: int, long_rows: str, context: int, **others: Any) -> dict[str, Any]:
+def with_possible_context(options: dict[str, Any]) -> dict[str, Any]:
     """Options with a smaller context if there is no room for it."""
-    context = min(context, max_tokens - 2) if long_rows == "split" else 0
-    return others | {"max_tokens": max_tokens, "long_rows": long_rows, "context": context}
+    context = min(options["context"], options["max_tokens"] - 2) if options["long_rows"] == "split" else 0
+    return options | {"context": context}
 
 
 @settings(max_examples=20, deadline=None)
