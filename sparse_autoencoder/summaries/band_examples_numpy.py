@@ -30,16 +30,19 @@ class Chosen:
     draw: Keys
 
 
-def band_examples(feature: NDArray[np.int32], bins: Ints, token_draw: Keys, text: Keys) -> Chosen:
+def band_examples(
+    feature: NDArray[np.int32], bins: Ints, token_draw: Keys, window: NDArray[np.int32], text: Keys
+) -> Chosen:
     """Choose among activations: those with the smallest draws, each of another text.
 
-    All arguments are [activations]: the feature, the histogram's bin, the draw of its token (`token_draws`) and a hash
-    of its window's tokens.
+    The feature, the histogram's bin, the draw of its token (`token_draws`) and its window are [activations]; a hash of
+    the window's tokens is [windows].
     """
     band = bands_of(bins)
     draw = activation_draws(token_draw, (feature * np.int64(BANDS) + band).astype(np.uint64))
-    n_bands = int(band.max(initial=0)) + 1
-    group = feature * np.int64(n_bands) + band
+    n_bands = np.int32(band.max(initial=0) + 1)
+    group = feature * n_bands + band.astype(np.int32)
+    del band, token_draw  # memory
     counts = np.bincount(group)
 
     def smallest(candidates: Ints) -> Ints:
@@ -49,7 +52,7 @@ def band_examples(feature: NDArray[np.int32], bins: Ints, token_draw: Keys, text
             # the upper 32 bits nearly always differ; here they don't
             order = stable_argsort((groups, bits_for(len(counts))), (draws, 64))
         order = candidates[order]
-        return order[first_distinct(group[order], text[order], EXAMPLES_PER_BAND)]
+        return order[first_distinct(group[order], text[window[order]], EXAMPLES_PER_BAND)]
 
     # Draws are uniform, so nearly always there are enough texts below this share of the range.
     limit = (np.minimum(1.0, EXPECTED / np.maximum(counts, 1)) * float(2**32 - 1)).astype(np.uint32)
@@ -60,4 +63,5 @@ def band_examples(feature: NDArray[np.int32], bins: Ints, token_draw: Keys, text
     if unlucky.any():
         both = np.concatenate([chosen[~unlucky[group[chosen]]], smallest(np.flatnonzero(unlucky[group]))])
         chosen = both[np.argsort(group[both], kind="stable")]
-    return Chosen(chosen, (feature[chosen] * np.int64(BANDS) + band[chosen]).astype(np.int32), draw[chosen])
+    of_feature, of_band = np.divmod(group[chosen], n_bands)
+    return Chosen(chosen, of_feature * np.int32(BANDS) + of_band, draw[chosen])

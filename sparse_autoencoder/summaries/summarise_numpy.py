@@ -218,8 +218,8 @@ class BlockSummariser:
         return self._examples(order[rank < self._spec.examples_per_feature])
 
     def _of_bands(self, bins: Ints) -> Examples:
-        texts = self._block.token_hashes[self._window]
-        chosen = band_examples(self._feature, bins, self._token_draws[self._token], texts)
+        texts = self._block.token_hashes
+        chosen = band_examples(self._feature, bins, self._token_draws[self._token], self._window, texts)
         return replace(self._examples(chosen.index), feature=chosen.feature, draw=chosen.draw)
 
     def _may_be_drawn(self, draw: NDArray[np.uint64]) -> Mask:

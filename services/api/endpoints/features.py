@@ -30,8 +30,8 @@ class Ranking(OneRun):
     sort: str | None = Field(
         None,
         description="What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's "
-        "firings, those at the beginning of windows) or cut_share (at the beginning of rows' later windows, which may begin in "
-        "mid-sentence); the metric if left out.",
+        "firings, those at the beginning of windows) or cut_share (at the beginning of rows' later windows, which may "
+        "begin in mid-sentence); the metric if left out.",
     )
     order: Order = "desc"
     min_density: Density | None = Field(None, description="Active tokens per counted token, at least.")
