@@ -113,6 +113,14 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["split", "truncate"],
         help="cut rows that are longer than a window into further windows (split, the default), or drop the rest",
     )
+    _add(
+        tokens,
+        "--context",
+        type=at_least(0),
+        metavar="N",
+        help="begin a row's further windows N tokens earlier, so that each token, counted once, has N tokens of its row"
+        " before it or all that there are (default: 0)",
+    )
 
     results = parser.add_argument_group("results")
     _add(

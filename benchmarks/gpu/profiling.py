@@ -47,7 +47,7 @@ def profile_block(situation: Situation) -> None:
 
     def summarise() -> None:
         summariser = found[0].summariser(windows, spec)
-        summariser.unrounded(len(windows.tokens))
+        summariser.unrounded()
         summariser.row_features(FEATURES_PER_ROW)
 
     for name, work in (("computing", compute), ("summarising", summarise)):

@@ -91,8 +91,8 @@ def _moved(activations: SparseActivations, device: str) -> DeviceActivations:
 def _summarised(
     block: _Block, activations: Activations, memory: MemoryBudget | None = None
 ) -> tuple[Summary, list[RowFeatures]]:
-    rows = RowTexts.all_different(block.windows, 0)
-    return summarise_blocks([(block.windows, activations)], rows, _SPEC, first_counted=0, per_row=10, memory=memory)
+    rows = RowTexts.all_different(block.windows)
+    return summarise_blocks([(block.windows, activations)], rows, _SPEC, per_row=10, memory=memory)
 
 
 def _compare(
@@ -138,7 +138,7 @@ def _measure(situation: Situation, block: _Block) -> None:
 
     def once() -> None:
         summariser = moved.summariser(block.windows, _SPEC)
-        summariser.unrounded(len(block.windows.tokens))
+        summariser.unrounded()
         summariser.row_features(10)
 
     once()  # warm

@@ -89,8 +89,8 @@ def _summary_cases(setting: Setting, target: Target, folder: Path) -> list[Case]
     def summarised(
         windows: Windows, blocks: list[tuple[Windows, SparseActivations]]
     ) -> tuple[Summary, list[RowFeatures]]:
-        texts = RowTexts.all_different(windows, first_counted)
-        return summarise_blocks(blocks, texts, spec, first_counted=first_counted, per_row=FEATURES_PER_ROW)
+        texts = RowTexts.all_different(windows)
+        return summarise_blocks(blocks, texts, spec, per_row=FEATURES_PER_ROW)
 
     blocks = drawn(windows)
     summary, row_features = summarised(windows, blocks)

@@ -128,8 +128,8 @@ def make_part(random: np.random.Generator, chunk: int, repeated: Rows, cumulativ
     rows = take_rows(concatenate(repeated, fresh), index)
     row_ids = chunk * ROWS_PER_CHUNK + np.arange(ROWS_PER_CHUNK)
     windows = windows_of(row_ids, rows.tokens, rows.starts, TokenPolicy(bos_token_id=None, bos="none"))
-    texts = RowTexts.all_different(windows, 0)
-    summary, _rows = summarise_blocks(blocks_of(windows, rows), texts, SPEC, first_counted=0, per_row=FEATURES_PER_ROW)
+    texts = RowTexts.all_different(windows)
+    summary, _rows = summarise_blocks(blocks_of(windows, rows), texts, SPEC, per_row=FEATURES_PER_ROW)
     return RunState(summary, chunk + 1, ROWS_PER_CHUNK, ROWS_PER_CHUNK, ROWS_PER_CHUNK)
 
 

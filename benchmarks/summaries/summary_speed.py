@@ -63,9 +63,9 @@ def main() -> None:
     for chunk in range(args.chunks + 1):
         first = chunk * BLOCKS_PER_CHUNK
         blocks = [make_block(random, number, args.features) for number in range(first, first + BLOCKS_PER_CHUNK)]
-        rows = RowTexts.all_different(joined([windows for windows, _activations in blocks]), 0)
+        rows = RowTexts.all_different(joined([windows for windows, _activations in blocks]))
         wall_begin, processor_begin = time.perf_counter(), time.process_time()
-        summary, _rows = summarise_blocks(blocks, rows, spec, first_counted=0, per_row=FEATURES_PER_ROW)
+        summary, _rows = summarise_blocks(blocks, rows, spec, per_row=FEATURES_PER_ROW)
         run = run.merge(summary)
         if chunk:  # the first warms up
             wall += time.perf_counter() - wall_begin

@@ -81,9 +81,8 @@ def _encode_chunk(folder: RunFolder, metadata: RunMetadata, index: int, rows: Ro
     windows = cut_windows(chunk, metadata.policy)
     summary, row_features = summarise_blocks(
         blocks_of(windows, rows),
-        RowTexts.all_different(windows, metadata.policy.first_counted),
+        RowTexts.all_different(windows),
         metadata.spec,
-        first_counted=metadata.policy.first_counted,
         per_row=FEATURES_PER_ROW,
     )
     folder.store.put(folder.prompts(index), to_parquet(chunk, row_features, metadata.policy, FEATURES_PER_ROW))

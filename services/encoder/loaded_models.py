@@ -148,8 +148,9 @@ class ModelComputer:
 
 def _of_models(options: RunOptions) -> RunOptions:
     """The options that loading models depends on; all others have their defaults."""
-    wanted = {"subject", "autoencoder", "layer", "location", "precision", "device", "max_tokens", "bos", "long_rows"}
-    return RunOptions(**options.model_dump(include=wanted))
+    models = {"subject", "autoencoder", "layer", "location", "precision", "device"}
+    policy = {"max_tokens", "bos", "long_rows", "context"}
+    return RunOptions(**options.model_dump(include=models | policy))
 
 
 def _cut(partial: Partial, cutoffs: bytes | None, plan: RunMetadata) -> Partial:

@@ -17,7 +17,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder, Limit, SparseLatents, TooManyActivationsError
@@ -110,7 +109,7 @@ class Encoder:
         windows = cut_windows(chunk, self._policy)
         self._check_tokens(windows)
         row_sets = chunk.row_sets or RowSets.all_different(chunk.row_ids)
-        rows = RowTexts.of(windows, chunk.row_ids, row_sets, self._policy.first_counted)
+        rows = RowTexts.of(windows, chunk.row_ids, row_sets)
         while True:
             try:
                 return self._encoded(windows, rows, features_per_row)
@@ -140,7 +139,6 @@ class Encoder:
             self.blocks(windows),
             rows,
             self._spec,
-            first_counted=self._policy.first_counted,
             per_row=features_per_row,
             memory=self._memory,
         )
@@ -169,12 +167,12 @@ class Encoder:
         _, first, occurrence = np.unique(block.token_hashes, return_index=True, return_inverse=True)
         batches = list(_batches(block, np.sort(first), self._batch_tokens))
         with multiplying(tf32=self._tf32):
-            encoded = self._encode_batches([block.tokens[batch] for batch in batches], limit)
+            encoded = self._encode_batches(block, batches, limit)
         # each token's index into the vectors of all batches; -1: not counted
         vector_of = np.full(len(block.tokens), -1)
         num_vectors = 0
         for batch, (latents, vectors) in zip(batches, encoded, strict=True):
-            vector_of[batch[:, self._policy.first_counted :]] = num_vectors + vectors
+            vector_of[batch.counted] = num_vectors + vectors
             num_vectors += len(latents.counts)
         repeats = np.flatnonzero(first[occurrence] != np.arange(len(block)))
         lengths, originals = block.lengths[repeats], first[occurrence[repeats]]
@@ -186,21 +184,20 @@ class Encoder:
         active_token = copy_to_device(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
         return activations_of(active_token, feature, value)
 
-    def _encode_batches(self, batches: list[NDArray[np.int32]], limit: Limit) -> list[tuple[SparseLatents, Ints]]:
+    def _encode_batches(self, block: Windows, batches: list[_Batch], limit: Limit) -> list[tuple[SparseLatents, Ints]]:
         """`_encode_batch` for each batch, on a CPU in several threads."""
-        encode = partial(self._encode_batch, limit=limit)
+        encode = partial(self._encode_batch, block, limit=limit)
         if self._subject.device.type == "cpu" and self._subject.many_threads:
             return parallel_map(encode, batches)
         return [encode(batch) for batch in batches]
 
     @torch.inference_mode()
-    def _encode_batch(self, tokens: NDArray[np.int32], limit: Limit) -> tuple[SparseLatents, Ints]:
-        """Latents of a batch of windows, tokens [batch, pos], and each counted token's index into their vectors."""
-        ids = torch.from_numpy(tokens.astype(np.int64))
+    def _encode_batch(self, block: Windows, batch: _Batch, limit: Limit) -> tuple[SparseLatents, Ints]:
+        """Latents of a batch of a block's windows, and each counted token's index into their vectors."""
+        ids = torch.from_numpy(block.tokens[batch.places].astype(np.int64))
         hidden, tree = distinct_activations(self._subject, ids, self._location, self._layer_index)
-        first_counted = self._policy.first_counted
-        not_counted = int(tree.starts[first_counted])
-        vectors: Ints = tree.node_of[:, first_counted:].numpy() - not_counted
+        not_counted = int(tree.starts[batch.first_counted])
+        vectors: Ints = tree.node_of[:, batch.first_counted :].numpy() - not_counted
         latents = self._latents.sparse(hidden[not_counted:], limit)
         self.moved()
         return latents, vectors
@@ -218,19 +215,31 @@ def batch_tokens(device: torch.device) -> int:
     return BATCH_TOKENS.get(device.type, _BATCH_TOKENS_ELSEWHERE)
 
 
-def _batches(block: Windows, windows: Ints, n_tokens: int) -> Iterator[Ints]:
-    """Split windows (given by index) into batches of windows of equal length, with at most `n_tokens` tokens.
+@dataclass(frozen=True)
+class _Batch:
+    """Windows that are encoded together: of equal length, and whose tokens count from the same position on."""
 
-    Windows with common prefixes come into the same batch. Yields the indices of a batch's tokens in the block,
-    [batch, pos].
+    places: Ints  # [batch, pos], the tokens' indices in the block
+    first_counted: int
+
+    @property
+    def counted(self) -> Ints:
+        """The counted tokens' indices in the block, [batch, counted pos]."""
+        return self.places[:, self.first_counted :]
+
+
+def _batches(block: Windows, windows: Ints, n_tokens: int) -> Iterator[_Batch]:
+    """Split windows (given by index) into batches with at most `n_tokens` tokens.
+
+    Windows with common prefixes come into the same batch.
     """
-    lengths = block.lengths[windows]
-    for length in np.unique(lengths):
-        same = windows[lengths == length]
+    kinds = np.stack([block.lengths[windows], block.first_counted[windows]], axis=1)
+    for length, first_counted in np.unique(kinds, axis=0).tolist():
+        same = windows[(kinds == (length, first_counted)).all(axis=1)]
         places = block.starts[same][:, None] + np.arange(length)
         places = places[np.lexsort(block.tokens[places].T[::-1])]
-        size = max(1, n_tokens // int(length))
-        yield from (places[begin : begin + size] for begin in range(0, len(same), size))
+        size = max(1, n_tokens // length)
+        yield from (_Batch(places[begin : begin + size], first_counted) for begin in range(0, len(same), size))
 
 
 def memory_budget_on(device: torch.device) -> MemoryBudget:

@@ -81,7 +81,7 @@ def _policy(options: RunOptions, config: Mapping[str, Any]) -> TokenPolicy:
             f"--max-tokens {options.max_tokens} is more than the {config['n_positions']} positions of "
             f"{options.subject}: choose fewer"
         )
-    return TokenPolicy(config["bos_token_id"], options.max_tokens, options.bos, options.long_rows)
+    return TokenPolicy(config["bos_token_id"], options.max_tokens, options.bos, options.long_rows, options.context)
 
 
 @dataclass(frozen=True)

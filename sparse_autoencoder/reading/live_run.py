@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.reading.damaged_files import unreadable
 from sparse_autoencoder.reading.run_view import RunTexts, RunView
+from sparse_autoencoder.runs.features_file_format import BAND_LIST
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, overview_of
@@ -22,6 +23,9 @@ from sparse_autoencoder.runs.saved_states import read_state_at
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
+from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
+from sparse_autoencoder.summaries.position_counts import PositionCounts
+from sparse_autoencoder.summaries.strength_bands import BANDS, edges
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import Ints
@@ -49,20 +53,37 @@ class LiveRun(RunView):
         """See RunView.text_sums."""
         return self.state.text_sums
 
+    @property
+    def positions(self) -> PositionCounts | None:
+        """See RunView.positions."""
+        return self.state.summary.positions
+
     def _chunks(self) -> list[int]:
         return self.state.encoded_chunks
 
     def _feature(self, feature_id: int) -> Record:
         summary = self.state.summary
         top, random = _examples_of(summary.top, feature_id), _examples_of(summary.random, feature_id)
-        rows = np.unique(np.concatenate([top.row_id, random.row_id]))
+        of_bands = _examples_of(summary.bands, feature_id * BANDS, BANDS)
+        rows = np.unique(np.concatenate([top.row_id, random.row_id, of_bands.row_id]))
         windows = self.windows(rows)
+        bands = self.overview.histograms.bands(feature_id, feature_id + 1)
+        above, up_to = edges(bands.number, HISTOGRAM_BIN_WIDTH)
         return {
             "histogram": [
                 {"bin": number, "count": count} for number, count in self.overview.histograms.of(feature_id).items()
             ],
             "top": self._records(top, windows),
             "random": self._records(random, windows),
+            BAND_LIST: [
+                {
+                    "above": float(above[b]),
+                    "up_to": float(up_to[b]),
+                    "count": int(bands.count[b]),
+                    "examples": self._records(_examples_of(of_bands, feature_id * BANDS + number), windows),
+                }
+                for b, number in enumerate(bands.number.tolist())
+            ],
         }
 
     def _records(self, examples: Examples, windows: Windows) -> list[Record]:
@@ -87,7 +108,7 @@ class LiveRun(RunView):
             "activation": float(examples.value[example]),
             "row_id": row_id,
             "prompt_index": None,
-            "window_offset": int(examples.window[example]) * self.metadata.policy.row_tokens_per_window,
+            "window_offset": int(self.metadata.policy.window_offsets(examples.window[example])),
             "position": int(examples.position[example]),
             "text_count": None,
             "token_ids": ids.tolist(),
@@ -130,8 +151,9 @@ def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: 
     return LiveRun(folder, metadata, state, texts or RunTexts.of(folder, metadata))
 
 
-def _examples_of(examples: Examples, feature_id: int) -> Examples:
+def _examples_of(examples: Examples, first: int, how_many: int = 1) -> Examples:
+    """The examples whose `feature` is `first`, or one of the next ones."""
     # with another type numpy would copy the whole array
-    bounds = np.array([feature_id, feature_id + 1], examples.feature.dtype)
+    bounds = np.array([first, first + how_many], examples.feature.dtype)
     begin, end = np.searchsorted(examples.feature, bounds)
     return examples.take(np.arange(begin, end))

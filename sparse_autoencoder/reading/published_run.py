@@ -7,6 +7,7 @@ strings, for other readers; here they come from the run's vocabulary.
 import io
 import threading
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -14,18 +15,27 @@ from cachetools import LRUCache, cachedmethod
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.run_view import RunTexts, RunView
-from sparse_autoencoder.runs import text_sums_file
-from sparse_autoencoder.runs.features_file_format import EXAMPLE, EXAMPLE_LISTS, FEATURES_PER_FILE
+from sparse_autoencoder.runs import positions_file, text_sums_file
+from sparse_autoencoder.runs.features_file_format import (
+    BAND,
+    BAND_LIST,
+    EXAMPLE,
+    EXAMPLE_LISTS,
+    EXAMPLE_PATHS,
+    FEATURES_PER_FILE,
+)
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
-from sparse_autoencoder.runs.store import StoreFile, get_at_most
+from sparse_autoencoder.runs.store import NotFoundError, StoreFile, get_at_most
+from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
 
 _READ = [
     "histogram",
-    *(f"{examples}.list.element.{name}" for examples in EXAMPLE_LISTS for name in EXAMPLE.names if name != "tokens"),
+    *(f"{BAND_LIST}.list.element.{name}" for name in BAND.names if name != "examples"),
+    *(f"{examples}.list.element.{name}" for examples in EXAMPLE_PATHS for name in EXAMPLE.names if name != "tokens"),
 ]
 _READ_BYTES = 1 << 17  # least bytes of a read from the store; a row group has about 100 kB
 _MAX_ROW_GROUP_BYTES = 1 << 28
@@ -62,6 +72,19 @@ class PublishedRun(RunView):
             most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features
             return text_sums_file.from_parquet(get_at_most(self._folder.store, key, most), self.metadata.num_features)
 
+    @cached_property
+    def positions(self) -> PositionCounts | None:
+        """See RunView.positions."""
+        key = self._folder.positions
+        with readable(self._folder, key):
+            most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features
+            try:
+                data = get_at_most(self._folder.store, key, most)
+            except NotFoundError:
+                self._folder.read_metadata()  # raises the NotFoundError of a run that was deleted
+                return None
+            return positions_file.from_parquet(data, self.metadata.num_features)
+
     def _chunks(self) -> list[int]:
         failed = {chunk.chunk for chunk in self.metadata.failed_chunks}
         there = self._folder.numbers("prompts")
@@ -76,8 +99,8 @@ class PublishedRun(RunView):
                 # a row group is so small that reading with threads takes longer
                 table = file.read_row_group(group, columns=_READ, use_threads=False)
             record: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
-            shown = [example for examples in EXAMPLE_LISTS for example in record[examples]]
-            for example in shown:
+            lists = [record[name] for name in EXAMPLE_LISTS] + [band["examples"] for band in record.get(BAND_LIST, [])]
+            for example in chain.from_iterable(lists):
                 example["tokens"] = self.vocabulary.joined(example["token_ids"])
         return record
 

@@ -59,7 +59,7 @@ class WholeRow:
     skipped: str | None  # the reason
     token_ids: list[int]  # without BOS
     tokens: list[str]
-    windows: list[int]  # index of each window's first token
+    windows: list[int]  # index of the first token that each window counts
     features: list[FiredFeature]  # strongest first
     columns: dict[str, str | None]  # the dataset's own ones that are kept
     previous: int | None  # id of the row before, skipped or not
@@ -173,7 +173,7 @@ class RunRows:
             skipped=row["skipped"],
             token_ids=token_ids.tolist(),
             tokens=self._vocabulary.joined(token_ids.tolist()),
-            windows=list(range(0, len(token_ids), self._policy.row_tokens_per_window)),
+            windows=self._policy.counted_offsets(len(token_ids)),
             features=features,
             columns=row.get(COLUMNS) or {},
             previous=int(ids[at - 1]) if at else before,

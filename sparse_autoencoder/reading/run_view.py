@@ -14,7 +14,8 @@ from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
-from sparse_autoencoder.runs.rank_by_metric import Rankings, Selection
+from sparse_autoencoder.runs.rank_by_metric import CUT_SHARE, EARLY_SHARE, Rankings, Selection
+from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
@@ -59,6 +60,11 @@ class RunView(ABC):
         """Sums over texts, for comparing runs; None for a run of a version that didn't have them."""
 
     @property
+    @abstractmethod
+    def positions(self) -> PositionCounts | None:
+        """Firings by position in the window; None for a run of a version that didn't count them."""
+
+    @property
     def statistics(self) -> Statistics:
         """The statistics of all features."""
         return self.overview.statistics
@@ -73,8 +79,9 @@ class RunView(ABC):
         """The chunks that have a prompts file, or should have one: a missing file is reported when it is read."""
 
     def feature(self, feature_id: int) -> dict[str, Any]:
-        """A feature's histogram, top and random examples, as in features/*.parquet; KeyError for an unknown id.
+        """A feature's histogram, bands and examples, as in features/*.parquet; KeyError for an unknown id.
 
+        Finished runs of versions that had no bands have none here.
         For a live run `text_count` and `prompt_index` are None: they are only known when the run is published.
         """
         if not 0 <= feature_id < self.metadata.num_features:
@@ -91,7 +98,17 @@ class RunView(ABC):
 
     @cached_property
     def _rankings(self) -> Rankings:
-        return Rankings(self.overview, self.metadata.num_tokens, self._having_token)
+        others = {
+            EARLY_SHARE: lambda: self._counted_positions.early_share(),
+            CUT_SHARE: lambda: self._counted_positions.cut_share(),
+        }
+        return Rankings(self.overview, self.metadata.num_tokens, self._having_token, others)
+
+    @property
+    def _counted_positions(self) -> PositionCounts:
+        if self.positions is None:
+            raise KeyError("positions")
+        return self.positions
 
     def _having_token(self, text: str) -> Mask:
         wanted = self.vocabulary.containing(text)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.summaries.feature_summary import CutoffKeys
+from sparse_autoencoder.summaries.strength_bands import BANDS
 
 _CODEC = "zstd"
 _KEY = np.dtype("<u4")
@@ -66,7 +67,7 @@ class ExampleCutoffs:
 
     def to_bytes(self) -> bytes:
         """The cutoffs as one file: a line of JSON, then the compressed keys."""
-        keys = np.concatenate([self.keys.top, self.keys.random])
+        keys = np.concatenate([self.keys.top, self.keys.random, self.keys.bands])
         packed: bytes = pa.compress(keys.astype(_KEY).tobytes(), codec=_CODEC, asbytes=True)
         return seal("cutoffs", self.merged_chunks.prefixed_to(packed))
 
@@ -76,6 +77,6 @@ class ExampleCutoffs:
         content = unseal("cutoffs", data)
         with understood("cutoffs"):
             merged_chunks, packed = MergedChunks.split_from(content)
-            raw = pa.decompress(packed, 2 * n_features * _KEY.itemsize, codec=_CODEC, asbytes=True)
+            raw = pa.decompress(packed, (2 + BANDS) * n_features * _KEY.itemsize, codec=_CODEC, asbytes=True)
             keys = np.frombuffer(raw, _KEY).astype(np.uint32)
-            return cls(merged_chunks, CutoffKeys(keys[:n_features], keys[n_features:]))
+            return cls(merged_chunks, CutoffKeys(*np.split(keys, [n_features, 2 * n_features])))

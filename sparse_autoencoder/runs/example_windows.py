@@ -23,10 +23,11 @@ class ExampleWindows:
     """
 
     def __init__(self, summary: Summary, metadata: RunMetadata) -> None:
-        keys = [_window_key(examples.row_id, examples.window) for examples in (summary.top, summary.random)]
+        lists = (summary.top, summary.random, summary.bands)
+        keys = [_window_key(examples.row_id, examples.window) for examples in lists]
         self._policy = metadata.policy
         self._wanted = np.unique(np.concatenate(keys))
-        self._token_hashes = np.unique(np.concatenate([summary.top.token_hash, summary.random.token_hash]))
+        self._token_hashes = np.unique(np.concatenate([examples.token_hash for examples in lists]))
         self._counts = np.zeros(len(self._token_hashes), np.int64)
         self._prompt_index = np.zeros(len(self._wanted), np.int64)
         self._lengths = np.zeros(len(self._wanted), np.int64)
@@ -81,7 +82,7 @@ class ExampleWindows:
 
     def window_offsets(self, examples: Examples) -> NDArray[np.int32]:
         """The offset in its row of each example window's first token (BOS not counted)."""
-        return (examples.window * self._policy.row_tokens_per_window).astype(np.int32)
+        return self._policy.window_offsets(examples.window).astype(np.int32)
 
 
 def _window_key(row_id: Ints, window: NDArray[np.int32]) -> Ints:

@@ -33,12 +33,24 @@ _EXAMPLE_FIELDS = {
 EXAMPLE = pa.struct([pa.field(name, entry, nullable=False) for name, entry in _EXAMPLE_FIELDS.items()])
 EXAMPLES = _list(EXAMPLE)
 EXAMPLE_LISTS = ("top", "random")
+BAND_LIST = "bands"  # the column of the bands of strength in which the feature fired, the weakest first
+_BAND_FIELDS = {
+    "above": pa.float64(),  # the band's activations are larger than this,
+    "up_to": pa.float64(),  # and at most this; infinity in the last band
+    "count": pa.int64(),  # activations in the band
+    "examples": EXAMPLES,
+}
+BAND = pa.struct([pa.field(name, entry, nullable=False) for name, entry in _BAND_FIELDS.items()])
+BAND_LISTS = _list(BAND)
+_BAND_EXAMPLES = f"{BAND_LIST}.list.element.examples"
+EXAMPLE_PATHS = (*EXAMPLE_LISTS, _BAND_EXAMPLES)  # where examples are in the file
 # a row group of the other columns is a few random digits, which compression makes longer
 _COMPRESSED = [
     *(f"histogram.list.element.{name}" for name in ("bin", "count")),
+    *(f"{BAND_LIST}.list.element.{name}" for name in ("above", "up_to", "count")),
     *(
         f"{examples}.list.element.{field.name}{'.list.element' if pa.types.is_list(field.type) else ''}"
-        for examples in EXAMPLE_LISTS
+        for examples in EXAMPLE_PATHS
         for field in EXAMPLE
     ),
 ]

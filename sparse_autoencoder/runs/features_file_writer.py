@@ -9,14 +9,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sparse_autoencoder.runs.example_windows import ExampleWindows
-from sparse_autoencoder.runs.features_file_format import EXAMPLE, EXAMPLES, FEATURES_PER_FILE, to_parquet
+from sparse_autoencoder.runs.features_file_format import (
+    BAND,
+    BAND_LIST,
+    BAND_LISTS,
+    EXAMPLE,
+    EXAMPLES,
+    FEATURES_PER_FILE,
+    to_parquet,
+)
 from sparse_autoencoder.runs.format_version import FORMAT
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.summaries.example_arrays import Examples
-from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary
+from sparse_autoencoder.summaries.strength_bands import BANDS, edges
 from sparse_autoencoder.utils.numpy_array_ops import Ints, ranges, starts_of
 
 _WRITERS = min(8, os.cpu_count() or 1)  # files that are made at once; each takes about 40 MB of memory
@@ -47,8 +57,14 @@ class FeatureWriter:
         self._windows = windows
         self._vocabulary = pa.array(vocabulary, pa.string())
         self._metadata = metadata
-        self._top, self._random = (_Shown(part, windows.slots(part)) for part in (summary.top, summary.random))
-        self._num_tokens = self._example_tokens(self._top) + self._example_tokens(self._random)
+        self._top, self._random, self._bands = (
+            _Shown(part, windows.slots(part)) for part in (summary.top, summary.random, summary.bands)
+        )
+        self._num_tokens = (
+            self._example_tokens(self._top.slots, self._top.examples.feature)
+            + self._example_tokens(self._random.slots, self._random.examples.feature)
+            + self._example_tokens(self._bands.slots, self._bands.examples.feature // BANDS)
+        )
 
     def files(self) -> Iterator[bytes]:
         """The features files in order; the next few are made in threads meanwhile."""
@@ -93,24 +109,37 @@ class FeatureWriter:
             },
         }
 
-    def _example_tokens(self, shown: _Shown) -> Ints:
+    def _example_tokens(self, slots: Ints, feature: NDArray[np.int32]) -> Ints:
         """The total number of tokens in each feature's examples: [features]."""
-        _starts, lengths = self._windows.spans(shown.slots)
-        totals = np.bincount(shown.examples.feature, lengths, minlength=self._n_features)
-        return totals.astype(np.int64)
+        _starts, lengths = self._windows.spans(slots)
+        return np.bincount(feature, lengths, minlength=self._n_features).astype(np.int64)
 
     def _table(self, begin: int, end: int) -> pa.Table:
         columns: dict[str, Any] = {
             **self._overview.statistics.columns(begin, end),
             "histogram": self._overview.histograms.to_arrow(begin, end),
-            "top": self._examples(self._top, begin, end),
-            "random": self._examples(self._random, begin, end),
+            "top": self._examples(self._top, np.arange(begin, end + 1)),
+            "random": self._examples(self._random, np.arange(begin, end + 1)),
+            BAND_LIST: self._band_list(begin, end),
         }
         return pa.table(columns)
 
-    def _examples(self, shown: _Shown, begin: int, end: int) -> pa.ListArray:
+    def _band_list(self, begin: int, end: int) -> pa.ListArray:
+        """The bands of the features `begin` to `end` (exclusive), as an Arrow array."""
+        bands = self._overview.histograms.bands(begin, end)
+        above, up_to = edges(bands.number, HISTOGRAM_BIN_WIDTH)
+        of_bands = np.append((begin + bands.feature) * BANDS + bands.number, end * BANDS)
+        entries = pa.StructArray.from_arrays(
+            [pa.array(above), pa.array(up_to), pa.array(bands.count), self._examples(self._bands, of_bands)],
+            fields=list(BAND),
+        )
+        starts = np.searchsorted(bands.feature, np.arange(end - begin + 1)).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(starts), entries, type=BAND_LISTS)
+
+    def _examples(self, shown: _Shown, bounds_of: Ints) -> pa.ListArray:
+        """The lists of examples from those of `bounds_of[0]` to before `bounds_of[-1]`, which are all of them there."""
         # the same type as the array: with another one numpy would convert the whole array for each file
-        bounds = np.searchsorted(shown.examples.feature, np.arange(begin, end + 1, dtype=np.int32))
+        bounds = np.searchsorted(shown.examples.feature, bounds_of.astype(np.int32))
         part = shown.examples.take(np.arange(bounds[0], bounds[-1]))
         slots = shown.slots[bounds[0] : bounds[-1]]
         starts, lengths = self._windows.spans(slots)

@@ -87,6 +87,11 @@ class RunFolder:
         """Key of text_sums.parquet: what comparing runs needs of each feature."""
         return self.key("text_sums.parquet")
 
+    @property
+    def positions(self) -> str:
+        """Key of positions.parquet: how often each feature fires at the beginning of windows."""
+        return self.key("positions.parquet")
+
     def numbers(self, folder: str) -> list[int]:
         """The numbers in the file names of one of the run's folders, in order."""
         stems = (key.rpartition("/")[2].partition(".")[0] for key in self.store.list(self.key(f"{folder}/")))

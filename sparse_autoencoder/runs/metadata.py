@@ -114,7 +114,7 @@ class RunMetadata(BaseModel):
     def policy(self) -> TokenPolicy:
         """The run's token policy."""
         options = self.options
-        return TokenPolicy(self.bos_token_id, options.max_tokens, options.bos, options.long_rows)
+        return TokenPolicy(self.bos_token_id, options.max_tokens, options.bos, options.long_rows, options.context)
 
     @property
     def spec(self) -> SummarySpec:

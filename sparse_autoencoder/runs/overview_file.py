@@ -21,6 +21,7 @@ from sparse_autoencoder.runs.format_version import check_schema, marked
 from sparse_autoencoder.summaries.example_order import descending_key
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.summaries.strength_bands import bands_of
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask, group_starts, starts_of
 
 SUMS = ("sum_activation", "sum_activation_2", "sum_activation_3", "sum_activation_4")
@@ -45,6 +46,15 @@ class Statistics:
 
 
 @dataclass(frozen=True)
+class BandCounts:
+    """How many activations some features have in each band of strength that is in use, flat, by feature and band."""
+
+    feature: Ints  # counted from the first of these features
+    number: Ints  # of the band (summaries/strength_bands.py)
+    count: Ints
+
+
+@dataclass(frozen=True)
 class Histograms:
     """All features' histograms, flat: feature f has the entries `starts[f]` to `starts[f + 1]`, by ascending bin."""
 
@@ -56,6 +66,17 @@ class Histograms:
         """One feature's counts, by bin."""
         own = slice(self.starts[feature], self.starts[feature + 1])
         return dict(zip(self.bins[own].tolist(), self.counts[own].tolist(), strict=True))
+
+    def bands(self, begin: int, end: int) -> BandCounts:
+        """How many activations the features `begin` to `end` (exclusive) have in each band of strength."""
+        starts = self.starts[begin : end + 1]
+        own = slice(starts[0], starts[-1])
+        feature = np.repeat(np.arange(end - begin), np.diff(starts))
+        band = bands_of(self.bins[own].astype(np.int64))
+        groups = group_starts(feature, band)
+        counts = self.counts[own].astype(np.int64)
+        total = np.add.reduceat(counts, groups) if len(groups) else counts
+        return BandCounts(feature[groups], band[groups], total)
 
     def to_arrow(self, begin: int, end: int) -> pa.ListArray:
         """The histograms of the features `begin` to `end` (exclusive), as an Arrow array."""

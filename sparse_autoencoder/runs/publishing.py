@@ -2,7 +2,8 @@
 
 1. Read the prompts files once, in order. Write prompts.jsonl and skipped.jsonl, count how often the examples' texts
    occur, and collect the examples' tokens.
-2. Write features/*.parquet, the two JSON files of the original scripts, text_sums.parquet and overview.parquet.
+2. Write features/*.parquet, the two JSON files of the original scripts, text_sums.parquet, positions.parquet
+   and overview.parquet.
 
 Memory is bounded by features times examples. Interrupting and resuming the run doesn't change a byte of these files.
 """
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import text_sums_file
+from sparse_autoencoder.runs import positions_file, text_sums_file
 from sparse_autoencoder.runs.example_windows import ExampleWindows
 from sparse_autoencoder.runs.features_file_writer import FeatureWriter
 from sparse_autoencoder.runs.folder_layout import RunFolder
@@ -63,6 +64,7 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
     listed = sorted({feature for features in top_features.values() for feature in features})
     _put_json(folder, "feature_tokens.json", writer.feature_tokens(listed))
     folder.store.put(folder.text_sums, text_sums_file.to_parquet(state.text_sums))
+    folder.store.put(folder.positions, positions_file.to_parquet(summary.positions))
     folder.store.put(folder.overview, overview.to_parquet())
 
 

@@ -1,7 +1,7 @@
 """Selects a run's features and sorts them, from the run's overview."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 FEATURE_ID, NUM_ACTIVE_TOKENS = "feature_id", "num_active_tokens"
-OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS)  # sort keys besides the metrics
+EARLY_SHARE, CUT_SHARE = "early_share", "cut_share"  # see summaries/position_counts.py
+BY_POSITION = (EARLY_SHARE, CUT_SHARE)  # sort keys that runs of earlier versions lack
+OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS, *BY_POSITION)  # sort keys besides the metrics
 _ORDERS = 8
 _SEARCHES = 32
 
@@ -40,13 +42,21 @@ def ranked(values: NDArray[Any], descending: bool = True) -> Ints:
 class Rankings:
     """Rankings of a run's features. Recent orders and searches stay in memory. Several threads may use it.
 
-    `having_token` computes the mask [features] for `Selection.token`.
+    `having_token` computes the mask [features] for `Selection.token`. `others` compute the values [features] of sort
+    keys that are not in the overview.
     """
 
-    def __init__(self, overview: Overview, num_tokens: int, having_token: Callable[[str], Mask]) -> None:
+    def __init__(
+        self,
+        overview: Overview,
+        num_tokens: int,
+        having_token: Callable[[str], Mask],
+        others: Mapping[str, Callable[[], NDArray[Any]]] | None = None,
+    ) -> None:
         self._overview = overview
         self._num_tokens = num_tokens
         self._having_token = having_token
+        self._others = others or {}
         self._lock = threading.Lock()
         self._orders: LRUCache[Any, Ints] = LRUCache(_ORDERS)
         self._searches: LRUCache[Any, Mask] = LRUCache(_SEARCHES)
@@ -66,6 +76,8 @@ class Rankings:
         statistics = self._overview.statistics
         if sort == FEATURE_ID:
             return np.arange(len(statistics.count))
+        if sort in self._others:
+            return self._others[sort]()
         return statistics.count if sort == NUM_ACTIVE_TOKENS else statistics.metrics[sort]
 
     def _mask(self, selection: Selection) -> Mask:

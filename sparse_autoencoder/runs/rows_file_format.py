@@ -279,7 +279,7 @@ def _row_features(
     order = stable_argsort((row, bits_for(len(chunk.row_ids))), (descending_key(value), 31), (feature, 31))
     order = order[first_distinct(row[order], feature[order].astype(np.uint64), per_row)]
     bos = int(policy.prepends_bos)
-    token = np.where(position[order] < bos, -1, window[order] * policy.row_tokens_per_window + position[order] - bos)
+    token = np.where(position[order] < bos, -1, policy.window_offsets(window[order]) + position[order] - bos)
     entries = pa.StructArray.from_arrays(
         [pa.array(feature[order]), pa.array(value[order]), pa.array(token.astype(np.int32))],
         fields=list(ROW_FEATURES.value_type),

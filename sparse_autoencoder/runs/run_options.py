@@ -37,6 +37,7 @@ class RunOptions(BaseModel):
     max_tokens: Annotated[int, Field(ge=1)] = 64
     bos: Bos = "exclude"
     long_rows: LongRows = "split"
+    context: Annotated[int, Field(ge=0)] = 0
     precision: Precision = "float32"
     device: str = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

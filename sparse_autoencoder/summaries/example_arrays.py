@@ -24,7 +24,7 @@ class Examples:
     Example e's activations are `act_starts[e]` to `act_starts[e + 1]` of the other two `act_` arrays.
     """
 
-    feature: NDArray[np.int32]  # [examples]
+    feature: NDArray[np.int32]  # [examples]; in examples of bands it also says which band (strength_bands.py)
     value: NDArray[np.float32]  # [examples], the feature's activation at `position`
     row_id: Ints  # [examples]
     window: NDArray[np.int32]  # [examples], number of the window in its row

@@ -1,6 +1,6 @@
-"""The two ways to choose examples, and how ties are broken: the largest activations, and a reservoir sample.
+"""The ways to choose examples, and how ties are broken: the largest activations, and reservoir samples.
 
-The reservoir sample takes the activations with the smallest random keys ("draws").
+A reservoir sample takes the activations with the smallest random keys ("draws").
 """
 
 from abc import ABC, abstractmethod
@@ -90,10 +90,7 @@ class StrongestFirst(Order):
 
     def choose(self, candidates: Examples, ranked: Ints, n_chosen: int) -> Ints:
         """See Order.choose."""
-        feature, token_hash = candidates.feature[ranked], candidates.token_hash[ranked]
-        # Within one list no tokens occur twice, so a repeat always involves both lists.
-        suspects = matches(token_hash ^ (feature.astype(np.uint64) * GOLDEN), ranked >= n_chosen)
-        return np.delete(ranked, suspects[is_repeated(feature[suspects], token_hash[suspects])])
+        return _without_repeated_texts(candidates, ranked, n_chosen)
 
 
 class SmallestDraw(Order):
@@ -106,6 +103,22 @@ class SmallestDraw(Order):
     def tie_keys(self, examples: Examples) -> list[NDArray[Any]]:
         """See Order.tie_keys."""
         return [examples.draw, *super().tie_keys(examples)]
+
+
+class SmallestDrawOfTexts(SmallestDraw):
+    """By draw, the smallest first; of windows with the same tokens only one is chosen."""
+
+    def choose(self, candidates: Examples, ranked: Ints, n_chosen: int) -> Ints:
+        """See Order.choose."""
+        return _without_repeated_texts(candidates, ranked, n_chosen)
+
+
+def _without_repeated_texts(candidates: Examples, ranked: Ints, n_chosen: int) -> Ints:
+    """`Order.choose` where a feature's examples must be of windows with different tokens."""
+    feature, token_hash = candidates.feature[ranked], candidates.token_hash[ranked]
+    # Within one list no tokens occur twice, so a repeat always involves both lists.
+    suspects = matches(token_hash ^ (feature.astype(np.uint64) * GOLDEN), ranked >= n_chosen)
+    return np.delete(ranked, suspects[is_repeated(feature[suspects], token_hash[suspects])])
 
 
 def descending_key(value: NDArray[np.float32]) -> ShortKeys:

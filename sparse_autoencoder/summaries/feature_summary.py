@@ -1,9 +1,8 @@
 """Summary: the statistics and examples of all features over a part of a dataset, and how summaries merge.
 
-A summary holds for each feature: sums over the counted tokens and over texts, a sparse histogram, and the chosen
-examples. Summaries
-of consecutive parts merge into the summary of the whole. This is exact, except that float64 sums are rounded, which
-depends on the order. That is why runs merge in chunk order.
+A summary holds for each feature: sums over the counted tokens and over texts, a sparse histogram, counts by position,
+and the chosen examples. Summaries of consecutive parts merge into the summary of the whole. This is exact, except that
+float64 sums are rounded, which depends on the order. That is why runs merge in chunk order.
 """
 
 from __future__ import annotations
@@ -15,14 +14,23 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.example_arrays import Examples
-from sparse_autoencoder.summaries.example_order import Order, ShortKeys, SmallestDraw, StrongestFirst
+from sparse_autoencoder.summaries.example_order import (
+    Order,
+    ShortKeys,
+    SmallestDraw,
+    SmallestDrawOfTexts,
+    StrongestFirst,
+)
 from sparse_autoencoder.summaries.feature_metrics import Totals
+from sparse_autoencoder.summaries.position_counts import PositionCounts
+from sparse_autoencoder.summaries.strength_bands import BANDS, EXAMPLES_PER_BAND
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, group_starts
 
 HISTOGRAM_BIN_WIDTH = 0.2
 TOP_ORDER: Order = StrongestFirst()
 RANDOM_ORDER: Order = SmallestDraw()
+BAND_ORDER: Order = SmallestDrawOfTexts()
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class CutoffKeys:
 
     top: ShortKeys  # [features]
     random: ShortKeys  # [features]
+    bands: ShortKeys  # [features * BANDS]
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,8 @@ class Summary:
     histogram_count: Ints  # [bins in use]
     top: Examples
     random: Examples
+    bands: Examples  # whose `feature` is feature * BANDS + band (strength_bands.py)
+    positions: PositionCounts
     text_sums: TextSums
 
     @classmethod
@@ -75,6 +86,8 @@ class Summary:
             histogram_count=none,
             top=Examples.empty(),
             random=Examples.empty(),
+            bands=Examples.empty(),
+            positions=PositionCounts.empty(spec.n_features),
             text_sums=TextSums.empty(spec.n_features),
         )
 
@@ -99,13 +112,19 @@ class Summary:
             histogram_count=count,
             top=TOP_ORDER.merge(self.top, later.top, keep),
             random=RANDOM_ORDER.merge(self.random, later.random, keep),
+            bands=BAND_ORDER.merge(self.bands, later.bands, EXAMPLES_PER_BAND),
+            positions=self.positions.merge(later.positions),
             text_sums=self.text_sums.merge(later.text_sums),
         )
 
     def cutoff_keys(self) -> CutoffKeys:
         """The cutoffs that later examples must reach to be chosen."""
         size = self.spec.n_features, self.spec.examples_per_feature
-        return CutoffKeys(TOP_ORDER.cutoff_keys(self.top, *size), RANDOM_ORDER.cutoff_keys(self.random, *size))
+        return CutoffKeys(
+            TOP_ORDER.cutoff_keys(self.top, *size),
+            RANDOM_ORDER.cutoff_keys(self.random, *size),
+            BAND_ORDER.cutoff_keys(self.bands, self.spec.n_features * BANDS, EXAMPLES_PER_BAND),
+        )
 
     def reaching(self, cutoffs: CutoffKeys) -> Summary:
         """This summary without the examples beyond an earlier part's cutoffs."""
@@ -113,6 +132,7 @@ class Summary:
             self,
             top=TOP_ORDER.reaching(self.top, cutoffs.top),
             random=RANDOM_ORDER.reaching(self.random, cutoffs.random),
+            bands=BAND_ORDER.reaching(self.bands, cutoffs.bands),
         )
 
     def totals(self) -> Totals:

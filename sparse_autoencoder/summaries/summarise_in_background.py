@@ -51,16 +51,14 @@ def summarise_blocks(
     rows: RowTexts,
     spec: SummarySpec,
     *,
-    first_counted: int,
     per_row: int,
     memory: MemoryBudget | None = None,
 ) -> tuple[Summary, list[RowFeatures]]:
     """The summary of consecutive blocks, and their rows' strongest features.
 
     `rows` are all rows that the blocks are of. A row that is split between blocks has several entries of at most
-    `per_row` features. In each window, tokens count
-    from position `first_counted` on. While blocks are summarised in the background, the next ones are taken from
-    `blocks`, so that their activations are computed meanwhile; only a few blocks are in memory.
+    `per_row` features. While blocks are summarised in the background, the next ones are taken from `blocks`, so that
+    their activations are computed meanwhile; only a few blocks are in memory.
 
     Raises SaescopeError if an activation isn't finite, NoMemoryError if there is no memory even for a small part.
     """
@@ -68,7 +66,7 @@ def summarise_blocks(
     row_features: list[RowFeatures] = []
     text_sums = rows.totals(spec.n_features)
     split: list[RowCounts] = []  # of rows that are in several blocks, or in several parts of one
-    task = _Task(rows, spec, first_counted, per_row, memory or MemoryBudget())
+    task = _Task(rows, spec, per_row, memory or MemoryBudget())
 
     def merge(reduced: Future[_Reduced]) -> None:
         nonlocal summary, text_sums
@@ -125,7 +123,6 @@ class _Task:
 
     rows: RowTexts
     spec: SummarySpec
-    first_counted: int
     per_row: int
     memory: MemoryBudget
 
@@ -156,11 +153,8 @@ class _Task:
         # The exception keeps the memory of its frames alive until the `except` block ends.
         try:
             summariser = activations.summariser(block, self.spec, scale)
-            num_tokens = len(block.tokens) - self.first_counted * len(block)
             text_sums, split = summariser.text_sums(self.rows)
-            return _Reduced(
-                summariser.unrounded(num_tokens), text_sums, [split], [summariser.row_features(self.per_row)]
-            )
+            return _Reduced(summariser.unrounded(), text_sums, [split], [summariser.row_features(self.per_row)])
         except activations.out_of_memory as error:
             problem = first_line(error)
         if least:

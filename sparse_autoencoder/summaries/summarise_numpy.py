@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparse_autoencoder.summaries.band_examples_numpy import band_examples
 from sparse_autoencoder.summaries.exact_sums import Scale, power_parts
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import activation_draws, descending_key
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.summaries.position_counts import PLACES, PositionCounts, counted_tokens, token_places
 from sparse_autoencoder.summaries.summariser_interface import (
     LAST_BIN,
     Number,
@@ -100,9 +102,9 @@ class BlockSummariser:
             np.arange(len(self._run_starts), dtype=np.int32), np.diff(self._run_starts, append=len(self._feature))
         )
 
-    def unrounded(self, num_tokens: int) -> UnroundedSummary:
+    def unrounded(self) -> UnroundedSummary:
         if not len(self._feature):
-            return UnroundedSummary.empty(self._spec, num_tokens)
+            return UnroundedSummary.empty(self._spec, self._block)
         starts = group_starts(self._feature)
         fired = self._feature[starts]
         maximum = np.maximum.reduceat(self._value, starts)
@@ -116,12 +118,13 @@ class BlockSummariser:
             return dense
 
         sums = power_parts(self._value, starts, on_scale)
-        key, count = self._histogram()
+        bins = self._bins()
+        key, count = self._histogram(bins)
         nothing = np.zeros(self._spec.n_features)
         return UnroundedSummary(
             Summary(
                 self._spec,
-                num_tokens=num_tokens,
+                num_tokens=int(self._block.counted_lengths.sum()),
                 count=spread(np.diff(starts, append=len(self._value))),
                 sum1=nothing,
                 sum2=nothing,
@@ -132,6 +135,8 @@ class BlockSummariser:
                 histogram_count=count,
                 top=self._examples(self._strongest()),
                 random=self._random(),
+                bands=self._of_bands(bins),
+                positions=self._positions(),
                 text_sums=TextSums.empty(self._spec.n_features),
             ),
             [(spread(coarse), spread(fine)) for coarse, fine in sums],
@@ -161,10 +166,13 @@ class BlockSummariser:
         whole = rows.whole_in(self._block)[row]
         return counts[whole].sums(rows, self._spec.n_features), counts[~whole]
 
-    def _histogram(self) -> tuple[Ints, Ints]:
-        """Keys (feature << 32 | bin) and counts of the bins in use; bin = ceil(a / 0.2), as in OpenAI's viewer."""
+    def _bins(self) -> Ints:
+        """Each activation's bin of the histogram: ceil(a / 0.2), as in OpenAI's viewer."""
         bins = np.ceil(self._value.astype(np.float64) / HISTOGRAM_BIN_WIDTH)
-        bins = np.minimum(bins, LAST_BIN, out=bins).astype(np.int64)
+        return np.minimum(bins, LAST_BIN, out=bins).astype(np.int64)
+
+    def _histogram(self, bins: Ints) -> tuple[Ints, Ints]:
+        """Keys (feature << 32 | bin) and counts of the bins in use."""
         n_bins = int(bins.max()) + 1
         if n_bins * self._spec.n_features <= _DENSE_BINS:
             counts = np.bincount(self._feature * np.int64(n_bins) + bins)
@@ -173,6 +181,11 @@ class BlockSummariser:
             return (feature << 32) | bins, counts[used]
         keys, counts = np.unique((self._feature.astype(np.int64) << 32) | bins, return_counts=True)
         return keys, counts
+
+    def _positions(self) -> PositionCounts:
+        n_features = self._spec.n_features
+        place = token_places(self._block)[self._token] * n_features + self._feature
+        return PositionCounts.of_places(counted_tokens(self._block), np.bincount(place, minlength=PLACES * n_features))
 
     def _strongest(self) -> Ints:
         """Indices of the activations of each feature's top examples, by rank."""
@@ -203,6 +216,11 @@ class BlockSummariser:
         order = candidates[order]
         rank = rank_in_group(group_starts(self._feature[order]), len(order))
         return self._examples(order[rank < self._spec.examples_per_feature])
+
+    def _of_bands(self, bins: Ints) -> Examples:
+        texts = self._block.token_hashes
+        chosen = band_examples(self._feature, bins, self._token_draws[self._token], self._window, texts)
+        return replace(self._examples(chosen.index), feature=chosen.feature, draw=chosen.draw)
 
     def _may_be_drawn(self, draw: NDArray[np.uint64]) -> Mask:
         """Mask without most activations whose draw is too large to be among the smallest of their feature."""

@@ -33,17 +33,16 @@ from sparse_autoencoder.kernels.torch_array_ops import (
     to_host,
     unsigned_order,
 )
+from sparse_autoencoder.summaries.band_examples_torch import band_examples
+from sparse_autoencoder.summaries.block_columns_torch import BlockColumns
 from sparse_autoencoder.summaries.exact_sums import POWERS, Grids, Scale
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH, Summary, SummarySpec
+from sparse_autoencoder.summaries.position_counts import PLACES, PositionCounts, counted_tokens
 from sparse_autoencoder.summaries.summariser_interface import (
     LAST_BIN,
     RowFeatures,
-    block_draws,
-    first_occurrences,
     not_finite,
-    row_numbers,
-    token_windows,
 )
 from sparse_autoencoder.summaries.text_sums import BY_FEATURE, RowCounts, RowTexts, TextSums
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
@@ -113,37 +112,6 @@ def _beside(device: torch.device) -> AbstractContextManager[Any]:
     return torch.cuda.stream(_cuda_stream(device)) if device.type == "cuda" else nullcontext()
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """A block's tokens and windows on the device."""
-
-    token_id: Tensor  # [tokens]
-    window: Tensor  # [tokens], the window's index in the block
-    draw: Tensor  # [tokens]
-    start: Tensor  # [windows + 1]
-    row_id: Tensor  # [windows]
-    row: Tensor  # [windows], the row's index in the block
-    number: Tensor  # [windows], the window's index in its row
-    token_hash: Tensor  # [windows]
-    first_occurrence: Tensor  # [windows], mask
-
-    @classmethod
-    def of(cls, block: Windows, seed: int, device: torch.device) -> _Columns:
-        window = token_windows(block)
-        arrays: dict[str, NDArray[Any]] = {
-            "token_id": block.tokens,
-            "window": window,
-            "draw": block_draws(block, window, seed),
-            "start": block.starts,
-            "row_id": block.row_ids,
-            "row": row_numbers(block),
-            "number": block.numbers,
-            "token_hash": block.token_hashes,
-            "first_occurrence": first_occurrences(block),
-        }
-        return cls(**{name: to_device(array, device) for name, array in arrays.items()})
-
-
 class DeviceSummariser:
     """A Summariser of one block; raises SaescopeError if an activation isn't finite."""
 
@@ -159,7 +127,7 @@ class DeviceSummariser:
         with _beside(self._device):
             if not bool(torch.isfinite(activations.value).all()):
                 raise not_finite(block)
-            self._columns = _Columns.of(block, spec.seed, self._device)
+            self._columns = BlockColumns.of(block, spec.seed, self._device)
             order = sorted_order(activations.feature, activations.token)
             # all [activations], sorted by (feature, token)
             self._feature = activations.feature[order]
@@ -175,18 +143,22 @@ class DeviceSummariser:
             self._run_bounds = torch.cat([torch.nonzero(begins).flatten(), end])
             self._run_of = running_total(begins)[1:] - 1
 
-    def unrounded(self, num_tokens: int) -> UnroundedSummary:
+    def unrounded(self) -> UnroundedSummary:
         if not len(self._value):
-            return UnroundedSummary.empty(self._spec, num_tokens)
+            return UnroundedSummary.empty(self._spec, self._block)
         with _beside(self._device):
             by_strength = sorted_order(self._feature, self._descending_key)
-            strongest = self._strongest(by_strength)
+            lists = {
+                "top": self._examples(self._strongest(by_strength)),
+                "random": self._examples(self._random()),
+                "bands": self._of_bands(),
+            }
             host = to_host(
                 {
                     **self._sums(by_strength),
                     **self._histogram(by_strength),
-                    **{f"top.{name}": column for name, column in self._examples(strongest).items()},
-                    **{f"random.{name}": column for name, column in self._examples(self._random()).items()},
+                    "positions": self._positions(),
+                    **{f"{part}.{name}": column for part in lists for name, column in lists[part].items()},
                 }
             )
         grids = Grids.of(self._most)
@@ -194,7 +166,7 @@ class DeviceSummariser:
         return UnroundedSummary(
             Summary(
                 self._spec,
-                num_tokens=num_tokens,
+                num_tokens=int(self._block.counted_lengths.sum()),
                 count=host["count"],
                 sum1=nothing,
                 sum2=nothing,
@@ -203,8 +175,8 @@ class DeviceSummariser:
                 maximum=host["maximum"],
                 histogram_key=host["histogram_key"],
                 histogram_count=host["histogram_count"],
-                top=_to_examples(host, "top"),
-                random=_to_examples(host, "random"),
+                **{part: _to_examples(host, part) for part in lists},
+                positions=PositionCounts.of_places(counted_tokens(self._block), host["positions"]),
                 text_sums=TextSums.empty(self._spec.n_features),
             ),
             [(host[f"coarse{power}"] * grids.coarse, host[f"fine{power}"] * grids.fine) for power in POWERS],
@@ -235,7 +207,7 @@ class DeviceSummariser:
     def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
         n_features, device = self._spec.n_features, self._device
         if not len(self._value):
-            return TextSums.empty(n_features), RowCounts.concatenate([])
+            return TextSums.empty(n_features), RowCounts.none()
         row_of_window, whole_rows = rows.of_windows(self._block), rows.whole_in(self._block)
         with _beside(device):
             row = to_device(row_of_window, device)[self._window]
@@ -261,7 +233,7 @@ class DeviceSummariser:
                     "squares": by_feature(weighted * count),
                     "products": by_feature(weighted * to_device(rows.num_tokens, device)[row]),
                     "split.row": row[split],
-                    "split.feature": feature[split],
+                    "split.feature": feature[split].int(),
                     "split.count": count[split],
                 }
             )
@@ -290,16 +262,25 @@ class DeviceSummariser:
         total = running_total((numbers * (1 / step)).long())
         return total[self._bounds[1:]] - total[self._bounds[:-1]]
 
-    def _histogram(self, by_strength: Tensor) -> dict[str, Tensor]:
-        """See BlockSummariser._histogram; sorted by activation, a feature's bins descend."""
+    def _bins(self, value: Tensor) -> Tensor:
+        """See BlockSummariser._bins."""
         # A tensor, because dividing by a Python number multiplies by its reciprocal on CUDA, which rounds differently.
         width = torch.full((1,), HISTOGRAM_BIN_WIDTH, dtype=torch.float64, device=self._device)
-        bins = torch.ceil(self._value[by_strength].double() / width).clamp(max=LAST_BIN).long()
-        key = (self._feature.long() << 32) | bins
+        return torch.ceil(value.double() / width).clamp(max=LAST_BIN).long()
+
+    def _histogram(self, by_strength: Tensor) -> dict[str, Tensor]:
+        """See BlockSummariser._histogram; sorted by activation, a feature's bins descend."""
+        key = (self._feature.long() << 32) | self._bins(self._value[by_strength])
         starts = torch.nonzero(changes(key)).flatten()
         ends = torch.cat([starts[1:], torch.full((1,), len(key), device=self._device)])
         ascending, order = torch.sort(key[starts])
         return {"histogram_key": ascending, "histogram_count": (ends - starts)[order]}
+
+    def _positions(self) -> Tensor:
+        """Firings by place and feature, flat; see BlockSummariser._positions."""
+        place = self._columns.place[self._token] * self._spec.n_features + self._feature
+        firings = torch.zeros(PLACES * self._spec.n_features, dtype=torch.int64, device=self._device)
+        return firings.index_add_(0, place, torch.ones_like(place))
 
     def _strongest(self, by_strength: Tensor) -> Tensor:
         """See BlockSummariser._strongest."""
@@ -313,6 +294,11 @@ class DeviceSummariser:
         by_draw = by_draw[torch.sort(self._feature[by_draw], stable=True)[1]]
         marked = torch.ones_like(every, dtype=torch.bool)
         return by_draw[first_marked(marked, self._feature, self._bounds, self._spec.examples_per_feature)]
+
+    def _of_bands(self) -> dict[str, Tensor]:
+        draw, text = self._columns.draw[self._token], self._columns.text[self._window]
+        chosen = band_examples(self._feature, self._bins(self._value), draw, text, self._spec.n_features)
+        return self._examples(chosen.pop("index")) | chosen
 
     def _draws(self, index: Tensor) -> Tensor:
         """See example_order.activation_draws."""

@@ -30,8 +30,8 @@ LAST_BIN = 2**31 - 1  # of a histogram; larger values are counted in it too
 class Summariser(Protocol):
     """Reduces the activations of one block, or of a part of a block."""
 
-    def unrounded(self, num_tokens: int) -> UnroundedSummary:
-        """The summary, with sums that are not rounded yet; `num_tokens` is the number of counted tokens."""
+    def unrounded(self) -> UnroundedSummary:
+        """The summary, with sums that are not rounded yet."""
 
     def row_features(self, per_row: int) -> RowFeatures:
         """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import activation_draws, token_draws
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import BY_FEATURE, TOTALS, TextSums
 from sparse_autoencoder.utils.numpy_array_ops import bits_for, group_starts, stable_argsort, starts_of
 
@@ -21,6 +22,7 @@ Arrays = dict[str, NDArray[Any]]
 
 _CODEC = "zstd"
 _LARGEST_RATIO = 1 << 17  # zstd can't compress better than this
+_EXAMPLES = ("top", "random", "bands")
 _PER_FEATURE = ("count", "sum1", "sum2", "sum3", "sum4", "maximum")
 
 
@@ -39,15 +41,15 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
         "histogram.count": summary.histogram_count,
         **{f"texts.{name}": getattr(summary.text_sums, name) for name in TOTALS},
         **{f"texts.{name}": getattr(summary.text_sums, name)[:, fired] for name in BY_FEATURE},
+        "positions.tokens": summary.positions.tokens,
+        "positions.count": summary.positions.count[..., fired],
         **{f"extra.{name}": array for name, array in (extra or {}).items()},
     }
-    both = Examples.concatenate([summary.top, summary.random])
-    window_of, windows = _windows(both)
+    lists = [getattr(summary, name) for name in _EXAMPLES]
+    window_of, windows = _windows(Examples.concatenate(lists))
     arrays |= windows
-    for name, examples, window in (
-        ("top", summary.top, window_of[: len(summary.top)]),
-        ("random", summary.random, window_of[len(summary.top) :]),
-    ):
+    windows_of_lists = np.split(window_of, np.cumsum([len(examples) for examples in lists])[:-1])
+    for name, examples, window in zip(_EXAMPLES, lists, windows_of_lists, strict=True):
         arrays |= {
             f"{name}.feature": examples.feature,
             f"{name}.window": window,
@@ -83,10 +85,19 @@ def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
         histogram_count=arrays["histogram.count"].astype(np.int64),
         top=_examples("top", arrays, seed),
         random=_examples("random", arrays, seed),
+        bands=_examples("bands", arrays, seed),
+        positions=_positions(arrays, n_features),
         text_sums=_text_sums(arrays, n_features),
     )
     extra = {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
     return summary, extra
+
+
+def _positions(arrays: Arrays, n_features: int) -> PositionCounts:
+    counts = PositionCounts.empty(n_features)
+    counts.tokens[:] = arrays["positions.tokens"]
+    counts.count[..., arrays["fired"]] = arrays["positions.count"]
+    return counts
 
 
 def _text_sums(arrays: Arrays, n_features: int) -> TextSums:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,13 +92,9 @@ class RowTexts:
     earlier: Ints  # [1 or 2, rows], how many earlier rows of the source had the same text, and were in the same group
 
     @classmethod
-    def of(cls, windows: Windows, row_ids: Ints, row_sets: RowSets, first_counted: int) -> RowTexts:
-        """For the windows of the rows with these ids, which ascend, and their sets.
-
-        In each window, tokens count from position `first_counted` on.
-        """
-        window_rows = windows.row_ids
-        counted = np.maximum(windows.lengths - first_counted, 0)
+    def of(cls, windows: Windows, row_ids: Ints, row_sets: RowSets) -> RowTexts:
+        """For the windows of the rows with these ids, which ascend, and their sets."""
+        window_rows, counted = windows.row_ids, windows.counted_lengths
         starts = group_starts(window_rows)
         num_tokens = np.add.reduceat(counted, starts) if len(starts) else counted
         used = np.flatnonzero(num_tokens)
@@ -108,10 +103,10 @@ class RowTexts:
         return cls(rows, num_windows, num_tokens[used], own.sets, own.earlier)
 
     @classmethod
-    def all_different(cls, windows: Windows, first_counted: int) -> RowTexts:
+    def all_different(cls, windows: Windows) -> RowTexts:
         """For windows of rows of which no two have the same text."""
         row_ids = np.unique(windows.row_ids)
-        return cls.of(windows, row_ids, RowSets.all_different(row_ids), first_counted)
+        return cls.of(windows, row_ids, RowSets.all_different(row_ids))
 
     def __len__(self) -> int:
         return len(self.row_id)
@@ -160,15 +155,19 @@ class RowCounts:
     """How often features fire in rows, flat; a row that is split between blocks has several entries for a feature."""
 
     row: Ints  # index into RowTexts
-    feature: NDArray[Any]
+    feature: NDArray[np.int32]
     count: Ints
+
+    @classmethod
+    def none(cls) -> RowCounts:
+        """No entries."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64))
 
     @classmethod
     def concatenate(cls, parts: list[RowCounts]) -> RowCounts:
         """All entries, with those of the same row and feature added up."""
-        row = np.concatenate([np.zeros(0, np.int64), *(part.row for part in parts)])
-        feature = np.concatenate([np.zeros(0, np.int64), *(part.feature for part in parts)])
-        count = np.concatenate([np.zeros(0, np.int64), *(part.count for part in parts)])
+        every = [cls.none(), *parts]
+        row, feature, count = (np.concatenate([getattr(part, one.name) for part in every]) for one in fields(cls))
         order = np.lexsort((row, feature))
         starts = group_starts(feature[order], row[order])
         total = np.add.reduceat(count[order], starts) if len(starts) else count

@@ -12,6 +12,8 @@ import numpy as np
 
 from sparse_autoencoder.summaries.exact_sums import POWERS, PowerParts, added, rounded_sums
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.position_counts import PositionCounts, counted_tokens
+from sparse_autoencoder.tokens.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,13 @@ class UnroundedSummary:
     sums: PowerParts  # [features] each
 
     @classmethod
-    def empty(cls, spec: SummarySpec, num_tokens: int) -> UnroundedSummary:
-        """The summary of tokens without activations."""
+    def empty(cls, spec: SummarySpec, block: Windows) -> UnroundedSummary:
+        """The summary of windows without activations."""
         nothing = np.zeros(spec.n_features)
-        return cls(replace(Summary.empty(spec), num_tokens=num_tokens), [(nothing, nothing) for _power in POWERS])
+        none = Summary.empty(spec)
+        positions = PositionCounts.of_places(counted_tokens(block), none.positions.count)
+        summary = replace(none, num_tokens=int(block.counted_lengths.sum()), positions=positions)
+        return cls(summary, [(nothing, nothing) for _power in POWERS])
 
     def merge(self, later: UnroundedSummary) -> UnroundedSummary:
         """The summary of this part and the next one."""

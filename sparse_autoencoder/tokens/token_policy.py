@@ -1,7 +1,10 @@
 """The token policy: how rows become windows of tokens, and which positions count."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
 
@@ -16,12 +19,16 @@ class TokenPolicy:
     bos: `exclude` prepends BOS but leaves its position out of statistics and examples; `include` prepends and counts
     it; `none` prepends nothing. long_rows: tokens that don't fit in one window go into further windows (`split`), or
     are dropped (`truncate`).
+
+    context: how many tokens of its row a token has before it in its window, at least, or all that there are. So a row's
+    later windows begin with so many tokens that an earlier window has counted, and count only those after them.
     """
 
     bos_token_id: int | None  # None if the model has none; then bos must be `none`
     max_tokens: int = 64
     bos: Bos = "exclude"
     long_rows: LongRows = "split"
+    context: int = 0
 
     def __post_init__(self) -> None:
         if self.prepends_bos and self.bos_token_id is None:
@@ -30,6 +37,16 @@ class TokenPolicy:
             raise SaescopeError(
                 f"--max-tokens {self.max_tokens} leaves no room for a token"
                 f"{'' if self.bos == 'none' else ' after BOS'}: use a larger value"
+            )
+        if self.context and self.long_rows != "split":
+            raise SaescopeError(
+                f"--context {self.context} is about rows that are cut into several windows, and --long-rows "
+                f"{self.long_rows} makes only one of each: leave one of the two out"
+            )
+        if self.context >= self.row_tokens_per_window:
+            raise SaescopeError(
+                f"--context {self.context} leaves no token to count in later windows of --max-tokens {self.max_tokens}"
+                f"{'' if self.bos == 'none' else ' with BOS'}: use at most {self.row_tokens_per_window - 1}"
             )
 
     @property
@@ -44,8 +61,33 @@ class TokenPolicy:
 
     @property
     def first_counted(self) -> int:
-        """The first position of a window that counts in statistics and examples."""
+        """The first position of a row's first window that counts in statistics and examples."""
         return int(self.bos == "exclude")
+
+    @property
+    def first_counted_later(self) -> int:
+        """The first position of a row's other windows that counts."""
+        return int(self.prepends_bos) + self.context if self.context else self.first_counted
+
+    @property
+    def window_step(self) -> int:
+        """How many of a row's tokens lie between the beginnings of its windows."""
+        return self.row_tokens_per_window - self.context
+
+    def num_windows(self, n_tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many windows rows have, by how many tokens they keep: [rows]."""
+        windows: NDArray[np.int64] = np.maximum(-(-(n_tokens - self.context) // self.window_step), n_tokens > 0)
+        return windows
+
+    def window_offsets(self, number: NDArray[Any]) -> NDArray[Any]:
+        """The place in its row of each window's first own token, by the window's number in its row: [windows]."""
+        return number * self.window_step
+
+    def counted_offsets(self, n_tokens: int) -> list[int]:
+        """The places in a row with so many tokens of the first ones that each of its windows counts."""
+        number = np.arange(self.num_windows(np.array([n_tokens]))[0])
+        offsets: list[int] = (self.window_offsets(number) + self.context * (number > 0)).tolist()
+        return offsets
 
     def keep(self, n_tokens: int) -> int:
         """How many of a row's `n_tokens` tokens are put into windows."""

@@ -1,7 +1,8 @@
 """Rows -> tokens -> windows, by an explicit token policy.
 
 A window is what the subject model sees at once: at most `max_tokens` tokens, the BOS token included. Windows are stored
-flat, as arrays over all tokens.
+flat, as arrays over all tokens. Each of a row's tokens counts in one window; with `context`, a later window begins with
+tokens that do not count, as an earlier one has counted them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
-from sparse_autoencoder.utils.numpy_array_ops import starts_of
+from sparse_autoencoder.utils.numpy_array_ops import mix, ranges, starts_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Windows:
     numbers: NDArray[np.int32]  # [windows], 0 for a row's first window
     tokens: NDArray[np.int32]  # [tokens]
     starts: NDArray[np.int64]  # [windows + 1]
-    token_hashes: NDArray[np.uint64]  # [windows], hash of each window's token ids
+    # [windows], hash of each window's token ids, and of which of them count: what two windows share that show the same
+    token_hashes: NDArray[np.uint64]
+    first_counted: NDArray[np.int32]  # [windows], the first position that counts in statistics and examples
 
     def __len__(self) -> int:
         return len(self.row_ids)
@@ -36,6 +39,12 @@ class Windows:
     def lengths(self) -> NDArray[np.int64]:
         """Tokens per window."""
         return np.diff(self.starts)
+
+    @property
+    def counted_lengths(self) -> NDArray[np.int64]:
+        """Counted tokens per window."""
+        counted: NDArray[np.int64] = np.maximum(self.lengths - self.first_counted, 0)
+        return counted
 
     def blocks(self, max_tokens: int) -> Iterator[Windows]:
         """Split into blocks of at most `max_tokens` tokens (at least one window each), in order."""
@@ -59,6 +68,7 @@ class Windows:
             self.tokens[begin:end],
             self.starts[first : last + 1] - begin,
             self.token_hashes[first:last],
+            self.first_counted[first:last],
         )
 
 
@@ -71,13 +81,11 @@ def windows_of(
     row_ids: NDArray[np.int64], tokens: NDArray[np.int32], starts: NDArray[np.int64], policy: TokenPolicy
 ) -> Windows:
     """The windows of rows given flat: row r has the tokens `tokens[starts[r]:starts[r + 1]]`, BOS not among them."""
-    room = policy.row_tokens_per_window
-    row_lengths = np.diff(starts)
-    per_row = -(-row_lengths // room)
+    per_row = policy.num_windows(np.diff(starts))
     row_of = np.repeat(np.arange(len(row_ids)), per_row)
     numbers = np.arange(len(row_of)) - np.repeat(np.cumsum(per_row) - per_row, per_row)
-    begins = starts[:-1][row_of] + numbers * room
-    own_lengths = np.minimum(begins + room, starts[1:][row_of]) - begins
+    begins = starts[:-1][row_of] + policy.window_offsets(numbers)
+    own_lengths = np.minimum(begins + policy.row_tokens_per_window, starts[1:][row_of]) - begins
     bos = int(policy.prepends_bos)
     window_starts = starts_of(own_lengths + bos)
     bos_token_id = policy.bos_token_id or 0  # a model without BOS prepends none, so the 0 is never used
@@ -85,9 +93,13 @@ def windows_of(
     own = np.ones(len(flat), bool)
     if bos:
         own[window_starts[:-1]] = False
-    # Windows keep every token in order, so their tokens without BOS are the rows' tokens, one row after the other.
-    flat[own] = tokens[starts[0] : starts[-1]] if len(starts) else tokens
-    return Windows(row_ids[row_of], numbers.astype(np.int32), flat, window_starts, _hashes(flat, window_starts))
+    flat[own] = tokens[ranges(begins, own_lengths)]
+    later = numbers > 0
+    first_counted = np.where(later, policy.first_counted_later, policy.first_counted).astype(np.int32)
+    hashes = _hashes(flat, window_starts)
+    if policy.context:
+        hashes[later] = mix(hashes[later])
+    return Windows(row_ids[row_of], numbers.astype(np.int32), flat, window_starts, hashes, first_counted)
 
 
 def _hashes(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.uint64]:

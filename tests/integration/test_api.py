@@ -242,6 +242,36 @@ def test_the_histogram_equals_a_recount_of_all_latents(
         assert (info["bin_width"], info["hist"]) == (0.2, dict(recount))
 
 
+def test_bands_have_the_histograms_counts_and_examples_between_their_edges(infos: list[dict[str, Any]]) -> None:
+    for info in infos:
+        counts = Counter[int]()
+        for number, count in info["hist"].items():
+            counts[(int(number) - 1).bit_length()] += count
+        bands = {round(band["up_to"] / 0.2).bit_length() - 1: band for band in info["bands"]}
+        assert {number: band["num_active_tokens"] for number, band in bands.items()} == counts
+        assert list(bands) == sorted(bands)
+        for number, band in bands.items():
+            assert 1 <= len(band["examples"]) <= 2
+            assert {(math.ceil(shown["act"] / 0.2) - 1).bit_length() for shown in band["examples"]} == {number}
+
+
+def test_positions_say_how_many_firings_are_at_the_beginning_of_windows(
+    finished: Finished, infos: list[dict[str, Any]]
+) -> None:
+    num_tokens = finished.file("metadata.json")["num_tokens"]
+    for info in infos:
+        ranges = info["positions"]["ranges"]
+        assert sum(one["num_active_tokens"] for one in ranges) == info["num_active_tokens"]
+        assert sum(one["num_tokens"] for one in ranges) == num_tokens
+        early = [one for one in ranges if one["last"] is not None and one["last"] < 2]
+        cut = [one for one in early if one["windows"] == "later"]
+        for name, places in (("early_share", early), ("cut_share", cut)):
+            share = sum(one["num_active_tokens"] for one in places) / max(info["num_active_tokens"], 1)
+            assert info["positions"][name] == pytest.approx(share)
+            share_of_tokens = sum(one["num_tokens"] for one in places) / num_tokens
+            assert info["positions"][f"{name}_of_tokens"] == pytest.approx(share_of_tokens)
+
+
 def test_every_example_carries_its_whole_text_and_the_activation_at_each_token(
     finished: Finished, infos: list[dict[str, Any]]
 ) -> None:

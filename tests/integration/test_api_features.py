@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ Query = dict[str, Any]
 Record = dict[str, Any]
 LISTS = ["/api/features", "/api/feature_rank"]
 METRICS = ["mean_activation", "max_activation", "fraction_active", "mean_when_active", "std", "skew", "kurtosis"]
-SORTS = [*METRICS, "feature_id", "num_active_tokens"]
+SORTS = [*METRICS, "feature_id", "num_active_tokens", "early_share", "cut_share"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,13 @@ class Listed:
     def of(cls, client: TestClient, folder: Path) -> Listed:
         """The run in a folder."""
         tokens = read_json(folder, "metadata.json")["num_tokens"]
-        return cls(client, folder.name, tokens, read_tables(folder, "features"), read_json(folder, "vocabulary.json"))
+        records = read_tables(folder, "features")
+        for record, fired in zip(records, pq.read_table(folder / "positions.parquet").to_pylist(), strict=True):
+            early = sum(count for name, count in fired.items() if name.endswith(("_0", "_1")))
+            record["early_share"] = early / record["num_active_tokens"] if early else 0.0
+            cut = fired["later_0"] + fired["later_1"]
+            record["cut_share"] = cut / record["num_active_tokens"] if cut else 0.0
+        return cls(client, folder.name, tokens, records, read_json(folder, "vocabulary.json"))
 
     def get(self, path: str, query: Query) -> Any:
         """The JSON of a successful answer."""

@@ -21,7 +21,7 @@ from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.subject import Subject, load_subject
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
 from sparse_autoencoder.tokens.chunks import Chunk, read_chunks
-from tests.support.oracle import OracleWindow, cut_row
+from tests.support.oracle import WindowPolicy, windows_of_row
 from tests.support.runs import (
     LAYER,
     MAX_TOKENS,
@@ -53,16 +53,32 @@ class RecordingSubject:
 
 @pytest.mark.parametrize("summarised", ["by numpy", "where they are"])
 @pytest.mark.parametrize(
-    ("autoencoder", "bos", "long_rows"),
-    [("topk", "exclude", "split"), ("relu", "include", "truncate"), ("relu", "none", "split")],
+    ("autoencoder", "bos", "long_rows", "context"),
+    [
+        ("topk", "exclude", "split", 0),
+        ("topk", "exclude", "split", 3),
+        ("relu", "include", "truncate", 0),
+        ("relu", "none", "split", 0),
+    ],
 )
 def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
-    world: World, autoencoder: str, bos: str, long_rows: str, summarised: str, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    autoencoder: str,
+    bos: str,
+    long_rows: str,
+    context: int,
+    summarised: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if summarised == "where they are":  # as on a GPU
         monkeypatch.setattr(encoder_module, "activations_of", DeviceActivations)
     options = world.options(
-        autoencoder=getattr(world, autoencoder), bos=bos, long_rows=long_rows, precision="float32", seed=11
+        autoencoder=getattr(world, autoencoder),
+        bos=bos,
+        long_rows=long_rows,
+        context=context,
+        precision="float32",
+        seed=11,
     )
     metadata, chunk = only_chunk(options)
     subject = RecordingSubject(load_subject(world.subject))
@@ -87,10 +103,11 @@ def test_in_float32_a_chunk_equals_the_oracle_over_the_latents_of_encode(
         for window, values in zip(tokens.tolist(), dense, strict=True):
             latents[tuple(window)] = np.concatenate([np.zeros((first_counted, N_LATENTS)), values])
     bos_token = None if bos == "none" else metadata.bos_token_id
+    policy = WindowPolicy(MAX_TOKENS, bos_token, long_rows, first_counted, context)
     windows = [
-        OracleWindow(int(row_id), number, tokens, latents[tuple(tokens)])
+        window
         for row_id, row in zip(chunk.row_ids, np.split(chunk.tokens, chunk.starts[1:-1]), strict=True)
-        for number, tokens in enumerate(cut_row(row.tolist(), MAX_TOKENS, bos_token, long_rows))
+        for window in windows_of_row(int(row_id), row.tolist(), policy, latents.__getitem__)
     ]
     assert_equals_oracle(summary, windows, first_counted)
 

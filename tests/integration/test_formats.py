@@ -78,6 +78,16 @@ def test_every_feature_of_an_earlier_run_is_shown(root: Path) -> None:
         assert shown == {name: feature[name] for name in ("histogram", "top", "random")}
 
 
+def test_what_an_earlier_run_did_not_count_is_left_out_or_said(root: Path) -> None:
+    with TestClient(create_app(DirectoryStore(root))) as client:
+        info = client.get("/api/feature_info", params={"run": FINISHED, "id": 0}).json()
+        refused = client.get("/api/features", params={"run": FINISHED, "sort": "early_share"})
+    assert info["num_active_tokens"] >= 0
+    assert not {"bands", "positions"} & info.keys()
+    assert refused.status_code == 400
+    assert "an earlier version of saescope, which did not count positions; run it again" in refused.json()["error"]
+
+
 def test_an_earlier_runs_rows_are_listed_found_and_shown(root: Path) -> None:
     rows = RunLibrary(DirectoryStore(root)).open(FINISHED).rows
     texts = [line["prompt"] for line in read_json_lines(root / FINISHED, "prompts.jsonl")]

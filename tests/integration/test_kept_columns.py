@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.store import DirectoryStore
-from tests.support.runs import World, make_world
+from tests.support.runs import World
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Kept:
     run_id: str
     rows: list[dict[str, Any]]
 
-    def get(self, path: str = "", **query: str | int) -> Any:
-        return self.client.get(f"/api/prompts{path}", params={"limit": 1000, **query} if not path else query)
+    def get(self, **query: str | int) -> Any:
+        return self.client.get("/api/prompts", params=query)
 
     def listed(self, **query: str | int) -> list[dict[str, Any]]:
         """All rows of a list, which may end early as a search does."""
         found, first = [], 0
         while first is not None:
-            answer = self.get(**{"from": first}, **query).json()
+            answer = self.get(limit=1000, **{"from": first}, **query).json()
             found += answer["prompts"]
             first = answer["next"]
         return found
@@ -42,8 +42,7 @@ def columns_of(row: dict[str, Any]) -> dict[str, str | None]:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    world: World = make_world(tmp_path_factory.mktemp("world"))
+def kept(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     root = tmp_path_factory.mktemp("runs")
     run_id = run(world.options(), DirectoryStore(root)).run_id
     rows = [json.loads(line) for line in world.rows.read_text(encoding="utf-8").splitlines()]
@@ -55,7 +54,7 @@ def test_a_rows_columns_are_shown_in_the_list_and_on_its_page(kept: Kept) -> Non
     for listed, row in zip(kept.listed(), kept.rows, strict=True):
         expected = {} if listed["skipped"] else columns_of(row)
         assert listed["columns"] == expected
-        assert kept.get(f"/{listed['row_id']}").json()["columns"] == expected
+        assert kept.client.get(f"/api/prompts/{listed['row_id']}").json()["columns"] == expected
 
 
 def usable(row: dict[str, Any]) -> bool:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("quick")
         {},
         {"bos": "include", "autoencoder": "relu"},
         {"bos": "none", "long_rows": "truncate"},
-        {"max_tokens": 4, "top_tokens_per_feature": 9, "chunk_size": 17, "seed": 5},
+        {"max_tokens": 4, "context": 2, "top_tokens_per_feature": 9, "chunk_size": 17, "seed": 5},
     ],
 )
 def test_an_interrupted_run_is_shown_as_it_would_be_published(

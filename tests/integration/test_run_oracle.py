@@ -7,12 +7,15 @@ rounded to that; from there on counts, bins and examples must be the same exactl
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
@@ -21,7 +24,14 @@ from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
-from tests.support.oracle import OracleFeature, OracleWindow, strongest_of_row, summarise_feature
+from tests.support.oracle import (
+    OracleFeature,
+    OracleWindow,
+    firings_by_position,
+    place_of,
+    strongest_of_row,
+    summarise_feature,
+)
 from tests.support.reference import SKIPPED, OracleRow, Reference, token_text
 from tests.support.runs import (
     DEAD,
@@ -39,14 +49,16 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 PER_FEATURE = 4
 SEED = 11
-# Any two of the three choices, in every combination.
+# Any two of the first three choices, in every combination, and windows that overlap.
 POLICIES = [
-    ("topk", "exclude", "split"),
-    ("relu", "exclude", "truncate"),
-    ("topk", "include", "truncate"),
-    ("relu", "include", "split"),
-    ("topk", "none", "split"),
-    ("relu", "none", "truncate"),
+    ("topk", "exclude", "split", 0),
+    ("relu", "exclude", "truncate", 0),
+    ("topk", "include", "truncate", 0),
+    ("relu", "include", "split", 0),
+    ("topk", "none", "split", 0),
+    ("relu", "none", "truncate", 0),
+    ("topk", "exclude", "split", 3),
+    ("relu", "include", "split", 1),
 ]
 
 
@@ -59,6 +71,7 @@ class Case:
     rows: list[OracleRow]
     first_counted: int
     bos: int  # BOS tokens per window
+    context: int
 
     @property
     def windows(self) -> list[OracleWindow]:
@@ -69,7 +82,7 @@ class Case:
 
     def counted(self) -> NDArray[np.float64]:
         """Dense latents at all counted tokens, [tokens, features]."""
-        return np.concatenate([window.latents[self.first_counted :] for window in self.windows])
+        return np.concatenate([window.latents[window.counted(self.first_counted)] for window in self.windows])
 
 
 @pytest.fixture(scope="module")
@@ -77,20 +90,23 @@ def reference(world: World) -> Reference:
     return Reference(world)
 
 
-def options_of(world: World, autoencoder: str, bos: str, long_rows: str, **changes: Any) -> RunOptions:
-    settings = {"precision": "float64", "seed": SEED, "top_tokens_per_feature": PER_FEATURE} | changes
+def options_of(
+    world: World, autoencoder: str, bos: str, long_rows: str, context: int = 0, **changes: Any
+) -> RunOptions:
+    settings = {"precision": "float64", "seed": SEED, "top_tokens_per_feature": PER_FEATURE, "context": context}
+    settings |= changes
     return world.options(autoencoder=getattr(world, autoencoder), bos=bos, long_rows=long_rows, **settings)
 
 
-@pytest.fixture(scope="module", params=POLICIES, ids="-".join)
+@pytest.fixture(scope="module", params=POLICIES, ids=lambda policy: "-".join(map(str, policy)))
 def case(
     request: pytest.FixtureRequest, world: World, reference: Reference, tmp_path_factory: pytest.TempPathFactory
 ) -> Case:
     output = tmp_path_factory.mktemp("runs")
     metadata = run(options_of(world, *request.param), DirectoryStore(output))
-    bos = request.param[1]
+    bos, context = request.param[1], request.param[3]
     rows = reference.rows(*request.param)
-    return Case(output / metadata.run_id, metadata, rows, int(bos == "exclude"), int(bos != "none"))
+    return Case(output / metadata.run_id, metadata, rows, int(bos == "exclude"), int(bos != "none"), context)
 
 
 def test_the_rows_exercise_what_the_tests_are_about(reference: Reference) -> None:
@@ -107,26 +123,54 @@ def test_every_feature_equals_the_oracle(case: Case) -> None:
     for record in records:
         expected = case.feature(record["feature_id"])
         sums, expected.sums = expected.sums, []
-        assert feature_of(record, MAX_TOKENS - case.bos) == expected
+        assert feature_of(record, MAX_TOKENS - case.bos - case.context) == expected
         found = [record[name] for name in ("sum_activation", *(f"sum_activation_{power}" for power in (2, 3, 4)))]
         assert found == pytest.approx([float(total) for total in sums], rel=1e-9, abs=0)
 
 
 def test_examples_show_their_window_and_how_often_its_text_occurs(case: Case) -> None:
     windows = {(window.row_id, window.number): window for window in case.windows}
-    texts = Counter(tuple(window.tokens) for window in case.windows)
+    texts = Counter(window.text for window in case.windows)
     lines = {row.row_id: line for line, row in enumerate(case.rows)}
     shown = [
-        example for record in read_tables(case.folder, "features") for which in ("top", "random")
-        for example in record[which]
+        example for record in read_tables(case.folder, "features")
+        for examples in (record["top"], record["random"], *(band["examples"] for band in record["bands"]))
+        for example in examples
     ]  # fmt: skip
     assert len(shown) > N_LATENTS
     for example in shown:
-        window = windows[example["row_id"], example["window_offset"] // (MAX_TOKENS - case.bos)]
+        window = windows[example["row_id"], example["window_offset"] // (MAX_TOKENS - case.bos - case.context)]
+        assert example["window_offset"] == window.begin
         assert example["token_ids"] == window.tokens
         assert example["tokens"] == [token_text(token) for token in window.tokens]
-        assert example["text_count"] == texts[tuple(window.tokens)]
+        assert example["text_count"] == texts[window.text]
         assert example["prompt_index"] == lines[example["row_id"]]
+
+
+def test_bands_hold_each_activation_once_between_their_edges(case: Case) -> None:
+    latents = case.counted()
+    for record in read_tables(case.folder, "features"):
+        own = latents[:, record["feature_id"]]
+        for band in record["bands"]:
+            bins = np.ceil(own[own > 0] / 0.2)
+            inside = (bins > round(band["above"] / 0.2)) & (bins <= round(band["up_to"] / 0.2))
+            assert band["count"] == inside.sum() > 0
+            for example in band["examples"]:
+                assert band["above"] < example["activation"] <= band["up_to"] * (1 + 1e-6)
+        assert sum(band["count"] for band in record["bands"]) == record["num_active_tokens"]
+        assert all(one["up_to"] <= other["above"] for one, other in pairwise(record["bands"]))
+
+
+def test_positions_say_where_in_windows_features_fire(case: Case) -> None:
+    table = pq.read_table(case.folder / "positions.parquet")
+    tokens = json.loads(table.schema.metadata[b"saescope.tokens"])
+    places = Counter(
+        place_of(window, position) for window in case.windows for position in window.counted(case.first_counted)
+    )
+    assert tokens == {name: places[kind, int(first)] for name in tokens for kind, first in [name.split("_")]}
+    for feature, record in enumerate(table.to_pylist()):
+        expected = firings_by_position(case.windows, feature, case.first_counted)
+        assert record == {name: expected[kind, int(first)] for name in tokens for kind, first in [name.split("_")]}
 
 
 def test_features_that_never_fire_have_nothing_but_zeros(case: Case) -> None:
@@ -267,6 +311,10 @@ def test_another_seed_draws_other_random_examples_and_changes_nothing_else(world
     differ = [name for name, data in files_of(first).items() if files_of(second)[name] != data]
     assert differ == ["features/00000.parquet", "overview.parquet"]
     tables = [read_tables(folder, "features") for folder in (first, second)]
+    bands = [[record.pop("bands") for record in table] for table in tables]
+    assert [[(band["above"], band["count"]) for band in record] for record in bands[0]] == [
+        [(band["above"], band["count"]) for band in record] for record in bands[1]
+    ]
     randoms = [[record.pop("random") for record in table] for table in tables]
     assert tables[0] == tables[1]
     assert randoms[0] != randoms[1]

@@ -17,6 +17,7 @@ from services.common.tasks.messages import Message
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs, MergedChunks
 from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.summaries.feature_summary import CutoffKeys
+from sparse_autoencoder.summaries.strength_bands import BANDS
 from tests.support.proxy import EveryTenth, S3Proxy, s3_proxy
 from tests.support.services import AGGREGATOR, ENCODER, INGEST, Cluster, expected_files, tiny_cluster, tiny_options
 from tests.support.small_disk import small_disk
@@ -165,7 +166,8 @@ def test_a_chunk_that_was_cut_by_cutoffs_of_others_than_are_merged_is_computed_a
     first, second = (Partial.from_bytes(space.partial(chunk)) for chunk in (0, 1))
     # As if an aggregator that is gone had merged other chunks, whose examples nothing reaches.
     unreachable = np.zeros(first.state.summary.spec.n_features, np.uint32)
-    cutoffs = ExampleCutoffs(MergedChunks(next_chunk=1), CutoffKeys(unreachable, unreachable))
+    keys = CutoffKeys(unreachable, unreachable, np.repeat(unreachable, BANDS))
+    cutoffs = ExampleCutoffs(MergedChunks(next_chunk=1), keys)
     cut = second.cut_by(cutoffs)
     assert len(cut.state.summary.top) == 0
     space.put_cutoffs(cutoffs.to_bytes())

@@ -22,7 +22,7 @@ from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.runs.provenance import PUBLISHING, versions
 from sparse_autoencoder.runs.publishing import publish
-from sparse_autoencoder.runs.rank_by_metric import Selection
+from sparse_autoencoder.runs.rank_by_metric import OTHER_SORTS, Selection
 from sparse_autoencoder.runs.rows_file_format import to_parquet
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
@@ -34,8 +34,8 @@ from sparse_autoencoder.summaries.summarise_in_background import summarise_block
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.text_sums import RowTexts
 from sparse_autoencoder.tokens.chunks import Chunk
-from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
+from tests.support.same_bits import assert_same_bits
 
 VOCABULARY = ["<bos>", " a", " b", " c", "é", "\ufffd"]
 N_FEATURES = 6  # the last never fires
@@ -67,10 +67,9 @@ class LiveWriter:
         policy = self.metadata.policy
         windows = cut_windows(chunk, policy)
         summary, row_features = summarise_blocks(
-            [(windows, random_activations(windows, policy, self.metadata.options.seed))],
-            RowTexts.all_different(windows, policy.first_counted),
+            [(windows, random_activations(windows, self.metadata.options.seed))],
+            RowTexts.all_different(windows),
             self.metadata.spec,
-            first_counted=policy.first_counted,
             per_row=2,
         )
         part = RunState(
@@ -130,13 +129,13 @@ class LiveWriter:
         )
 
 
-def random_activations(windows: Windows, policy: TokenPolicy, seed: int) -> SparseActivations:
+def random_activations(windows: Windows, seed: int) -> SparseActivations:
     """Activations that depend on a window's tokens alone."""
     dense = np.zeros((len(windows.tokens), N_FEATURES), np.float32)
-    for begin, end in pairwise(windows.starts.tolist()):
+    for (begin, end), first_counted in zip(pairwise(windows.starts.tolist()), windows.first_counted, strict=True):
         random = np.random.default_rng([seed, *windows.tokens[begin:end].tolist()])
-        counted = slice(begin + policy.first_counted, end)
-        dense[counted, :-1] = random.choice(VALUES, (end - begin, N_FEATURES - 1))[policy.first_counted :]
+        counted = slice(begin + first_counted, end)
+        dense[counted, :-1] = random.choice(VALUES, (end - begin, N_FEATURES - 1))[first_counted:]
     token, feature = np.nonzero(dense)
     return SparseActivations(token.astype(np.int32), feature.astype(np.int32), dense[token, feature])
 
@@ -186,7 +185,12 @@ def published_twin(run: RunFolder, state: RunState, store: DirectoryStore) -> Pu
 def as_live(record: dict[str, Any]) -> dict[str, Any]:
     """A published feature's record without what is counted only when a run is published."""
     uncounted = {"text_count": None, "prompt_index": None}
-    return record | {name: [example | uncounted for example in record[name]] for name in ("top", "random")}
+
+    def live(examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [example | uncounted for example in examples]
+
+    bands = [band | {"examples": live(band["examples"])} for band in record["bands"]]
+    return record | {"top": live(record["top"]), "random": live(record["random"]), "bands": bands}
 
 
 def entries_of(overview: Overview) -> list[dict[str, Any]]:
@@ -209,10 +213,11 @@ def assert_shows_the_same(live: Any, published: PublishedRun, features: Collecti
     assert live.metadata == published.metadata.model_copy(update={"status": live.metadata.status})
     assert live.metric_descriptions == published.metric_descriptions
     assert entries_of(live.overview) == entries_of(published.overview)
-    for metric in published.metric_descriptions:
+    for metric in [*published.metric_descriptions, *OTHER_SORTS]:
         for descending in (True, False):
             selection = Selection(metric, descending)
             assert live.ranking(selection).tolist() == published.ranking(selection).tolist()
+    assert_same_bits(live.positions, published.positions)
     for feature in range(published.metadata.num_features) if features is None else features:
         assert live.feature(feature) == as_live(published.feature(feature))
 

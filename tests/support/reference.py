@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transformers import GPT2Model
 
 from tests.support.gpt2_tokenizer import byte_symbols
-from tests.support.oracle import OracleWindow, cut_row, dense_latents
+from tests.support.oracle import OracleWindow, WindowPolicy, dense_latents, windows_of_row
 from tests.support.runs import LAYER, MAX_TOKENS, World, tiny_tokenizer
 
 # Texts of the tiny world that are no row for a model, and why.
@@ -49,19 +49,18 @@ class Reference:
         vectors: NDArray[np.float64] = states[LAYER + 1][0].numpy()
         return vectors
 
-    def rows(self, autoencoder: str, bos: str, long_rows: str) -> list[OracleRow]:
+    def rows(self, autoencoder: str, bos: str, long_rows: str, context: int = 0) -> list[OracleRow]:
         """The usable rows under a token policy; `autoencoder` is `topk` or `relu`."""
+        bos_token = None if bos == "none" else self.bos_token_id
+        policy = WindowPolicy(MAX_TOKENS, bos_token, long_rows, int(bos == "exclude"), context)
         rows = []
         for row_id, text in enumerate(self.texts):
             if text in SKIPPED:
                 continue
             token_ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-            cut = cut_row(token_ids, MAX_TOKENS, None if bos == "none" else self.bos_token_id, long_rows)
-            windows = [
-                OracleWindow(row_id, number, tokens, self.latents(autoencoder, tuple(tokens)))
-                for number, tokens in enumerate(cut)
-            ]
-            own = sum(len(tokens) - (bos != "none") for tokens in cut)
+            windows = windows_of_row(row_id, token_ids, policy, partial(self.latents, autoencoder))
+            last = windows[-1]
+            own = last.begin + len(last.tokens) - (bos != "none")
             rows.append(OracleRow(row_id, text, token_ids[:own], windows))
         return rows
 

@@ -7,6 +7,7 @@ This file knows how files are made and read; what must be in them is `oracle.py`
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -225,7 +226,16 @@ def feature_of(record: dict[str, Any], own_tokens_per_window: int) -> OracleFeat
         histogram=Counter({entry["bin"]: entry["count"] for entry in record["histogram"]}),
         top=[_example_of(example, own_tokens_per_window) for example in record["top"]],
         random=[_example_of(example, own_tokens_per_window) for example in record["random"]],
+        bands={
+            _number_of(band["above"]): [_example_of(example, own_tokens_per_window) for example in band["examples"]]
+            for band in record["bands"]
+        },
     )
+
+
+def _number_of(above: float) -> int:
+    """A band's number, from its lower edge."""
+    return round(math.log2(above / 0.2)) + 1 if above else 0
 
 
 def _example_of(example: dict[str, Any], own_tokens_per_window: int) -> OracleExample:

@@ -31,6 +31,7 @@ WHOLE_NUMBERS = {  # flag -> the least that it takes
     "--max-tokens": 1,
     "--kaggle-row": 0,
     "--layer": 0,
+    "--context": 0,
     "--seed": 0,
 }
 

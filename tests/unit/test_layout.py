@@ -38,6 +38,8 @@ COMPUTING = (
     "sparse_autoencoder.model",
     "sparse_autoencoder.autoencoders.latent_encoder",
     "sparse_autoencoder.autoencoders.openai_checkpoint",
+    "sparse_autoencoder.summaries.band_examples_torch",
+    "sparse_autoencoder.summaries.block_columns_torch",
     "sparse_autoencoder.summaries.summarise_torch",
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.processor_fingerprint",

@@ -15,7 +15,7 @@ from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Count, Flag, number
 from services.api.response_types.features import FeatureList, FeatureRank, RankedFeature
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.runs.rank_by_metric import OTHER_SORTS, Selection
+from sparse_autoencoder.runs.rank_by_metric import BY_POSITION, OTHER_SORTS, Selection
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
 Density = Annotated[float, number(0, 1)]
@@ -28,7 +28,10 @@ class Ranking(OneRun):
 
     metric: str | None = Field(None, description="The metric; the first one of metrics_available if left out.")
     sort: str | None = Field(
-        None, description="What orders the list: a metric, feature_id or num_active_tokens; the metric if left out."
+        None,
+        description="What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's "
+        "firings, those at the beginning of windows) or cut_share (at the beginning of rows' later windows, which may "
+        "begin in mid-sentence); the metric if left out.",
     )
     order: Order = "desc"
     min_density: Density | None = Field(None, description="Active tokens per counted token, at least.")
@@ -132,6 +135,11 @@ def _selection(asked: Ranking, run: RunView) -> Selection:
     sorts = [*run.metric_descriptions, *OTHER_SORTS]
     if sort not in sorts:
         raise BadRequest(f"sort is one of {', '.join(sorts)}, not {sort!r}")
+    if sort in BY_POSITION and run.positions is None:
+        raise BadRequest(
+            f"run {run.metadata.run_id} can't be ordered by {sort}: it was computed by an earlier version of "
+            "saescope, which did not count positions; run it again to have them"
+        )
     _check_between("density", asked.min_density, asked.max_density)
     _check_between("count", asked.min_count, asked.max_count)
     return Selection(

@@ -1,5 +1,6 @@
 """The endpoints about one feature: the original server's payload, and OpenAI's FeatureInfo."""
 
+import math
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,9 +10,10 @@ from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
-from services.api.response_types.features import FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Positions, Sequence, TokenEntry
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
+from sparse_autoencoder.summaries.position_counts import FIRST_POSITIONS, KINDS, PositionCounts
 
 Example = dict[str, Any]
 _SNIPPET_CHARS = 200
@@ -67,18 +69,53 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         "top": [_sequence(run, example) for example in record["top"][: asked.top_k]],
         "random": [_sequence(run, example) for example in record["random"][: asked.top_k]],
     }
+    if "bands" in record:
+        answer["bands"] = [_band(run, band, asked.top_k) for band in record["bands"]]
+    if run.positions is not None:
+        answer["positions"] = _positions(run.positions, feature_id)
     return with_live(answer, run)
+
+
+def _positions(counts: PositionCounts, feature_id: int) -> Positions:
+    lasts = [*(first - 1 for first in FIRST_POSITIONS[1:]), None]
+    return {
+        "early_share": float(counts.early_share()[feature_id]),
+        "early_share_of_tokens": counts.early_share_of_tokens(),
+        "cut_share": float(counts.cut_share()[feature_id]),
+        "cut_share_of_tokens": counts.cut_share_of_tokens(),
+        "ranges": [
+            {
+                "windows": kind,
+                "first": first,
+                "last": last,
+                "num_active_tokens": int(counts.count[k, r, feature_id]),
+                "num_tokens": int(counts.tokens[k, r]),
+            }
+            for k, kind in enumerate(KINDS)
+            for r, (first, last) in enumerate(zip(FIRST_POSITIONS, lasts, strict=True))
+        ],
+    }
+
+
+def _band(run: RunView, band: dict[str, Any], top_k: int) -> Band:
+    return {
+        "above": band["above"],
+        "up_to": band["up_to"] if math.isfinite(band["up_to"]) else None,
+        "num_active_tokens": band["count"],
+        "examples": [_sequence(run, example) for example in band["examples"][:top_k]],
+    }
 
 
 def _sequence(run: RunView, example: Example) -> Sequence:
     """An example as OpenAI's viewer has it; `acts` has one entry per token, and `act == acts[idx]`."""
-    acts = example["activations"]
+    acts, policy = example["activations"], run.metadata.policy
     text = _own_text(run, example)
     return {
         "density": (len(acts) - acts.count(0.0)) / len(acts),
         "doc_id": example["row_id"],
         "row_id": example["row_id"],
         "offset": example["window_offset"],
+        "first_counted": policy.first_counted_later if example["window_offset"] else policy.first_counted,
         "idx": example["position"],
         "act": acts[example["position"]],
         "acts": acts,

@@ -39,7 +39,7 @@ class FeatureList(Live):
     run: str
     features: list[RankedFeature]
     metric: str
-    sort: Annotated[str, Field(description="What the list is ordered by: a metric, feature_id or num_active_tokens.")]
+    sort: Annotated[str, Field(description="What the list is ordered by: a metric, or one of the other keys.")]
     order: Literal["asc", "desc"]
     metrics_available: list[str]
     metric_descriptions: dict[str, str]
@@ -92,6 +92,10 @@ class Sequence(TypedDict):
     doc_id: int
     row_id: int
     offset: Annotated[int, Field(description="The window's first own token, counted in its row.")]
+    first_counted: Annotated[
+        int,
+        Field(description="The first token that counts; acts before it are 0, whatever the feature does there."),
+    ]
     idx: Annotated[int, Field(description="The token that put this text on the list.")]
     act: Annotated[float, Field(description="acts[idx]")]
     acts: list[float]
@@ -104,6 +108,35 @@ class Sequence(TypedDict):
     prompt_tokens: Annotated[list[str], Field(description="`tokens`, for the scripts' viewer.")]
     prompt_snippet: Annotated[str, Field(description="The text's beginning, for the scripts' viewer.")]
     count: Annotated[int | None, Field(description="How often this very text occurred; null while the run is going.")]
+
+
+class Band(TypedDict):
+    """The activations of a certain strength, and a few of them, drawn at random, in different texts."""
+
+    above: Annotated[float, Field(description="The activations are larger than this.")]
+    up_to: Annotated[float | None, Field(description="And at most this; null if there is no limit.")]
+    num_active_tokens: Annotated[int, Field(description="How many there are.")]
+    examples: list[Sequence]
+
+
+class PositionRange(TypedDict):
+    """How often the feature fires at some positions; a token's position is the number of tokens before it."""
+
+    windows: Annotated[Literal["first", "later"], Field(description="A row's first window, or its others.")]
+    first: int
+    last: Annotated[int | None, Field(description="Null if there is no limit.")]
+    num_active_tokens: int
+    num_tokens: Annotated[int, Field(description="Counted tokens of the run there.")]
+
+
+class Positions(TypedDict):
+    """Where in its windows a feature fires; a BOS that is prepended is at position 0."""
+
+    early_share: Annotated[float, Field(description="Share of its firings at positions 0 and 1.")]
+    early_share_of_tokens: Annotated[float, Field(description="Share of the run's counted tokens there.")]
+    cut_share: Annotated[float, Field(description="Share of its firings at positions 0 and 1 of rows' later windows.")]
+    cut_share_of_tokens: Annotated[float, Field(description="Share of the run's counted tokens there.")]
+    ranges: list[PositionRange]
 
 
 class TokenWeight(TokenChip):
@@ -153,6 +186,13 @@ class FeatureInfo(Live):
     hist: Annotated[dict[str, int], Field(description="Counts by bin; bin b is ((b-1)w, bw].")]
     top: list[Sequence]
     random: list[Sequence]
+    bands: NotRequired[
+        Annotated[
+            list[Band],
+            Field(description="By strength, the weakest first; earlier versions of saescope did not keep them."),
+        ]
+    ]
+    positions: NotRequired[Annotated[Positions, Field(description="Earlier versions of saescope did not count them.")]]
     logits: NotRequired[Logits]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

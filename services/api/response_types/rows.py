@@ -50,7 +50,7 @@ class PromptInfo(Live):
     skipped: str | None
     tokens: Annotated[list[str], Field(description="Without markers before the text.")]
     token_ints: list[int]
-    windows: Annotated[list[int], Field(description="Where each window begins in the tokens.")]
+    windows: Annotated[list[int], Field(description="The first of the tokens that each window counts.")]
     features: list[RowFeature]
     columns: KeptColumns
     previous: int | None

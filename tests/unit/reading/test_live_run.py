@@ -49,10 +49,17 @@ options = st.fixed_dictionaries(
         "bos": st.sampled_from(["exclude", "include", "none"]),
         "long_rows": st.sampled_from(["split", "truncate"]),
         "max_tokens": st.integers(2, 7),
+        "context": st.integers(0, 5),
         "top_tokens_per_feature": st.integers(1, 5),
         "chunk_size": st.integers(1, 30),
     }
-)
+).map(lambda options: with_possible_context(options))
+
+
+def with_possible_context(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with a smaller context if there is no room for it."""
+    context = min(options["context"], options["max_tokens"] - 2) if options["long_rows"] == "split" else 0
+    return options | {"context": context}
 
 
 @settings(max_examples=20, deadline=None)
@@ -81,7 +88,7 @@ def test_rows_are_found_in_every_part_of_large_chunks(tmp_path: Path, store: Dir
 
 def test_a_feature_that_never_fired_has_no_examples(writer: LiveWriter) -> None:
     live = load(writer)
-    assert live.feature(N_FEATURES - 1) == {"histogram": [], "top": [], "random": []}
+    assert live.feature(N_FEATURES - 1) == {"histogram": [], "top": [], "random": [], "bands": []}
     assert N_FEATURES - 1 not in live.ranking(Selection("max_activation")).tolist()
 
 

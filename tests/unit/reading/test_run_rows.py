@@ -271,6 +271,14 @@ def test_a_row_is_cut_into_windows_that_leave_room_for_bos(tmp_path: Path) -> No
     assert (found[4], found[5], found[9]) == ([0], [0, 4], [0, 4, 8])
 
 
+def test_of_windows_that_overlap_the_first_tokens_that_they_count_are_told(tmp_path: Path) -> None:
+    writer = LiveWriter.start(DirectoryStore(tmp_path / "runs"), max_tokens=5, context=2)
+    writer.add(60)
+    writer.save()
+    found = {len(row.token_ids): row.windows for row in map(load(writer).rows.row, usable_ids(writer))}
+    assert (found[4], found[5], found[9]) == ([0], [0, 4], [0, 4, 6, 8])
+
+
 def usable_ids(writer: LiveWriter) -> list[int]:
     return [record["row_id"] for record in records_of(writer) if record["skipped"] is None]
 

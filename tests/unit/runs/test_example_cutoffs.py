@@ -77,7 +77,7 @@ def test_nothing_but_examples_is_left_out() -> None:
     part = state_of(1, windows_with([1.0, 1.5], first_row=3))
     cut = Partial(part).cut_by(cutoffs).state
     assert len(cut.summary.top) == 0
-    again = replace(cut.summary, top=part.summary.top, random=part.summary.random)
+    again = replace(cut.summary, top=part.summary.top, random=part.summary.random, bands=part.summary.bands)
     assert replace(cut, summary=again).to_bytes() == part.to_bytes()
 
 

@@ -79,8 +79,9 @@ def test_features_are_cut_into_files_by_id(many: Many) -> None:
 @pytest.mark.parametrize("feature", [0, 15, 16, 1023, 1024, 1040, 2047, 2048, N_MANY - 1])
 def test_one_feature_is_read_from_its_place(many: Many, feature: int) -> None:
     record = many.records[feature]
-    expected = {name: record[name] for name in ("histogram", "top", "random")}
-    for example in (*expected["top"], *expected["random"]):  # the file has each token's string by itself
+    expected = {name: record[name] for name in ("histogram", "top", "random", "bands")}
+    of_bands = [example for band in expected["bands"] for example in band["examples"]]
+    for example in (*expected["top"], *expected["random"], *of_bands):  # the file has each token's string by itself
         example["tokens"] = many.run.vocabulary.joined(example["token_ids"])
     assert many.run.feature(feature) == expected
 

@@ -27,7 +27,7 @@ counts = st.none() | st.integers(0, NUM_TOKENS)
 densities = st.none() | st.floats(0, 1) | st.integers(0, NUM_TOKENS).map(lambda count: count / NUM_TOKENS)
 selections = st.builds(
     Selection,
-    sort=st.sampled_from(["loudness", "feature_id", "num_active_tokens"]),
+    sort=st.sampled_from(["loudness", "feature_id", "num_active_tokens", "rarity"]),
     descending=st.booleans(),
     min_density=densities,
     max_density=densities,
@@ -54,7 +54,7 @@ def rankings_of(features: list[tuple[int, float, set[int]]], searched: list[str]
             searched.append(text)
         return overview.tokens.any_of(np.array([text.casefold() in token.casefold() for token in VOCABULARY]))
 
-    return Rankings(overview, NUM_TOKENS, having_token)
+    return Rankings(overview, NUM_TOKENS, having_token, {"rarity": lambda: 1 / (1 + count)})
 
 
 def expected(features: list[tuple[int, float, set[int]]], selection: Selection) -> list[int]:
@@ -74,7 +74,8 @@ def expected(features: list[tuple[int, float, set[int]]], selection: Selection) 
 
     def key(feature: int) -> tuple[float, int]:
         count, value, _tokens = features[feature]
-        by = {"loudness": value, "feature_id": feature, "num_active_tokens": count}[selection.sort]
+        values = {"loudness": value, "feature_id": feature, "num_active_tokens": count, "rarity": 1 / (1 + count)}
+        by = values[selection.sort]
         return (-by if selection.descending else by, feature)
 
     return sorted((f for f, (count, _value, tokens) in enumerate(features) if selected(count, tokens)), key=key)

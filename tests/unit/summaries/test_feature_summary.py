@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.summaries import example_order, summarise_numpy, summary_bytes
+from sparse_autoencoder.summaries import band_examples_numpy, example_order, summarise_numpy, summary_bytes
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_numpy import BlockSummariser, SparseActivations
 from tests.support import oracle
@@ -38,6 +38,13 @@ def merged(parts: list[Summary]) -> Summary:
 
 @given(datasets(), st.sampled_from([0, 1]))
 def test_a_blocks_summary_equals_the_oracle(windows: list[OracleWindow], first_counted: int) -> None:
+    assert_equals_oracle(summarise(windows, SPEC, first_counted), windows, first_counted)
+
+
+@given(datasets(context=2), st.sampled_from([0, 1]))
+def test_what_an_earlier_window_has_counted_does_not_count_again(
+    windows: list[OracleWindow], first_counted: int
+) -> None:
     assert_equals_oracle(summarise(windows, SPEC, first_counted), windows, first_counted)
 
 
@@ -82,7 +89,8 @@ def test_draws_that_differ_in_their_lower_half_alone_are_ordered_by_it(
 ) -> None:
     real_draws, real_draw = example_order.activation_draws, oracle.draw
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(summarise_numpy, "activation_draws", lambda *args: real_draws(*args) >> np.uint64(32))
+        for module in (summarise_numpy, band_examples_numpy):
+            patch.setattr(module, "activation_draws", lambda *args: real_draws(*args) >> np.uint64(32))
         patch.setattr(oracle, "draw", lambda *args: real_draw(*args) >> 32)
         assert_equals_oracle(merged(parts_of(windows, cuts)), windows, 1)
 
@@ -104,8 +112,8 @@ def test_the_order_of_a_blocks_activations_is_irrelevant() -> None:
     windows = [OracleWindow(0, 0, [0, 1, 2], np.array([[0, 0, 0], [1.0, 2.0, 0], [1.0, 0, 3.0]]))]
     activations = to_activations(windows, 1)
     backwards = SparseActivations(activations.token[::-1], activations.feature[::-1], activations.value[::-1])
-    first = BlockSummariser(to_windows(windows), activations, SPEC).unrounded(2).rounded()
-    second = BlockSummariser(to_windows(windows), backwards, SPEC).unrounded(2).rounded()
+    first = BlockSummariser(to_windows(windows), activations, SPEC).unrounded().rounded()
+    second = BlockSummariser(to_windows(windows), backwards, SPEC).unrounded().rounded()
     assert_same_bits(first, second)
 
 
@@ -130,7 +138,7 @@ def test_features_beyond_sixteen_bits_are_told_apart() -> None:
         np.array([1, 2], np.int32), np.array([n_features - 1, 0], np.int32), np.array([2.5, 0.5], np.float32)
     )
     windows = [OracleWindow(3, 0, [0, 1, 2], np.zeros((3, 1)))]
-    summary = BlockSummariser(to_windows(windows), activations, spec).unrounded(2).rounded()
+    summary = BlockSummariser(to_windows(windows), activations, spec).unrounded().rounded()
     assert summary.count[n_features - 1] == 1
     assert summary.maximum[n_features - 1] == 2.5
     assert summary.top.feature.tolist() == [0, n_features - 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.summaries import summary_bytes
 from sparse_autoencoder.summaries.example_arrays import Examples
-from sparse_autoencoder.summaries.example_order import Order, SmallestDraw, StrongestFirst
+from sparse_autoencoder.summaries.example_order import Order, SmallestDraw, SmallestDrawOfTexts, StrongestFirst
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.utils.numpy_array_ops import matches
 from tests.support.oracle import OracleWindow
@@ -61,11 +61,19 @@ def random_items(random: np.random.Generator) -> list[Item]:
 
 
 def strongest(items: list[Item]) -> list[Item]:
+    return first_texts(sorted(items, key=lambda item: (item.feature, -item.value, item.place)))
+
+
+def drawn_texts(items: list[Item]) -> list[Item]:
+    return first_texts(sorted(items, key=lambda item: (item.feature, item.draw, item.place)))
+
+
+def first_texts(ranked: list[Item]) -> list[Item]:
+    """Each feature's first items with different texts; the items are sorted by feature."""
     chosen = []
-    for feature in sorted({item.feature for item in items}):
+    for _feature, own in groupby(ranked, key=lambda item: item.feature):
         texts: set[int] = set()
-        own = [item for item in items if item.feature == feature]
-        for item in sorted(own, key=lambda item: (-item.value, item.place)):
+        for item in own:
             if item.token_hash not in texts and len(texts) < PER_FEATURE:
                 texts.add(item.token_hash)
                 chosen.append(item)
@@ -111,7 +119,10 @@ def to_items(examples: Examples) -> list[Item]:
     ]
 
 
-@pytest.mark.parametrize(("order", "oracle"), [(StrongestFirst(), strongest), (SmallestDraw(), drawn)])
+@pytest.mark.parametrize(
+    ("order", "oracle"),
+    [(StrongestFirst(), strongest), (SmallestDraw(), drawn), (SmallestDrawOfTexts(), drawn_texts)],
+)
 @given(seed=st.integers(0, 2**32 - 1), n_parts=st.integers(1, 12))
 def test_lists_merged_in_any_order_equal_all_sorted_at_once(
     order: Order, oracle: Callable[[list[Item]], list[Item]], seed: int, n_parts: int
@@ -125,7 +136,10 @@ def test_lists_merged_in_any_order_equal_all_sorted_at_once(
     assert to_items(merged) == oracle(items)
 
 
-@pytest.mark.parametrize(("order", "oracle"), [(StrongestFirst(), strongest), (SmallestDraw(), drawn)])
+@pytest.mark.parametrize(
+    ("order", "oracle"),
+    [(StrongestFirst(), strongest), (SmallestDraw(), drawn), (SmallestDrawOfTexts(), drawn_texts)],
+)
 @given(seed=st.integers(0, 2**32 - 1), n_parts=st.integers(2, 12))
 def test_parts_without_what_any_earlier_lists_leave_out_merge_to_the_same_lists(
     order: Order, oracle: Callable[[list[Item]], list[Item]], seed: int, n_parts: int

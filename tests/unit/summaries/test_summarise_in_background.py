@@ -63,8 +63,8 @@ everywhere = pytest.mark.parametrize(
 def summarised(
     block: Windows, activations: Activations, spec: SummarySpec = SPEC, memory: MemoryBudget | None = None
 ) -> tuple[Summary, list[RowFeatures]]:
-    rows = RowTexts.all_different(block, 1)
-    return summarise_blocks([(block, activations)], rows, spec, first_counted=1, per_row=PER_ROW, memory=memory)
+    rows = RowTexts.all_different(block)
+    return summarise_blocks([(block, activations)], rows, spec, per_row=PER_ROW, memory=memory)
 
 
 def strongest(rows: list[RowFeatures]) -> list[tuple[int, float, int, int, int]]:
@@ -183,12 +183,12 @@ from tests.support.same_bits import assert_same_bits
 
 spec = SummarySpec(512, examples_per_feature=20, seed=1)
 made = make_block(np.random.default_rng(0), 0, spec.n_features)
-rows = RowTexts.all_different(made[0], 0)
-expected, _rows = summarise_blocks([made], rows, spec, first_counted=0, per_row=1, memory=MemoryBudget(workers=0))
+rows = RowTexts.all_different(made[0])
+expected, _rows = summarise_blocks([made], rows, spec, per_row=1, memory=MemoryBudget(workers=0))
 in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (in_use + (80 << 20), resource.RLIM_INFINITY))
 memory = MemoryBudget(workers=0)
-found, _rows = summarise_blocks([made], rows, spec, first_counted=0, per_row=1, memory=memory)
+found, _rows = summarise_blocks([made], rows, spec, per_row=1, memory=memory)
 assert_same_bits(found, expected)
 print(memory.activations)
 """

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from benchmarks.summaries.summary_speed import make_block
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels import torch_array_ops
-from sparse_autoencoder.summaries import summarise_numpy, summarise_torch
+from sparse_autoencoder.summaries import (
+    band_examples_numpy,
+    band_examples_torch,
+    summarise_numpy,
+    summarise_torch,
+)
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
@@ -40,19 +45,21 @@ def assert_summarised_alike(
 ) -> None:
     by_numpy = activations.summariser(block, spec)
     by_torch = on_device(activations, device).summariser(block, spec)
-    assert_same_bits(by_torch.unrounded(123).rounded(), by_numpy.unrounded(123).rounded())
+    assert_same_bits(by_torch.unrounded().rounded(), by_numpy.unrounded().rounded())
     assert_same_bits(by_torch.row_features(per_row), by_numpy.row_features(per_row))
-    rows = RowTexts.all_different(block, 0)
+    rows = RowTexts.all_different(block)
     for found, wanted in zip(by_torch.text_sums(rows), by_numpy.text_sums(rows), strict=True):
         assert_same_bits(found, wanted)
 
 
 @on_each_device
-@given(datasets(n_features=5, max_rows=20), st.sampled_from([0, 1]), st.integers(1, 4))
+@given(datasets(n_features=5, max_rows=20, context=2), st.sampled_from([0, 1]), st.integers(1, 4))
 def test_ties_repeated_texts_and_rows_of_several_windows_are_summarised_alike(
     device: str, windows: list[OracleWindow], first_counted: int, per_row: int
 ) -> None:
-    assert_summarised_alike(to_windows(windows), to_activations(windows, first_counted), SPEC, per_row, device=device)
+    assert_summarised_alike(
+        to_windows(windows, first_counted), to_activations(windows, first_counted), SPEC, per_row, device=device
+    )
 
 
 @on_each_device
@@ -75,22 +82,24 @@ def test_denormal_and_huge_activations_in_any_order_are_summarised_alike(
 @given(datasets(n_features=5, max_rows=20))
 def test_equal_draws_are_ordered_alike(device: str, windows: list[OracleWindow]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            summarise_numpy,
-            "activation_draws",
-            lambda draw, feature: numpy_array_ops.mix(draw ^ feature) & np.uint64(3 << 62),
-        )
-        patch.setattr(summarise_torch, "mix", lambda mixed: torch_array_ops.mix(mixed) & -(1 << 62))
-        patch.setattr(summarise_torch, "SIGNED_GOLDEN", 1)
-        assert_summarised_alike(to_windows(windows), to_activations(windows, 0), SPEC, per_row=2, device=device)
+        for module in (summarise_numpy, band_examples_numpy):
+            patch.setattr(
+                module,
+                "activation_draws",
+                lambda draw, feature: numpy_array_ops.mix(draw ^ feature) & np.uint64(3 << 62),
+            )
+        for device_module in (summarise_torch, band_examples_torch):
+            patch.setattr(device_module, "mix", lambda mixed: torch_array_ops.mix(mixed) & -(1 << 62))
+            patch.setattr(device_module, "SIGNED_GOLDEN", 1)
+        assert_summarised_alike(to_windows(windows, 0), to_activations(windows, 0), SPEC, per_row=2, device=device)
 
 
 @on_each_device
 def test_a_block_without_activations_gives_no_examples_and_no_rows_features(device: str) -> None:
-    block = to_windows([OracleWindow(3, 0, [0, 1], np.zeros((2, 5)))])
+    block = to_windows([OracleWindow(3, 0, [0, 1], np.zeros((2, 5)))], 0)
     activations = to_activations([OracleWindow(3, 0, [0, 1], np.zeros((2, 5)))], 0)
     assert_summarised_alike(block, activations, SPEC, per_row=2, device=device)
-    assert on_device(activations, device).summariser(block, SPEC).unrounded(2).rounded().num_tokens == 2
+    assert on_device(activations, device).summariser(block, SPEC).unrounded().rounded().num_tokens == 2
 
 
 @on_each_device
@@ -128,8 +137,8 @@ def test_blocks_of_either_kind_are_summarised_together(
         parts.append((block, SparseActivations(token, activations.feature[inside], activations.value[inside])))
         begin += len(block.tokens)
     mixed = [(block, on_device(a, device) if i % 2 == parity else a) for i, (block, a) in enumerate(parts)]
-    expected, expected_rows = summarise_blocks(parts, rows_of(windows, 1), SPEC, first_counted=1, per_row=2)
-    summary, found_rows = summarise_blocks(mixed, rows_of(windows, 1), SPEC, first_counted=1, per_row=2)
+    expected, expected_rows = summarise_blocks(parts, rows_of(windows, 1), SPEC, per_row=2)
+    summary, found_rows = summarise_blocks(mixed, rows_of(windows, 1), SPEC, per_row=2)
     assert_same_bits(summary, expected)
     for found, wanted in zip(found_rows, expected_rows, strict=True):
         assert_same_bits(found, wanted)

@@ -36,14 +36,15 @@ def expected_sums(windows: list[OracleWindow], first_counted: int, *, grouped: b
         firings: dict[str, list[int]] = {}
         for row_id in rows:
             text, own = text_of(windows, row_id), [window for window in windows if window.row_id == row_id]
-            counted = sum(max(len(window.tokens) - first_counted, 0) for window in own)
+            counted = sum(len(window.counted(first_counted)) for window in own)
             inside = half_of(text) == one if one < HALVES else group_of(row_id) == groups[one - HALVES]
             if counted == 0 or not inside:
                 continue
             sums.num_rows[one] += 1
             tokens[text] = tokens.get(text, 0) + counted
             for feature in range(SPEC.n_features):
-                fired = sum(int(a > 0) for window in own for a in window.latents[first_counted:, feature])
+                counting = ((window.latents, window.counted(first_counted)) for window in own)
+                fired = sum(int(a > 0) for latents, counted in counting for a in latents[counted, feature])
                 firings.setdefault(text, [0] * SPEC.n_features)[feature] += fired
         for text, t in tokens.items():
             sums.num_texts[one] += 1
@@ -67,7 +68,7 @@ def in_torch(activations: SparseActivations) -> Activations:
 
 
 def blocks_of(windows: list[OracleWindow], first_counted: int, tokens: int) -> list[tuple[Windows, SparseActivations]]:
-    whole, activations = to_windows(windows), to_activations(windows, first_counted)
+    whole, activations = to_windows(windows, first_counted), to_activations(windows, first_counted)
     blocks, begin = [], 0
     for block in whole.blocks(tokens):
         blocks.append((block, activations.between(begin, begin + len(block.tokens))))
@@ -88,7 +89,6 @@ def test_rows_that_blocks_and_parts_cut_are_summed_whole(
         blocks,
         rows_of(windows, first_counted, RowSetsOfSource() if grouped else None),
         SPEC,
-        first_counted=first_counted,
         per_row=1,
         memory=MemoryBudget(activations=at_once, least=1, workers=0),
     )
@@ -116,7 +116,7 @@ def test_chunks_merged_in_any_order_give_the_sums_of_the_whole(
 
 def sums_of(chunk: list[OracleWindow], source: RowSetsOfSource) -> TextSums:
     blocks = [(to_windows(chunk), to_activations(chunk, 1))]
-    return summarise_blocks(blocks, rows_of(chunk, 1, source), SPEC, first_counted=1, per_row=1)[0].text_sums
+    return summarise_blocks(blocks, rows_of(chunk, 1, source), SPEC, per_row=1)[0].text_sums
 
 
 @given(datasets())

@@ -38,6 +38,11 @@ policies = st.builds(
     bos=st.sampled_from(["exclude", "include", "none"]),
     long_rows=st.sampled_from(["split", "truncate"]),
 )
+overlapping = policies.flatmap(
+    lambda policy: st.builds(
+        replace, st.just(policy), long_rows=st.just("split"), context=st.integers(0, policy.row_tokens_per_window - 1)
+    )
+)
 
 
 def chunk_of(rows: Sequence[Sequence[int]], policy: TokenPolicy) -> Chunk:
@@ -58,13 +63,13 @@ def as_lists(cut: Windows) -> list[tuple[int, int, list[int]]]:
     return list(zip(cut.row_ids.tolist(), cut.numbers.tolist(), tokens, strict=True))
 
 
-@given(rows_of_tokens, policies)
+@given(rows_of_tokens, policies | overlapping)
 def test_windows_are_those_of_each_row_in_order(rows: list[list[int]], policy: TokenPolicy) -> None:
     bos = None if policy.bos == "none" else BOS
     expected = [
         (10 + 3 * row, number, tokens)
         for row, own in enumerate(rows)
-        for number, tokens in enumerate(cut_row(own, policy.max_tokens, bos, policy.long_rows))
+        for number, tokens in enumerate(cut_row(own, policy.max_tokens, bos, policy.long_rows, policy.context))
     ]
     assert as_lists(cut_windows(chunk_of(rows, policy), policy)) == expected
 
@@ -78,7 +83,31 @@ def test_splitting_keeps_every_token_exactly_once(rows: list[list[int]], policy:
     assert list(kept.values()) == rows
 
 
-@given(rows_of_tokens, policies)
+@given(rows_of_tokens, overlapping)
+def test_each_token_counts_once_with_its_context_before_it(rows: list[list[int]], policy: TokenPolicy) -> None:
+    cut = cut_windows(chunk_of(rows, policy), policy)
+    bos = int(policy.prepends_bos)
+    places = (policy.window_offsets(cut.numbers)).tolist()
+    counted: dict[int, list[int]] = {10 + 3 * row: [] for row in range(len(rows))}
+    for (row_id, number, tokens), place, first in zip(as_lists(cut), places, cut.first_counted.tolist(), strict=True):
+        own = rows[(row_id - 10) // 3]
+        assert tokens[bos:] == own[place : place + len(tokens) - bos]
+        begin = max(first - bos, 0)  # of the own tokens, the first one that counts
+        assert begin >= policy.context if number else begin == 0
+        counted[row_id] += range(place + begin, place + len(tokens) - bos)
+    assert counted == {10 + 3 * row: list(range(len(own))) for row, own in enumerate(rows)}
+
+
+@given(rows_of_tokens, overlapping)
+def test_the_first_tokens_that_windows_count_part_a_row(rows: list[list[int]], policy: TokenPolicy) -> None:
+    cut = cut_windows(chunk_of(rows, policy), policy)
+    for row, own in enumerate(rows):
+        mine = cut.row_ids == 10 + 3 * row
+        begins = policy.window_offsets(cut.numbers) + np.maximum(cut.first_counted - int(policy.prepends_bos), 0)
+        assert policy.counted_offsets(len(own)) == begins[mine].tolist()
+
+
+@given(rows_of_tokens, policies | overlapping)
 def test_windows_hold_at_most_max_tokens_and_begin_with_bos(rows: list[list[int]], policy: TokenPolicy) -> None:
     cut = cut_windows(chunk_of(rows, policy), policy)
     assert all(length <= policy.max_tokens for length in cut.lengths)
@@ -86,10 +115,13 @@ def test_windows_hold_at_most_max_tokens_and_begin_with_bos(rows: list[list[int]
     assert all(len(tokens) > int(policy.prepends_bos) for _row, _number, tokens in as_lists(cut))
 
 
-@given(rows_of_tokens, policies)
-def test_texts_are_equal_exactly_where_tokens_are(rows: list[list[int]], policy: TokenPolicy) -> None:
+@given(rows_of_tokens, policies | overlapping)
+def test_texts_are_equal_exactly_where_tokens_are_and_the_same_ones_count(
+    rows: list[list[int]], policy: TokenPolicy
+) -> None:
     cut = cut_windows(chunk_of(rows, policy), policy)
-    tokens = [tuple(window) for _row, _number, window in as_lists(cut)]
+    firsts = cut.first_counted.tolist()
+    tokens = [(*window, first) for (_row, _number, window), first in zip(as_lists(cut), firsts, strict=True)]
     by_text = dict(zip(cut.token_hashes.tolist(), tokens, strict=True))
     assert len(by_text) == len(set(tokens))
     assert [by_text[text] for text in cut.token_hashes.tolist()] == tokens
@@ -110,6 +142,18 @@ def test_blocks_are_a_partition_in_order(rows: list[list[int]], policy: TokenPol
 @pytest.mark.parametrize(("bos", "first_counted"), [("exclude", 1), ("include", 0), ("none", 0)])
 def test_only_an_excluded_bos_does_not_count(bos: Bos, first_counted: int) -> None:
     assert TokenPolicy(BOS, bos=bos).first_counted == first_counted
+
+
+def test_a_context_without_rows_that_are_split_is_refused() -> None:
+    with pytest.raises(SaescopeError, match="--context 2 is about rows that are cut into several windows"):
+        TokenPolicy(BOS, long_rows="truncate", context=2)
+
+
+@pytest.mark.parametrize(("bos", "most"), [("exclude", 6), ("include", 6), ("none", 7)])
+def test_a_context_leaves_a_token_to_count(bos: Bos, most: int) -> None:
+    assert TokenPolicy(BOS, max_tokens=8, bos=bos, context=most).window_step == 1
+    with pytest.raises(SaescopeError, match=f"--context {most + 1} leaves no token to count.*: use at most {most}"):
+        TokenPolicy(BOS, max_tokens=8, bos=bos, context=most + 1)
 
 
 def test_bos_alone_leaves_no_room_for_a_token() -> None:
