@@ -162,7 +162,7 @@ class BlockSummariser:
         starts = group_starts(self._feature, row)
         count = np.diff(starts, append=len(row))
         row = row[starts]
-        counts = RowCounts(row, self._feature[starts].astype(np.int64), count)
+        counts = RowCounts(row, self._feature[starts], count)
         whole = rows.whole_in(self._block)[row]
         return counts[whole].sums(rows, self._spec.n_features), counts[~whole]
 

@@ -131,6 +131,8 @@ def test_runs_lists_what_the_run_s_metadata_says(finished: Finished) -> None:
         "location": "resid_post_mlp",
         "num_prompts": ROWS + len(ODD_TEXTS),
         "num_tokens": metadata["num_tokens"],
+        "num_texts": metadata["num_texts"],
+        "groups": [],
         "num_features": 256,
         "num_active_features": metadata["num_active_features"],
         "num_skipped_rows": 0,

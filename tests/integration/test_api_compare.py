@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-import demo
 from demo.headlines import generate
 from services.api.app import create_app
 from sparse_autoencoder.pipeline.single_process import run
@@ -248,105 +246,6 @@ def test_a_live_run_can_be_compared(tmp_path: Path) -> None:
         answer = client.get("/api/compare", params={"a": ids[0], "b": ids[1]})
         assert answer.status_code == 200
         assert answer.json()["num_matching"] > 0
-
-
-# Parts of runs.
-
-
-@dataclass(frozen=True)
-class Grouped:
-    """A run of two sources' rows with --group-by, a run of each source alone, and a client of the API."""
-
-    client: TestClient
-    both: str
-    bulls: str
-    bears: str
-
-    def get(self, a: str, b: str, **query: str | int) -> Any:
-        response = self.client.get("/api/compare", params={"a": a, "b": b, "limit": 5000, **query})
-        assert response.status_code == 200, response.text
-        return response.json()
-
-
-PLANTED = " zebra"
-
-
-@pytest.fixture(scope="module")
-def grouped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grouped]:
-    """Every tenth row of the bears ends with a word that no other row has; some rows are in both sources."""
-    root, source = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("source")
-    titles = [headline.title for headline in generate(700, 3)]
-    bulls, bears = titles[:400], titles[380:]
-    bears = [title + PLANTED if i % 10 == 0 else title for i, title in enumerate(bears)]
-    rows = [(title, "bulls") for title in bulls] + [(title, "bears") for title in bears]
-    random.Random(1).shuffle(rows)
-    ids = []
-    for wanted in (("bulls", "bears"), ("bulls",), ("bears",)):
-        path = source / f"{'-'.join(wanted)}.jsonl"
-        lines = [json.dumps({"title": title, "source": of}) for title, of in rows if of in wanted]
-        path.write_text("\n".join(lines), encoding="utf-8")
-        options = RunOptions(
-            source=str(path),
-            subject=str(demo.SUBJECT),
-            autoencoder=str(demo.AUTOENCODER),
-            layer=demo.LAYER,
-            location=demo.LOCATION,
-            group_by="source",
-            chunk_size=300,
-        )
-        ids.append(run(options, DirectoryStore(root)).run_id)
-    with TestClient(create_app(DirectoryStore(root))) as client:
-        yield Grouped(client, *ids)
-
-
-def test_two_groups_of_a_run_compare_as_two_runs_do(grouped: Grouped) -> None:
-    of_groups = grouped.get(grouped.both, grouped.both, part_a="group:bulls", part_b="group:bears")
-    of_runs = grouped.get(grouped.bulls, grouped.bears)
-    assert len(of_groups["features"]) > 100
-    for name in ("num_tested", "num_found", "num_matching"):
-        assert of_groups[name] == of_runs[name]
-    for side in ("a", "b"):
-        for name in ("num_rows", "num_texts", "num_tokens", "num_active_features", "tokens_per_text"):
-            assert of_groups[side][name] == of_runs[side][name]
-    for in_groups, in_runs in zip(of_groups["features"], of_runs["features"], strict=True):
-        for name in ("feature_id", "log_ratio", "low", "high", "p", "q", "log_odds", "log_odds_z"):
-            assert in_groups[name] == in_runs[name]
-        for side in ("a", "b"):
-            for name in ("num_active_tokens", "num_active_texts", "density"):
-                assert in_groups[side][name] == in_runs[side][name]
-
-
-def test_what_was_planted_in_one_source_comes_first_with_its_ratio(grouped: Grouped) -> None:
-    answer = grouped.get(grouped.both, grouped.both, part_a="group:bulls", part_b="group:bears")
-    first = answer["features"][0]
-    assert first["q"] < 0.05
-    assert any(token["token"].strip() and token["token"].strip() in PLANTED for token in first["b"]["tokens"])
-    densities = [(first[side]["num_active_tokens"] + 0.5) / (answer[side]["num_tokens"] + 1) for side in ("a", "b")]
-    assert first["log_ratio"] == pytest.approx(math.log2(densities[1] / densities[0]))
-    assert first["low"] > 0
-
-
-def test_the_halves_of_a_run_differ_by_chance_alone(grouped: Grouped) -> None:
-    answer = grouped.get(grouped.both, grouped.both, part_a="half:0", part_b="half:1")
-    assert answer["num_tested"] > 100
-    assert answer["num_found"] == 0
-    assert answer["a"]["halves"] == {"num_tested": answer["num_tested"], "num_found": 0}
-    whole = grouped.get(grouped.both, grouped.both)
-    for name in ("num_rows", "num_texts", "num_tokens"):
-        assert answer["a"][name] + answer["b"][name] == whole["a"][name]
-
-
-def test_a_run_says_which_groups_it_has(grouped: Grouped) -> None:
-    answer = grouped.client.get(f"/api/runs/{grouped.both}").json()
-    assert {group["name"]: group["num_rows"] for group in answer["groups"]} == {"bulls": 400, "bears": 320}
-
-
-@pytest.mark.parametrize("part", ["group:cats", "bulls", "half:2", "group:", "all "])
-def test_a_part_that_there_is_not_is_400_with_those_there_are(grouped: Grouped, part: str) -> None:
-    response = grouped.client.get("/api/compare", params={"a": grouped.both, "b": grouped.both, "part_b": part})
-    assert response.status_code == 400
-    assert response.json()["error"].startswith(f"run {grouped.both}: there is no part {part}; there are all, half:0, ")
-    assert "bulls" in response.json()["error"]
 
 
 # Wrong questions.

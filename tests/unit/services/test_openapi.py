@@ -169,9 +169,9 @@ def test_what_is_not_described_is_refused(tmp_path: Path, method: str, path: str
     store = DirectoryStore(tmp_path)
     with TestClient(create_app(store, backend=backend_without_servers(store, tmp_path))) as client:
         address = path.replace("{row_id}", "1").replace("{id}", "x")
-        response = client.request(method, address, params={"colour": "1"}, json={}, headers={"Host": "localhost"})
+        response = client.request(method, address, params={"hue": "1"}, json={}, headers={"Host": "localhost"})
     assert response.status_code == 400
-    assert response.json()["error"].startswith("there is no parameter 'colour'; there are ")
+    assert response.json()["error"].startswith("there is no parameter 'hue'; there are ")
 
 
 def test_queries_are_read_in_one_place_only() -> None:
