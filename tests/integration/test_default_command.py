@@ -118,6 +118,8 @@ def test_the_folder_has_the_original_s_files_and_ours_and_no_leftovers(run: Defa
         "feature_stats.json",
         "feature_tokens.json",
         "overview.parquet",
+        "positions.parquet",
+        "text_sums.parquet",
         "vocabulary.json",
         "vocabulary_bytes.json",
         "prompts/000000.parquet",
