@@ -19,6 +19,7 @@ from sparse_autoencoder.runs import positions_file, text_sums_file
 from sparse_autoencoder.runs.features_file_format import (
     BAND,
     BAND_LIST,
+    BAND_LISTS,
     EXAMPLE,
     EXAMPLE_LISTS,
     EXAMPLE_PATHS,
@@ -37,7 +38,7 @@ _READ = [
     *(f"{BAND_LIST}.list.element.{name}" for name in BAND.names if name != "examples"),
     *(f"{examples}.list.element.{name}" for examples in EXAMPLE_PATHS for name in EXAMPLE.names if name != "tokens"),
 ]
-_READ_BYTES = 1 << 17  # least bytes of a read from the store; a row group has about 100 kB
+_READ_BYTES = 3 << 16  # least bytes of a read from the store; a row group has about 130 kB
 _MAX_ROW_GROUP_BYTES = 1 << 28
 _OVERVIEW_BYTES, _OVERVIEW_BYTES_PER_FEATURE = 1 << 20, 1 << 14  # the most that is read; about 400 are usual
 _OPEN_FILES = 64  # an open file takes 2 MB, mostly for the offsets of its columns
@@ -113,6 +114,8 @@ class PublishedRun(RunView):
         check_schema(key, file.schema_arrow.metadata)
         if not file.num_row_groups or not file.metadata.row_group(0).num_rows:
             raise ValueError("it has no features")
+        if BAND_LIST in file.schema_arrow.names and not file.schema_arrow.field(BAND_LIST).type.equals(BAND_LISTS):
+            raise ValueError("its bands are of another kind")
         if any(
             file.metadata.row_group(group).total_byte_size > _MAX_ROW_GROUP_BYTES
             for group in range(file.num_row_groups)

@@ -79,6 +79,13 @@ def with_number(column: str, number: float) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
+def with_number_lists(column: str) -> Callable[[pa.Table], pa.Table]:
+    def change(before: pa.Table) -> pa.Table:
+        return before.set_column(before.schema.get_field_index(column), column, pa.array([[1]] * len(before)))
+
+    return change
+
+
 SPOILERS = {
     "infinite seconds": metadata(seconds=float("inf")),
     "seconds that are no number": metadata(seconds=float("nan")),
@@ -96,6 +103,11 @@ SPOILERS = {
     "an overview with nothing": table("overview.parquet", lambda before: before.slice(0, 0)),
     "an overview with NaN": table("overview.parquet", with_number("sum_activation", float("nan"))),
     "an overview with infinity": table("overview.parquet", with_number("skew", float("inf"))),
+    "large positions": large("positions.parquet", 3 << 30),
+    "positions of no features": table("positions.parquet", lambda before: before.slice(0, 0)),
+    "positions without places": table("positions.parquet", lambda before: before.select([])),
+    "firings fewer than none": table("positions.parquet", with_number("later_4", -1)),
+    "bands of another kind": table("features/00000.parquet", with_number_lists("bands")),
     "features without rows": table("features/00000.parquet", lambda before: before.slice(0, 0)),
     "features without columns": table("features/00000.parquet", lambda before: before.select([])),
     "prompts without rows": table("prompts/000000.parquet", lambda before: before.slice(0, 0)),

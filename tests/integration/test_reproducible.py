@@ -97,7 +97,7 @@ def assert_same_run(found: Path, expected: Path) -> None:
 
 def test_a_run_leaves_its_published_files_and_nothing_else(undisturbed: Path) -> None:
     prompts = [f"prompts/{chunk:06d}.parquet" for chunk in range(CHUNKS)]
-    parquet = ["features/00000.parquet", "overview.parquet", "text_sums.parquet", *prompts]
+    parquet = ["features/00000.parquet", "overview.parquet", "positions.parquet", "text_sums.parquet", *prompts]
     names = ["feature_stats.json", "feature_tokens.json", "prompts.jsonl", "skipped.jsonl", *VOCABULARY]
     assert sorted(files_of(undisturbed)) == sorted([*names, *parquet])
     assert [path for path in undisturbed.rglob("*") if path.name.startswith(".")] == []

@@ -263,20 +263,15 @@ def test_a_row_is_whole(writer: LiveWriter) -> None:
         assert row.features == rows.page(row.row_id, 1).rows[0].features
 
 
-def test_a_row_is_cut_into_windows_that_leave_room_for_bos(tmp_path: Path) -> None:
-    writer = LiveWriter.start(DirectoryStore(tmp_path / "runs"), max_tokens=5)
+@pytest.mark.parametrize(("context", "windows"), [(0, [0, 4, 8]), (2, [0, 4, 6, 8])])
+def test_a_row_says_what_its_windows_count_that_leave_room_for_bos(
+    tmp_path: Path, context: int, windows: list[int]
+) -> None:
+    writer = LiveWriter.start(DirectoryStore(tmp_path / "runs"), max_tokens=5, context=context)
     writer.add(60)
     writer.save()
     found = {len(row.token_ids): row.windows for row in map(load(writer).rows.row, usable_ids(writer))}
-    assert (found[4], found[5], found[9]) == ([0], [0, 4], [0, 4, 8])
-
-
-def test_of_windows_that_overlap_the_first_tokens_that_they_count_are_told(tmp_path: Path) -> None:
-    writer = LiveWriter.start(DirectoryStore(tmp_path / "runs"), max_tokens=5, context=2)
-    writer.add(60)
-    writer.save()
-    found = {len(row.token_ids): row.windows for row in map(load(writer).rows.row, usable_ids(writer))}
-    assert (found[4], found[5], found[9]) == ([0], [0, 4], [0, 4, 6, 8])
+    assert (found[4], found[5], found[9]) == ([0], [0, 4], windows)
 
 
 def usable_ids(writer: LiveWriter) -> list[int]:
