@@ -23,10 +23,11 @@ FEATURES_PER_ROW = 10
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """A chunk's partial, as a RunState of this chunk alone, and its prompts file (None if the chunk failed)."""
+    """A chunk's partial, as a RunState of this chunk alone, and its prompts file and token table (None: it failed)."""
 
     partial: RunState
     prompts: bytes | None
+    token_table: bytes | None = None
 
 
 def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
@@ -42,7 +43,8 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         notes=Counter(chunk.notes),
         rows_hash=chunk.rows_hash,
     )
-    return ChunkResult(partial, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))
+    prompts = to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW)
+    return ChunkResult(partial, prompts, encoded.token_table)
 
 
 def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
@@ -56,7 +58,7 @@ def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
         failed_chunks=[failed],
         rows_hash=chunk.rows_hash,
     )
-    return ChunkResult(partial, None)
+    return ChunkResult(partial, prompts=None)
 
 
 def chunk_name(chunk: Chunk) -> str:

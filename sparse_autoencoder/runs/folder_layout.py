@@ -73,6 +73,25 @@ class RunFolder:
         """Key of a chunk's rows."""
         return self.key(f"prompts/{chunk:06d}.parquet")
 
+    def token_table(self, chunk: int) -> str:
+        """Key of a chunk's token table, which publishing merges; a complete run has none any more."""
+        return self.key(f"token_tables/{chunk:06d}.parquet")
+
+    def remove_token_tables(self) -> None:
+        """Remove the chunks' token tables."""
+        for chunk in self.numbers("token_tables"):
+            self.store.delete(self.token_table(chunk))
+
+    @property
+    def features_by_token(self) -> str:
+        """Key of features_by_token.parquet: all features that fire on each token."""
+        return self.key("features_by_token.parquet")
+
+    @property
+    def tokens_by_feature(self) -> str:
+        """Key of tokens_by_feature.parquet: each feature's most frequent tokens."""
+        return self.key("tokens_by_feature.parquet")
+
     def features(self, file: int) -> str:
         """Key of a file of features."""
         return self.key(f"features/{file:05d}.parquet")

@@ -24,6 +24,7 @@ from sparse_autoencoder.summaries.summariser_interface import (
     token_windows,
 )
 from sparse_autoencoder.summaries.text_sums import RowCounts, RowTexts, TextSums
+from sparse_autoencoder.summaries.token_table import TokenTable, table_of_activations
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import (
@@ -151,6 +152,9 @@ class BlockSummariser:
             window=self._block.numbers[window],
             position=(self._token[index] - self._block.starts[window]).astype(np.int32),
         )
+
+    def token_table(self) -> TokenTable:
+        return table_of_activations(self._block.tokens[self._token], self._feature, self._value)
 
     def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
         row = rows.of_windows(self._block)[self._window]

@@ -39,6 +39,7 @@ COMPUTING = (
     "sparse_autoencoder.autoencoders.latent_encoder",
     "sparse_autoencoder.autoencoders.openai_checkpoint",
     "sparse_autoencoder.summaries.summarise_torch",
+    "sparse_autoencoder.summaries.token_table_torch",
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.processor_fingerprint",
     "sparse_autoencoder.training",
