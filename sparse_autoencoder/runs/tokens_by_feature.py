@@ -33,11 +33,11 @@ from sparse_autoencoder.utils.numpy_array_ops import (
     starts_of,
 )
 
-LISTED = 50
+LISTED = 32
 FEATURES_PER_GROUP = 128
 """Features in a row group, so that one feature is one small read."""
 
-_COMPACT_ENTRIES = 1 << 20  # new entries that are collected before lists are cut
+_COMPACT_ENTRIES = 1 << 19  # new entries that are collected before lists are cut
 
 
 def _fields(columns: dict[str, pa.DataType]) -> list[pa.Field]:
