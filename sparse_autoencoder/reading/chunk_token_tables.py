@@ -35,6 +35,10 @@ class ChunkTokenTables:
     n_features: int
     chunks: Sequence[int]
 
+    def exist(self) -> bool:
+        """Whether the chunks have tables at all."""
+        return not set(self.folder.numbers("token_tables")).isdisjoint(self.chunks)
+
     def counts(self, wanted: Mask) -> TokenCounts:
         """How features fire on the wanted tokens [vocabulary]."""
         count = np.zeros(self.n_features, np.int64)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
+from sparse_autoencoder.reading.chunk_token_tables import ChunkTokenTables
 from sparse_autoencoder.reading.damaged_files import unreadable
 from sparse_autoencoder.reading.run_view import RunTexts, RunView
 from sparse_autoencoder.runs.folder_layout import RunFolder
@@ -20,11 +21,12 @@ from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import read_state_at
 from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.tokens.windows import Windows
-from sparse_autoencoder.utils.numpy_array_ops import Ints
+from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 Record = dict[str, Any]
 
@@ -48,6 +50,19 @@ class LiveRun(RunView):
     def text_sums(self) -> TextSums:
         """See RunView.text_sums."""
         return self.state.summary.text_sums
+
+    @cached_property
+    def _token_tables(self) -> ChunkTokenTables | None:
+        tables = ChunkTokenTables(self._folder, self.metadata.num_features, self._chunks())
+        return tables if tables.exist() else None
+
+    def _token_counts(self, wanted: Mask) -> TokenCounts | None:
+        tables = self._token_tables
+        return None if tables is None else tables.counts(wanted)
+
+    def _tokens_of(self, feature_id: int) -> Record | None:
+        tables = self._token_tables
+        return None if tables is None else tables.of_feature(feature_id)
 
     def _chunks(self) -> list[int]:
         return self.state.encoded_chunks

@@ -11,9 +11,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from cachetools import LRUCache, cachedmethod
+from numpy.typing import NDArray
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.run_view import RunTexts, RunView
+from sparse_autoencoder.reading.token_tables import TokenTables
 from sparse_autoencoder.runs import text_sums_file
 from sparse_autoencoder.runs.features_file_format import EXAMPLE, EXAMPLE_LISTS, FEATURES_PER_FILE
 from sparse_autoencoder.runs.folder_layout import RunFolder
@@ -21,7 +23,9 @@ from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.runs.store import StoreFile, get_at_most
+from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.text_sums import TextSums
+from sparse_autoencoder.utils.numpy_array_ops import Mask
 
 _READ = [
     "histogram",
@@ -59,6 +63,29 @@ class PublishedRun(RunView):
         with readable(self._folder, key):
             most = _OVERVIEW_BYTES + _OVERVIEW_BYTES_PER_FEATURE * self.metadata.num_features
             return text_sums_file.from_parquet(get_at_most(self._folder.store, key, most), self.metadata.num_features)
+
+    @cached_property
+    def _token_tables(self) -> TokenTables | None:
+        return TokenTables.of(self._folder, self.metadata.num_features)
+
+    @cached_property
+    def _num_chunks(self) -> int:
+        return len(self._chunks())
+
+    def _token_counts(self, wanted: Mask) -> TokenCounts | None:
+        tables = self._token_tables
+        return None if tables is None else tables.counts(wanted, self._num_chunks)
+
+    def _tokens_of(self, feature_id: int) -> dict[str, Any] | None:
+        if self._token_tables is None:
+            return None
+        return self._token_tables.of_feature(feature_id) | {"chunks": self._num_chunks, "of": self._num_chunks}
+
+    @property
+    def token_numbers(self) -> dict[str, NDArray[Any]] | None:
+        """See RunView.token_numbers."""
+        tables = self._token_tables
+        return None if tables is None else tables.numbers
 
     def _chunks(self) -> list[int]:
         failed = {chunk.chunk for chunk in self.metadata.failed_chunks}

@@ -56,7 +56,13 @@ class TokenTables:
         with self._reading(self._folder.features_by_token):
             file = self._by_token
             for group in groups_with(wanted, *token_ranges(file, "token_id")):
-                columns = ["token_id", "occurrences", f"{_ENTRY}feature_id", f"{_ENTRY}count", f"{_ENTRY}max_activation"]
+                columns = [
+                    "token_id",
+                    "occurrences",
+                    f"{_ENTRY}feature_id",
+                    f"{_ENTRY}count",
+                    f"{_ENTRY}max_activation",
+                ]
                 table = file.read_row_group(int(group), columns=columns, use_threads=False).combine_chunks()
                 chosen = wanted[table["token_id"].to_numpy()]
                 occurrences += int(table["occurrences"].to_numpy()[chosen].sum())

@@ -10,10 +10,13 @@ from cachetools import LRUCache, cachedmethod
 from numpy.typing import NDArray
 
 from sparse_autoencoder.runs.overview_file import Overview
+from sparse_autoencoder.runs.token_matches import TokenMatches
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 FEATURE_ID, NUM_ACTIVE_TOKENS = "feature_id", "num_active_tokens"
 OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS)  # sort keys besides the metrics
+TOKEN_SHARE = "token_share"  # noqa: S105
+"""Sort key with a token filter: the share of a feature's firings that are on the tokens, then the number of these."""
 _ORDERS = 8
 _SEARCHES = 32
 
@@ -22,13 +25,13 @@ _SEARCHES = 32
 class Selection:
     """Which features, and in which order. Bounds are inclusive; None is no bound."""
 
-    sort: str  # a metric, or one of OTHER_SORTS
+    sort: str  # a metric, one of OTHER_SORTS, or with a token TOKEN_SHARE
     descending: bool = True
     min_density: float | None = None  # active tokens / counted tokens
     max_density: float | None = None
     min_count: int | None = None  # active tokens
     max_count: int | None = None
-    token: str | None = None  # only features with an example at a token whose string contains this, ignoring case
+    token: str | None = None  # only features that fire on a token whose string contains this, ignoring case
     dead: bool = False  # the features that never fired, instead of those that fired
 
 
@@ -40,22 +43,39 @@ def ranked(values: NDArray[Any], descending: bool = True) -> Ints:
 class Rankings:
     """Rankings of a run's features. Recent orders and searches stay in memory. Several threads may use it.
 
-    `having_token` computes the mask [features] for `Selection.token`.
+    `matching` searches for the features for `Selection.token`.
     """
 
-    def __init__(self, overview: Overview, num_tokens: int, having_token: Callable[[str], Mask]) -> None:
+    def __init__(self, overview: Overview, num_tokens: int, matching: Callable[[str], TokenMatches]) -> None:
         self._overview = overview
         self._num_tokens = num_tokens
-        self._having_token = having_token
+        self._matching = matching
         self._lock = threading.Lock()
         self._orders: LRUCache[Any, Ints] = LRUCache(_ORDERS)
-        self._searches: LRUCache[Any, Mask] = LRUCache(_SEARCHES)
+        self._searches: LRUCache[Any, TokenMatches] = LRUCache(_SEARCHES)
 
     def ids(self, selection: Selection) -> Ints:
         """Ids of the selected features, in order; KeyError if there is no such sort key."""
         with self._lock:
-            order, mask = self._order(selection.sort, selection.descending), self._mask(selection)
+            if selection.sort == TOKEN_SHARE:
+                order = self._by_token_share(selection)
+            else:
+                order = self._order(selection.sort, selection.descending)
+            mask = self._mask(selection)
         return order[mask[order]]
+
+    def matches(self, token: str) -> TokenMatches:
+        """The features that fire on a token whose string contains this."""
+        with self._lock:
+            return self._search(token)
+
+    def _by_token_share(self, selection: Selection) -> Ints:
+        """All features, sorted by their share of firings on the wanted tokens."""
+        if selection.token is None:
+            raise KeyError(TOKEN_SHARE)
+        share, count = self._search(selection.token).shares(self._overview.statistics.count)
+        sign = -1 if selection.descending else 1
+        return np.lexsort((np.arange(len(share)), sign * count, sign * share))
 
     @cachedmethod(lambda self: self._orders)
     def _order(self, sort: str, descending: bool) -> Ints:
@@ -80,8 +100,8 @@ class Rankings:
                 mask &= values >= least
             if most is not None:
                 mask &= values <= most
-        return mask if selection.token is None else mask & self._search(selection.token)
+        return mask if selection.token is None else mask & self._search(selection.token).listed
 
     @cachedmethod(lambda self: self._searches)
-    def _search(self, token: str) -> Mask:
-        return self._having_token(token)
+    def _search(self, token: str) -> TokenMatches:
+        return self._matching(token)

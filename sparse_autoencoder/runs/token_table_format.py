@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from sparse_autoencoder.runs.format_version import check_schema, marked
 from sparse_autoencoder.summaries.token_table import OCCURRENCES, TokenTable, steps_of
 
-GROUP_ENTRIES = 1 << 16
+GROUP_ENTRIES = 1 << 15
 """Entries in a row group, at most; each takes about 30 bytes of memory when it is read."""
 
 SCHEMA = pa.schema(
@@ -99,9 +99,13 @@ def opened(file: IO[bytes] | pa.NativeFile) -> pq.ParquetFile:
 
 
 def parts_of(parquet: pq.ParquetFile, groups: Iterable[int] | None = None) -> Iterator[TokenTable]:
-    """A table's row groups, in order; `groups`: only these."""
+    """A table's row groups, in order; `groups`: only these. ValueError for a damaged one."""
     for group in range(parquet.num_row_groups) if groups is None else groups:
-        yield table_of(parquet.read_row_group(group, use_threads=False))
+        try:
+            table = table_of(parquet.read_row_group(group, use_threads=False))
+        except (pa.ArrowException, OSError) as error:  # an OSError is also what a wrong checksum raises
+            raise ValueError(str(error)) from error
+        yield table
 
 
 def table_of(entries: pa.Table) -> TokenTable:

@@ -155,7 +155,7 @@ class TokensByFeature:
         np.add.at(shown_low, listed.feature, listed.total & LOW_HALF)
         np.add.at(shown_high, listed.feature, listed.total >> HALF_BITS)
         np.maximum.at(most, listed.feature, listed.count)
-        left_out = joined_halves(self._low, self._high) - joined_halves(shown_low, shown_high)
+        left_out = joined_halves(self._low - shown_low, self._high - shown_high)
         entries = pa.StructArray.from_arrays(
             [
                 pa.array(listed.token),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
@@ -21,6 +22,7 @@ from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.runs.tokens_by_feature import LISTED
 from tests.support.oracle import OracleFeature, OracleWindow, strongest_of_row, summarise_feature
 from tests.support.reference import SKIPPED, OracleRow, Reference, token_text
 from tests.support.runs import (
@@ -34,6 +36,7 @@ from tests.support.runs import (
     read_json_lines,
     read_tables,
 )
+from tests.support.token_tables import expected_entries, expected_lists, published_entries
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -206,6 +209,16 @@ def test_feature_tokens_hold_the_top_examples_of_every_listed_feature(case: Case
         assert tokens["features"][str(feature)] == expected
 
 
+def test_every_token_has_all_features_that_fire_on_it(case: Case) -> None:
+    assert published_entries(case.folder) == expected_entries(case.windows, case.first_counted)
+
+
+def test_every_feature_has_its_main_tokens_and_how_much_they_leave_out(case: Case) -> None:
+    found = pq.read_table(case.folder / "tokens_by_feature.parquet").to_pylist()
+    expected = expected_lists(expected_entries(case.windows, case.first_counted), N_LATENTS, LISTED)
+    assert found == expected
+
+
 def test_prompts_list_every_usable_row_with_the_tokens_the_model_saw(case: Case) -> None:
     assert read_json_lines(case.folder, "prompts.jsonl") == [
         {"row_id": row.row_id, "seq_len": sum(len(window.tokens) for window in row.windows), "prompt": row.text}
@@ -256,7 +269,7 @@ def test_the_size_of_chunks_changes_nothing_but_rounding(world: World, tmp_path:
             assert list(record) == list(expected)
             for name, value in expected.items():
                 assert record[name] == (pytest.approx(value, rel=1e-12, abs=0) if isinstance(value, float) else value)
-        for name in ("prompts.jsonl", "skipped.jsonl"):
+        for name in ("prompts.jsonl", "skipped.jsonl", "features_by_token.parquet", "tokens_by_feature.parquet"):
             assert (other / name).read_bytes() == (runs[0] / name).read_bytes()
         assert read_tables(other, "prompts") == read_tables(runs[0], "prompts")
 

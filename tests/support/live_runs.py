@@ -28,6 +28,7 @@ from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import remove_states, write_state
 from sparse_autoencoder.runs.store import DirectoryStore, Store
+from sparse_autoencoder.runs.token_table_merging import ChunkTable
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
@@ -65,6 +66,7 @@ class LiveWriter:
         """Encode a chunk of random rows, and merge it."""
         chunk = self._chunk(n_rows)
         policy = self.metadata.policy
+        tokens = ChunkTable()
         windows = cut_windows(chunk, policy)
         summary, row_features = summarise_blocks(
             [(windows, random_activations(windows, policy, self.metadata.options.seed))],
@@ -72,6 +74,7 @@ class LiveWriter:
             self.metadata.spec,
             first_counted=policy.first_counted,
             per_row=2,
+            keep_table=tokens.add,
         )
         part = RunState(
             summary,
@@ -81,7 +84,7 @@ class LiveWriter:
             num_windows=len(windows),
             skipped=Counter(row.reason for row in chunk.skipped),
         )
-        self._merge(chunk.index, ChunkResult(part, to_parquet(chunk, row_features, policy, 2)))
+        self._merge(chunk.index, ChunkResult(part, to_parquet(chunk, row_features, policy, 2), tokens.to_parquet()))
 
     def fail(self, n_rows: int) -> None:
         """Give a chunk of random rows up."""
@@ -109,6 +112,8 @@ class LiveWriter:
     def _merge(self, chunk: int, result: ChunkResult) -> None:
         if result.prompts is not None:
             self.folder.store.put(self.folder.prompts(chunk), result.prompts)
+        if result.token_table is not None:
+            self.folder.store.put(self.folder.token_table(chunk), result.token_table)
         self.state = self.state.merge(result.partial)
 
     def _chunk(self, n_rows: int) -> Chunk:
@@ -171,13 +176,15 @@ def publish_here(folder: RunFolder, state: RunState) -> None:
     publish(folder, metadata, state, state.encoded_chunks)
     folder.write_metadata(metadata.with_counts(state, status="complete"))
     remove_states(folder)
+    folder.remove_token_tables()
 
 
 def published_twin(run: RunFolder, state: RunState, store: DirectoryStore) -> PublishedRun:
     """What the run's published files would be if it ended with this state; they are written to another store."""
     twin = RunFolder(store, run.run_id)
     parts = run.store.list(run.vocabulary_bytes)  # if there are any
-    for name in [run.metadata, run.vocabulary, *parts, *map(run.prompts, state.encoded_chunks)]:
+    tables = run.store.list(run.key("token_tables/"))
+    for name in [run.metadata, run.vocabulary, *parts, *tables, *map(run.prompts, state.encoded_chunks)]:
         store.put(name, run.store.get(name))
     publish_here(twin, state)
     return PublishedRun(twin, twin.read_metadata())

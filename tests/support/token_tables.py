@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from sparse_autoencoder.summaries.token_table import TokenTable
 from tests.support.oracle import OracleWindow
@@ -38,3 +41,54 @@ def entries_of(table: TokenTable) -> Entries:
     return dict(
         zip(pairs, zip(table.count.tolist(), table.total.tolist(), table.maximum.tolist(), strict=True), strict=True)
     )
+
+
+def published_entries(run: Path) -> Entries:
+    """The entries in a run's features_by_token.parquet."""
+    found: Entries = {}
+    for record in pq.read_table(run / "features_by_token.parquet").to_pylist():
+        found[record["token_id"], ITSELF] = record["occurrences"], 0, 0.0
+        for entry in record["features"]:
+            assert (entry["sum_activation"] is None) == (entry["count"] == 1)
+            total = entry["max_activation"] if entry["sum_activation"] is None else entry["sum_activation"]
+            found[record["token_id"], entry["feature_id"]] = (
+                entry["count"],
+                min(round(total * STEPS), LARGEST),
+                entry["max_activation"],
+            )
+    assert list(found) == sorted(found)
+    return found
+
+
+def expected_lists(entries: Entries, n_features: int, listed: int) -> list[dict[str, Any]]:
+    """What tokens_by_feature.parquet says of each feature."""
+    records: list[dict[str, Any]] = []
+    by_feature: dict[int, list[tuple[int, int, int, float]]] = {}
+    for (token, feature), (count, total, maximum) in entries.items():
+        by_feature.setdefault(feature, []).append((-count, token, total, maximum))
+    for feature in range(n_features):
+        own = sorted(by_feature.get(feature, []))
+        firings = -sum(count for count, *_rest in own)
+        records.append(
+            {
+                "feature_id": feature,
+                "num_active_tokens": firings,
+                "num_distinct_tokens": len(own),
+                "effective_tokens": firings**2 / sum(count**2 for count, *_rest in own) if own else 0.0,
+                "main_token_share": -own[0][0] / firings if own else 0.0,
+                "left_out_tokens": len(own[listed:]),
+                "left_out_count": -sum(count for count, *_rest in own[listed:]),
+                "left_out_sum": min(sum(total for _count, _token, total, _max in own[listed:]), LARGEST) / STEPS,
+                "tokens": [
+                    {
+                        "token_id": token,
+                        "count": -count,
+                        "sum_activation": total / STEPS,
+                        "max_activation": maximum,
+                        "occurrences": entries[token, ITSELF][0],
+                    }
+                    for count, token, total, maximum in own[:listed]
+                ],
+            }
+        )
+    return records

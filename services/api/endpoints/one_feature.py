@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from services.api.endpoints.shared_answers import metrics_of, with_live
+from services.api.endpoints.shared_answers_about_tokens import feature_tokens, token_spread
 from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
@@ -67,6 +68,10 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         "top": [_sequence(run, example) for example in record["top"][: asked.top_k]],
         "random": [_sequence(run, example) for example in record["random"][: asked.top_k]],
     }
+    tokens = run.tokens_of(feature_id)
+    if tokens is not None:
+        answer["tokens"] = feature_tokens(run, tokens)
+        answer["token_spread"] = token_spread(tokens)
     return with_live(answer, run)
 
 

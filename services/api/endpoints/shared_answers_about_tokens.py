@@ -1,0 +1,61 @@
+"""Parts of answers about the tokens that features fire on."""
+
+from typing import Any
+
+from services.api.response_types.features import FeatureToken, TokenMatch, TokenSearch, TokenSpread
+from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches
+
+
+def feature_tokens(run: RunView, record: dict[str, Any]) -> list[FeatureToken]:
+    """The tokens of a record of `RunView.tokens_of`, most firings first."""
+    strings = run.vocabulary.strings(entry["token_id"] for entry in record["tokens"])
+    return [
+        {
+            "token_id": entry["token_id"],
+            "token": string,
+            "count": entry["count"],
+            "share": entry["count"] / record["num_active_tokens"],
+            "share_of_occurrences": entry["count"] / entry["occurrences"],
+            "mean_activation": entry["sum_activation"] / entry["count"],
+            "max_activation": entry["max_activation"],
+        }
+        for entry, string in zip(record["tokens"], strings, strict=True)
+    ]
+
+
+def token_spread(record: dict[str, Any]) -> TokenSpread:
+    """The numbers of a record of `RunView.tokens_of`."""
+    return {
+        "num_active_tokens": record["num_active_tokens"],
+        "num_distinct_tokens": record["num_distinct_tokens"],
+        "effective_tokens": record["effective_tokens"],
+        "main_token_share": record["main_token_share"],
+        "left_out_tokens": record["left_out_tokens"],
+        "left_out_count": record["left_out_count"],
+        "left_out_sum": record["left_out_sum"],
+        "chunks": record["chunks"],
+        "of": record["of"],
+    }
+
+
+def token_search(matches: TokenMatches) -> TokenSearch | None:
+    """What was searched; None for a run without token tables."""
+    counts = matches.counts
+    if counts is None:
+        return None
+    return {"chunks": counts.chunks, "of": counts.of, "occurrences": counts.occurrences}
+
+
+def token_match(run: RunView, counts: TokenCounts, feature_id: int) -> TokenMatch:
+    """How a feature fires on the tokens that were searched for."""
+    place = int(counts.feature.searchsorted(feature_id))
+    if place == len(counts.feature) or counts.feature[place] != feature_id:  # in chunks that weren't read
+        return {"count": 0, "share": 0.0, "share_of_occurrences": 0.0, "max_activation": 0.0}
+    count = int(counts.count[place])
+    return {
+        "count": count,
+        "share": count / int(run.statistics.count[feature_id]),
+        "share_of_occurrences": count / counts.occurrences,
+        "max_activation": float(counts.maximum[place]),
+    }
