@@ -139,7 +139,8 @@ def _metric(asked: Ranking, run: RunView) -> str:
 
 def _selection(asked: Ranking, run: RunView) -> Selection:
     """The features that are asked for, and their order; BadRequest if that can't be."""
-    sort = _metric(asked, run) if asked.sort is None else asked.sort
+    metric = _metric(asked, run)
+    sort = metric if asked.sort is None else asked.sort
     sorts = [*run.metric_descriptions, *OTHER_SORTS]
     if asked.token is not None and run.token_matches(asked.token).counts is not None:
         sorts.append(TOKEN_SHARE)
