@@ -36,6 +36,7 @@ class ChunkOutput:
     partial: bytes
     prompts: bytes | None  # the prompts file; None if the chunk failed
     token_table: bytes | None = None  # likewise
+    token_samples: bytes | None = None  # likewise
     num_rows: int = 0
     num_tokens: int = 0
     seconds: Mapping[str, float] | None = None  # by stage
@@ -239,8 +240,8 @@ class ChunkEncoder:
         # In this order: whoever sees the partial relies on the other files.
         if output.prompts is not None:
             space.put_prompts(chunk, output.prompts)
-        if output.token_table is not None:
-            space.put_token_table(chunk, output.token_table)
+        if output.token_table is not None and output.token_samples is not None:
+            space.put_tokens(chunk, output.token_table, output.token_samples)
         space.put_partial(chunk, output.partial)
         return output
 

@@ -165,4 +165,6 @@ def _cut(partial: Partial, cutoffs: bytes | None, plan: RunMetadata) -> Partial:
 
 def _output(partial: Partial, result: ChunkResult, num_rows: int) -> ChunkOutput:
     num_tokens = partial.state.summary.num_tokens
-    return ChunkOutput(partial.to_bytes(), result.prompts, result.token_table, num_rows, num_tokens)
+    return ChunkOutput(
+        partial.to_bytes(), result.prompts, result.token_table, result.token_samples, num_rows, num_tokens
+    )

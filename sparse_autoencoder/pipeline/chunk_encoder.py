@@ -28,7 +28,7 @@ from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
-from sparse_autoencoder.runs.token_table_merging import ChunkTable
+from sparse_autoencoder.runs.token_table_merging import ChunkTokens
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, NoMemoryError, summarise_blocks
@@ -57,14 +57,12 @@ _SUMMARY_SHARE = 8  # one eighth of a device's memory is for summaries
 
 @dataclass(frozen=True)
 class EncodedChunk:
-    """An encoded chunk: its summary, its rows' strongest features (a long row may have several entries), and the file
-    with its token table.
-    """
+    """An encoded chunk: its summary, its rows' strongest features (a long row may have several entries), its tokens."""
 
     summary: Summary
     row_features: list[RowFeatures]
     num_windows: int
-    token_table: bytes
+    tokens: ChunkTokens
 
 
 class Encoder:
@@ -141,7 +139,7 @@ class Encoder:
             )
 
     def _encoded(self, windows: Windows, rows: RowTexts, features_per_row: int) -> EncodedChunk:
-        tokens = ChunkTable()
+        tokens = ChunkTokens()
         summary, row_features = summarise_blocks(
             self.blocks(windows),
             rows,
@@ -149,9 +147,9 @@ class Encoder:
             first_counted=self._policy.first_counted,
             per_row=features_per_row,
             memory=self._memory,
-            keep_table=tokens.add,
+            keep_tokens=tokens.add,
         )
-        return EncodedChunk(summary, row_features, len(windows), tokens.to_parquet())
+        return EncodedChunk(summary, row_features, len(windows), tokens)
 
     def blocks(self, windows: Windows) -> Iterator[tuple[Windows, Activations]]:
         """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long."""

@@ -23,11 +23,12 @@ FEATURES_PER_ROW = 10
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """A chunk's partial, as a RunState of this chunk alone, and its prompts file and token table (None: it failed)."""
+    """A chunk's partial, as a RunState of this chunk alone, and its other files (None: it failed)."""
 
     partial: RunState
     prompts: bytes | None
     token_table: bytes | None = None
+    token_samples: bytes | None = None
 
 
 def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
@@ -44,7 +45,7 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         rows_hash=chunk.rows_hash,
     )
     prompts = to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW)
-    return ChunkResult(partial, prompts, encoded.token_table)
+    return ChunkResult(partial, prompts, encoded.tokens.table(), encoded.tokens.samples(chunk.index))
 
 
 def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:

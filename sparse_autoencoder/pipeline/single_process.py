@@ -163,10 +163,9 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
 
 def _remove_others(job: Job, folder: RunFolder) -> None:
     """Remove the files of chunks beyond the last one, from an earlier attempt with a longer source."""
-    for name, key in (("prompts", folder.prompts), ("token_tables", folder.token_table)):
-        for chunk in folder.numbers(name) if job.begun else []:
-            if chunk >= job.state.next_chunk:
-                folder.store.delete(key(chunk))
+    for chunk in folder.numbers("prompts") if job.begun else []:
+        if chunk >= job.state.next_chunk:
+            folder.remove_chunk(chunk)
 
 
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
@@ -223,6 +222,7 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
         for key, data in (
             (folder.prompts(chunk.index), result.prompts),
             (folder.token_table(chunk.index), result.token_table),
+            (folder.token_samples(chunk.index), result.token_samples),
         ):
             if data is not None:
                 folder.store.put(key, data)

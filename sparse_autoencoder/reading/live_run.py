@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.reading.chunk_token_tables import ChunkTokenTables
@@ -17,7 +16,6 @@ from sparse_autoencoder.reading.run_view import RunTexts, RunView
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, overview_of
-from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import read_state_at
 from sparse_autoencoder.runs.store import NotFoundError
@@ -26,7 +24,7 @@ from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.tokens.windows import Windows
-from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
+from sparse_autoencoder.utils.numpy_array_ops import Mask
 
 Record = dict[str, Any]
 
@@ -109,24 +107,6 @@ class LiveRun(RunView):
             "tokens": self.vocabulary.joined(ids.tolist()),
             "activations": activations.tolist(),
         }
-
-    def windows(self, row_ids: Ints) -> Windows:
-        """All windows of some rows, whose ids ascend."""
-        chunks = self.state.encoded_chunks
-        rows = [self._tokens(row_id, chunks) for row_id in row_ids.tolist()]
-        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        tokens = RowTokens(row_ids, np.concatenate([np.zeros(0, np.int32), *rows]), starts)
-        return tokens.windows(self.metadata.policy)
-
-    def _tokens(self, row_id: int, chunks: list[int]) -> NDArray[np.int32]:
-        """A row's tokens, without BOS."""
-        place = self.texts.files.find(row_id, chunks)
-        if place is not None:
-            group = self.texts.files.tokens(place)
-            row = group.find(row_id)
-            if row is not None:
-                return group.row(row)
-        raise SaescopeError(f"the prompts files lack row {row_id}, which an example shows: run it again")
 
 
 def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: RunTexts | None = None) -> LiveRun:

@@ -68,18 +68,14 @@ class PublishedRun(RunView):
     def _token_tables(self) -> TokenTables | None:
         return TokenTables.of(self._folder, self.metadata.num_features)
 
-    @cached_property
-    def _num_chunks(self) -> int:
-        return len(self._chunks())
-
     def _token_counts(self, wanted: Mask) -> TokenCounts | None:
         tables = self._token_tables
-        return None if tables is None else tables.counts(wanted, self._num_chunks)
+        return None if tables is None else tables.counts(wanted, len(self._encoded))
 
     def _tokens_of(self, feature_id: int) -> dict[str, Any] | None:
         if self._token_tables is None:
             return None
-        return self._token_tables.of_feature(feature_id) | {"chunks": self._num_chunks, "of": self._num_chunks}
+        return self._token_tables.of_feature(feature_id) | {"chunks": len(self._encoded), "of": len(self._encoded)}
 
     @property
     def token_numbers(self) -> dict[str, NDArray[Any]] | None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
@@ -17,8 +19,10 @@ from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
 from sparse_autoencoder.runs.rank_by_metric import Rankings, Selection
+from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches
 from sparse_autoencoder.summaries.text_sums import TextSums
+from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 
@@ -125,6 +129,27 @@ class RunView(ABC):
     @abstractmethod
     def _tokens_of(self, feature_id: int) -> dict[str, Any] | None:
         """`tokens_of`, for an id that exists."""
+
+    def windows(self, row_ids: Ints) -> Windows:
+        """All windows of some rows, whose ids ascend; SaescopeError if the prompts files lack one."""
+        rows = [self._tokens_of_row(row_id) for row_id in row_ids.tolist()]
+        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        tokens = RowTokens(row_ids, np.concatenate([np.zeros(0, np.int32), *rows]), starts)
+        return tokens.windows(self.metadata.policy)
+
+    def _tokens_of_row(self, row_id: int) -> NDArray[np.int32]:
+        """A row's tokens, without BOS."""
+        place = self.texts.files.find(row_id, self._encoded)
+        if place is not None:
+            group = self.texts.files.tokens(place)
+            row = group.find(row_id)
+            if row is not None:
+                return group.row(row)
+        raise SaescopeError(f"the prompts files lack row {row_id}, which an example shows: run it again")
+
+    @cached_property
+    def _encoded(self) -> list[int]:
+        return self._chunks()
 
     @property
     def token_numbers(self) -> dict[str, NDArray[Any]] | None:

@@ -66,7 +66,7 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
     _put_json(folder, "feature_tokens.json", writer.feature_tokens(listed))
     folder.store.put(folder.text_sums, text_sums_file.to_parquet(summary.text_sums))
     folder.store.put(folder.overview, overview.to_parquet())
-    publish_token_table(folder, summary, chunks)
+    publish_token_table(folder, summary, metadata.policy, chunks)
 
 
 def _top_features(statistics: Statistics, how_many: int) -> dict[str, list[int]]:

@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sparse_autoencoder.runs.token_samples_format import to_bytes
 from sparse_autoencoder.runs.token_table_format import TableWriter, opened, parts_of, to_parquet
+from sparse_autoencoder.summaries.token_samples import BlockTokens, TokenSamples
 from sparse_autoencoder.summaries.token_table import TokenTable
 
 FAN_IN = 64
@@ -25,22 +27,28 @@ Temporary = Callable[[], AbstractContextManager[IO[bytes]]]
 """Makes a temporary file, which is removed when its context ends."""
 
 
-class ChunkTable:
-    """Collects the tables of a chunk's blocks; call `add` for each, then `to_parquet`."""
+class ChunkTokens:
+    """Collects what a chunk's blocks say about tokens; call `add` for each, then `table` and `samples`."""
 
     def __init__(self) -> None:
         self._held: list[TokenTable] = []
         self._written: list[bytes] = []
+        self._samples = TokenSamples.empty()
 
-    def add(self, table: TokenTable) -> None:
-        """Add a block's table."""
-        self._held.append(table)
+    def add(self, block: BlockTokens) -> None:
+        """Add a block."""
+        self._samples = TokenSamples.merged([self._samples, block.samples])
+        self._held.append(block.table)
         if sum(map(len, self._held)) > _HELD_ENTRIES:
             self._written.append(to_parquet(TokenTable.merged(self._held)))
             self._held = []
 
-    def to_parquet(self) -> bytes:
-        """The bytes of the chunk's file, which don't depend on what was a block."""
+    def samples(self, chunk: int) -> bytes:
+        """The bytes of the chunk's file in token_samples/, which don't depend on what was a block."""
+        return to_bytes(self._samples, chunk)
+
+    def table(self) -> bytes:
+        """The bytes of the chunk's file in token_tables/, which don't depend on what was a block."""
         if not self._written:
             return to_parquet(TokenTable.merged([TokenTable.empty(), *self._held]))
         if self._held:

@@ -13,20 +13,22 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.runs.features_by_token import FeaturesByTokenWriter
 from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.not_firing import merged_samples
 from sparse_autoencoder.runs.store import NotFoundError, StoreFile
 from sparse_autoencoder.runs.temporary_files import temporary_file
 from sparse_autoencoder.runs.token_table_format import opened
 from sparse_autoencoder.runs.token_table_merging import merged_tables
 from sparse_autoencoder.runs.tokens_by_feature import TokensByFeature
 from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
 
 _READ_BYTES = 1 << 18  # least bytes of a read from the store
 
 
-def publish_token_table(folder: RunFolder, summary: Summary, chunks: Sequence[int]) -> None:
+def publish_token_table(folder: RunFolder, summary: Summary, policy: TokenPolicy, chunks: Sequence[int]) -> None:
     """Write features_by_token.parquet and tokens_by_feature.parquet, unless no chunk has a token table.
 
     `chunks` are the chunks that were encoded. Raises SaescopeError if some have no table, or other activations.
@@ -40,7 +42,9 @@ def publish_token_table(folder: RunFolder, summary: Summary, chunks: Sequence[in
             for part in merged_tables([partial(_opened, folder, chunk) for chunk in chunks], temporary_file):
                 by_token.add(part)
                 by_feature.add(part)
-        data = by_feature.to_parquet(summary)
+        with _readable(folder):
+            samples = merged_samples(folder, chunks)
+        data = by_feature.to_parquet(summary, samples, policy)
         file.seek(0)
         folder.store.put(folder.features_by_token, file)
     folder.store.put(folder.tokens_by_feature, data)
@@ -55,8 +59,8 @@ def _readable(folder: RunFolder) -> Iterator[None]:
     """Turn what reading missing or damaged tables raises into a SaescopeError."""
     try:
         yield
-    except (pa.ArrowException, ValueError, NotFoundError) as error:
+    except (pa.ArrowException, ValueError, NotFoundError, DamagedError) as error:
         raise SaescopeError(
-            f"run {folder.run_id} can't be published, a file in its token_tables/ is missing or damaged: start a new "
-            f"run ({error})"
+            f"run {folder.run_id} can't be published, a file in its token_tables/ or token_samples/ is missing or "
+            f"damaged: start a new run ({error})"
         ) from error

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.format_version import marked
+from sparse_autoencoder.runs.not_firing import MAIN_TOKENS, NOT_FIRING, not_firing
 from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.summaries.token_samples import TokenSamples
 from sparse_autoencoder.summaries.token_table import (
     HALF_BITS,
     LOW_HALF,
@@ -24,6 +26,7 @@ from sparse_autoencoder.summaries.token_table import (
     TokenTable,
     joined_halves,
 )
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.utils.numpy_array_ops import (
     Ints,
     bits_for,
@@ -68,6 +71,7 @@ SCHEMA = pa.schema(
     [
         *_fields({"feature_id": pa.int32(), **NUMBERS}),
         pa.field("tokens", pa.list_(pa.field("element", TOKEN, nullable=False)), nullable=False),  # most firings first
+        pa.field("not_firing", NOT_FIRING, nullable=False),
     ]
 )
 
@@ -131,14 +135,14 @@ class TokensByFeature:
         if sum(map(len, self._new)) > _COMPACT_ENTRIES:
             self._cut()
 
-    def to_parquet(self, summary: Summary) -> bytes:
+    def to_parquet(self, summary: Summary, samples: TokenSamples, policy: TokenPolicy) -> bytes:
         """The bytes of the file; SaescopeError unless the summary is of the same activations."""
         if not np.array_equal(summary.count, self._count) or self._occurrences.sum() != summary.num_tokens:
             raise SaescopeError("the chunks' token tables don't have the run's activations: start a new run")
         self._cut()
         sink = pa.BufferOutputStream()
         with pq.ParquetWriter(sink, marked(SCHEMA), compression="zstd", write_statistics=["feature_id"]) as writer:
-            writer.write_table(self._table(), FEATURES_PER_GROUP)
+            writer.write_table(self._table(samples, policy), FEATURES_PER_GROUP)
         data: bytes = sink.getvalue().to_pybytes()
         return data
 
@@ -147,8 +151,9 @@ class TokensByFeature:
         self._least = self._listed.least(self._n_features)
         self._new = []
 
-    def _table(self) -> pa.Table:
+    def _table(self, samples: TokenSamples, policy: TokenPolicy) -> pa.Table:
         listed = self._listed.table
+        main = rank_in_group(group_starts(listed.feature), len(listed)) < MAIN_TOKENS
         lengths = np.bincount(listed.feature, minlength=self._n_features)
         shown_count, shown_low, shown_high, most = (np.zeros(self._n_features, np.int64) for _ in range(4))
         np.add.at(shown_count, listed.feature, listed.count)
@@ -180,6 +185,7 @@ class TokensByFeature:
                 pa.array(starts_of(lengths).astype(np.int32)), entries, type=SCHEMA.field("tokens").type
             ),
         ]
+        columns.append(not_firing(samples, listed.feature[main], listed.token[main], self._n_features, policy))
         return pa.table(columns, schema=SCHEMA)
 
 

@@ -20,7 +20,7 @@ from sparse_autoencoder.summaries.exact_sums import Scale
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures, Summariser, not_finite
 from sparse_autoencoder.summaries.text_sums import RowCounts, RowTexts, TextSums
-from sparse_autoencoder.summaries.token_table import TokenTable, table_of_occurrences
+from sparse_autoencoder.summaries.token_samples import BlockTokens
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.failure_rule import first_line
@@ -55,7 +55,7 @@ def summarise_blocks(
     first_counted: int,
     per_row: int,
     memory: MemoryBudget | None = None,
-    keep_table: Callable[[TokenTable], None] | None = None,
+    keep_tokens: Callable[[BlockTokens], None] | None = None,
 ) -> tuple[Summary, list[RowFeatures]]:
     """The summary of consecutive blocks, and their rows' strongest features.
 
@@ -64,7 +64,8 @@ def summarise_blocks(
     from position `first_counted` on. While blocks are summarised in the background, the next ones are taken from
     `blocks`, so that their activations are computed meanwhile; only a few blocks are in memory.
 
-    `keep_table` is called with each block's token table, in order, maybe in another thread; None: no table is made.
+    `keep_tokens` is called with what each block says about tokens, in order, maybe in another thread; None: nothing is
+    made for it.
 
     Raises SaescopeError if an activation isn't finite, NoMemoryError if there is no memory even for a small part.
     """
@@ -72,7 +73,7 @@ def summarise_blocks(
     row_features: list[RowFeatures] = []
     text_sums = rows.totals(spec.n_features)
     split: list[RowCounts] = []  # of rows that are in several blocks, or in several parts of one
-    task = _Task(rows, spec, first_counted, per_row, memory or MemoryBudget(), keep_table is not None)
+    task = _Task(rows, spec, first_counted, per_row, memory or MemoryBudget(), keep_tokens is not None)
 
     def merge(reduced: Future[_Reduced]) -> None:
         nonlocal summary, text_sums
@@ -81,8 +82,8 @@ def summarise_blocks(
         text_sums = text_sums.merge(result.text_sums)
         split.extend(result.split)
         row_features.extend(result.row_features)
-        if keep_table is not None:
-            keep_table(result.token_table)
+        if keep_tokens is not None:
+            keep_tokens(result.tokens)
 
     with _beside(task.memory.workers) as submit, one_behind() as later:
         for block, activations in blocks:
@@ -99,7 +100,7 @@ class _Reduced:
     text_sums: TextSums  # of the rows that are whole in a part
     split: list[RowCounts]  # of the other rows
     row_features: list[RowFeatures]
-    token_table: TokenTable
+    tokens: BlockTokens
 
     def merge(self, later: _Reduced) -> _Reduced:
         return _Reduced(
@@ -107,7 +108,7 @@ class _Reduced:
             self.text_sums.merge(later.text_sums),
             [*self.split, *later.split],
             [*self.row_features, *later.row_features],
-            TokenTable.merged([self.token_table, later.token_table]),
+            BlockTokens.merged([self.tokens, later.tokens]),
         )
 
 
@@ -136,7 +137,7 @@ class _Task:
     first_counted: int
     per_row: int
     memory: MemoryBudget
-    makes_tables: bool
+    keeps_tokens: bool
 
     def reduced(self, block: Windows, activations: Activations) -> _Reduced:
         """A block's summary, and its rows' strongest features."""
@@ -157,10 +158,10 @@ class _Task:
             tokens = int(block.starts[first]), int(block.starts[last])
             yield from self._parts(block.run(first, last), activations.between(*tokens), scale)
 
-    def _token_table(self, block: Windows, summariser: Summariser) -> TokenTable:
-        if not self.makes_tables:
-            return TokenTable.empty()
-        return TokenTable.merged([table_of_occurrences(block, self.first_counted), summariser.token_table()])
+    def _tokens(self, block: Windows, summariser: Summariser) -> BlockTokens:
+        if not self.keeps_tokens:
+            return BlockTokens.empty()
+        return BlockTokens.of(block, summariser, self.first_counted, self.spec.seed)
 
     def _whole(self, block: Windows, activations: Activations, scale: Scale | None) -> _Reduced | None:
         """Summarise a part at once; None if it is too large and can be split."""
@@ -177,7 +178,7 @@ class _Task:
                 text_sums,
                 [split],
                 [summariser.row_features(self.per_row)],
-                self._token_table(block, summariser),
+                self._tokens(block, summariser),
             )
         except activations.out_of_memory as error:
             problem = first_line(error)

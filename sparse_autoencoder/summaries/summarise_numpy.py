@@ -156,6 +156,14 @@ class BlockSummariser:
     def token_table(self) -> TokenTable:
         return table_of_activations(self._block.tokens[self._token], self._feature, self._value)
 
+    def active_at(self, tokens: Ints) -> tuple[Ints, NDArray[np.int32]]:
+        slot_of = np.full(len(self._block.tokens), -1, np.int32)
+        slot_of[tokens] = np.arange(len(tokens), dtype=np.int32)
+        slot = slot_of[self._token]
+        wanted = np.flatnonzero(slot >= 0)
+        order = wanted[stable_argsort((slot[wanted], bits_for(len(tokens))))]
+        return starts_of(np.bincount(slot[wanted], minlength=len(tokens))), self._feature[order]
+
     def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
         row = rows.of_windows(self._block)[self._window]
         starts = group_starts(self._feature, row)

@@ -46,9 +46,10 @@ from sparse_autoencoder.summaries.summariser_interface import (
 )
 from sparse_autoencoder.summaries.text_sums import HALVES, RowCounts, RowTexts, TextSums
 from sparse_autoencoder.summaries.token_table import TokenTable
-from sparse_autoencoder.summaries.token_table_torch import table_of_tensors
+from sparse_autoencoder.summaries.token_table_torch import features_at, table_of_tensors
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
+from sparse_autoencoder.utils.numpy_array_ops import Ints
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,10 @@ class DeviceSummariser:
     def token_table(self) -> TokenTable:
         with beside(self._device):
             return table_of_tensors(self._columns.token_id[self._token], self._feature, self._value)
+
+    def active_at(self, tokens: Ints) -> tuple[Ints, NDArray[np.int32]]:
+        with beside(self._device):
+            return features_at(tokens, len(self._block.tokens), self._token, self._feature)
 
     def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
         n_features, device = self._spec.n_features, self._device

@@ -40,6 +40,12 @@ class Summariser(Protocol):
     def token_table(self) -> TokenTable:
         """The table of the tokens that features fire on, without OCCURRENCES."""
 
+    def active_at(self, tokens: Ints) -> tuple[Ints, NDArray[np.int32]]:
+        """The features that fire at some of the part's tokens, given by distinct indices.
+
+        They are flat, by ascending id for each token; the first array says where each token's begin: [tokens + 1].
+        """
+
     def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
         """The sums over texts of the chunk's rows that are whole in this part, and the counts of the other rows."""
 

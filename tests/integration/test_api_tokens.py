@@ -128,6 +128,18 @@ def test_a_feature_has_its_tokens_with_shares_and_what_is_left_out(finished: Fin
         assert answer["token_spread"] == {
             name: value for name, value in record.items() if name not in ("feature_id", "tokens")
         } | {"chunks": 4, "of": 4}
+        rows = {row["row_id"]: row["tokens"] for row in read_tables(finished.folder, "prompts")}
+        quiet = answer["not_firing"]
+        assert [entry["token_id"] for entry in quiet] == [entry["token_id"] for entry in answer["tokens"]][:3]
+        for entry in quiet:
+            assert 0 < entry["sampled"] == min(8, finished.entries[entry["token_id"], ITSELF][0])
+            assert len(entry["examples"]) == min(2, entry["sampled"] - entry["firing"])
+            for example in entry["examples"]:
+                assert example["token_ints"][example["idx"]] == entry["token_id"]
+                own = example["token_ints"][1:]  # without BOS
+                begin = example["offset"]
+                assert rows[example["row_id"]][begin : begin + len(own)] == own
+    assert quiet != []
     dead = finished.firings.index(0)
     answer = finished.get("/api/feature_info", id=dead)
     assert answer["tokens"] == []
@@ -175,7 +187,7 @@ def test_a_long_run_answers_from_some_of_its_chunks_and_says_so(
 
 
 def test_a_run_without_token_tables_answers_from_its_examples_and_says_so(writer: LiveWriter) -> None:
-    writer.folder.remove_token_tables()
+    writer.folder.remove_token_files()
     for _ in range(2):
         answer, info = asked(writer, "/api/features", token="a"), asked(writer, "/api/feature_info", id=0)
         assert answer["token_table"] is None

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.not_firing import MAIN_TOKENS, SHOWN
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.runs.tokens_by_feature import LISTED
+from sparse_autoencoder.summaries.token_samples import PER_TOKEN
 from tests.support.oracle import OracleFeature, OracleWindow, strongest_of_row, summarise_feature
 from tests.support.reference import SKIPPED, OracleRow, Reference, token_text
 from tests.support.runs import (
@@ -36,7 +38,13 @@ from tests.support.runs import (
     read_json_lines,
     read_tables,
 )
-from tests.support.token_tables import expected_entries, expected_lists, published_entries
+from tests.support.token_tables import (
+    expected_entries,
+    expected_lists,
+    expected_not_firing,
+    expected_samples,
+    published_entries,
+)
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -215,8 +223,14 @@ def test_every_token_has_all_features_that_fire_on_it(case: Case) -> None:
 
 def test_every_feature_has_its_main_tokens_and_how_much_they_leave_out(case: Case) -> None:
     found = pq.read_table(case.folder / "tokens_by_feature.parquet").to_pylist()
-    expected = expected_lists(expected_entries(case.windows, case.first_counted), N_LATENTS, LISTED)
-    assert found == expected
+    quiet = [record.pop("not_firing") for record in found]
+    assert found == expected_lists(expected_entries(case.windows, case.first_counted), N_LATENTS, LISTED)
+    samples = expected_samples(case.windows, case.first_counted, SEED, PER_TOKEN)
+    for record, entries in zip(found, quiet, strict=True):
+        main = [entry["token_id"] for entry in record["tokens"]][:MAIN_TOKENS]
+        own_tokens = MAX_TOKENS - case.bos
+        assert entries == expected_not_firing(record["feature_id"], main, samples, SHOWN, own_tokens)
+    assert any(entry["examples"] for entries in quiet for entry in entries)
 
 
 def test_prompts_list_every_usable_row_with_the_tokens_the_model_saw(case: Case) -> None:
@@ -278,7 +292,7 @@ def test_another_seed_draws_other_random_examples_and_changes_nothing_else(world
     options = [options_of(world, "topk", "exclude", "split", seed=seed) for seed in (1, 2)]
     first, second = (tmp_path / run(settings, DirectoryStore(tmp_path)).run_id for settings in options)
     differ = [name for name, data in files_of(first).items() if files_of(second)[name] != data]
-    assert differ == ["features/00000.parquet", "overview.parquet"]
+    assert differ == ["features/00000.parquet", "overview.parquet", "tokens_by_feature.parquet"]
     tables = [read_tables(folder, "features") for folder in (first, second)]
     randoms = [[record.pop("random") for record in table] for table in tables]
     assert tables[0] == tables[1]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from sparse_autoencoder.summaries.token_samples import TokenSamples
 from sparse_autoencoder.summaries.token_table import TokenTable
-from tests.support.oracle import OracleWindow
+from tests.support.oracle import OracleWindow, mix
 
 ITSELF = -1  # in the place of a feature: the token itself
 STEPS, LARGEST = 2**20, 2**62
@@ -92,3 +93,45 @@ def expected_lists(entries: Entries, n_features: int, listed: int) -> list[dict[
             }
         )
     return records
+
+
+Sample = tuple[int, int, int, int, int, tuple[int, ...]]  # token, draw, row, window, position, features
+
+
+def expected_samples(windows: Iterable[OracleWindow], first_counted: int, seed: int, per_token: int) -> list[Sample]:
+    """The occurrences with the smallest draws, of each token so many."""
+    every: list[Sample] = []
+    for window in windows:
+        for position in range(first_counted, len(window.tokens)):
+            draw = mix(mix(mix(seed) ^ window.row_id) ^ (window.number << 32 | position))
+            active = tuple(np.flatnonzero(window.latents[position] > 0).tolist())
+            every.append((window.tokens[position], draw, window.row_id, window.number, position, active))
+    found: list[Sample] = []
+    for sample in sorted(every):
+        if sum(other[0] == sample[0] for other in found) < per_token:
+            found.append(sample)
+    return found
+
+
+def expected_not_firing(
+    feature: int, tokens: list[int], samples: list[Sample], shown: int, own_tokens_per_window: int
+) -> list[dict[str, Any]]:
+    """Where a feature does not fire on some tokens, as tokens_by_feature.parquet says it."""
+    found = []
+    for token in tokens:
+        own = [sample for sample in samples if sample[0] == token]
+        quiet = [sample for sample in own if feature not in sample[-1]]
+        examples = [
+            {"row_id": row, "window_offset": window * own_tokens_per_window, "position": position}
+            for _token, _draw, row, window, position, _features in quiet[:shown]
+        ]
+        numbers = {"token_id": token, "sampled": len(own), "firing": len(own) - len(quiet)}
+        found.append(numbers | {"examples": examples})
+    return found
+
+
+def sampled(samples: TokenSamples) -> list[Sample]:
+    """Samples in the oracle's terms."""
+    columns = (samples.token, samples.draw, samples.row_id, samples.window, samples.position)
+    features = np.split(samples.feature, samples.starts[1:-1])[: len(samples)]
+    return list(zip(*(column.tolist() for column in columns), (tuple(own.tolist()) for own in features), strict=True))

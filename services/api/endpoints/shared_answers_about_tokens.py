@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from services.api.response_types.features import FeatureToken, TokenMatch, TokenSearch, TokenSpread
+import numpy as np
+
+from services.api.response_types.features import FeatureToken, NotFiring, Place, TokenMatch, TokenSearch, TokenSpread
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches
+from sparse_autoencoder.tokens.windows import Windows
 
 
 def feature_tokens(run: RunView, record: dict[str, Any]) -> list[FeatureToken]:
@@ -36,6 +39,37 @@ def token_spread(record: dict[str, Any]) -> TokenSpread:
         "left_out_sum": record["left_out_sum"],
         "chunks": record["chunks"],
         "of": record["of"],
+    }
+
+
+def not_firing(run: RunView, record: dict[str, Any]) -> list[NotFiring]:
+    """Where a feature does not fire on its main tokens, of a record of `RunView.tokens_of`."""
+    entries = record["not_firing"]
+    rows = {example["row_id"] for entry in entries for example in entry["examples"]}
+    windows = run.windows(np.array(sorted(rows), np.int64))
+    strings = run.vocabulary.strings(entry["token_id"] for entry in entries)
+    return [
+        {
+            "token_id": entry["token_id"],
+            "token": string,
+            "sampled": entry["sampled"],
+            "firing": entry["firing"],
+            "examples": [_place(run, windows, example) for example in entry["examples"]],
+        }
+        for entry, string in zip(entries, strings, strict=True)
+    ]
+
+
+def _place(run: RunView, windows: Windows, example: dict[str, Any]) -> Place:
+    number = example["window_offset"] // run.metadata.policy.row_tokens_per_window
+    first = int(np.searchsorted(windows.row_ids, example["row_id"]))
+    ids = windows.tokens[windows.starts[first + number] : windows.starts[first + number + 1]].tolist()
+    return {
+        "row_id": example["row_id"],
+        "offset": example["window_offset"],
+        "idx": example["position"],
+        "tokens": run.vocabulary.joined(ids),
+        "token_ints": ids,
     }
 
 

@@ -193,6 +193,24 @@ class TokenSpread(TokenCoverage):
     left_out_sum: Annotated[float, Field(description="The sum of the activations on them.")]
 
 
+class Place(TypedDict):
+    """A token in a text: one window; `tokens` and `token_ints` have one entry per token."""
+
+    row_id: int
+    offset: Annotated[int, Field(description="The window's first own token, counted in its row.")]
+    idx: Annotated[int, Field(description="The token in the window.")]
+    tokens: list[str]
+    token_ints: list[int]
+
+
+class NotFiring(TokenChip):
+    """Where a feature does not fire on one of its main tokens."""
+
+    sampled: Annotated[int, Field(description="Occurrences of the token that were drawn at random.")]
+    firing: Annotated[int, Field(description="Those of them at which the feature fires.")]
+    examples: Annotated[list[Place], Field(description="Some of the others.")]
+
+
 class FeatureInfo(Live):
     """Everything about a feature, as OpenAI's SAE viewer has it, with a few more keys."""
 
@@ -218,6 +236,9 @@ class FeatureInfo(Live):
         ]
     ]
     token_spread: NotRequired[TokenSpread]
+    not_firing: NotRequired[
+        Annotated[list[NotFiring], Field(description="For its most frequent tokens; only of a finished run.")]
+    ]
     logits: NotRequired[Logits]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

@@ -13,17 +13,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs import features_by_token, token_table_format, token_table_merging, tokens_by_feature
+from sparse_autoencoder.runs import (
+    features_by_token,
+    token_samples_format,
+    token_table_format,
+    token_table_merging,
+    tokens_by_feature,
+)
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.runs.token_table_format import to_parquet
 from sparse_autoencoder.runs.token_table_publishing import publish_token_table
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.token_samples import TokenSamples
 from sparse_autoencoder.summaries.token_table import TokenTable, table_of_activations
+from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from tests.support.live_runs import LiveWriter, start
 from tests.support.token_tables import ITSELF, Entries, expected_lists, published_entries
 
 N_FEATURES = 4
+POLICY = TokenPolicy(bos_token_id=None, bos="none")
 SPEC = SummarySpec(N_FEATURES, examples_per_feature=1, seed=0)
 
 # of each chunk: tokens, each with the values of the features that fire there
@@ -43,6 +52,11 @@ def table_of(chunk: Chunk) -> TokenTable:
     none = np.zeros(len(token), np.int64)
     itself = TokenTable(token, np.full(len(token), ITSELF, np.int32), count, none, none.astype(np.float32))
     return TokenTable.merged([itself, own])
+
+
+def put_chunk(folder: RunFolder, number: int, chunk: Chunk) -> None:
+    folder.store.put(folder.token_table(number), to_parquet(table_of(chunk)))
+    folder.store.put(folder.token_samples(number), token_samples_format.to_bytes(TokenSamples.empty(), number))
 
 
 def expected(chunks: list[Chunk]) -> Entries:
@@ -78,24 +92,29 @@ def test_any_number_of_chunks_gives_the_files_of_the_whole(
         for name, spread in (("many", chunks), ("one", [[entry for chunk in chunks for entry in chunk]])):
             folder = RunFolder(DirectoryStore(root), name)
             for number, chunk in enumerate(spread):
-                folder.store.put(folder.token_table(number), to_parquet(table_of(chunk)))
-            publish_token_table(folder, summary_of(chunks), range(len(spread)))
+                put_chunk(folder, number, chunk)
+            publish_token_table(folder, summary_of(chunks), POLICY, range(len(spread)))
             files.append([folder.store.get(key) for key in (folder.features_by_token, folder.tokens_by_feature)])
     assert [len(file) for file in files[0]] == [len(file) for file in files[1]]
     assert files[0] == files[1]
     entries = expected(chunks)
     assert published_entries(root / "many") == entries
     lists = pq.read_table(root / "many" / "tokens_by_feature.parquet").to_pylist()
+    for record in lists:
+        assert all(
+            (entry["sampled"], entry["firing"], entry["examples"]) == (0, 0, []) for entry in record["not_firing"]
+        )
+        del record["not_firing"]
     assert lists == expected_lists(entries, N_FEATURES, 2)
 
 
 def test_a_row_group_has_whole_tokens_and_few_entries(tmp_path: Path) -> None:
     folder = RunFolder(DirectoryStore(tmp_path), "run")
     chunk: Chunk = [(token, dict.fromkeys(range(1 + token % N_FEATURES), 1.0)) for token in range(40)]
-    folder.store.put(folder.token_table(0), to_parquet(table_of(chunk)))
+    put_chunk(folder, 0, chunk)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features_by_token, "GROUP_ENTRIES", 10)
-        publish_token_table(folder, summary_of([chunk]), [0])
+        publish_token_table(folder, summary_of([chunk]), POLICY, [0])
     file = pq.ParquetFile(tmp_path / "run" / "features_by_token.parquet")
     sizes = [file.metadata.row_group(group).column(2).num_values for group in range(file.num_row_groups)]
     assert len(sizes) > 10
@@ -108,7 +127,7 @@ def writer(tmp_path: Path) -> LiveWriter:
 
 
 def test_a_run_without_tables_is_published_without_these_files(writer: LiveWriter) -> None:
-    writer.folder.remove_token_tables()
+    writer.folder.remove_token_files()
     writer.finish()
     assert not set(writer.folder.store.list()) & {writer.folder.features_by_token, writer.folder.tokens_by_feature}
 
@@ -119,6 +138,14 @@ def lose(folder: RunFolder, other: RunFolder) -> None:
 
 def cut(folder: RunFolder, other: RunFolder) -> None:
     folder.store.put(folder.token_table(1), folder.store.get(folder.token_table(1))[:-20])
+
+
+def lose_samples(folder: RunFolder, other: RunFolder) -> None:
+    folder.store.delete(folder.token_samples(1))
+
+
+def swap_samples(folder: RunFolder, other: RunFolder) -> None:
+    folder.store.put(folder.token_samples(1), folder.store.get(folder.token_samples(2)))
 
 
 def flip_a_bit(folder: RunFolder, other: RunFolder) -> None:
@@ -132,7 +159,7 @@ def take_another_run_s(folder: RunFolder, other: RunFolder) -> None:
     folder.store.put(folder.token_table(1), other.store.get(other.token_table(1)))
 
 
-@pytest.mark.parametrize("damage", [lose, cut, flip_a_bit, take_another_run_s])
+@pytest.mark.parametrize("damage", [lose, cut, lose_samples, swap_samples, flip_a_bit, take_another_run_s])
 def test_a_table_that_is_missing_or_damaged_or_another_run_s_is_said(
     writer: LiveWriter, tmp_path: Path, damage: Any
 ) -> None:
@@ -140,5 +167,5 @@ def test_a_table_that_is_missing_or_damaged_or_another_run_s_is_said(
     for _ in range(2):
         other.add(30)
     damage(writer.folder, other.folder)
-    with pytest.raises(SaescopeError, match=r"(token_tables/ is missing or damaged|don't have the run's activations)"):
+    with pytest.raises(SaescopeError, match=r"(token_samples/ is missing or damaged|don't have the run's activations)"):
         writer.finish()

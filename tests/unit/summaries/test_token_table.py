@@ -8,19 +8,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.runs.token_table_merging import ChunkTable
+from sparse_autoencoder.runs.token_table_merging import ChunkTokens
+from sparse_autoencoder.summaries import token_samples
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
 from sparse_autoencoder.summaries.summariser_interface import Activations
+from sparse_autoencoder.summaries.token_samples import BlockTokens, TokenSamples
 from sparse_autoencoder.summaries.token_table import LARGEST_SUM, TokenTable, table_of_activations
 from sparse_autoencoder.summaries.token_table_torch import table_of_tensors
 from sparse_autoencoder.tokens.windows import Windows
 from tests.support.oracle import OracleWindow
 from tests.support.same_bits import assert_same_bits
 from tests.support.summaries import datasets, rows_of, to_activations, to_windows
-from tests.support.token_tables import LARGEST, entries_of, expected_entries
+from tests.support.token_tables import LARGEST, entries_of, expected_entries, expected_samples, sampled
 
 SPEC = SummarySpec(n_features=3, examples_per_feature=2, seed=0)
 huge = st.sampled_from([1e-45, 1e-7, 4.7e-7, 0.2, 2.0**41, 2.0**42, 3.4e38])
@@ -31,9 +33,9 @@ def in_torch(activations: SparseActivations) -> Activations:
     return DeviceActivations(*(torch.tensor(column) for column in columns))
 
 
-def tables_of(
+def blocks_of(
     windows: list[OracleWindow], first_counted: int, block_tokens: int, at_once: int, kind: str = "numpy"
-) -> list[TokenTable]:
+) -> list[BlockTokens]:
     whole, activations = to_windows(windows), to_activations(windows, first_counted)
     blocks: list[tuple[Windows, Activations]] = []
     begin = 0
@@ -41,7 +43,7 @@ def tables_of(
         own = activations.between(begin, begin + len(block.tokens))
         blocks.append((block, own if kind == "numpy" else in_torch(own)))
         begin += len(block.tokens)
-    tables: list[TokenTable] = []
+    found: list[BlockTokens] = []
     summarise_blocks(
         blocks,
         rows_of(windows, first_counted),
@@ -49,9 +51,9 @@ def tables_of(
         first_counted=first_counted,
         per_row=1,
         memory=MemoryBudget(activations=at_once, least=1, workers=0),
-        keep_table=tables.append,
+        keep_tokens=found.append,
     )
-    return tables
+    return found
 
 
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
@@ -59,11 +61,18 @@ def tables_of(
 def test_blocks_and_their_parts_merge_in_any_order_to_the_table_of_dense_latents(
     kind: str, windows: list[OracleWindow], first_counted: int, block_tokens: int, at_once: int, random: object
 ) -> None:
-    tables = tables_of(windows, first_counted, block_tokens, at_once, kind)
-    random.shuffle(tables)  # type: ignore[attr-defined]
-    expected = expected_entries(windows, first_counted)
-    assert entries_of(TokenTable.merged(tables)) == expected
-    assert_same_bits(TokenTable.merged(tables), TokenTable.merged(tables_of(windows, first_counted, 1000, 1000)))
+    blocks = blocks_of(windows, first_counted, block_tokens, at_once, kind)
+    random.shuffle(blocks)  # type: ignore[attr-defined]
+    merged = BlockTokens.merged(blocks)
+    assert entries_of(merged.table) == expected_entries(windows, first_counted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(token_samples, "PER_TOKEN", 2)
+        blocks = blocks_of(windows, first_counted, block_tokens, at_once, kind)
+        random.shuffle(blocks)  # type: ignore[attr-defined]
+        assert sampled(TokenSamples.merged([block.samples for block in blocks])) == expected_samples(
+            windows, first_counted, SPEC.seed, 2
+        )
+    assert_same_bits(merged, BlockTokens.merged(blocks_of(windows, first_counted, 1000, 1000)))
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 70_000), huge)), st.data())
@@ -100,12 +109,12 @@ def test_a_chunks_file_does_not_depend_on_its_blocks(windows: list[OracleWindow]
         patch.setattr("sparse_autoencoder.runs.token_table_merging._HELD_ENTRIES", 3)
         files = []
         for tokens in (block_tokens, 1000):
-            chunk = ChunkTable()
-            for table in tables_of(windows, 1, tokens, 1000):
-                chunk.add(table)
-            files.append(chunk.to_parquet())
+            chunk = ChunkTokens()
+            for block in blocks_of(windows, 1, tokens, 1000):
+                chunk.add(block)
+            files.append((chunk.table(), chunk.samples(0)))
     assert files[0] == files[1]
 
 
 def test_a_chunk_without_tokens_has_an_empty_table() -> None:
-    assert ChunkTable().to_parquet().startswith(b"PAR1")
+    assert ChunkTokens().table().startswith(b"PAR1")
