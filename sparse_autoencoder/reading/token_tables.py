@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -40,13 +40,12 @@ class TokenTables:
 
     @classmethod
     def of(cls, folder: RunFolder, n_features: int) -> TokenTables | None:
-        """The run's files; None if it has none."""
-        try:
-            for key in (folder.features_by_token, folder.tokens_by_feature):
+        """The run's files; None if it has none of them."""
+        for key in (folder.features_by_token, folder.tokens_by_feature):
+            with suppress(NotFoundError):
                 folder.store.size(key)
-        except NotFoundError:
-            return None
-        return cls(folder, n_features)
+                return cls(folder, n_features)
+        return None
 
     def counts(self, wanted: Mask, chunks: int) -> TokenCounts:
         """How features fire on the wanted tokens [vocabulary], of a run of so many chunks."""
@@ -68,8 +67,12 @@ class TokenTables:
                 occurrences += int(table["occurrences"].to_numpy()[chosen].sum())
                 lists = table["features"].combine_chunks().filter(np.asarray(chosen))
                 feature, firings, largest = (entry.to_numpy() for entry in lists.flatten().flatten())
+                if (feature < 0).any() or (firings <= 0).any() or not np.isfinite(largest).all():
+                    raise ValueError("there are numbers in it that can't be")
                 np.add.at(count, feature, firings)
                 np.maximum.at(maximum, feature, largest)
+            if count.max(initial=0) > occurrences:
+                raise ValueError("a feature fires more often than the tokens occur")
         feature = np.flatnonzero(count).astype(np.int32)
         return TokenCounts(feature, count[feature], maximum[feature], occurrences, chunks, chunks)
 
@@ -88,6 +91,7 @@ class TokenTables:
             group, place = divmod(feature_id, tokens_by_feature.FEATURES_PER_GROUP)
             table = self._by_feature.read_row_group(group, use_threads=False)
             record: Record = table.slice(place, 1).to_pylist()[0]
+            _check(record)
             return record
 
     @contextmanager
@@ -112,6 +116,18 @@ class TokenTables:
         if any(file.metadata.row_group(group).total_byte_size > _MAX_GROUP_BYTES for group in groups):
             raise ValueError("its row groups are larger than any run writes them")
         return file
+
+
+def _check(record: Record) -> None:
+    """Raise ValueError if the numbers of a feature can't be."""
+    sums = [entry[name] for entry in record["tokens"] for name in ("sum_activation", "max_activation")]
+    spread = [record[name] for name in ("effective_tokens", "main_token_share", "left_out_sum")]
+    if any(not 0 < entry["count"] <= entry["occurrences"] for entry in record["tokens"]):
+        raise ValueError("a feature fires more often than a token occurs")
+    if sum(entry["count"] for entry in record["tokens"]) + record["left_out_count"] != record["num_active_tokens"]:
+        raise ValueError("a feature's firings don't add up")
+    if not np.isfinite([*sums, *spread]).all():
+        raise ValueError("there are sums in it that are infinite or no numbers")
 
 
 def token_ranges(file: pq.ParquetFile, column: str) -> tuple[Ints, Ints]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from services.api.response_types.features import FeatureToken, NotFiring, Place, TokenMatch, TokenSearch, TokenSpread
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches
 from sparse_autoencoder.tokens.windows import Windows
@@ -62,8 +63,13 @@ def not_firing(run: RunView, record: dict[str, Any]) -> list[NotFiring]:
 
 def _place(run: RunView, windows: Windows, example: dict[str, Any]) -> Place:
     number = example["window_offset"] // run.metadata.policy.row_tokens_per_window
-    first = int(np.searchsorted(windows.row_ids, example["row_id"]))
-    ids = windows.tokens[windows.starts[first + number] : windows.starts[first + number + 1]].tolist()
+    found = np.flatnonzero((windows.row_ids == example["row_id"]) & (windows.numbers == number))
+    if not len(found):
+        raise SaescopeError(
+            f"run {run.metadata.run_id} can't be shown, row {example['row_id']} in its prompts files is not the row "
+            "that was encoded: run it again"
+        )
+    ids = windows.tokens[windows.starts[found[0]] : windows.starts[found[0] + 1]].tolist()
     return {
         "row_id": example["row_id"],
         "offset": example["window_offset"],
@@ -89,7 +95,7 @@ def token_match(run: RunView, counts: TokenCounts, feature_id: int) -> TokenMatc
     count = int(counts.count[place])
     return {
         "count": count,
-        "share": count / int(run.statistics.count[feature_id]),
+        "share": count / max(int(run.statistics.count[feature_id]), 1),
         "share_of_occurrences": count / counts.occurrences,
         "max_activation": float(counts.maximum[place]),
     }
