@@ -99,7 +99,7 @@ class BlockTokens:
     @classmethod
     def of(cls, block: Windows, summariser: Summariser, first_counted: int, seed: int) -> BlockTokens:
         """What a block says; tokens count from position `first_counted` on in each window."""
-        table = TokenTable.merged([table_of_occurrences(block, first_counted), summariser.token_table()])
+        table = summariser.token_table().with_occurrences(table_of_occurrences(block, first_counted))
         window = token_windows(block)
         position = np.arange(len(block.tokens)) - block.starts[window]
         counted = np.flatnonzero(position >= first_counted)

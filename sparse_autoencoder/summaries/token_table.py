@@ -75,6 +75,12 @@ class TokenTable:
         columns = ([getattr(table, part.name) for table in (cls.empty(), *tables)] for part in fields(cls))
         return cls(*map(np.concatenate, columns))
 
+    def with_occurrences(self, occurrences: TokenTable) -> TokenTable:
+        """This table with the occurrences of its tokens, which it lacks, and of others; the same as merging both."""
+        places = np.searchsorted(self.token, occurrences.token)
+        columns = ((getattr(self, part.name), getattr(occurrences, part.name)) for part in fields(TokenTable))
+        return TokenTable(*(np.insert(own, places, inserted) for own, inserted in columns))
+
     def take(self, index: NDArray[Any] | slice) -> TokenTable:
         """Some of the entries; their order must stay."""
         return TokenTable(*(getattr(self, part.name)[index] for part in fields(self)))

@@ -17,6 +17,7 @@ from sparse_autoencoder.summaries.summarise_in_background import summarise_block
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
 from sparse_autoencoder.summaries.text_sums import RowTexts
+from sparse_autoencoder.summaries.token_samples import BlockTokens
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils import numpy_array_ops
 from tests.support.devices import on_each_device
@@ -45,6 +46,7 @@ def assert_summarised_alike(
     rows = RowTexts.all_different([block], 0)
     for found, wanted in zip(by_torch.text_sums(rows), by_numpy.text_sums(rows), strict=True):
         assert_same_bits(found, wanted)
+    assert_same_bits(*(BlockTokens.of(block, summariser, 0, spec.seed) for summariser in (by_torch, by_numpy)))
 
 
 @on_each_device
