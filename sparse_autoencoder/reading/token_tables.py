@@ -36,7 +36,8 @@ class TokenTables:
     def __init__(self, folder: RunFolder, n_features: int) -> None:
         self._folder = folder
         self._n_features = n_features
-        self._lock = threading.Lock()  # two threads that read one ParquetFile at once crash the process
+        # by file: two threads that read one ParquetFile at once crash the process
+        self._locks = {key: threading.Lock() for key in (folder.features_by_token, folder.tokens_by_feature)}
 
     @classmethod
     def of(cls, folder: RunFolder, n_features: int) -> TokenTables | None:
@@ -54,7 +55,7 @@ class TokenTables:
         occurrences = 0
         with self._reading(self._folder.features_by_token):
             file = self._by_token
-            for group in groups_with(wanted, *token_ranges(file, "token_id")):
+            for group in groups_with(wanted, *self._token_ranges):
                 columns = [
                     "token_id",
                     "occurrences",
@@ -96,12 +97,16 @@ class TokenTables:
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[None]:
-        with self._lock, readable(self._folder, key):
+        with self._locks[key], readable(self._folder, key):
             yield
 
     @cached_property
     def _by_token(self) -> pq.ParquetFile:
         return self._opened(self._folder.features_by_token, features_by_token.SCHEMA)
+
+    @cached_property
+    def _token_ranges(self) -> tuple[Ints, Ints]:
+        return token_ranges(self._by_token, "token_id")
 
     @cached_property
     def _by_feature(self) -> pq.ParquetFile:

@@ -56,25 +56,26 @@ class Rankings:
 
     def ids(self, selection: Selection) -> Ints:
         """Ids of the selected features, in order; KeyError if there is no such sort key."""
-        with self._lock:
-            if selection.sort == TOKEN_SHARE:
-                order = self._by_token_share(selection)
-            else:
+        matches = None if selection.token is None else self.matches(selection.token)
+        mask = self._mask(selection)
+        if matches is not None:
+            mask &= matches.listed
+        if selection.sort == TOKEN_SHARE and matches is not None:
+            order = self._by_share(matches, selection.descending)
+        else:
+            with self._lock:
                 order = self._order(selection.sort, selection.descending)
-            mask = self._mask(selection)
         return order[mask[order]]
 
+    @cachedmethod(lambda self: self._searches, lock=lambda self: self._lock)  # which is free during a search
     def matches(self, token: str) -> TokenMatches:
         """The features that fire on a token whose string contains this."""
-        with self._lock:
-            return self._search(token)
+        return self._matching(token)
 
-    def _by_token_share(self, selection: Selection) -> Ints:
+    def _by_share(self, matches: TokenMatches, descending: bool) -> Ints:
         """All features, sorted by their share of firings on the wanted tokens."""
-        if selection.token is None:
-            raise KeyError(TOKEN_SHARE)
-        share, count = self._search(selection.token).shares(self._overview.statistics.count)
-        sign = -1 if selection.descending else 1
+        share, count = matches.shares(self._overview.statistics.count)
+        sign = -1 if descending else 1
         return np.lexsort((np.arange(len(share)), sign * count, sign * share))
 
     @cachedmethod(lambda self: self._orders)
@@ -89,7 +90,7 @@ class Rankings:
         return statistics.count if sort == NUM_ACTIVE_TOKENS else statistics.metrics[sort]
 
     def _mask(self, selection: Selection) -> Mask:
-        """Mask of the selected features: [features]."""
+        """Mask of the selected features, whatever tokens they fire on: [features]."""
         count = self._overview.statistics.count
         mask = (count == 0) if selection.dead else (count > 0)
         for values, least, most in (
@@ -100,8 +101,4 @@ class Rankings:
                 mask &= values >= least
             if most is not None:
                 mask &= values <= most
-        return mask if selection.token is None else mask & self._search(selection.token).listed
-
-    @cachedmethod(lambda self: self._searches)
-    def _search(self, token: str) -> TokenMatches:
-        return self._matching(token)
+        return mask
