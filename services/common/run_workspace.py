@@ -229,6 +229,11 @@ class Workspace:
         """Write a chunk's prompts file."""
         self._store.put(self.folder.prompts(chunk), data)
 
+    def put_tokens(self, chunk: int, table: bytes, samples: bytes) -> None:
+        """Write a chunk's token table and token samples."""
+        self._store.put(self.folder.token_table(chunk), table)
+        self._store.put(self.folder.token_samples(chunk), samples)
+
     def cursor(self) -> int:
         """The next chunk to be merged, as of the furthest saved state."""
         return self.saved_cursor() or 0
@@ -260,7 +265,9 @@ class Workspace:
         """Remove what a finished run doesn't need any more, also what late workers wrote; `metadata` are the run's."""
         failed = [chunk.chunk for chunk in metadata.failed_chunks]
         for chunk in failed:
-            self._store.delete(self.folder.prompts(chunk))
+            self.folder.remove_chunk(chunk)
+        if not failed:  # else trying the failed chunks again needs the others' tables
+            self.folder.remove_token_files()
         for folder in _SWEPT_FOLDERS:
             for key in self._store.list(self.folder.key(folder)):
                 self._store.delete(key)

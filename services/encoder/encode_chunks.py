@@ -35,6 +35,8 @@ class ChunkOutput:
 
     partial: bytes
     prompts: bytes | None  # the prompts file; None if the chunk failed
+    token_table: bytes | None = None  # likewise
+    token_samples: bytes | None = None  # likewise
     num_rows: int = 0
     num_tokens: int = 0
     seconds: Mapping[str, float] | None = None  # by stage
@@ -235,9 +237,11 @@ class ChunkEncoder:
     def _write(self, space: Workspace, chunk: int, output: ChunkOutput, hold: Hold) -> ChunkOutput | None:
         if not _of_use(output, space, chunk, hold):
             return None
-        # In this order: whoever sees the partial relies on the prompts file.
+        # In this order: whoever sees the partial relies on the other files.
         if output.prompts is not None:
             space.put_prompts(chunk, output.prompts)
+        if output.token_table is not None and output.token_samples is not None:
+            space.put_tokens(chunk, output.token_table, output.token_samples)
         space.put_partial(chunk, output.partial)
         return output
 

@@ -20,7 +20,7 @@ from services.common.run_json_files import ReadingProgress
 from services.encoder.encode_chunks import ChunkOutput
 from sparse_autoencoder.errors import DeviceError, SaescopeError
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.pipeline.chunk_outputs import encode_chunk, failed_chunk
+from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk, failed_chunk
 from sparse_autoencoder.pipeline.load_inputs import Models, contents_now, load_models, load_tokens, on_this_machine
 from sparse_autoencoder.pipeline.processor_fingerprint import fingerprint
 from sparse_autoencoder.pipeline.processor_kind import name_of
@@ -99,7 +99,7 @@ class ModelComputer:
         encoder.moved = moved
         result = encode_chunk(encoder, rows, plan.policy)
         encoded = time.monotonic()
-        output = _output(_cut(Partial(result.partial), cutoffs(), plan), result.prompts, rows.n_records)
+        output = _output(_cut(Partial(result.partial), cutoffs(), plan), result, rows.n_records)
         packed = time.monotonic()
         return replace(
             output,
@@ -108,8 +108,8 @@ class ModelComputer:
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
         rows = chunk_from_parquet(data, chunk)
-        partial = Partial(failed_chunk(rows, error, plan.spec).partial)
-        return replace(_output(partial, None, rows.n_records), error=error)
+        result = failed_chunk(rows, error, plan.spec)
+        return replace(_output(Partial(result.partial), result, rows.n_records), error=error)
 
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
         check_recorded(plan)
@@ -164,5 +164,8 @@ def _cut(partial: Partial, cutoffs: bytes | None, plan: RunMetadata) -> Partial:
         return partial
 
 
-def _output(partial: Partial, prompts: bytes | None, num_rows: int) -> ChunkOutput:
-    return ChunkOutput(partial.to_bytes(), prompts, num_rows=num_rows, num_tokens=partial.state.summary.num_tokens)
+def _output(partial: Partial, result: ChunkResult, num_rows: int) -> ChunkOutput:
+    num_tokens = partial.state.summary.num_tokens
+    return ChunkOutput(
+        partial.to_bytes(), result.prompts, result.token_table, result.token_samples, num_rows, num_tokens
+    )

@@ -27,6 +27,7 @@ from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.runs.token_table_merging import ChunkTokens
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, NoMemoryError, summarise_blocks
@@ -55,11 +56,12 @@ _SUMMARY_SHARE = 8  # one eighth of a device's memory is for summaries
 
 @dataclass(frozen=True)
 class EncodedChunk:
-    """An encoded chunk: its summary, and its rows' strongest features. A long row may have several entries."""
+    """An encoded chunk: its summary, its rows' strongest features (a long row may have several entries), its tokens."""
 
     summary: Summary
     row_features: list[RowFeatures]
     num_windows: int
+    tokens: ChunkTokens
 
 
 class Encoder:
@@ -135,14 +137,16 @@ class Encoder:
             )
 
     def _encoded(self, windows: Windows, rows: RowTexts, features_per_row: int) -> EncodedChunk:
+        tokens = ChunkTokens()
         summary, row_features = summarise_blocks(
             self.blocks(windows),
             rows,
             self._spec,
             per_row=features_per_row,
             memory=self._memory,
+            keep_tokens=tokens.add,
         )
-        return EncodedChunk(summary, row_features, len(windows))
+        return EncodedChunk(summary, row_features, len(windows), tokens)
 
     def blocks(self, windows: Windows) -> Iterator[tuple[Windows, Activations]]:
         """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long."""

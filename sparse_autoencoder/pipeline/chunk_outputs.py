@@ -23,10 +23,12 @@ FEATURES_PER_ROW = 10
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """A chunk's partial, as a RunState of this chunk alone, and its prompts file (None if the chunk failed)."""
+    """A chunk's partial, as a RunState of this chunk alone, and its other files (None: it failed)."""
 
     partial: RunState
     prompts: bytes | None
+    token_table: bytes | None = None
+    token_samples: bytes | None = None
 
 
 def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
@@ -43,7 +45,8 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         groups={} if chunk.row_sets is None else dict(chunk.row_sets.names),
         rows_hash=chunk.rows_hash,
     )
-    return ChunkResult(partial, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))
+    prompts = to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW)
+    return ChunkResult(partial, prompts, encoded.tokens.table(), encoded.tokens.samples(chunk.index))
 
 
 def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
@@ -57,7 +60,7 @@ def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:
         failed_chunks=[failed],
         rows_hash=chunk.rows_hash,
     )
-    return ChunkResult(partial, None)
+    return ChunkResult(partial, prompts=None)
 
 
 def chunk_name(chunk: Chunk) -> str:

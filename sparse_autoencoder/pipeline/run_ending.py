@@ -91,6 +91,8 @@ class Ending:
         remove_states(folder)
         self.attempts.forget()
         forget_kept(folder, [chunk.chunk for chunk in job.state.failed_chunks])
+        if status == "complete":  # else trying the failed chunks again needs the others' tables
+            folder.remove_token_files()
         return metadata
 
     def interrupted(self) -> None:

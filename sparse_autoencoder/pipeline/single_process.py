@@ -162,10 +162,10 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
 
 
 def _remove_others(job: Job, folder: RunFolder) -> None:
-    """Remove prompts files beyond the last chunk, from an earlier attempt with a longer source."""
+    """Remove the files of chunks beyond the last one, from an earlier attempt with a longer source."""
     for chunk in folder.numbers("prompts") if job.begun else []:
         if chunk >= job.state.next_chunk:
-            folder.store.delete(folder.prompts(chunk))
+            folder.remove_chunk(chunk)
 
 
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
@@ -219,10 +219,15 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
 
     def keep(chunk: Chunk, result: ChunkResult) -> None:
         nonlocal saved_at, save_seconds
-        if result.prompts is not None:
-            folder.store.put(folder.prompts(chunk.index), result.prompts)
-        else:
-            folder.store.delete(folder.prompts(chunk.index))  # an earlier attempt's
+        for key, data in (
+            (folder.prompts(chunk.index), result.prompts),
+            (folder.token_table(chunk.index), result.token_table),
+            (folder.token_samples(chunk.index), result.token_samples),
+        ):
+            if data is not None:
+                folder.store.put(key, data)
+            else:
+                folder.store.delete(key)  # an earlier attempt's
         keep_before(result.partial, job.state, folder)
         # A single assignment, so that an interruption finds the state either before or after this chunk.
         job.state = job.state.merge(result.partial)

@@ -8,19 +8,19 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
+from sparse_autoencoder.reading.chunk_token_tables import ChunkTokenTables
 from sparse_autoencoder.reading.damaged_files import unreadable
 from sparse_autoencoder.reading.run_view import RunTexts, RunView
 from sparse_autoencoder.runs.features_file_format import BAND_LIST
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, overview_of
-from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import read_state_at
 from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
@@ -28,7 +28,7 @@ from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.strength_bands import BANDS, edges
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
 from sparse_autoencoder.tokens.windows import Windows
-from sparse_autoencoder.utils.numpy_array_ops import Ints
+from sparse_autoencoder.utils.numpy_array_ops import Mask
 
 Record = dict[str, Any]
 
@@ -57,6 +57,19 @@ class LiveRun(RunView):
     def positions(self) -> PositionCounts | None:
         """See RunView.positions."""
         return self.state.summary.positions
+
+    @cached_property
+    def _token_tables(self) -> ChunkTokenTables | None:
+        tables = ChunkTokenTables(self._folder, self.metadata.num_features, self._chunks())
+        return tables if tables.exist() else None
+
+    def _token_counts(self, wanted: Mask) -> TokenCounts | None:
+        tables = self._token_tables
+        return None if tables is None else tables.counts(wanted)
+
+    def _tokens_of(self, feature_id: int) -> Record | None:
+        tables = self._token_tables
+        return None if tables is None else tables.of_feature(feature_id)
 
     def _chunks(self) -> list[int]:
         return self.state.encoded_chunks
@@ -115,24 +128,6 @@ class LiveRun(RunView):
             "tokens": self.vocabulary.joined(ids.tolist()),
             "activations": activations.tolist(),
         }
-
-    def windows(self, row_ids: Ints) -> Windows:
-        """All windows of some rows, whose ids ascend."""
-        chunks = self.state.encoded_chunks
-        rows = [self._tokens(row_id, chunks) for row_id in row_ids.tolist()]
-        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-        tokens = RowTokens(row_ids, np.concatenate([np.zeros(0, np.int32), *rows]), starts)
-        return tokens.windows(self.metadata.policy)
-
-    def _tokens(self, row_id: int, chunks: list[int]) -> NDArray[np.int32]:
-        """A row's tokens, without BOS."""
-        place = self.texts.files.find(row_id, chunks)
-        if place is not None:
-            group = self.texts.files.tokens(place)
-            row = group.find(row_id)
-            if row is not None:
-                return group.row(row)
-        raise SaescopeError(f"the prompts files lack row {row_id}, which an example shows: run it again")
 
 
 def load_live(folder: RunFolder, metadata: RunMetadata, next_chunk: int, texts: RunTexts | None = None) -> LiveRun:

@@ -12,9 +12,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from cachetools import LRUCache, cachedmethod
+from numpy.typing import NDArray
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.run_view import RunTexts, RunView
+from sparse_autoencoder.reading.token_tables import TokenTables
 from sparse_autoencoder.runs import positions_file, text_sums_file
 from sparse_autoencoder.runs.features_file_format import (
     BAND,
@@ -30,8 +32,10 @@ from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
 from sparse_autoencoder.runs.store import NotFoundError, StoreFile, get_at_most
+from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
+from sparse_autoencoder.utils.numpy_array_ops import Mask
 
 _READ = [
     "histogram",
@@ -85,6 +89,25 @@ class PublishedRun(RunView):
                 self._folder.read_metadata()  # raises the NotFoundError of a run that was deleted
                 return None
             return positions_file.from_parquet(data, self.metadata.num_features)
+
+    @cached_property
+    def _token_tables(self) -> TokenTables | None:
+        return TokenTables.of(self._folder, self.metadata.num_features)
+
+    def _token_counts(self, wanted: Mask) -> TokenCounts | None:
+        tables = self._token_tables
+        return None if tables is None else tables.counts(wanted, len(self._encoded))
+
+    def _tokens_of(self, feature_id: int) -> dict[str, Any] | None:
+        if self._token_tables is None:
+            return None
+        return self._token_tables.of_feature(feature_id) | {"chunks": len(self._encoded), "of": len(self._encoded)}
+
+    @property
+    def token_numbers(self) -> dict[str, NDArray[Any]] | None:
+        """See RunView.token_numbers."""
+        tables = self._token_tables
+        return None if tables is None else tables.numbers
 
     def _chunks(self) -> list[int]:
         failed = {chunk.chunk for chunk in self.metadata.failed_chunks}

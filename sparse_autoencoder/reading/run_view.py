@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
@@ -15,8 +19,11 @@ from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
 from sparse_autoencoder.runs.rank_by_metric import CUT_SHARE, EARLY_SHARE, Rankings, Selection
+from sparse_autoencoder.runs.rows_file_format import RowTokens
+from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches
 from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
+from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 
@@ -102,7 +109,7 @@ class RunView(ABC):
             EARLY_SHARE: lambda: self._counted_positions.early_share(),
             CUT_SHARE: lambda: self._counted_positions.cut_share(),
         }
-        return Rankings(self.overview, self.metadata.num_tokens, self._having_token, others)
+        return Rankings(self.overview, self.metadata.num_tokens, self._matching, others)
 
     @property
     def _counted_positions(self) -> PositionCounts:
@@ -110,7 +117,61 @@ class RunView(ABC):
             raise KeyError("positions")
         return self.positions
 
-    def _having_token(self, text: str) -> Mask:
+    def token_matches(self, text: str) -> TokenMatches:
+        """The features that fire on a token whose string contains this text, ignoring case, and how often they do."""
+        return self._rankings.matches(text)
+
+    def _matching(self, text: str) -> TokenMatches:
         wanted = self.vocabulary.containing(text)
         with readable(self._folder, self._folder.vocabulary):  # a damaged vocabulary may lack tokens
-            return self.overview.tokens.any_of(wanted)
+            listed = self.overview.tokens.any_of(wanted)
+        counts = self._token_counts(wanted)
+        if counts is not None:  # the examples may be of chunks that weren't read
+            listed[counts.feature] = True
+        return TokenMatches(listed, counts)
+
+    @abstractmethod
+    def _token_counts(self, wanted: Mask) -> TokenCounts | None:
+        """How features fire on the wanted tokens [vocabulary]; None for a run without token tables."""
+
+    def tokens_of(self, feature_id: int) -> dict[str, Any] | None:
+        """The tokens that a feature fires on, as in tokens_by_feature.parquet; None for a run without token tables.
+
+        `chunks` says how many chunks these numbers are of, and `of` how many there are. KeyError for an unknown id.
+        """
+        if not 0 <= feature_id < self.metadata.num_features:
+            raise KeyError(feature_id)
+        return self._tokens_of(feature_id)
+
+    @abstractmethod
+    def _tokens_of(self, feature_id: int) -> dict[str, Any] | None:
+        """`tokens_of`, for an id that exists."""
+
+    def windows(self, row_ids: Ints) -> Windows:
+        """All windows of some rows, whose ids ascend; SaescopeError if the prompts files lack one."""
+        rows = [self._tokens_of_row(row_id) for row_id in row_ids.tolist()]
+        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        tokens = RowTokens(row_ids, np.concatenate([np.zeros(0, np.int32), *rows]), starts)
+        return tokens.windows(self.metadata.policy)
+
+    def _tokens_of_row(self, row_id: int) -> NDArray[np.int32]:
+        """A row's tokens, without BOS."""
+        place = self.texts.files.find(row_id, self._encoded)
+        if place is not None:
+            group = self.texts.files.tokens(place)
+            row = group.find(row_id)
+            if row is not None:
+                return group.row(row)
+        raise SaescopeError(f"the prompts files lack row {row_id}, which an example shows: run it again")
+
+    @cached_property
+    def _encoded(self) -> list[int]:
+        return self._chunks()
+
+    @property
+    def token_numbers(self) -> dict[str, NDArray[Any]] | None:
+        """How features' firings spread over tokens: the columns NUMBERS of tokens_by_feature.parquet, [features] each.
+
+        None for an unfinished run, and for one without token tables.
+        """
+        return None

@@ -73,6 +73,35 @@ class RunFolder:
         """Key of a chunk's rows."""
         return self.key(f"prompts/{chunk:06d}.parquet")
 
+    def token_table(self, chunk: int) -> str:
+        """Key of a chunk's token table, which publishing merges; a complete run has none any more."""
+        return self.key(f"token_tables/{chunk:06d}.parquet")
+
+    def token_samples(self, chunk: int) -> str:
+        """Key of a chunk's token samples, which publishing merges; a complete run has none any more."""
+        return self.key(f"token_samples/{chunk:06d}")
+
+    def remove_token_files(self) -> None:
+        """Remove the chunks' token tables and samples."""
+        for name in ("token_tables/", "token_samples/"):
+            for key in self.store.list(self.key(name)):
+                self.store.delete(key)
+
+    def remove_chunk(self, chunk: int) -> None:
+        """Remove all that encoding a chunk wrote, but for its partial."""
+        for key in (self.prompts(chunk), self.token_table(chunk), self.token_samples(chunk)):
+            self.store.delete(key)
+
+    @property
+    def features_by_token(self) -> str:
+        """Key of features_by_token.parquet: all features that fire on each token."""
+        return self.key("features_by_token.parquet")
+
+    @property
+    def tokens_by_feature(self) -> str:
+        """Key of tokens_by_feature.parquet: each feature's most frequent tokens."""
+        return self.key("tokens_by_feature.parquet")
+
     def features(self, file: int) -> str:
         """Key of a file of features."""
         return self.key(f"features/{file:05d}.parquet")

@@ -4,14 +4,13 @@
    occur, and collect the examples' tokens.
 2. Write features/*.parquet, the two JSON files of the original scripts, text_sums.parquet, positions.parquet
    and overview.parquet.
+3. Merge the chunks' token tables, and write features_by_token.parquet and tokens_by_feature.parquet.
 
 Memory is bounded by features times examples. Interrupting and resuming the run doesn't change a byte of these files.
 """
 
 import json
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from sparse_autoencoder.errors import SaescopeError
@@ -25,6 +24,8 @@ from sparse_autoencoder.runs.overview_file import Statistics, overview_of
 from sparse_autoencoder.runs.rank_by_metric import ranked
 from sparse_autoencoder.runs.rows_file_format import json_rows, read_rows
 from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.runs.temporary_files import temporary_file
+from sparse_autoencoder.runs.token_table_publishing import publish_token_table
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.feature_summary import Summary
 
@@ -46,7 +47,8 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
     """Write all published files except metadata.json; `chunks` are the numbers of the prompts files, in order."""
     summary = state.summary
     windows = ExampleWindows(summary, metadata)
-    with _temporary_file() as prompts, _temporary_file() as skipped:
+    chunks = list(chunks)
+    with temporary_file() as prompts, temporary_file() as skipped:
         for chunk in chunks:
             rows = read_rows(folder.store.get(folder.prompts(chunk)), metadata.policy)
             _write_lines(prompts, json_rows(rows))
@@ -66,6 +68,7 @@ def publish(folder: RunFolder, metadata: RunMetadata, state: RunState, chunks: I
     folder.store.put(folder.text_sums, text_sums_file.to_parquet(state.text_sums))
     folder.store.put(folder.positions, positions_file.to_parquet(summary.positions))
     folder.store.put(folder.overview, overview.to_parquet())
+    publish_token_table(folder, summary, metadata.policy, chunks)
 
 
 def _top_features(statistics: Statistics, how_many: int) -> dict[str, list[int]]:
@@ -101,18 +104,6 @@ def _feature_stats(
         },
         "mean_act_squared": mean_squares.tolist(),
     }
-
-
-@contextmanager
-def _temporary_file() -> Iterator[BinaryIO]:
-    """A temporary file, removed afterwards; SaescopeError if it can't be created or written."""
-    try:
-        with tempfile.TemporaryFile() as file:
-            yield file
-    except OSError as error:
-        raise SaescopeError(
-            f"can't write a temporary file: {error.strerror or error}; make room, or name another folder in TMPDIR"
-        ) from error
 
 
 def _write_lines(file: BinaryIO, entries: Iterable[dict[str, Any]]) -> None:

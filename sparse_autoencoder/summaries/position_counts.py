@@ -89,5 +89,5 @@ def token_places(block: Windows) -> Ints:
 
 def counted_tokens(block: Windows) -> Ints:
     """How many of a block's counted tokens are at each place: [places]."""
-    counted = ranges(block.starts[:-1] + block.first_counted, block.counted_lengths)
+    counted = block.counted_tokens
     return np.bincount(token_places(block)[counted], minlength=PLACES)

@@ -18,8 +18,9 @@ import numpy as np
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.exact_sums import Scale
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
-from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures, not_finite
+from sparse_autoencoder.summaries.summariser_interface import Activations, RowFeatures, Summariser, not_finite
 from sparse_autoencoder.summaries.text_sums import RowCounts, RowTexts, TextSums
+from sparse_autoencoder.summaries.token_samples import BlockTokens
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.failure_rule import first_line
@@ -53,6 +54,7 @@ def summarise_blocks(
     *,
     per_row: int,
     memory: MemoryBudget | None = None,
+    keep_tokens: Callable[[BlockTokens], None] | None = None,
 ) -> tuple[Summary, list[RowFeatures]]:
     """The summary of consecutive blocks, and their rows' strongest features.
 
@@ -60,13 +62,16 @@ def summarise_blocks(
     `per_row` features. While blocks are summarised in the background, the next ones are taken from `blocks`, so that
     their activations are computed meanwhile; only a few blocks are in memory.
 
+    `keep_tokens` is called with what each block says about tokens, in order, maybe in another thread; None: nothing is
+    made for it.
+
     Raises SaescopeError if an activation isn't finite, NoMemoryError if there is no memory even for a small part.
     """
     summary = Summary.empty(spec)
     row_features: list[RowFeatures] = []
     text_sums = rows.totals(spec.n_features)
     split: list[RowCounts] = []  # of rows that are in several blocks, or in several parts of one
-    task = _Task(rows, spec, per_row, memory or MemoryBudget())
+    task = _Task(rows, spec, per_row, memory or MemoryBudget(), keep_tokens is not None)
 
     def merge(reduced: Future[_Reduced]) -> None:
         nonlocal summary, text_sums
@@ -75,6 +80,8 @@ def summarise_blocks(
         text_sums = text_sums.merge(result.text_sums)
         split.extend(result.split)
         row_features.extend(result.row_features)
+        if keep_tokens is not None:
+            keep_tokens(result.tokens)
 
     with _beside(task.memory.workers) as submit, one_behind() as later:
         for block, activations in blocks:
@@ -91,6 +98,7 @@ class _Reduced:
     text_sums: TextSums  # of the rows that are whole in a part
     split: list[RowCounts]  # of the other rows
     row_features: list[RowFeatures]
+    tokens: BlockTokens
 
     def merge(self, later: _Reduced) -> _Reduced:
         return _Reduced(
@@ -98,6 +106,7 @@ class _Reduced:
             self.text_sums.merge(later.text_sums),
             [*self.split, *later.split],
             [*self.row_features, *later.row_features],
+            BlockTokens.merged([self.tokens, later.tokens]),
         )
 
 
@@ -125,6 +134,7 @@ class _Task:
     spec: SummarySpec
     per_row: int
     memory: MemoryBudget
+    keeps_tokens: bool
 
     def reduced(self, block: Windows, activations: Activations) -> _Reduced:
         """A block's summary, and its rows' strongest features."""
@@ -145,6 +155,11 @@ class _Task:
             tokens = int(block.starts[first]), int(block.starts[last])
             yield from self._parts(block.run(first, last), activations.between(*tokens), scale)
 
+    def _tokens(self, block: Windows, summariser: Summariser) -> BlockTokens:
+        if not self.keeps_tokens:
+            return BlockTokens.empty()
+        return BlockTokens.of(block, summariser, self.spec.seed)
+
     def _whole(self, block: Windows, activations: Activations, scale: Scale | None) -> _Reduced | None:
         """Summarise a part at once; None if it is too large and can be split."""
         least = len(block) == 1 or len(activations) <= self.memory.least
@@ -154,7 +169,13 @@ class _Task:
         try:
             summariser = activations.summariser(block, self.spec, scale)
             text_sums, split = summariser.text_sums(self.rows)
-            return _Reduced(summariser.unrounded(), text_sums, [split], [summariser.row_features(self.per_row)])
+            return _Reduced(
+                summariser.unrounded(),
+                text_sums,
+                [split],
+                [summariser.row_features(self.per_row)],
+                self._tokens(block, summariser),
+            )
         except activations.out_of_memory as error:
             problem = first_line(error)
         if least:

@@ -26,6 +26,7 @@ from sparse_autoencoder.summaries.summariser_interface import (
     token_windows,
 )
 from sparse_autoencoder.summaries.text_sums import RowCounts, RowTexts, TextSums
+from sparse_autoencoder.summaries.token_table import TokenTable, table_of_activations
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import (
@@ -156,6 +157,17 @@ class BlockSummariser:
             window=self._block.numbers[window],
             position=(self._token[index] - self._block.starts[window]).astype(np.int32),
         )
+
+    def token_table(self) -> TokenTable:
+        return table_of_activations(self._block.tokens[self._token], self._feature, self._value)
+
+    def active_at(self, tokens: Ints) -> tuple[Ints, NDArray[np.int32]]:
+        slot_of = np.full(len(self._block.tokens), -1, np.int32)
+        slot_of[tokens] = np.arange(len(tokens), dtype=np.int32)
+        slot = slot_of[self._token]
+        wanted = np.flatnonzero(slot >= 0)
+        order = wanted[stable_argsort((slot[wanted], bits_for(len(tokens))))]
+        return starts_of(np.bincount(slot[wanted], minlength=len(tokens))), self._feature[order]
 
     def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
         row = rows.of_windows(self._block)[self._window]

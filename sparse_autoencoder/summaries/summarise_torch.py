@@ -9,9 +9,7 @@ defines. The device must have float64.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sparse_autoencoder.kernels.second_stream import beside, second_stream
 from sparse_autoencoder.kernels.torch_array_ops import (
     SIGNED_GOLDEN,
     bounds,
@@ -45,8 +44,11 @@ from sparse_autoencoder.summaries.summariser_interface import (
     not_finite,
 )
 from sparse_autoencoder.summaries.text_sums import BY_FEATURE, RowCounts, RowTexts, TextSums
+from sparse_autoencoder.summaries.token_table import TokenTable
+from sparse_autoencoder.summaries.token_table_torch import features_at, table_of_tensors
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
+from sparse_autoencoder.utils.numpy_array_ops import Ints
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class DeviceActivations:
             event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             object.__setattr__(self, "_computed", torch.cuda.current_stream(device).record_event(event))
             for tensor in (self.token, self.feature, self.value):  # keeps the memory until the other stream has read it
-                tensor.record_stream(_cuda_stream(device))
+                tensor.record_stream(second_stream(device))
 
     def __len__(self) -> int:
         return len(self.value)
@@ -78,7 +80,7 @@ class DeviceActivations:
 
     def maxima(self, n_features: int) -> NDArray[np.float32]:
         self._wait()
-        with _beside(self.value.device):
+        with beside(self.value.device):
             found = torch.zeros(n_features, device=self.value.device)
             found.scatter_reduce_(0, self.feature.long(), self.value, "amax")
             maxima: NDArray[np.float32] = found.cpu().numpy()
@@ -87,7 +89,7 @@ class DeviceActivations:
     @torch.inference_mode()
     def between(self, begin: int, end: int) -> DeviceActivations:
         self._wait()
-        with _beside(self.value.device):
+        with beside(self.value.device):
             inside = torch.nonzero((self.token >= begin) & (self.token < end)).flatten()
             return DeviceActivations(self.token[inside] - begin, self.feature[inside], self.value[inside])
 
@@ -95,21 +97,6 @@ class DeviceActivations:
         """Make the host wait for the activations, so that the second stream never waits for the model's."""
         if self._computed is not None:
             self._computed.synchronize()
-
-
-@cache
-def _cuda_stream(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-
-
-def _beside(device: torch.device) -> AbstractContextManager[Any]:
-    """A context that queues CUDA work on a second stream.
-
-    The host learns a result's size only when all work queued before on that stream is done. On the model's stream that
-    would include the next blocks' batches. All summarising threads share the second stream: its work runs in order, so
-    memory that one thread frees can be used by another one at once.
-    """
-    return torch.cuda.stream(_cuda_stream(device)) if device.type == "cuda" else nullcontext()
 
 
 class DeviceSummariser:
@@ -124,7 +111,7 @@ class DeviceSummariser:
         self._most = len(block.tokens) if scale is None else scale.most  # upper bound on a feature's activations
         self._n_rows = len(block)  # upper bound on the number of rows
         self._device = activations.value.device
-        with _beside(self._device):
+        with beside(self._device):
             if not bool(torch.isfinite(activations.value).all()):
                 raise not_finite(block)
             self._columns = BlockColumns.of(block, spec.seed, self._device)
@@ -146,7 +133,7 @@ class DeviceSummariser:
     def unrounded(self) -> UnroundedSummary:
         if not len(self._value):
             return UnroundedSummary.empty(self._spec, self._block)
-        with _beside(self._device):
+        with beside(self._device):
             by_strength = sorted_order(self._feature, self._descending_key)
             lists = {
                 "top": self._examples(self._strongest(by_strength)),
@@ -184,7 +171,7 @@ class DeviceSummariser:
 
     def row_features(self, per_row: int) -> RowFeatures:
         columns = self._columns
-        with _beside(self._device):
+        with beside(self._device):
             row = columns.row[self._window]
             by_strength = sorted_order(row, self._descending_key)
             # A feature's activations in one row are consecutive, because tokens are in the order of rows.
@@ -204,12 +191,20 @@ class DeviceSummariser:
             )
         return RowFeatures(**host)
 
+    def token_table(self) -> TokenTable:
+        with beside(self._device):
+            return table_of_tensors(self._columns.token_id[self._token], self._feature, self._value)
+
+    def active_at(self, tokens: Ints) -> tuple[Ints, NDArray[np.int32]]:
+        with beside(self._device):
+            return features_at(tokens, len(self._block.tokens), self._token, self._feature)
+
     def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
         n_features, device = self._spec.n_features, self._device
         if not len(self._value):
             return TextSums.empty(n_features), RowCounts.none()
         row_of_window, whole_rows = rows.of_windows(self._block), rows.whole_in(self._block)
-        with _beside(device):
+        with beside(device):
             row = to_device(row_of_window, device)[self._window]
             begins = changes(self._feature, row)
             starts = torch.nonzero(begins).flatten()

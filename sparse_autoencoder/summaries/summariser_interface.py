@@ -18,6 +18,7 @@ from sparse_autoencoder.summaries.exact_sums import Scale
 from sparse_autoencoder.summaries.example_order import token_draws
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.summaries.text_sums import RowCounts, RowTexts, TextSums
+from sparse_autoencoder.summaries.token_table import TokenTable
 from sparse_autoencoder.summaries.unrounded_summary import UnroundedSummary
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Keys, Mask
@@ -35,6 +36,15 @@ class Summariser(Protocol):
 
     def row_features(self, per_row: int) -> RowFeatures:
         """Each row's strongest features, at most `per_row`; ties go to the smaller feature, then the earlier token."""
+
+    def token_table(self) -> TokenTable:
+        """The table of the tokens that features fire on, without OCCURRENCES."""
+
+    def active_at(self, tokens: Ints) -> tuple[Ints, NDArray[np.int32]]:
+        """The features that fire at some of the part's tokens, given by distinct indices.
+
+        They are flat, by ascending id for each token; the first array says where each token's begin: [tokens + 1].
+        """
 
     def text_sums(self, rows: RowTexts) -> tuple[TextSums, RowCounts]:
         """The sums over texts of the chunk's rows that are whole in this part, and the counts of the other rows."""

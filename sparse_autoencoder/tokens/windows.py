@@ -46,6 +46,11 @@ class Windows:
         counted: NDArray[np.int64] = np.maximum(self.lengths - self.first_counted, 0)
         return counted
 
+    @property
+    def counted_tokens(self) -> NDArray[np.int64]:
+        """Indices of the counted tokens."""
+        return ranges(self.starts[:-1] + self.first_counted, self.counted_lengths)
+
     def blocks(self, max_tokens: int) -> Iterator[Windows]:
         """Split into blocks of at most `max_tokens` tokens (at least one window each), in order."""
         first = 0

@@ -275,6 +275,8 @@ NEEDED: list[tuple[str, dict[str, str | int], str]] = [
     ("/api/feature_rank", {"id": 5}, "overview.parquet"),
     ("/api/feature", {"id": 5}, "features/00000.parquet"),
     ("/api/feature_info", {"id": 5}, "features/00000.parquet"),
+    ("/api/features", {"token": "a"}, "features_by_token.parquet"),
+    ("/api/feature_info", {"id": 5}, "tokens_by_feature.parquet"),
 ]
 # Runs of earlier versions lack it, so it may be missing, but not be damaged.
 ALSO_READ: list[tuple[str, dict[str, str | int], str]] = [

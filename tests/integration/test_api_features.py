@@ -20,6 +20,7 @@ from sparse_autoencoder.runs.saved_states import read_state
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import published_twin
 from tests.support.runs import DEAD, N_LATENTS, World, interrupted_run, read_json, read_tables
+from tests.support.token_tables import Entries, published_entries
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -39,18 +40,19 @@ class Listed:
     num_tokens: int  # counted
     records: list[Record]  # of features/*.parquet
     vocabulary: list[str]
+    entries: Entries  # of features_by_token.parquet
 
     @classmethod
     def of(cls, client: TestClient, folder: Path) -> Listed:
         """The run in a folder."""
         tokens = read_json(folder, "metadata.json")["num_tokens"]
-        records = read_tables(folder, "features")
+        records, vocabulary = read_tables(folder, "features"), read_json(folder, "vocabulary.json")
         for record, fired in zip(records, pq.read_table(folder / "positions.parquet").to_pylist(), strict=True):
             early = sum(count for name, count in fired.items() if name.endswith(("_0", "_1")))
             record["early_share"] = early / record["num_active_tokens"] if early else 0.0
             cut = fired["later_0"] + fired["later_1"]
             record["cut_share"] = cut / record["num_active_tokens"] if cut else 0.0
-        return cls(client, folder.name, tokens, records, read_json(folder, "vocabulary.json"))
+        return cls(client, folder.name, tokens, records, vocabulary, published_entries(folder))
 
     def get(self, path: str, query: Query) -> Any:
         """The JSON of a successful answer."""
@@ -60,13 +62,30 @@ class Listed:
 
     def expected(self, query: Query) -> list[int]:
         """Ids of the features that a query selects, in its order."""
-        by = query.get("sort") or query.get("metric") or METRICS[0]
+        by = self.sort_of(query)
         sign = 1 if query.get("order") == "asc" else -1
+
+        def key(record: Record) -> tuple[float, ...]:
+            if by != "token_share":
+                return sign * record[by], record["feature_id"]
+            count = self.firings(record["feature_id"], query["token"])
+            return sign * count / max(record["num_active_tokens"], 1), sign * count, record["feature_id"]
+
         selected = [record for record in self.records if self._is_selected(record, query)]
-        return [
-            record["feature_id"]
-            for record in sorted(selected, key=lambda record: (sign * record[by], record["feature_id"]))
-        ]
+        return [record["feature_id"] for record in sorted(selected, key=key)]
+
+    def sort_of(self, query: Query) -> str:
+        """What a query's answer is ordered by."""
+        default = "token_share" if "token" in query else METRICS[0]
+        return str(query.get("sort") or query.get("metric") or default)
+
+    def firings(self, feature: int, text: str) -> int:
+        """How often a feature fires on the tokens that contain a text."""
+        return sum(
+            count
+            for (token, of_feature), (count, _total, _maximum) in self.entries.items()
+            if of_feature == feature and text.lower() in self.vocabulary[token].lower()
+        )
 
     def chips(self, record: Record) -> list[Record]:
         """The tokens that a feature's examples are listed for, strongest first."""
@@ -80,12 +99,11 @@ class Listed:
     def _is_selected(self, record: Record, query: Query) -> bool:
         count = record["num_active_tokens"]
         density = count / self.num_tokens
-        texts = [chip["token"].lower() for chip in self.chips(record)]
         return (
             (count == 0) == (query.get("dead") == "true")
             and query.get("min_density", 0) <= density <= query.get("max_density", 1)
             and query.get("min_count", 0) <= count <= query.get("max_count", count)
-            and ("token" not in query or any(query["token"].lower() in text for text in texts))
+            and ("token" not in query or self.firings(record["feature_id"], query["token"]) > 0)
         )
 
 
@@ -125,7 +143,7 @@ queries = st.builds(
         {},
         optional={
             "metric": st.sampled_from(METRICS),
-            "sort": st.sampled_from(SORTS),
+            "sort": st.sampled_from([*SORTS, "token_share"]),
             "order": st.sampled_from(["asc", "desc"]),
             "token": st.sampled_from([" ", "p", "UP", " up", "e ", "apple", "\ufffd", "5%", "no such token"]),
             "dead": st.sampled_from(["true", "false"]),
@@ -133,7 +151,7 @@ queries = st.builds(
     ),
     limits("density", st.floats(0, 1) | st.sampled_from([0.0, 0.001, 0.01, 0.1])),
     limits("count", st.integers(0, 300)),
-)
+).filter(lambda query: query.get("sort") != "token_share" or "token" in query)
 
 
 @settings(max_examples=50, deadline=None)
@@ -143,8 +161,7 @@ def test_every_query_lists_what_going_through_all_features_gives(listed: Listed,
     answer = listed.get("/api/features", query | {"limit": N_LATENTS})
     assert [feature["feature_id"] for feature in answer["features"]] == expected
     assert answer["num_matching"] == len(expected)
-    metric = query.get("metric", METRICS[0])
-    assert (answer["metric"], answer["sort"]) == (metric, query.get("sort", metric))
+    assert (answer["metric"], answer["sort"]) == (query.get("metric", METRICS[0]), listed.sort_of(query))
     assert answer["order"] == query.get("order", "desc")
 
 
@@ -269,6 +286,8 @@ def problem(listed: Listed, path: str, query: str) -> str:
         ("metric=loudness&sort=std", f"there is no metric 'loudness'; there are {', '.join(METRICS)}"),
         ("sort=", f"sort is one of {', '.join(SORTS)}, not ''"),
         ("sort=loudness", f"sort is one of {', '.join(SORTS)}, not 'loudness'"),
+        ("sort=loudness&token=a", f"sort is one of {', '.join(SORTS)}, token_share, not 'loudness'"),
+        ("sort=token_share", f"sort is one of {', '.join(SORTS)}, not 'token_share'"),
         ("order=", "order is asc or desc, not ''"),
         ("dead=", "dead is true or false, not ''"),
         ("dead=1", "dead is true or false, not '1'"),

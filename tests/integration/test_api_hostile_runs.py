@@ -20,7 +20,7 @@ from sparse_autoencoder.runs.store import DirectoryStore
 
 BAD = "20300101-000000_run-002"
 QUESTIONS = ["/api/features", "/api/features?details=true", "/api/feature_rank?id=1", "/api/feature?id=1"]
-QUESTIONS += ["/api/feature_info?id=1", "/api/prompts", "/api/prompts/0"]
+QUESTIONS += ["/api/feature_info?id=1", "/api/features?token=a", "/api/prompts", "/api/prompts/0"]
 
 
 @pytest.fixture
@@ -110,6 +110,11 @@ SPOILERS = {
     "bands of another kind": table("features/00000.parquet", with_number_lists("bands")),
     "features without rows": table("features/00000.parquet", lambda before: before.slice(0, 0)),
     "features without columns": table("features/00000.parquet", lambda before: before.select([])),
+    "tokens without features": table("tokens_by_feature.parquet", lambda before: before.slice(0, 0)),
+    "tokens of infinite spread": table("tokens_by_feature.parquet", with_number("effective_tokens", float("inf"))),
+    "firings that don't add up": table("tokens_by_feature.parquet", with_number("left_out_count", 7)),
+    "features on no token": table("features_by_token.parquet", lambda before: before.slice(0, 0)),
+    "tokens that never occur": table("features_by_token.parquet", with_number("occurrences", 0)),
     "prompts without rows": table("prompts/000000.parquet", lambda before: before.slice(0, 0)),
     "prompts of another kind": table("prompts/000000.parquet", lambda before: before.drop_columns(["tokens"])),
 }

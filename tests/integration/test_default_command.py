@@ -120,6 +120,8 @@ def test_the_folder_has_the_original_s_files_and_ours_and_no_leftovers(run: Defa
         "overview.parquet",
         "positions.parquet",
         "text_sums.parquet",
+        "features_by_token.parquet",
+        "tokens_by_feature.parquet",
         "vocabulary.json",
         "vocabulary_bytes.json",
         "prompts/000000.parquet",

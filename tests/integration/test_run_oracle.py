@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.not_firing import MAIN_TOKENS, SHOWN
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.runs.tokens_by_feature import LISTED
+from sparse_autoencoder.summaries.token_samples import PER_TOKEN
 from tests.support.oracle import (
     OracleFeature,
     OracleWindow,
@@ -43,6 +46,13 @@ from tests.support.runs import (
     read_json,
     read_json_lines,
     read_tables,
+)
+from tests.support.token_tables import (
+    expected_entries,
+    expected_lists,
+    expected_not_firing,
+    expected_samples,
+    published_entries,
 )
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -250,6 +260,22 @@ def test_feature_tokens_hold_the_top_examples_of_every_listed_feature(case: Case
         assert tokens["features"][str(feature)] == expected
 
 
+def test_every_token_has_all_features_that_fire_on_it(case: Case) -> None:
+    assert published_entries(case.folder) == expected_entries(case.windows, case.first_counted)
+
+
+def test_every_feature_has_its_main_tokens_and_how_much_they_leave_out(case: Case) -> None:
+    found = pq.read_table(case.folder / "tokens_by_feature.parquet").to_pylist()
+    quiet = [record.pop("not_firing") for record in found]
+    assert found == expected_lists(expected_entries(case.windows, case.first_counted), N_LATENTS, LISTED)
+    samples = expected_samples(case.windows, case.first_counted, SEED, PER_TOKEN)
+    for record, entries in zip(found, quiet, strict=True):
+        main = [entry["token_id"] for entry in record["tokens"]][:MAIN_TOKENS]
+        step = MAX_TOKENS - case.bos - case.context
+        assert entries == expected_not_firing(record["feature_id"], main, samples, SHOWN, step)
+    assert any(entry["examples"] for entries in quiet for entry in entries)
+
+
 def test_prompts_list_every_usable_row_with_the_tokens_the_model_saw(case: Case) -> None:
     assert read_json_lines(case.folder, "prompts.jsonl") == [
         {"row_id": row.row_id, "seq_len": sum(len(window.tokens) for window in row.windows), "prompt": row.text}
@@ -300,7 +326,7 @@ def test_the_size_of_chunks_changes_nothing_but_rounding(world: World, tmp_path:
             assert list(record) == list(expected)
             for name, value in expected.items():
                 assert record[name] == (pytest.approx(value, rel=1e-12, abs=0) if isinstance(value, float) else value)
-        for name in ("prompts.jsonl", "skipped.jsonl"):
+        for name in ("prompts.jsonl", "skipped.jsonl", "features_by_token.parquet", "tokens_by_feature.parquet"):
             assert (other / name).read_bytes() == (runs[0] / name).read_bytes()
         assert read_tables(other, "prompts") == read_tables(runs[0], "prompts")
 
@@ -309,7 +335,7 @@ def test_another_seed_draws_other_random_examples_and_changes_nothing_else(world
     options = [options_of(world, "topk", "exclude", "split", seed=seed) for seed in (1, 2)]
     first, second = (tmp_path / run(settings, DirectoryStore(tmp_path)).run_id for settings in options)
     differ = [name for name, data in files_of(first).items() if files_of(second)[name] != data]
-    assert differ == ["features/00000.parquet", "overview.parquet"]
+    assert differ == ["features/00000.parquet", "overview.parquet", "tokens_by_feature.parquet"]
     tables = [read_tables(folder, "features") for folder in (first, second)]
     bands = [[record.pop("bands") for record in table] for table in tables]
     assert [[(band["above"], band["count"]) for band in record] for record in bands[0]] == [

@@ -175,8 +175,10 @@ def test_a_chunk_that_always_kills_its_worker_is_named_and_the_run_completes_wit
     del expected["text_sums.parquet"], files["text_sums.parquet"]
     skipped = expected["skipped.jsonl"].splitlines(keepends=True)
     expected["skipped.jsonl"] = b"".join(line for line in skipped if not 60 <= json.loads(line)["row_id"] < 80)
-    del files["before-failures/000003"]  # from which the chunk can be tried again
-    assert files == expected
+    # from which the chunk can be tried again
+    assert "before-failures/000003" in files
+    kept = ("before-failures/", "token_tables/", "token_samples/")
+    assert {name: data for name, data in files.items() if not name.startswith(kept)} == expected
 
 
 def test_a_chunk_whose_encoding_fails_is_named_as_in_one_process(cluster: Cluster, tmp_path: Path) -> None:

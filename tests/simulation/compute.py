@@ -192,7 +192,9 @@ class Compute:
                 self.network.note("example left out")
                 example = "-"
         partial = f"{run_id} {chunk} {example} {merged_chunks} {mark} encoded"
-        return ChunkOutput(partial.encode(), f"prompts of {run_id} {chunk}\n".encode())
+        kinds = ("prompts", "token table", "token samples")
+        prompts, table, samples = (f"{kind} of {run_id} {chunk}\n".encode() for kind in kinds)
+        return ChunkOutput(partial.encode(), prompts, table, samples)
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
         """See Computer.failed."""
@@ -265,6 +267,10 @@ class Compute:
         (word,) = folder.read_vocabulary()
         self.take_time(state.run_id, 2)
         folder.store.put(folder.key("prompts.jsonl"), prompts)
+        tokens = [
+            folder.store.get(key(chunk)) for key in (folder.token_table, folder.token_samples) for chunk in encoded
+        ]
+        folder.store.put(folder.features_by_token, b"".join(tokens))
         folder.store.put(folder.features(0), "\n".join([word, to_text(state.examples), *state.merged]).encode())
         folder.store.put(folder.key("feature_stats.json"), f"{len(state.merged)} chunks of {word}".encode())
         failed = [

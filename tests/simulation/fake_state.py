@@ -40,9 +40,17 @@ def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes
     prompts = {chunk: f"prompts of {run_id} {chunk}\n" for chunk in range(num_chunks) if chunk not in failed}
     smallest = sorted((example_of(run_id, chunk), chunk) for chunk in prompts)[:2]
     kept = ",".join(f"{example}/{chunk}" for example, chunk in smallest)
+    tokens = {
+        f"token_{name}/{chunk:06d}{ending}": f"token {name.rstrip('s') if ending else name} of {run_id} {chunk}\n"
+        for name, ending in (("tables", ".parquet"), ("samples", ""))
+        for chunk in prompts
+    }
+    left = tokens if failed else {}  # so that the failed chunks can be tried again
     return {
         f"{run_id}/vocabulary.json": f'["{run_id}"]'.encode(),
         f"{run_id}/prompts.jsonl": "".join(prompts.values()).encode(),
         f"{run_id}/features/00000.parquet": "\n".join([run_id, kept, *lines]).encode(),
+        f"{run_id}/features_by_token.parquet": "".join(tokens.values()).encode(),
         f"{run_id}/feature_stats.json": f"{num_chunks} chunks of {run_id}".encode(),
+        **{f"{run_id}/{name}": text.encode() for name, text in left.items()},
     } | {f"{run_id}/prompts/{chunk:06d}.parquet": text.encode() for chunk, text in prompts.items()}

@@ -28,6 +28,7 @@ from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import remove_states, write_state
 from sparse_autoencoder.runs.store import DirectoryStore, Store
+from sparse_autoencoder.runs.token_table_merging import ChunkTokens
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
@@ -65,12 +66,14 @@ class LiveWriter:
         """Encode a chunk of random rows, and merge it."""
         chunk = self._chunk(n_rows)
         policy = self.metadata.policy
+        tokens = ChunkTokens()
         windows = cut_windows(chunk, policy)
         summary, row_features = summarise_blocks(
             [(windows, random_activations(windows, self.metadata.options.seed))],
             RowTexts.all_different(windows),
             self.metadata.spec,
             per_row=2,
+            keep_tokens=tokens.add,
         )
         part = RunState(
             summary,
@@ -80,7 +83,10 @@ class LiveWriter:
             num_windows=len(windows),
             skipped=Counter(row.reason for row in chunk.skipped),
         )
-        self._merge(chunk.index, ChunkResult(part, to_parquet(chunk, row_features, policy, 2)))
+        self._merge(
+            chunk.index,
+            ChunkResult(part, to_parquet(chunk, row_features, policy, 2), tokens.table(), tokens.samples(chunk.index)),
+        )
 
     def fail(self, n_rows: int) -> None:
         """Give a chunk of random rows up."""
@@ -108,6 +114,10 @@ class LiveWriter:
     def _merge(self, chunk: int, result: ChunkResult) -> None:
         if result.prompts is not None:
             self.folder.store.put(self.folder.prompts(chunk), result.prompts)
+        if result.token_table is not None:
+            self.folder.store.put(self.folder.token_table(chunk), result.token_table)
+        if result.token_samples is not None:
+            self.folder.store.put(self.folder.token_samples(chunk), result.token_samples)
         self.state = self.state.merge(result.partial)
 
     def _chunk(self, n_rows: int) -> Chunk:
@@ -170,13 +180,15 @@ def publish_here(folder: RunFolder, state: RunState) -> None:
     publish(folder, metadata, state, state.encoded_chunks)
     folder.write_metadata(metadata.with_counts(state, status="complete"))
     remove_states(folder)
+    folder.remove_token_files()
 
 
 def published_twin(run: RunFolder, state: RunState, store: DirectoryStore) -> PublishedRun:
     """What the run's published files would be if it ended with this state; they are written to another store."""
     twin = RunFolder(store, run.run_id)
     parts = run.store.list(run.vocabulary_bytes)  # if there are any
-    for name in [run.metadata, run.vocabulary, *parts, *map(run.prompts, state.encoded_chunks)]:
+    tables = run.store.list(run.key("token_"))
+    for name in [run.metadata, run.vocabulary, *parts, *tables, *map(run.prompts, state.encoded_chunks)]:
         store.put(name, run.store.get(name))
     publish_here(twin, state)
     return PublishedRun(twin, twin.read_metadata())

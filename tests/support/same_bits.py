@@ -12,11 +12,25 @@ from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.summariser_interface import RowFeatures
 from sparse_autoencoder.summaries.text_sums import RowCounts, TextSums
+from sparse_autoencoder.summaries.token_samples import BlockTokens, TokenSamples
+from sparse_autoencoder.summaries.token_table import TokenTable
+
+_OURS = (
+    Summary,
+    Examples,
+    RowFeatures,
+    TextSums,
+    RowCounts,
+    PositionCounts,
+    TokenTable,
+    TokenSamples,
+    BlockTokens,
+)
 
 
 def assert_same_bits(one: object, other: object, name: str = "") -> None:
     """Equal arrays, of equal types, in two summaries, examples or rows' features."""
-    if isinstance(one, (Summary, Examples, RowFeatures, TextSums, RowCounts, PositionCounts)):
+    if isinstance(one, _OURS):
         assert type(one) is type(other)
         for part in fields(one):
             assert_same_bits(getattr(one, part.name), getattr(other, part.name), f"{name}.{part.name}")

@@ -41,6 +41,7 @@ COMPUTING = (
     "sparse_autoencoder.summaries.band_examples_torch",
     "sparse_autoencoder.summaries.block_columns_torch",
     "sparse_autoencoder.summaries.summarise_torch",
+    "sparse_autoencoder.summaries.token_table_torch",
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.processor_fingerprint",
     "sparse_autoencoder.training",

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from services.api.endpoints.shared_answers import metrics_of, token_chips, with_live
+from services.api.endpoints.shared_answers_about_tokens import token_match, token_search
 from services.api.endpoints.shared_parameters import FeatureId, Limit, Offset, Order, SearchedText, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
@@ -15,7 +16,8 @@ from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Count, Flag, number
 from services.api.response_types.features import FeatureList, FeatureRank, RankedFeature
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.runs.rank_by_metric import BY_POSITION, OTHER_SORTS, Selection
+from sparse_autoencoder.runs.rank_by_metric import BY_POSITION, OTHER_SORTS, TOKEN_SHARE, Selection
+from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
 Density = Annotated[float, number(0, 1)]
@@ -30,8 +32,9 @@ class Ranking(OneRun):
     sort: str | None = Field(
         None,
         description="What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's "
-        "firings, those at the beginning of windows) or cut_share (at the beginning of rows' later windows, which may "
-        "begin in mid-sentence); the metric if left out.",
+        "firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may "
+        "begin in mid-sentence), and with `token` token_share, the share of a feature's firings that are on these "
+        "tokens. If left out: token_share where it can be, else the metric.",
     )
     order: Order = "desc"
     min_density: Density | None = Field(None, description="Active tokens per counted token, at least.")
@@ -40,8 +43,7 @@ class Ranking(OneRun):
     max_count: Count | None = Field(None, description="Active tokens, at most.")
     token: SearchedText | None = Field(
         None,
-        description="Features with an example that is listed for a token whose text contains this, ignoring case; "
-        "spaces count.",
+        description="Features that fire on a token whose text contains this, ignoring case; spaces count.",
     )
     dead: Flag = Field(False, description="The features that never fired instead of those that did.")
 
@@ -64,11 +66,13 @@ class RankParameters(Ranking):
 def features(asked: ListParameters, run: RunView) -> FeatureList:
     """A stretch of a ranking of features."""
     metric, selection = _metric(asked, run), _selection(asked, run)
+    matches = None if asked.token is None else run.token_matches(asked.token)
+    counts = None if matches is None else matches.counts
     ids = run.ranking(selection)
     shown = ids[asked.offset : asked.offset + asked.limit].tolist()
     answer: FeatureList = {
         "run": run.metadata.run_id,
-        "features": [_ranked_feature(run, metric, feature, asked.details) for feature in shown],
+        "features": [_ranked_feature(run, metric, feature, asked.details, counts) for feature in shown],
         "metric": metric,
         "sort": selection.sort,
         "order": asked.order,
@@ -82,6 +86,8 @@ def features(asked: ListParameters, run: RunView) -> FeatureList:
         "offset": asked.offset,
         "limit": asked.limit,
     }
+    if matches is not None:
+        answer["token_table"] = token_search(matches)
     return with_live(answer, run)
 
 
@@ -103,7 +109,9 @@ def feature_rank(asked: RankParameters, run: RunView) -> FeatureRank:
     return with_live(answer, run)
 
 
-def _ranked_feature(run: RunView, metric: str, feature_id: int, details: bool) -> RankedFeature:
+def _ranked_feature(
+    run: RunView, metric: str, feature_id: int, details: bool, counts: TokenCounts | None
+) -> RankedFeature:
     metrics = metrics_of(run, feature_id)
     feature: RankedFeature = {
         "feature_id": feature_id,
@@ -115,6 +123,8 @@ def _ranked_feature(run: RunView, metric: str, feature_id: int, details: bool) -
         histogram = run.overview.histograms.of(feature_id)
         feature["tokens"] = token_chips(run, feature_id)
         feature["hist"] = {str(number): count for number, count in histogram.items()}
+    if counts is not None:
+        feature["token_match"] = token_match(run, counts, feature_id)
     return feature
 
 
@@ -133,6 +143,10 @@ def _selection(asked: Ranking, run: RunView) -> Selection:
     metric = _metric(asked, run)
     sort = metric if asked.sort is None else asked.sort
     sorts = [*run.metric_descriptions, *OTHER_SORTS]
+    if asked.token is not None and run.token_matches(asked.token).counts is not None:
+        sorts.append(TOKEN_SHARE)
+        if asked.sort is None and asked.metric is None:
+            sort = TOKEN_SHARE
     if sort not in sorts:
         raise BadRequest(f"sort is one of {', '.join(sorts)}, not {sort!r}")
     if sort in BY_POSITION and run.positions is None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from services.api.endpoints.shared_answers import metrics_of, with_live
+from services.api.endpoints.shared_answers_about_tokens import feature_tokens, not_firing, token_spread
 from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
@@ -73,6 +74,12 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         answer["bands"] = [_band(run, band, asked.top_k) for band in record["bands"]]
     if run.positions is not None:
         answer["positions"] = _positions(run.positions, feature_id)
+    tokens = run.tokens_of(feature_id)
+    if tokens is not None:
+        answer["tokens"] = feature_tokens(run, tokens)
+        answer["token_spread"] = token_spread(tokens)
+        if "not_firing" in tokens:
+            answer["not_firing"] = not_firing(run, tokens)
     return with_live(answer, run)
 
 

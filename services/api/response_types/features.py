@@ -20,6 +20,28 @@ class TokenChip(TypedDict):
     token: str
 
 
+class TokenCoverage(TypedDict):
+    """What the numbers about tokens are of."""
+
+    chunks: Annotated[int, Field(description="The chunks whose token tables were read.")]
+    of: Annotated[int, Field(description="The chunks that are merged; only while the run is going it may be more.")]
+
+
+class TokenSearch(TokenCoverage):
+    """What was searched to list the features that fire on a token."""
+
+    occurrences: Annotated[int, Field(description="Counted tokens that match, in these chunks.")]
+
+
+class TokenMatch(TypedDict):
+    """How a feature fires on the tokens that the list was asked for; where not all chunks were read, at least."""
+
+    count: Annotated[int, Field(description="Firings on these tokens.")]
+    share: Annotated[float, Field(description="Of the feature's firings.")]
+    share_of_occurrences: Annotated[float, Field(description="Of the tokens' occurrences.")]
+    max_activation: float
+
+
 class RankedFeature(TypedDict):
     """A feature in a list."""
 
@@ -31,6 +53,7 @@ class RankedFeature(TypedDict):
         Annotated[list[TokenChip], Field(description="Where its examples are strongest, each token once.")]
     ]
     hist: NotRequired[Annotated[dict[str, int], Field(description="Counts by bin; bin b is ((b-1)w, bw].")]]
+    token_match: NotRequired[TokenMatch]
 
 
 class FeatureList(Live):
@@ -50,6 +73,15 @@ class FeatureList(Live):
     bin_width: float
     offset: int
     limit: int
+    token_table: NotRequired[
+        Annotated[
+            TokenSearch | None,
+            Field(
+                description="With `token`: what was searched. Null for a run of a version without token tables: listed "
+                "are then only features with an example at such a token, and starting the run again lists all."
+            ),
+        ]
+    ]
 
 
 class FeatureRank(Live):
@@ -168,6 +200,48 @@ class Effect(TypedDict):
     value: float
 
 
+class FeatureToken(TokenChip):
+    """A token that a feature fires on."""
+
+    count: Annotated[int, Field(description="Counted tokens with this id at which the feature fires.")]
+    share: Annotated[float, Field(description="Of the feature's firings.")]
+    share_of_occurrences: Annotated[float, Field(description="Of the token's occurrences.")]
+    mean_activation: Annotated[float, Field(description="Where the feature fires on it.")]
+    max_activation: float
+
+
+class TokenSpread(TokenCoverage):
+    """How a feature's firings spread over tokens, and what the list of tokens leaves out."""
+
+    num_active_tokens: Annotated[int, Field(description="Firings, in these chunks.")]
+    num_distinct_tokens: int
+    effective_tokens: Annotated[
+        float, Field(description="1 / the sum of the squared shares: how many tokens, if all had the same share.")
+    ]
+    main_token_share: Annotated[float, Field(description="The most frequent token's share of the firings.")]
+    left_out_tokens: int
+    left_out_count: Annotated[int, Field(description="Firings on them.")]
+    left_out_sum: Annotated[float, Field(description="The sum of the activations on them.")]
+
+
+class Place(TypedDict):
+    """A token in a text: one window; `tokens` and `token_ints` have one entry per token."""
+
+    row_id: int
+    offset: Annotated[int, Field(description="The window's first own token, counted in its row.")]
+    idx: Annotated[int, Field(description="The token in the window.")]
+    tokens: list[str]
+    token_ints: list[int]
+
+
+class NotFiring(TokenChip):
+    """Where a feature does not fire on one of its main tokens."""
+
+    sampled: Annotated[int, Field(description="Occurrences of the token that were drawn at random.")]
+    firing: Annotated[int, Field(description="Those of them at which the feature fires.")]
+    examples: Annotated[list[Place], Field(description="Some of the others.")]
+
+
 class FeatureInfo(Live):
     """Everything about a feature, as OpenAI's SAE viewer has it, with a few more keys."""
 
@@ -193,6 +267,16 @@ class FeatureInfo(Live):
         ]
     ]
     positions: NotRequired[Annotated[Positions, Field(description="Earlier versions of saescope did not count them.")]]
+    tokens: NotRequired[
+        Annotated[
+            list[FeatureToken],
+            Field(description="On which it fires most often; missing in a run of a version without token tables."),
+        ]
+    ]
+    token_spread: NotRequired[TokenSpread]
+    not_firing: NotRequired[
+        Annotated[list[NotFiring], Field(description="For its most frequent tokens; only of a finished run.")]
+    ]
     logits: NotRequired[Logits]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder.runs.overview_file import ExampleTokens, Histograms, Overview, Statistics
-from sparse_autoencoder.runs.rank_by_metric import Rankings, Selection, ranked
-from sparse_autoencoder.utils.numpy_array_ops import Mask
+from sparse_autoencoder.runs.rank_by_metric import TOKEN_SHARE, Rankings, Selection, ranked
+from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches
 
 NUM_TOKENS = 7
 VOCABULARY = ["a", " A", "ab", "B ", "ß", "SS"]
@@ -27,7 +27,7 @@ counts = st.none() | st.integers(0, NUM_TOKENS)
 densities = st.none() | st.floats(0, 1) | st.integers(0, NUM_TOKENS).map(lambda count: count / NUM_TOKENS)
 selections = st.builds(
     Selection,
-    sort=st.sampled_from(["loudness", "feature_id", "num_active_tokens", "rarity"]),
+    sort=st.sampled_from(["loudness", "feature_id", "num_active_tokens", "rarity", TOKEN_SHARE]),
     descending=st.booleans(),
     min_density=densities,
     max_density=densities,
@@ -35,7 +35,7 @@ selections = st.builds(
     max_count=counts,
     token=st.none() | st.sampled_from(["a", "A", " a", "b", "b ", "ss", "z"]),
     dead=st.booleans(),
-)
+).filter(lambda selection: selection.token is not None or selection.sort != TOKEN_SHARE)
 
 
 def rankings_of(features: list[tuple[int, float, set[int]]], searched: list[str] | None = None) -> Rankings:
@@ -49,12 +49,21 @@ def rankings_of(features: list[tuple[int, float, set[int]]], searched: list[str]
         ExampleTokens(np.cumsum([0, *map(len, tokens)]), np.array([*chain.from_iterable(tokens)], np.int32)),
     )
 
-    def having_token(text: str) -> Mask:
+    def matching(text: str) -> TokenMatches:
         if searched is not None:
             searched.append(text)
-        return overview.tokens.any_of(np.array([text.casefold() in token.casefold() for token in VOCABULARY]))
+        wanted = np.array([text.casefold() in token.casefold() for token in VOCABULARY])
+        fires = np.array([fires_on(text, tokens) for _count, _value, tokens in features], np.int64)
+        feature = np.flatnonzero(fires).astype(np.int32)
+        counts = TokenCounts(feature, fires[feature], np.ones(len(feature), np.float32), 99, 1, 1)
+        return TokenMatches(overview.tokens.any_of(wanted), counts)
 
-    return Rankings(overview, NUM_TOKENS, having_token, {"rarity": lambda: 1 / (1 + count)})
+    return Rankings(overview, NUM_TOKENS, matching, {"rarity": lambda: 1 / (1 + count)})
+
+
+def fires_on(text: str, tokens: set[int]) -> int:
+    """How often a feature with examples at these tokens fires on those that contain a text: more often the later."""
+    return sum(1 + token for token in tokens if text.casefold() in VOCABULARY[token].casefold())
 
 
 def expected(features: list[tuple[int, float, set[int]]], selection: Selection) -> list[int]:
@@ -72,11 +81,13 @@ def expected(features: list[tuple[int, float, set[int]]], selection: Selection) 
             )
         )
 
-    def key(feature: int) -> tuple[float, int]:
-        count, value, _tokens = features[feature]
+    def key(feature: int) -> tuple[float, int, int]:
+        count, value, tokens = features[feature]
+        on_tokens = fires_on(selection.token or "", tokens)
         values = {"loudness": value, "feature_id": feature, "num_active_tokens": count, "rarity": 1 / (1 + count)}
-        by = values[selection.sort]
-        return (-by if selection.descending else by, feature)
+        by = (values | {TOKEN_SHARE: on_tokens / max(count, 1)})[selection.sort]
+        then = on_tokens if selection.sort == TOKEN_SHARE else 0
+        return (-by, -then, feature) if selection.descending else (by, then, feature)
 
     return sorted((f for f, (count, _value, tokens) in enumerate(features) if selected(count, tokens)), key=key)
 
@@ -108,6 +119,11 @@ def test_equal_values_come_by_number() -> None:
 def test_a_sort_that_the_run_does_not_have_is_an_error() -> None:
     with pytest.raises(KeyError, match="brightness"):
         rankings_of([(1, 1.0, set())]).ids(Selection("brightness"))
+
+
+def test_without_tokens_there_is_no_share_of_them() -> None:
+    with pytest.raises(KeyError, match="token_share"):
+        rankings_of([(1, 1.0, set())]).ids(Selection(TOKEN_SHARE))
 
 
 def test_many_threads_get_what_one_gets() -> None:

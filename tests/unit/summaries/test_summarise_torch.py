@@ -22,6 +22,7 @@ from sparse_autoencoder.summaries.summarise_in_background import summarise_block
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
 from sparse_autoencoder.summaries.text_sums import RowTexts
+from sparse_autoencoder.summaries.token_samples import BlockTokens
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils import numpy_array_ops
 from tests.support.devices import on_each_device
@@ -50,6 +51,8 @@ def assert_summarised_alike(
     rows = RowTexts.all_different(block)
     for found, wanted in zip(by_torch.text_sums(rows), by_numpy.text_sums(rows), strict=True):
         assert_same_bits(found, wanted)
+    found_tokens, wanted_tokens = (BlockTokens.of(block, summariser, spec.seed) for summariser in (by_torch, by_numpy))
+    assert_same_bits(found_tokens, wanted_tokens)
 
 
 @on_each_device
