@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -28,8 +28,11 @@ from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.pipeline.reconstructions import BatchSums, batch_sums, combined, summed
+from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.reconstruction_sums import position_buckets
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, NoMemoryError, summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
@@ -89,6 +92,7 @@ class Encoder:
         self._location = location
         self._layer_index = layer_index
         self._policy = policy
+        self._buckets = position_buckets(policy.max_tokens)
         self._spec = spec
         self._batch_tokens = batch_tokens(subject.device)
         active = autoencoder.activation.k if isinstance(autoencoder.activation, TopK) else _EXPECTED_ACTIVE
@@ -137,23 +141,27 @@ class Encoder:
             )
 
     def _encoded(self, windows: Windows, rows: RowTexts, features_per_row: int) -> EncodedChunk:
+        sums: list[BatchSums] = []
         summary, row_features = summarise_blocks(
-            self.blocks(windows),
+            self.blocks(windows, sums),
             rows,
             self._spec,
             first_counted=self._policy.first_counted,
             per_row=features_per_row,
             memory=self._memory,
         )
-        return EncodedChunk(summary, row_features, len(windows))
+        return EncodedChunk(replace(summary, reconstructions=summed(sums)), row_features, len(windows))
 
-    def blocks(self, windows: Windows) -> Iterator[tuple[Windows, Activations]]:
-        """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long."""
+    def blocks(self, windows: Windows, sums: list[BatchSums] | None = None) -> Iterator[tuple[Windows, Activations]]:
+        """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long.
+
+        To `sums`, if given, those of each block are added that tell how well the autoencoder gives back its input.
+        """
         first, block_tokens = 0, self._block_tokens
         while first < len(windows):
             block = windows.block(first, block_tokens)
             try:
-                activations = self.activations(block)
+                activations = self.activations(block, sums)
             except TooManyActivationsError:
                 block_tokens = len(block.tokens) // 2
                 continue
@@ -161,50 +169,90 @@ class Encoder:
             first += len(block)
 
     @torch.inference_mode()
-    def activations(self, block: Windows) -> Activations:
-        """All positive activations at the counted tokens of a block, on the models' device.
+    def activations(self, block: Windows, sums: list[BatchSums] | None = None) -> Activations:
+        """All positive activations at the counted tokens of a block, on the models' device; for `sums` see `blocks`.
 
         Raises TooManyActivationsError if there are more than BLOCK_ACTIVATIONS, and the block has several windows.
         """
         limit = Limit(BLOCK_ACTIVATIONS if len(block) > 1 else None)
-        _, first, occurrence = np.unique(block.token_hashes, return_index=True, return_inverse=True)
+        _, first, occurrence, times = np.unique(
+            block.token_hashes, return_index=True, return_inverse=True, return_counts=True
+        )
         batches = list(_batches(block, np.sort(first), self._batch_tokens))
+        repeated = np.zeros(len(block), np.int64)  # how often a window comes, at its first occurrence
+        repeated[first] = times
+        tasks = [_Batch(block.tokens[batch], repeated[np.searchsorted(block.starts, batch[:, 0])]) for batch in batches]
         with multiplying(tf32=self._tf32):
-            encoded = self._encode_batches([block.tokens[batch] for batch in batches], limit)
+            encoded = self._encode_batches(tasks, limit, measured=sums is not None)
         # each token's index into the vectors of all batches; -1: not counted
         vector_of = np.full(len(block.tokens), -1)
         num_vectors = 0
-        for batch, (latents, vectors) in zip(batches, encoded, strict=True):
-            vector_of[batch[:, self._policy.first_counted :]] = num_vectors + vectors
-            num_vectors += len(latents.counts)
+        for batch, part in zip(batches, encoded, strict=True):
+            vector_of[batch[:, self._policy.first_counted :]] = num_vectors + part.vectors
+            num_vectors += len(part.latents.counts)
         repeats = np.flatnonzero(first[occurrence] != np.arange(len(block)))
         lengths, originals = block.lengths[repeats], first[occurrence[repeats]]
         vector_of[ranges(block.starts[repeats], lengths)] = vector_of[ranges(block.starts[originals], lengths)]
         token = np.flatnonzero(vector_of >= 0)
-        latents = SparseLatents.concatenate([of_batch for of_batch, _vectors in encoded])
+        latents = SparseLatents.concatenate([part.latents for part in encoded])
         vectors_at = copy_to_device(torch.from_numpy(vector_of[token]), self._subject.device)
         place, feature, value = latents.active(vectors_at, limit)
         active_token = copy_to_device(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
+        if sums is not None and (measured := [part.sums for part in encoded if part.sums is not None]):
+            sums.append(combined(measured))
         return activations_of(active_token, feature, value)
 
-    def _encode_batches(self, batches: list[NDArray[np.int32]], limit: Limit) -> list[tuple[SparseLatents, Ints]]:
+    def _encode_batches(self, batches: list[_Batch], limit: Limit, *, measured: bool) -> list[_EncodedBatch]:
         """`_encode_batch` for each batch, on a CPU in several threads."""
-        encode = partial(self._encode_batch, limit=limit)
+        encode = partial(self._encode_batch, limit=limit, measured=measured)
         if self._subject.device.type == "cpu" and self._subject.many_threads:
             return parallel_map(encode, batches)
         return [encode(batch) for batch in batches]
 
     @torch.inference_mode()
-    def _encode_batch(self, tokens: NDArray[np.int32], limit: Limit) -> tuple[SparseLatents, Ints]:
-        """Latents of a batch of windows, tokens [batch, pos], and each counted token's index into their vectors."""
-        ids = torch.from_numpy(tokens.astype(np.int64))
+    def _encode_batch(self, batch: _Batch, limit: Limit, *, measured: bool) -> _EncodedBatch:
+        ids = torch.from_numpy(batch.tokens.astype(np.int64))
         hidden, tree = distinct_activations(self._subject, ids, self._location, self._layer_index)
         first_counted = self._policy.first_counted
         not_counted = int(tree.starts[first_counted])
+        hidden = hidden[not_counted:]
         vectors: Ints = tree.node_of[:, first_counted:].numpy() - not_counted
-        latents = self._latents.sparse(hidden[not_counted:], limit)
+        inputs = self._latents.inputs(hidden)
+        latents = self._latents.encoded(inputs, limit)
+        sums = None
+        if measured:
+            times = np.repeat(batch.times, vectors.shape[1])
+            weight = np.bincount(vectors.ravel(), times, minlength=len(hidden)).astype(np.int64)
+            on_device = (
+                copy_to_device(torch.from_numpy(numbers), hidden.device)
+                for numbers in (weight, self._buckets[_positions(tree, first_counted)])
+            )
+            sums = batch_sums(self._latents, inputs, latents, *on_device, n_buckets=int(self._buckets[-1]) + 1)
         self.moved()
-        return latents, vectors
+        return _EncodedBatch(latents, vectors, sums)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Windows of equal length."""
+
+    tokens: NDArray[np.int32]  # [batch, pos]
+    times: Ints  # [batch]: how many windows of the block have these tokens
+
+
+@dataclass(frozen=True)
+class _EncodedBatch:
+    """A batch's latents, each counted token's index into their vectors, and how well these were given back."""
+
+    latents: SparseLatents
+    vectors: Ints  # [batch, counted pos]
+    sums: BatchSums | None
+
+
+def _positions(tree: PrefixTree, first_counted: int) -> Ints:
+    """The position of each counted node among the counted tokens of its windows."""
+    lengths = np.diff(tree.starts[first_counted:])
+    return np.repeat(np.arange(len(lengths)), lengths)
 
 
 def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations:

@@ -8,7 +8,7 @@ depends on the order. That is why runs merge in chunk order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import Order, ShortKeys, SmallestDraw, StrongestFirst
 from sparse_autoencoder.summaries.feature_metrics import Totals
+from sparse_autoencoder.summaries.reconstruction_sums import ReconstructionSums
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, group_starts
 
@@ -59,6 +60,7 @@ class Summary:
     top: Examples
     random: Examples
     text_sums: TextSums
+    reconstructions: ReconstructionSums = field(default_factory=ReconstructionSums.empty)
 
     @classmethod
     def empty(cls, spec: SummarySpec) -> Summary:
@@ -100,6 +102,7 @@ class Summary:
             top=TOP_ORDER.merge(self.top, later.top, keep),
             random=RANDOM_ORDER.merge(self.random, later.random, keep),
             text_sums=self.text_sums.merge(later.text_sums),
+            reconstructions=self.reconstructions.merge(later.reconstructions),
         )
 
     def cutoff_keys(self) -> CutoffKeys:

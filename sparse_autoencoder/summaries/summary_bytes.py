@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import activation_draws, token_draws
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.reconstruction_sums import ReconstructionSums
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import bits_for, group_starts, stable_argsort, starts_of
 
@@ -41,6 +42,7 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
         "histogram.count": summary.histogram_count,
         **{f"texts.{name}": getattr(summary.text_sums, name) for name in _TEXT_TOTALS},
         **{f"texts.{name}": getattr(summary.text_sums, name)[:, fired] for name in _TEXTS_PER_FEATURE},
+        **{f"reconstructions.{name}": array for name, array in summary.reconstructions.to_arrays().items()},
         **{f"extra.{name}": array for name, array in (extra or {}).items()},
     }
     both = Examples.concatenate([summary.top, summary.random])
@@ -86,9 +88,13 @@ def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
         top=_examples("top", arrays, seed),
         random=_examples("random", arrays, seed),
         text_sums=_text_sums(arrays, n_features),
+        reconstructions=ReconstructionSums.from_arrays(_named("reconstructions.", arrays)),
     )
-    extra = {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
-    return summary, extra
+    return summary, _named("extra.", arrays)
+
+
+def _named(prefix: str, arrays: Arrays) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _text_sums(arrays: Arrays, n_features: int) -> TextSums:

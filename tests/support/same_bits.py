@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import Summary
+from sparse_autoencoder.summaries.reconstruction_sums import ReconstructionSums
 from sparse_autoencoder.summaries.summariser_interface import RowFeatures
 from sparse_autoencoder.summaries.text_sums import RowCounts, TextSums
 
 
 def assert_same_bits(one: object, other: object, name: str = "") -> None:
     """Equal arrays, of equal types, in two summaries, examples or rows' features."""
-    if isinstance(one, (Summary, Examples, RowFeatures, TextSums, RowCounts)):
+    if isinstance(one, (Summary, Examples, RowFeatures, TextSums, RowCounts, ReconstructionSums)):
         assert type(one) is type(other)
         for part in fields(one):
             assert_same_bits(getattr(one, part.name), getattr(other, part.name), f"{name}.{part.name}")

@@ -41,6 +41,7 @@ COMPUTING = (
     "sparse_autoencoder.summaries.summarise_torch",
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.processor_fingerprint",
+    "sparse_autoencoder.pipeline.reconstructions",
     "sparse_autoencoder.training",
     "services.encoder.loaded_models",
 )

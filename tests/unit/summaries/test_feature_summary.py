@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.summaries import example_order, summarise_numpy, summary_bytes
-from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_numpy import BlockSummariser, SparseActivations
 from tests.support import oracle
 from tests.support.oracle import OracleWindow
+from tests.support.same_bits import assert_same_bits
 from tests.support.summaries import assert_equals_oracle, datasets, summarise, to_activations, to_windows
 
 SPEC = SummarySpec(n_features=3, examples_per_feature=2, seed=7)
@@ -66,8 +66,8 @@ def test_merging_is_associative_but_for_rounding(windows: list[OracleWindow], cu
 @given(datasets())
 def test_merging_with_nothing_changes_nothing(windows: list[OracleWindow]) -> None:
     summary = summarise(windows, SPEC)
-    assert_same(summary.merge(Summary.empty(SPEC)), summary)
-    assert_same(Summary.empty(SPEC).merge(summary), summary)
+    assert_same_bits(summary.merge(Summary.empty(SPEC)), summary)
+    assert_same_bits(Summary.empty(SPEC).merge(summary), summary)
 
 
 @given(datasets(n_features=5, max_rows=20))
@@ -91,13 +91,13 @@ def test_draws_that_differ_in_their_lower_half_alone_are_ordered_by_it(
 def test_a_summary_survives_being_stored(windows: list[OracleWindow]) -> None:
     summary = summarise(windows, SPEC)
     stored, extra = summary_bytes.from_bytes(summary_bytes.to_bytes(summary, {"next": np.array([3])}))
-    assert_same(stored, summary)
+    assert_same_bits(stored, summary)
     assert extra["next"].tolist() == [3]
 
 
 def test_an_empty_summary_survives_being_stored() -> None:
     stored, _extra = summary_bytes.from_bytes(summary_bytes.to_bytes(Summary.empty(SPEC)))
-    assert_same(stored, Summary.empty(SPEC))
+    assert_same_bits(stored, Summary.empty(SPEC))
 
 
 def test_the_order_of_a_blocks_activations_is_irrelevant() -> None:
@@ -106,7 +106,7 @@ def test_the_order_of_a_blocks_activations_is_irrelevant() -> None:
     backwards = SparseActivations(activations.token[::-1], activations.feature[::-1], activations.value[::-1])
     first = BlockSummariser(to_windows(windows), activations, SPEC).unrounded(2).rounded()
     second = BlockSummariser(to_windows(windows), backwards, SPEC).unrounded(2).rounded()
-    assert_same(first, second)
+    assert_same_bits(first, second)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -135,13 +135,3 @@ def test_features_beyond_sixteen_bits_are_told_apart() -> None:
     assert summary.maximum[n_features - 1] == 2.5
     assert summary.top.feature.tolist() == [0, n_features - 1]
     assert summary.top.position.tolist() == [2, 1]
-
-
-def assert_same(one: Summary, other: Summary) -> None:
-    for field in fields(Summary):
-        a, b = getattr(one, field.name), getattr(other, field.name)
-        if isinstance(a, Examples):
-            for part in fields(Examples):
-                np.testing.assert_array_equal(getattr(a, part.name), getattr(b, part.name), strict=True)
-        else:
-            np.testing.assert_array_equal(a, b)
