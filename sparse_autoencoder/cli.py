@@ -233,8 +233,25 @@ def print_outcome(metadata: Mapping[str, Any]) -> None:
     for chunk in metadata["failed_chunks"]:
         rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
         print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")
+    if (self_check := metadata.get("self_check")) is not None:
+        print(_self_check_line(self_check))
     for warning in metadata["warnings"]:
         print(f"warning: {warning}")
+
+
+def _self_check_line(self_check: Mapping[str, Any]) -> str:
+    """The self-check's verdict and main figures, of runs/self_check.py."""
+    figures = [
+        f"{name} {self_check[key]:{form}}"
+        for key, name, form in (
+            ("fvu", "FVU", ".4f"),
+            ("cosine", "cosine", ".3f"),
+            ("mean_l0", "L0", ".1f"),
+            ("delta_cross_entropy", "ΔCE", ".3f"),
+        )
+        if self_check[key] is not None
+    ]
+    return f"self-check: {self_check['verdict']}" + (f" ({', '.join(figures)})" if figures else "")
 
 
 @contextmanager

@@ -148,7 +148,8 @@ class ModelComputer:
 
 def _of_models(options: RunOptions) -> RunOptions:
     """The options that loading models depends on; all others have their defaults."""
-    wanted = {"subject", "autoencoder", "layer", "location", "precision", "device", "max_tokens", "bos", "long_rows"}
+    wanted = {"subject", "autoencoder", "activation", "layer", "location", "precision", "device"}
+    wanted |= {"max_tokens", "bos", "long_rows"}
     return RunOptions(**options.model_dump(include=wanted))
 
 

@@ -29,6 +29,7 @@ from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.pipeline.reconstructions import BatchSums, batch_sums, combined, summed
+from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
@@ -86,14 +87,14 @@ class Encoder:
                 f"the autoencoder takes vectors of width {autoencoder.n_inputs}, but {location} of {subject.name} "
                 f"is {width} wide: choose the autoencoder, --layer and --location that belong together"
             )
-        self._subject = subject
+        self.subject = subject
         with models_fit(subject.device):
-            self._latents = LatentEncoder(autoencoder.to(device=subject.device, dtype=subject.dtype))
-        self._location = location
-        self._layer_index = layer_index
-        self._policy = policy
+            self.latents = LatentEncoder(autoencoder.to(device=subject.device, dtype=subject.dtype))
+        self.location = location
+        self.layer_index = layer_index
+        self.policy = policy
         self._buckets = position_buckets(policy.max_tokens)
-        self._spec = spec
+        self.spec = spec
         self._batch_tokens = batch_tokens(subject.device)
         active = autoencoder.activation.k if isinstance(autoencoder.activation, TopK) else _EXPECTED_ACTIVE
         block_tokens = _BLOCK_TOKENS.get(subject.device.type, _BLOCK_TOKENS_ELSEWHERE)
@@ -102,19 +103,21 @@ class Encoder:
         self._tf32 = tf32
         # Any thread calls this after each batch. If it raises, `encode` ends with that exception.
         self.moved: Callable[[], None] = lambda: None
+        # What checks the run's first chunk (first_chunk.py); None for an encoder that no run uses.
+        self.check_first: Callable[[Encoder, Chunk], FirstChunkChecks] | None = None
 
     def with_spec(self, spec: SummarySpec) -> Encoder:
         """An encoder with the same models for another run's summary settings; it shares the weights."""
         other = copy(self)
-        other._spec = spec
+        other.spec = spec
         return other
 
     def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite, or memory is too small."""
-        windows = cut_windows(chunk, self._policy)
+        windows = cut_windows(chunk, self.policy)
         self._check_tokens(windows)
         earlier = np.zeros(len(chunk.texts), np.int64) if chunk.earlier is None else chunk.earlier
-        first_counted = self._policy.first_counted
+        first_counted = self.policy.first_counted
         rows = RowTexts.of(windows, chunk.row_ids, text_hashes(chunk.texts), earlier, first_counted)
         while True:
             try:
@@ -123,7 +126,7 @@ class Encoder:
                 problem = first_line(error)
             if self._memory.workers == 0:
                 raise SaescopeError(
-                    f"the memory of {self._subject.device} is too small for these models with {len(windows.tokens):,} "
+                    f"the memory of {self.subject.device} is too small for these models with {len(windows.tokens):,} "
                     f"tokens ({problem}): lower --chunk-size, or take --precision bfloat16 or a smaller autoencoder"
                 )
             # Try again without summarising in the background. The error's reference cycle still holds memory: collect
@@ -134,10 +137,10 @@ class Encoder:
     def _check_tokens(self, windows: Windows) -> None:
         """SaescopeError for tokens that the model doesn't have: on a GPU, such a lookup breaks the whole process."""
         largest = int(windows.tokens.max(initial=0))
-        if largest >= self._subject.vocab_size:
+        if largest >= self.subject.vocab_size:
             raise SaescopeError(
-                f"the tokenizer gives the token {largest}, but the model in {self._subject.name} has only the tokens "
-                f"0 to {self._subject.vocab_size - 1}: take the model's own tokenizer"
+                f"the tokenizer gives the token {largest}, but the model in {self.subject.name} has only the tokens "
+                f"0 to {self.subject.vocab_size - 1}: take the model's own tokenizer"
             )
 
     def _encoded(self, windows: Windows, rows: RowTexts, features_per_row: int) -> EncodedChunk:
@@ -145,8 +148,8 @@ class Encoder:
         summary, row_features = summarise_blocks(
             self.blocks(windows, sums),
             rows,
-            self._spec,
-            first_counted=self._policy.first_counted,
+            self.spec,
+            first_counted=self.policy.first_counted,
             per_row=features_per_row,
             memory=self._memory,
         )
@@ -188,16 +191,16 @@ class Encoder:
         vector_of = np.full(len(block.tokens), -1)
         num_vectors = 0
         for batch, part in zip(batches, encoded, strict=True):
-            vector_of[batch[:, self._policy.first_counted :]] = num_vectors + part.vectors
+            vector_of[batch[:, self.policy.first_counted :]] = num_vectors + part.vectors
             num_vectors += len(part.latents.counts)
         repeats = np.flatnonzero(first[occurrence] != np.arange(len(block)))
         lengths, originals = block.lengths[repeats], first[occurrence[repeats]]
         vector_of[ranges(block.starts[repeats], lengths)] = vector_of[ranges(block.starts[originals], lengths)]
         token = np.flatnonzero(vector_of >= 0)
         latents = SparseLatents.concatenate([part.latents for part in encoded])
-        vectors_at = copy_to_device(torch.from_numpy(vector_of[token]), self._subject.device)
+        vectors_at = copy_to_device(torch.from_numpy(vector_of[token]), self.subject.device)
         place, feature, value = latents.active(vectors_at, limit)
-        active_token = copy_to_device(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
+        active_token = copy_to_device(torch.from_numpy(token.astype(np.int32)), self.subject.device)[place]
         if sums is not None and (measured := [part.sums for part in encoded if part.sums is not None]):
             sums.append(combined(measured))
         return activations_of(active_token, feature, value)
@@ -205,20 +208,20 @@ class Encoder:
     def _encode_batches(self, batches: list[_Batch], limit: Limit, *, measured: bool) -> list[_EncodedBatch]:
         """`_encode_batch` for each batch, on a CPU in several threads."""
         encode = partial(self._encode_batch, limit=limit, measured=measured)
-        if self._subject.device.type == "cpu" and self._subject.many_threads:
+        if self.subject.device.type == "cpu" and self.subject.many_threads:
             return parallel_map(encode, batches)
         return [encode(batch) for batch in batches]
 
     @torch.inference_mode()
     def _encode_batch(self, batch: _Batch, limit: Limit, *, measured: bool) -> _EncodedBatch:
         ids = torch.from_numpy(batch.tokens.astype(np.int64))
-        hidden, tree = distinct_activations(self._subject, ids, self._location, self._layer_index)
-        first_counted = self._policy.first_counted
+        hidden, tree = distinct_activations(self.subject, ids, self.location, self.layer_index)
+        first_counted = self.policy.first_counted
         not_counted = int(tree.starts[first_counted])
         hidden = hidden[not_counted:]
         vectors: Ints = tree.node_of[:, first_counted:].numpy() - not_counted
-        inputs = self._latents.inputs(hidden)
-        latents = self._latents.encoded(inputs, limit)
+        inputs = self.latents.inputs(hidden)
+        latents = self.latents.encoded(inputs, limit)
         sums = None
         if measured:
             times = np.repeat(batch.times, vectors.shape[1])
@@ -227,7 +230,7 @@ class Encoder:
                 copy_to_device(torch.from_numpy(numbers), hidden.device)
                 for numbers in (weight, self._buckets[_positions(tree, first_counted)])
             )
-            sums = batch_sums(self._latents, inputs, latents, *on_device, n_buckets=int(self._buckets[-1]) + 1)
+            sums = batch_sums(self.latents, inputs, latents, *on_device, n_buckets=int(self._buckets[-1]) + 1)
         self.moved()
         return _EncodedBatch(latents, vectors, sums)
 

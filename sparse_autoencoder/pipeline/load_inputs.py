@@ -33,6 +33,8 @@ from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.utils.file_hashes import FileHashes
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from sparse_autoencoder.autoencoders.checkpoints import Checkpoint
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
     from sparse_autoencoder.subjects.subject import Subject
@@ -93,6 +95,7 @@ class Models:
     any_encoder: Encoder  # with the summary settings of some run
     hook: str
     activation: str  # the autoencoder's
+    activation_details: dict[str, int | bool]  # k, and whether latents are at least 0
     activation_assumed: bool  # because its file names none
     n_inputs: int
     num_features: int
@@ -128,6 +131,7 @@ class Models:
                 "size": self.checkpoint.size,
                 "sha256": self.checkpoint.sha256,
                 "activation": self.activation,
+                **self.activation_details,
                 **({"activation_assumed": True} if self.activation_assumed else {}),
                 "n_inputs": self.n_inputs,
             },
@@ -148,7 +152,11 @@ class Models:
 
     def encoder(self, metadata: RunMetadata) -> Encoder:
         """The encoder for a run's chunks. It costs nothing, because the encoders of several runs share the models."""
-        return self.any_encoder.with_spec(metadata.spec)
+        from sparse_autoencoder.pipeline.first_chunk import FirstChunk
+
+        encoder = self.any_encoder.with_spec(metadata.spec)
+        encoder.check_first = FirstChunk(self.checkpoint, self.options).check
+        return encoder
 
 
 def on_this_machine(options: RunOptions) -> RunOptions:
@@ -206,10 +214,21 @@ def load_models(options: RunOptions) -> Models:
         any_encoder=encoder,
         hook=hook,
         activation=type(autoencoder.activation).__name__,
+        activation_details=_details(autoencoder.activation),
         activation_assumed=not is_openai and options.activation is None and not names_activation(checkpoint.path),
         n_inputs=autoencoder.n_inputs,
         num_features=autoencoder.n_latents,
     )
+
+
+def _details(activation: nn.Module) -> dict[str, int | bool]:
+    from torch import nn
+
+    from sparse_autoencoder.model import TopK
+
+    if isinstance(activation, TopK):
+        return {"k": activation.k, "rectified": isinstance(activation.postact_fn, nn.ReLU)}
+    return {"rectified": isinstance(activation, nn.ReLU)}
 
 
 def contents_now(options: RunOptions) -> Contents:

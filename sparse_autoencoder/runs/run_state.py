@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, chained
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
+from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.summaries import summary_bytes
 from sparse_autoencoder.summaries.feature_summary import Summary
 
@@ -38,6 +39,7 @@ class RunState:
     notes: Counter[str] = field(default_factory=Counter)  # on rows that were used (tokens/row_notes.py)
     failed_chunks: list[FailedChunk] = field(default_factory=list)
     rows_hash: str = NOTHING_READ  # the running hash of all chunks; in a partial, the hash of its chunk
+    checks: FirstChunkChecks = field(default_factory=FirstChunkChecks)  # only the first chunk's partial has them
 
     def merge(self, partial: RunState) -> RunState:
         """The state after the next chunk, from its partial; ValueError if it is another chunk's partial."""
@@ -53,6 +55,7 @@ class RunState:
             notes=self.notes + partial.notes,
             failed_chunks=[*self.failed_chunks, *partial.failed_chunks],
             rows_hash=chained(self.rows_hash, partial.rows_hash),
+            checks=self.checks if self.next_chunk else partial.checks,
         )
 
     @property
@@ -76,6 +79,7 @@ class RunState:
             "skipped": dict(self.skipped),
             "notes": dict(self.notes),
             "failed_chunks": [chunk.model_dump() for chunk in self.failed_chunks],
+            "checks": self.checks.model_dump(),
         }
         return summary_bytes.to_bytes(
             self.summary, {"counters": np.frombuffer(json.dumps(counters).encode(), np.uint8)}
@@ -90,7 +94,8 @@ class RunState:
             skipped = Counter(counters.pop("skipped"))
             notes = Counter(counters.pop("notes", {}))
             failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
-            return cls(summary, skipped=skipped, notes=notes, failed_chunks=failed, **counters)
+            checks = FirstChunkChecks.model_validate(counters.pop("checks"))
+            return cls(summary, skipped=skipped, notes=notes, failed_chunks=failed, checks=checks, **counters)
 
 
 _COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows", "rows_hash")

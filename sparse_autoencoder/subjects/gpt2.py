@@ -12,7 +12,7 @@ and options of Hugging Face's GPT2Config.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -205,18 +205,59 @@ class Gpt2:
     @torch.inference_mode()
     def distinct_activations(self, tokens: Tensor, location: str, layer_index: int) -> tuple[Tensor, PrefixTree]:
         """The same per distinct prefix, [nodes, width], and the tree (on the host) that maps windows to nodes."""
+        self._check_loaded(tokens, location, layer_index)
+        on_host = PrefixTree.of(tokens)
+        tree = on_host.to(self.device)
+        residual = self._embedded(tokens, on_host, tree)
+        for earlier in range(layer_index):
+            residual = self._run_layer(earlier, tree, residual, "resid_post_mlp")
+        return self._run_layer(layer_index, tree, residual, location), on_host
+
+    @torch.inference_mode()
+    def at_places(
+        self, tokens: Tensor, places: Collection[tuple[str, int]]
+    ) -> tuple[dict[tuple[str, int], Tensor], PrefixTree]:
+        """`distinct_activations` at several hook points (location, layer), in one pass through the model."""
+        for location, layer_index in places:
+            self._check_loaded(tokens, location, layer_index)
+        on_host = PrefixTree.of(tokens)
+        tree = on_host.to(self.device)
+        residual = self._embedded(tokens, on_host, tree)
+        found = {}
+        for layer_index in range(max(layer_index for _location, layer_index in places) + 1):
+            every = self._every_location(layer_index, tree, residual)
+            found |= {(location, layer_index): vectors for location, vectors in every.items()}
+            residual = every["resid_post_mlp"]
+        return {place: found[place] for place in places}, on_host
+
+    def _every_location(self, layer_index: int, tree: PrefixTree, residual: Tensor) -> dict[str, Tensor]:
+        """Run one layer on the residual stream [nodes, d_model]; returns the vectors at each location."""
+        layer, eps = self._layers[layer_index], self.config.norm_eps
+        from_attention = layer.attn_out.apply(self._attend(layer_index, tree, layer.ln_1.apply(residual, eps)))
+        middle = residual + from_attention
+        name, function = ACTIVATIONS[self.config.activation]
+        hidden = layer.mlp_in.activated(layer.ln_2.apply(middle, eps), name, function)
+        from_mlp = layer.mlp_out.apply(hidden)
+        return {
+            "resid_delta_attn": from_attention,
+            "resid_post_attn": middle,
+            "mlp_post_act": hidden,
+            "resid_delta_mlp": from_mlp,
+            "resid_post_mlp": middle + from_mlp,
+        }
+
+    def _check_loaded(self, tokens: Tensor, location: str, layer_index: int) -> None:
         check_request(self, tokens.shape, location, layer_index)
         if layer_index >= len(self._layers):
             raise SaescopeError(
                 f"layer {layer_index} of {self.name} isn't in memory: it was loaded up to layer {len(self._layers) - 1}"
             )
-        on_host = PrefixTree.of(tokens)
-        tree = on_host.to(self.device)
+
+    def _embedded(self, tokens: Tensor, on_host: PrefixTree, tree: PrefixTree) -> Tensor:
+        """The residual stream before the first layer, [nodes, d_model]."""
         residual = self._token_embedding[copy_to_device(on_host.flat(tokens.cpu()), self.device)]
         residual += self._position_embedding[tree.first % tokens.shape[1]]
-        for earlier in range(layer_index):
-            residual = self._run_layer(earlier, tree, residual, "resid_post_mlp")
-        return self._run_layer(layer_index, tree, residual, location), on_host
+        return residual
 
     def _run_layer(self, layer_index: int, tree: PrefixTree, residual: Tensor, location: str) -> Tensor:
         """Run one layer on the residual stream [nodes, d_model], as far as `location` needs it."""

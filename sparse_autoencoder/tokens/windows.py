@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
-from sparse_autoencoder.utils.numpy_array_ops import starts_of
+from sparse_autoencoder.utils.numpy_array_ops import ranges, starts_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,17 @@ class Windows:
             self.tokens[begin:end],
             self.starts[first : last + 1] - begin,
             self.token_hashes[first:last],
+        )
+
+    def take(self, index: NDArray[np.int64]) -> Windows:
+        """Some of the windows, given by their numbers."""
+        lengths = self.lengths[index]
+        return Windows(
+            self.row_ids[index],
+            self.numbers[index],
+            self.tokens[ranges(self.starts[:-1][index], lengths)],
+            np.concatenate([[0], np.cumsum(lengths)]),
+            self.token_hashes[index],
         )
 
 

@@ -115,4 +115,4 @@ def test_encoders_of_several_runs_share_the_models(world: World) -> None:
     other = models.metadata(world.options(seed=5, top_tokens_per_feature=2), "run-2", {"file": "rows"}, "")
     first, second = models.encoder(one), models.encoder(other)
     assert (first._spec, second._spec) == (one.spec, other.spec)
-    assert first._latents is second._latents
+    assert first.latents is second.latents

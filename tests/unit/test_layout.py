@@ -40,6 +40,7 @@ COMPUTING = (
     "sparse_autoencoder.autoencoders.openai_checkpoint",
     "sparse_autoencoder.summaries.summarise_torch",
     "sparse_autoencoder.pipeline.chunk_encoder",
+    "sparse_autoencoder.pipeline.first_chunk",
     "sparse_autoencoder.pipeline.processor_fingerprint",
     "sparse_autoencoder.pipeline.reconstructions",
     "sparse_autoencoder.training",
