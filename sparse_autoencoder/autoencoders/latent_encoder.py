@@ -100,6 +100,11 @@ class LatentEncoder:
         self._directions = autoencoder.decoder.weight.detach().t().clone(memory_format=torch.contiguous_format)
 
     @property
+    def width(self) -> int:
+        """Width of the vectors that it takes."""
+        return self._directions.shape[1]
+
+    @property
     def most_active(self) -> int:
         """How many latents of a vector can be active."""
         return self._activation.k if isinstance(self._activation, TopK) else len(self._directions)
@@ -151,6 +156,12 @@ class LatentEncoder:
             index, value = index.view(end - begin, -1), value.view(end - begin, -1)
         bags = functional.embedding_bag(index, directions, offsets, mode="sum", per_sample_weights=value)
         return bags.add_(self._pre_bias)
+
+    def reconstructed(self, vectors: Tensor) -> Tensor:
+        """The reconstructions of vectors [batch, n_inputs], as the model would see them."""
+        inputs = self.inputs(vectors)
+        decoded = self.decoded(inputs, self.encoded(inputs), 0, len(vectors))
+        return decoded * inputs.info["std"] + inputs.info["mu"] if inputs.info else decoded
 
     def _positive(self, centred: Tensor, limit: Limit) -> SparseLatents:
         """The active latents."""

@@ -100,7 +100,7 @@ class Encoder:
         block_tokens = _BLOCK_TOKENS.get(subject.device.type, _BLOCK_TOKENS_ELSEWHERE)
         self._block_tokens = min(block_tokens, max(1, BLOCK_ACTIVATIONS // active))
         self._memory = memory_budget_on(subject.device)
-        self._tf32 = tf32
+        self.tf32 = tf32
         # Any thread calls this after each batch. If it raises, `encode` ends with that exception.
         self.moved: Callable[[], None] = lambda: None
         # What checks the run's first chunk (first_chunk.py); None for an encoder that no run uses.
@@ -185,7 +185,7 @@ class Encoder:
         repeated = np.zeros(len(block), np.int64)  # how often a window comes, at its first occurrence
         repeated[first] = times
         tasks = [_Batch(block.tokens[batch], repeated[np.searchsorted(block.starts, batch[:, 0])]) for batch in batches]
-        with multiplying(tf32=self._tf32):
+        with multiplying(tf32=self.tf32):
             encoded = self._encode_batches(tasks, limit, measured=sums is not None)
         # each token's index into the vectors of all batches; -1: not counted
         vector_of = np.full(len(block.tokens), -1)

@@ -7,26 +7,42 @@ that can't be done is told, and doesn't fail the chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sparse_autoencoder.autoencoders.checkpoints import Checkpoint
+from sparse_autoencoder.autoencoders.checkpoints import Checkpoint, at_hand, beside
+from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks, FormulaCheck
+from sparse_autoencoder.pipeline.cross_entropy import (
+    BridgePredictions,
+    Gpt2Predictions,
+    Predictions,
+    check_cross_entropy,
+)
+from sparse_autoencoder.pipeline.neighbours import Family, check_neighbours, sample
+from sparse_autoencoder.runs.first_chunk_checks import CrossEntropyCheck, FirstChunkChecks, FormulaCheck, NeighbourCheck
 from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.subjects.gpt2 import Gpt2
+from sparse_autoencoder.subjects.gpt2_weights import Head
+from sparse_autoencoder.subjects.hugging_face_hub import model_files, weight_files
 from sparse_autoencoder.subjects.places import counted_vectors
+from sparse_autoencoder.subjects.subject import Subject, load_subject
 from sparse_autoencoder.summaries.example_order import token_draws
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.windows import Windows, cut_windows
 from sparse_autoencoder.utils.failure_rule import first_line
+from sparse_autoencoder.utils.file_hashes import FileHashes
 
 COMPARED = 32  # tokens for which the formula is computed
 # By how much latents may differ, as a share of |x| |w| + |b|, which bounds a pre-activation: some times the precision's
@@ -41,6 +57,8 @@ class FirstChunk:
 
     checkpoint: Checkpoint
     options: RunOptions
+    folder: Path  # the subject model's
+    files: Mapping[str, str]  # and the SHA-256 of what was loaded from it
 
     def check(self, encoder: Encoder, chunk: Chunk) -> FirstChunkChecks:
         """Everything that the run's options ask for; what can't be checked is in `problems`."""
@@ -54,8 +72,57 @@ class FirstChunk:
                 problems.append(f"{what}: {first_line(error)}")
                 return None
 
-        formula = tried("the autoencoder's formula could not be checked", lambda: self._formula(encoder, windows))
-        return FirstChunkChecks(formula=formula, problems=problems)
+        neighbours, cross_entropy = None, None
+        with multiplying(tf32=encoder.tf32):
+            formula = tried("the autoencoder's formula could not be checked", lambda: self._formula(encoder, windows))
+            encoder.moved()
+            if self.options.check_neighbours:
+                what = "the places beside the autoencoder's could not be compared"
+                neighbours = tried(what, lambda: self._neighbours(encoder, windows))
+                encoder.moved()
+            if self.options.check_rows:
+                what = "what the model's predictions lose could not be measured"
+                cross_entropy = tried(what, lambda: self._cross_entropy(encoder, windows))
+                encoder.moved()
+        return FirstChunkChecks(formula=formula, neighbours=neighbours, cross_entropy=cross_entropy, problems=problems)
+
+    def _neighbours(self, encoder: Encoder, windows: Windows) -> NeighbourCheck:
+        place, policy = (encoder.location, encoder.layer_index), encoder.policy
+        block = sample(windows, policy)
+        family = [
+            Family(address, layer, partial(self._other, encoder, checkpoint))
+            for layer, address in beside(self.options.autoencoder, *place).items()
+            if (checkpoint := at_hand(address)) is not None
+        ]
+        last_layer = min(encoder.layer_index + 1, encoder.subject.n_layers - 1)
+        return check_neighbours(self._subject(encoder, last_layer), encoder.latents, place, block, policy, family)
+
+    def _cross_entropy(self, encoder: Encoder, windows: Windows) -> CrossEntropyCheck:
+        rows = np.unique(windows.row_ids)[: self.options.check_rows]
+        block = windows.take(np.flatnonzero(np.isin(windows.row_ids, rows)))
+        subject = self._subject(encoder, encoder.subject.n_layers - 1)
+        if isinstance(subject, Gpt2):
+            head = Head.load(subject.config, weight_files(self.folder), str(subject.device), subject.dtype)
+            predictions: Predictions = Gpt2Predictions(subject, head)
+        else:
+            predictions = BridgePredictions(subject)
+        place = encoder.location, encoder.layer_index
+        return check_cross_entropy(predictions, encoder.latents, place, block, encoder.policy)
+
+    def _other(self, encoder: Encoder, checkpoint: Checkpoint) -> LatentEncoder:
+        other = load_autoencoder(checkpoint.path, encoder.latents.width, self.options.activation)
+        return LatentEncoder(other.to(device=encoder.subject.device, dtype=encoder.subject.dtype))
+
+    def _subject(self, encoder: Encoder, last_layer: int) -> Subject:
+        """The run's model with further layers; SaescopeError if its files have changed."""
+        if not isinstance(encoder.subject, Gpt2) or last_layer <= encoder.layer_index:
+            return encoder.subject  # it has them
+        hashes = FileHashes(model_files(self.folder))
+        device, dtype = str(encoder.subject.device), encoder.subject.dtype
+        subject = load_subject(self.folder, device=device, dtype=dtype, implementation="gpt2", last_layer=last_layer)
+        if hashes.result() != self.files:
+            raise SaescopeError(f"the model's files in {self.folder} have changed")
+        return subject
 
     def _formula(self, encoder: Encoder, windows: Windows) -> FormulaCheck:
         plain = load_autoencoder(self.checkpoint.path, activation=self.options.activation)

@@ -18,6 +18,7 @@ from sparse_autoencoder.paths import FAMILIES
 from sparse_autoencoder.pipeline.processor_kind import processor
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.provenance import PACKAGES, Contents, tokens_made_of, versions
+from sparse_autoencoder.runs.references import reference_for
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.hook_points import hook_name
 from sparse_autoencoder.subjects.hugging_face_hub import (
@@ -89,6 +90,7 @@ class Models:
     options: RunOptions  # with a real device instead of `auto`
     policy: TokenPolicy
     subject: Subject
+    folder: Path  # the subject model's
     files: dict[str, str]  # the subject model's files, and their SHA-256
     commit: str | None  # the hub's, if the files are in the hub's cache
     checkpoint: Checkpoint
@@ -155,8 +157,20 @@ class Models:
         from sparse_autoencoder.pipeline.first_chunk import FirstChunk
 
         encoder = self.any_encoder.with_spec(metadata.spec)
-        encoder.check_first = FirstChunk(self.checkpoint, self.options).check
+        wanted = metadata.options.model_dump(include={"check_neighbours", "check_rows"})
+        options = self.options.model_copy(update=wanted)
+        encoder.check_first = FirstChunk(self.checkpoint, options, self.folder, self.files).check
         return encoder
+
+
+def with_reference(metadata: RunMetadata, given: str | None) -> RunMetadata:
+    """A new run's metadata with the reference that its self-check compares it with, if there is one.
+
+    `given` is the path of a user's; SaescopeError if it can't be used.
+    """
+    path = None if given is None else Path(given)
+    reference = reference_for(metadata.subject, metadata.autoencoder, path)
+    return metadata.model_copy(update={"reference": reference})
 
 
 def on_this_machine(options: RunOptions) -> RunOptions:
@@ -208,6 +222,7 @@ def load_models(options: RunOptions) -> Models:
         options=options,
         policy=policy,
         subject=subject,
+        folder=folder,
         files=files,
         commit=commit_of(folder),
         checkpoint=checkpoint,

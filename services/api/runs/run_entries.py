@@ -215,6 +215,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         "num_skipped_rows": 0,
         "skipped_rows": {},
         "noted_rows": {},
+        "self_check": None,
         "warnings": [],
         "failed_chunks": [],
         "retry_from": facts.retry_from if can["retry"] or facts.request is not None else None,
@@ -242,6 +243,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
             "num_skipped_rows": metadata.num_skipped_rows,
             "skipped_rows": metadata.skipped_rows,
             "noted_rows": metadata.noted_rows,
+            "self_check": None if metadata.self_check is None else metadata.self_check.model_dump(mode="json"),
             "warnings": metadata.warnings,
             "failed_chunks": [cast("FailedChunk", chunk.model_dump()) for chunk in metadata.failed_chunks],
         }
@@ -249,7 +251,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         entry |= {"created_at": facts.request.created_at, "seconds": None}
         if facts.retry_from is not None:  # its plan has the counts of when it was finished
             entry |= {"num_prompts": 0, "num_tokens": 0, "num_active_features": 0}
-            entry |= {"num_skipped_rows": 0, "skipped_rows": {}, "noted_rows": {}, "warnings": []}
+            entry |= {"num_skipped_rows": 0, "skipped_rows": {}, "noted_rows": {}, "warnings": [], "self_check": None}
     if facts.merged is not None:  # the services work on it, and have come so far
         merged = facts.merged
         rows = merged.num_records - merged.num_skipped_rows
