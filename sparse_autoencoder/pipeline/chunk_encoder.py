@@ -226,11 +226,9 @@ class Encoder:
         if measured:
             times = np.repeat(batch.times, vectors.shape[1])
             weight = np.bincount(vectors.ravel(), times, minlength=len(hidden)).astype(np.int64)
-            on_device = (
-                copy_to_device(torch.from_numpy(numbers), hidden.device)
-                for numbers in (weight, self._buckets[_positions(tree, first_counted)])
-            )
-            sums = batch_sums(self.latents, inputs, latents, *on_device, n_buckets=int(self._buckets[-1]) + 1)
+            bucket, n_buckets = self._buckets[_positions(tree, first_counted)], int(self._buckets[-1]) + 1
+            weights, buckets = (copy_to_device(torch.from_numpy(one), hidden.device) for one in (weight, bucket))
+            sums = batch_sums(self.latents, inputs, latents, weights, buckets, n_buckets)
         self.moved()
         return _EncodedBatch(latents, vectors, sums)
 

@@ -138,7 +138,8 @@ def fit_of(latents: LatentEncoder, vectors: Tensor, row: NDArray[np.int64]) -> F
     variation = (wide - wide.mean(0)).square().sum(1)
     # where the autoencoder normalises constant vectors, or some are not finite, there is nothing to compare
     sound = torch.isfinite(variation) & torch.isfinite(torch.cat(errors))
-    return Fit(*(torch.where(sound, one, 0).cpu().numpy() for one in (torch.cat(errors), variation)), row)
+    error, varied = (torch.where(sound, one, 0).cpu().numpy() for one in (torch.cat(errors), variation))
+    return Fit(error, varied, row)
 
 
 def _places(subject: Subject, own: Place, width: int) -> list[Place]:

@@ -135,7 +135,8 @@ def _of_a_space(inputs: Tensor, errors: Tensor, products: Tensor, lengths: Tenso
 
 def _squares(vectors: Tensor) -> Tensor:
     """|x|^2 of each vector: [n], float64."""
-    return torch.linalg.vector_norm(vectors, dim=1).double().square()
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1)
+    return lengths.double().square()
 
 
 def _sound(quantities: Tensor) -> Tensor:

@@ -106,6 +106,7 @@ class RunMetadata(BaseModel):
         return [
             *([ACTIVATION_ASSUMED] if self.autoencoder.get("activation_assumed") else []),
             *(f"the self-check is doubtful: {doubt}" for doubt in doubts),
+            *(f"the self-check is incomplete, {problem}" for problem in state.checks.problems),
             *about_rows,
         ]
 

@@ -174,7 +174,8 @@ def _added(one: Ints, other: Ints) -> Ints:
 
 def _squared(elements: Ints) -> float:
     """|sum of x|^2, exact before it is rounded."""
-    return sum(element * element for element in elements.tolist()) / (1 << (2 * FRACTION_BITS))
+    squares: int = sum(element * element for element in elements.tolist())
+    return squares / (1 << (2 * FRACTION_BITS))
 
 
 def _norms_of_bins() -> NDArray[np.float64]:

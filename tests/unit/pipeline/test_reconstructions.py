@@ -90,14 +90,15 @@ class Dense:
         x, r = self.spaces[space]
         lengths = np.linalg.norm(x, axis=1), np.linalg.norm(r, axis=1)
         product = (x * r).sum(1)
-        return {
+        found: dict[str, NDArray[np.float64]] = {
             "input": lengths[0] ** 2,
             "error": ((x - r) ** 2).sum(1),
             "product": product,
             "reconstruction": lengths[1] ** 2,
             "cosine": product / (lengths[0] * lengths[1]),
             "ratio": lengths[1] / lengths[0],
-        }[name]
+        }
+        return found[name]
 
 
 NAMES = [
