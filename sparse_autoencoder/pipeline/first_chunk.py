@@ -46,8 +46,8 @@ from sparse_autoencoder.utils.file_hashes import FileHashes
 
 COMPARED = 32  # tokens for which the formula is computed
 # By how much latents may differ, as a share of |x| |w| + |b|, which bounds a pre-activation: some times the precision's
-# rounding error.
-TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "tf32": 3e-3, "bfloat16": 1e-2}
+# rounding error, and of float32, in which latents are kept.
+TOLERANCE = {"float64": 2e-7, "float32": 1e-5, "tf32": 3e-3, "bfloat16": 1e-2}
 Checked = TypeVar("Checked")
 
 

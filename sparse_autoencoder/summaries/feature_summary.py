@@ -78,6 +78,7 @@ class Summary:
             top=Examples.empty(),
             random=Examples.empty(),
             text_sums=TextSums.empty(spec.n_features),
+            reconstructions=ReconstructionSums.empty(),
         )
 
     def merge(self, later: Summary) -> Summary:
