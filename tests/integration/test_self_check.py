@@ -9,20 +9,22 @@ from typing import Any
 
 import pytest
 import torch
+from starlette.testclient import TestClient
 
 from demo import AUTOENCODER, LAYER, LOCATION, SUBJECT
 from demo.headlines import generate
+from services.api.app import create_app
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, normalised
-from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.pipeline.single_process import resume, run
 from sparse_autoencoder.runs.first_chunk_checks import FormulaCheck
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.self_check import SelfCheck
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.utils.file_hashes import sha256_of
-from tests.support.runs import one_thread
+from tests.support.runs import World, interrupted_run, one_thread
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -212,3 +214,24 @@ def test_the_family_s_autoencoder_of_another_layer_in_its_place_is_told(headline
         f"the autoencoder of layer {LAYER + 1}, {tmp_path / f'{LAYER + 1}.pt'}, gives back this place"
         in found.reasons[0]
     )
+
+
+# Runs that aren't finished
+
+
+def test_an_unfinished_run_has_the_self_check_of_what_is_merged_and_goes_on_to_that_of_the_whole(
+    world: World, tmp_path: Path
+) -> None:
+    whole = run(world.options(), DirectoryStore(tmp_path / "whole"))
+    store = DirectoryStore(tmp_path / "runs")
+    run_id = interrupted_run(world.options(), store.root, "prompts/000003.parquet")
+    with TestClient(create_app(store)) as client:
+        shown = client.get(f"/api/runs/{run_id}").json()
+        assert shown["status"] == "interrupted"
+        assert 0 < shown["self_check"]["num_tokens"] < whole.num_tokens
+        assert shown["self_check"]["checks"]["formula"] == {"num_tokens": 32, "num_different": 0, "problem": None}
+    resumed = resume(run_id, store)
+    assert resumed.self_check == whole.self_check
+    with TestClient(create_app(store)) as client:
+        entry = client.get(f"/api/runs/{run_id}").json()
+        assert entry["self_check"] == json.loads(resumed.model_dump_json())["self_check"]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from services.api.response_types.runs import Can, FailedChunk, Progress, Run
 from services.api.runs.missing_services import SERVICES, missing_services
@@ -74,7 +74,19 @@ class RunEntries:
     def one(self, run_id: str) -> Run:
         """A run's entry; NotFoundError if there is no such run."""
         facts = self.files.one(run_id)
-        return self._entry(facts, self._work() if facts.active else _Work(None))
+        entry = self._entry(facts, self._work() if facts.active else _Work(None))
+        if not facts.finished:  # of what is merged so far
+            entry["self_check"] = self._self_check_so_far(run_id)
+        return entry
+
+    def _self_check_so_far(self, run_id: str) -> dict[str, Any] | None:
+        try:
+            found = self._library.open(run_id).metadata.self_check
+        except UnavailableError:
+            raise
+        except SaescopeError:  # nothing is saved yet, or it is damaged, which whoever opens it is told
+            return None
+        return None if found is None else found.model_dump(mode="json")
 
     def forget(self, run_id: str) -> None:
         """Drop what is cached about a run, because it is deleted or retried."""
