@@ -79,9 +79,17 @@ class BridgePredictions:
 
 @torch.inference_mode()
 def check_cross_entropy(
-    predictions: Predictions, latents: LatentEncoder, place: Place, block: Windows, policy: TokenPolicy
+    predictions: Predictions,
+    latents: LatentEncoder,
+    place: Place,
+    block: Windows,
+    policy: TokenPolicy,
+    moved: Callable[[], None] = lambda: None,
 ) -> CrossEntropyCheck:
-    """Measure it on some windows; SaescopeError if no token in them is followed by another one."""
+    """Measure it on some windows; `moved` is called after each batch.
+
+    Raises SaescopeError if no token in them is followed by another one.
+    """
     first = policy.first_counted
     ways: dict[str, Replace | None] = {"clean": None, "replaced": latents.reconstructed, "zeroed": torch.zeros_like}
     total = dict.fromkeys(ways, 0.0)
@@ -96,6 +104,7 @@ def check_cross_entropy(
                 target = tokens[:, first + 1 :].to(logits.device)
                 loss = functional.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="sum")
                 total[name] += float(loss)
+            moved()
     if not num_tokens:
         raise SaescopeError("no counted token in those rows is followed by another one")
     return CrossEntropyCheck(

@@ -61,7 +61,18 @@ class FirstChunk:
     files: Mapping[str, str]  # and the SHA-256 of what was loaded from it
 
     def check(self, encoder: Encoder, chunk: Chunk) -> FirstChunkChecks:
-        """Everything that the run's options ask for; what can't be checked is in `problems`."""
+        """Everything that the run's options ask for; what can't be checked is in `problems`.
+
+        The encoder's `moved` is called meanwhile, and what it raises is raised on.
+        """
+        same = encoder.with_spec(encoder.spec)
+        same.moved = _moved(encoder)
+        try:
+            return self._checks(same, chunk)
+        except _StoppedError as stopped:
+            raise stopped.error from None
+
+    def _checks(self, encoder: Encoder, chunk: Chunk) -> FirstChunkChecks:
         windows = cut_windows(chunk, encoder.policy)
         problems: list[str] = []
 
@@ -95,7 +106,9 @@ class FirstChunk:
             if (checkpoint := at_hand(address)) is not None
         ]
         last_layer = min(encoder.layer_index + 1, encoder.subject.n_layers - 1)
-        return check_neighbours(self._subject(encoder, last_layer), encoder.latents, place, block, policy, family)
+        return check_neighbours(
+            self._subject(encoder, last_layer), encoder.latents, place, block, policy, family, encoder.moved
+        )
 
     def _cross_entropy(self, encoder: Encoder, windows: Windows) -> CrossEntropyCheck:
         rows = np.unique(windows.row_ids)[: self.options.check_rows]
@@ -107,7 +120,7 @@ class FirstChunk:
         else:
             predictions = BridgePredictions(subject)
         place = encoder.location, encoder.layer_index
-        return check_cross_entropy(predictions, encoder.latents, place, block, encoder.policy)
+        return check_cross_entropy(predictions, encoder.latents, place, block, encoder.policy, encoder.moved)
 
     def _other(self, encoder: Encoder, checkpoint: Checkpoint) -> LatentEncoder:
         other = load_autoencoder(checkpoint.path, encoder.latents.width, self.options.activation)
@@ -129,6 +142,24 @@ class FirstChunk:
         found = check_formula(encoder, windows, plain, TOLERANCE[self.options.precision])
         self.checkpoint.state.check()  # the file is still the one that was loaded for the run
         return found
+
+
+class _StoppedError(BaseException):
+    """What `moved` raised: it is no problem of a check, and must not be taken for one."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _moved(encoder: Encoder) -> Callable[[], None]:
+    def moved() -> None:
+        try:
+            encoder.moved()
+        except BaseException as error:
+            raise _StoppedError(error) from error
+
+    return moved
 
 
 @torch.inference_mode()

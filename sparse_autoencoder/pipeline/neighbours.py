@@ -96,9 +96,15 @@ def sample(windows: Windows, policy: TokenPolicy) -> Windows:
 
 
 def check_neighbours(
-    subject: Subject, latents: LatentEncoder, own: Place, block: Windows, policy: TokenPolicy, family: Sequence[Family]
+    subject: Subject,
+    latents: LatentEncoder,
+    own: Place,
+    block: Windows,
+    policy: TokenPolicy,
+    family: Sequence[Family],
+    moved: Callable[[], None] = lambda: None,
 ) -> NeighbourCheck:
-    """Compare an autoencoder's own place with others, on the windows of `sample`.
+    """Compare an autoencoder's own place with others, on the windows of `sample`; `moved` is called after each place.
 
     `subject` must have the layer after the autoencoder's, if the model has one.
     """
@@ -107,7 +113,10 @@ def check_neighbours(
     position = np.concatenate([np.arange(max(length - policy.first_counted, 0)) for length in block.lengths])
     _, row_of_window = np.unique(block.row_ids, return_inverse=True)
     row = np.repeat(row_of_window, np.maximum(block.lengths - policy.first_counted, 0))
-    fits = {place: fit_of(latents, vectors[place], row) for place in places}
+    fits = {}
+    for place in places:
+        fits[place] = fit_of(latents, vectors[place], row)
+        moved()
     otherwise = copy(latents)
     otherwise.normalises = not latents.normalises
     other = fit_of(otherwise, vectors[own], row)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.tiled_matmul import TiledLinear
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 from sparse_autoencoder.pipeline.first_chunk import COMPARED, TOLERANCE, check_formula
@@ -101,6 +102,29 @@ def lowered(latents: LatentEncoder) -> None:
     assert isinstance(linear, TiledLinear)
     for tile in linear._tiles:
         tile._bias = tile._bias - 1
+
+
+def test_what_stops_the_encoder_meanwhile_is_raised_on_and_is_no_problem_of_a_check(tiny: World) -> None:
+    options = tiny.options(check_neighbours=True)
+    models, tokens = load_models(options), load_tokens(options)
+    with open_rows(options) as rows:
+        metadata = models.metadata(options, "run-1", rows.describe(), "")
+        chunk = next(iter(read_chunks(iter(rows), tokens.tokenizer, 100, tokens.policy)))
+    encoder = models.encoder(metadata)
+    assert encoder.check_first is not None
+    calls: list[int] = []
+    encoder.moved = lambda: calls.append(1)
+    assert encoder.check_first(encoder, chunk).problems == []
+    for call in (1, len(calls) // 2, len(calls)):
+        left = iter(range(call))
+
+        def stop(left: Iterator[int] = left, last: int = call - 1) -> None:
+            if next(left) == last:
+                raise SaescopeError("stop")
+
+        encoder.moved = stop
+        with pytest.raises(SaescopeError, match="stop"):
+            encoder.check_first(encoder, chunk)
 
 
 def test_latents_of_the_wrong_tokens_are_told(tiny: World, monkeypatch: pytest.MonkeyPatch) -> None:
