@@ -24,7 +24,10 @@ from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.self_check import SelfCheck
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.utils.file_hashes import sha256_of
-from tests.support.runs import World, interrupted_run, one_thread
+from tests.support.inline import Inline
+from tests.support.runs import World, interrupted_run, make_world, one_thread
+from tests.support.servers import RedisServer
+from tests.support.services import tiny_options
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -235,3 +238,28 @@ def test_an_unfinished_run_has_the_self_check_of_what_is_merged_and_goes_on_to_t
     with TestClient(create_app(store)) as client:
         entry = client.get(f"/api/runs/{run_id}").json()
         assert entry["self_check"] == json.loads(resumed.model_dump_json())["self_check"]
+
+
+def test_services_come_to_the_same_self_check_whoever_encodes_which_chunk(tmp_path: Path, server: RedisServer) -> None:
+    tiny = make_world(tmp_path / "data")
+    checks = {"check_neighbours": True, "check_rows": 9, "check_reference": "earlier.json", "chunk_size": 30}
+    earlier = run(tiny.options(), DirectoryStore(tmp_path / "alone"))
+    recorded = json.loads(earlier.model_dump_json())
+    recorded["self_check"]["verdict"] = "no reference"  # though a random autoencoder's is doubtful
+    (tmp_path / "data" / "earlier.json").write_text(json.dumps(recorded))
+    services = Inline(server.url, DirectoryStore(tmp_path / "store"), tmp_path / "data")
+    space = services.submit(tiny_options(**checks))
+    services.ingest(space)
+    for chunk in (2, 0, 1):
+        services.encoder(f"encoder {chunk}").encode(space, chunk)
+    metadata = services.aggregate(space)
+    alone = run(
+        tiny.options(**checks | {"check_reference": str(tmp_path / "data" / "earlier.json")}),
+        DirectoryStore(tmp_path / "alone"),
+    )
+    assert metadata is not None
+    assert alone.self_check is not None
+    assert metadata.self_check == alone.self_check
+    assert alone.self_check.checks.neighbours is not None
+    assert alone.self_check.checks.cross_entropy is not None
+    assert alone.self_check.reference is not None
