@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT, command_again
+from sparse_autoencoder.runs.warnings import self_check_line
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
 from sparse_autoencoder.utils.printable import printable
 
@@ -145,6 +146,27 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="accepted for old command lines, and without effect: every activation is considered",
     )
     _add(results, "--seed", type=at_least(0), metavar="N", help="seed of the random examples (default: 0)")
+    checks = parser.add_argument_group("self-check")
+    _add(
+        checks,
+        "--check-neighbours",
+        action="store_true",
+        help="also read the autoencoder at the places beside its own, on some thousand tokens: its own must be best",
+    )
+    _add(
+        checks,
+        "--check-rows",
+        type=at_least(0, 100_000),
+        metavar="N",
+        help="also measure on N rows of the first chunk what the model's predictions lose if its vectors are replaced "
+        "by their reconstructions (default: 0)",
+    )
+    _add(
+        checks,
+        "--check-reference",
+        metavar="FILE",
+        help="what the checkpoint is known to reach: the metadata.json of an earlier run with it, or a reference file",
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -253,6 +275,8 @@ def print_outcome(metadata: Mapping[str, Any]) -> None:
     for chunk in metadata["failed_chunks"]:
         rows = f"rows {chunk['first_row']} to {chunk['last_row']}"
         print(f"missing: {rows}, chunk {chunk['chunk']} failed: {chunk['error']}")
+    if (self_check := metadata.get("self_check")) is not None:
+        print(self_check_line(self_check))
     for warning in metadata["warnings"]:
         print(f"warning: {warning}")
 

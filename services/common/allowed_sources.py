@@ -27,6 +27,7 @@ RULES = {  # options for which the services allow less than `saescope run` does
     "autoencoder": f"{', '.join(paths.FAMILIES)}, or the path of a file below the data folder",
     "location": f"one of {', '.join(LOCATIONS)}",
     "device": "auto, cpu, cuda, or cuda:N",
+    "check_reference": "the path below the data folder of an earlier run's metadata.json, or of a reference file",
 }
 _KAGGLE = re.compile(r"kaggle:[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(/[^\x00-\x1f\x7f\\]+)?")
 _HUB_DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)?(/[^\x00-\x1f\x7f\\]+)?")
@@ -59,6 +60,8 @@ def allowed(options: RunOptions, data_folder: Path) -> RunOptions:
         raise _refusal("device", options.device)
     changes["subject"] = _subject(options.subject, files)
     changes["autoencoder"] = _autoencoder(options, files)
+    if options.check_reference is not None:
+        changes["check_reference"] = str(files.file("check_reference", options.check_reference))
     return options.model_copy(update=changes)
 
 

@@ -21,7 +21,14 @@ from services.encoder.encode_chunks import ChunkOutput
 from sparse_autoencoder.errors import DeviceError, SaescopeError
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk, failed_chunk
-from sparse_autoencoder.pipeline.load_inputs import Models, contents_now, load_models, load_tokens, on_this_machine
+from sparse_autoencoder.pipeline.load_inputs import (
+    Models,
+    contents_now,
+    load_models,
+    load_tokens,
+    on_this_machine,
+    with_reference,
+)
 from sparse_autoencoder.pipeline.processor_fingerprint import fingerprint
 from sparse_autoencoder.pipeline.processor_kind import name_of
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
@@ -66,7 +73,7 @@ class ModelComputer:
         """Raise MixtureError if ingest has another tokenizer."""
         plan = self._models_now(options).metadata(options, run_id, reading.source, at)
         check_tokens(reading.tokens, plan)
-        return plan
+        return with_reference(plan, allowed(options, self._data_folder).check_reference)
 
     def vocabulary(self, plan: RunMetadata) -> list[bytes]:
         """Raise MixtureError if the tokenizer isn't the plan's any more."""
@@ -148,7 +155,7 @@ class ModelComputer:
 
 def _of_models(options: RunOptions) -> RunOptions:
     """The options that loading models depends on; all others have their defaults."""
-    models = {"subject", "autoencoder", "layer", "location", "precision", "device"}
+    models = {"subject", "autoencoder", "activation", "layer", "location", "precision", "device"}
     policy = {"max_tokens", "bos", "long_rows", "context"}
     return RunOptions(**options.model_dump(include=models | policy))
 

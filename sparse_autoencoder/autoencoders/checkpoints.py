@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,30 @@ def fetch(address: str) -> Checkpoint:
         with FileLock(path.with_name(f"{path.name}.lock")):
             # another process may have fetched it while we waited
             return _verified(address, path) or _download(address, path)
+
+
+def at_hand(address: str) -> Checkpoint | None:
+    """The local file of a checkpoint, if it is there already; nothing is downloaded."""
+    if address.startswith(_REMOTE):
+        return _verified(address, _cached_path(address))
+    return _local(address) if Path(address).is_file() else None
+
+
+def beside(autoencoder: str, location: str, layer_index: int) -> dict[int, str]:
+    """Addresses of the same family's autoencoders for the layers before and after one, by layer.
+
+    They are those of a published family, or files named by their layer as in OpenAI's folders: 5.pt and 7.pt beside
+    6.pt. They needn't exist.
+    """
+    layers = [layer for layer in (layer_index - 1, layer_index + 1) if layer >= 0]
+    found = {}
+    for layer in layers:
+        if autoencoder in paths.FAMILIES:
+            with suppress(SaescopeError):  # the family has no such layer
+                found[layer] = address_of(autoencoder, location, layer)
+        elif not autoencoder.startswith(_REMOTE) and Path(autoencoder).stem == str(layer_index):
+            found[layer] = str(Path(autoencoder).with_stem(str(layer)))
+    return found
 
 
 def _local(address: str) -> Checkpoint:

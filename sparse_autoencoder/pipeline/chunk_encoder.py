@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -27,9 +27,13 @@ from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.pipeline.reconstructions import BatchSums, batch_sums, combined, summed
+from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.runs.token_table_merging import ChunkTokens
+from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
+from sparse_autoencoder.summaries.reconstruction_sums import position_buckets
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, NoMemoryError, summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
@@ -84,31 +88,34 @@ class Encoder:
                 f"the autoencoder takes vectors of width {autoencoder.n_inputs}, but {location} of {subject.name} "
                 f"is {width} wide: choose the autoencoder, --layer and --location that belong together"
             )
-        self._subject = subject
+        self.subject = subject
         with models_fit(subject.device):
-            self._latents = LatentEncoder(autoencoder.to(device=subject.device, dtype=subject.dtype))
-        self._location = location
-        self._layer_index = layer_index
-        self._policy = policy
-        self._spec = spec
+            self.latents = LatentEncoder(autoencoder.to(device=subject.device, dtype=subject.dtype))
+        self.location = location
+        self.layer_index = layer_index
+        self.policy = policy
+        self._buckets = position_buckets(policy.max_tokens)
+        self.spec = spec
         self._batch_tokens = batch_tokens(subject.device)
         active = autoencoder.activation.k if isinstance(autoencoder.activation, TopK) else _EXPECTED_ACTIVE
         block_tokens = _BLOCK_TOKENS.get(subject.device.type, _BLOCK_TOKENS_ELSEWHERE)
         self._block_tokens = min(block_tokens, max(1, BLOCK_ACTIVATIONS // active))
         self._memory = memory_budget_on(subject.device)
-        self._tf32 = tf32
+        self.tf32 = tf32
         # Any thread calls this after each batch. If it raises, `encode` ends with that exception.
         self.moved: Callable[[], None] = lambda: None
+        # What checks the run's first chunk (first_chunk.py); None for an encoder that no run uses.
+        self.check_first: Callable[[Encoder, Chunk], FirstChunkChecks] | None = None
 
     def with_spec(self, spec: SummarySpec) -> Encoder:
         """An encoder with the same models for another run's summary settings; it shares the weights."""
         other = copy(self)
-        other._spec = spec
+        other.spec = spec
         return other
 
     def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite, or memory is too small."""
-        windows = cut_windows(chunk, self._policy)
+        windows = cut_windows(chunk, self.policy)
         self._check_tokens(windows)
         row_sets = chunk.row_sets or RowSets.all_different(chunk.row_ids)
         rows = RowTexts.of(windows, chunk.row_ids, row_sets)
@@ -119,7 +126,7 @@ class Encoder:
                 problem = first_line(error)
             if self._memory.workers == 0:
                 raise SaescopeError(
-                    f"the memory of {self._subject.device} is too small for these models with {len(windows.tokens):,} "
+                    f"the memory of {self.subject.device} is too small for these models with {len(windows.tokens):,} "
                     f"tokens ({problem}): lower --chunk-size, or take --precision bfloat16 or a smaller autoencoder"
                 )
             # Try again without summarising in the background. The error's reference cycle still holds memory: collect
@@ -130,31 +137,36 @@ class Encoder:
     def _check_tokens(self, windows: Windows) -> None:
         """SaescopeError for tokens that the model doesn't have: on a GPU, such a lookup breaks the whole process."""
         largest = int(windows.tokens.max(initial=0))
-        if largest >= self._subject.vocab_size:
+        if largest >= self.subject.vocab_size:
             raise SaescopeError(
-                f"the tokenizer gives the token {largest}, but the model in {self._subject.name} has only the tokens "
-                f"0 to {self._subject.vocab_size - 1}: take the model's own tokenizer"
+                f"the tokenizer gives the token {largest}, but the model in {self.subject.name} has only the tokens "
+                f"0 to {self.subject.vocab_size - 1}: take the model's own tokenizer"
             )
 
     def _encoded(self, windows: Windows, rows: RowTexts, features_per_row: int) -> EncodedChunk:
         tokens = ChunkTokens()
+        sums: list[BatchSums] = []
         summary, row_features = summarise_blocks(
-            self.blocks(windows),
+            self.blocks(windows, sums),
             rows,
-            self._spec,
+            self.spec,
             per_row=features_per_row,
             memory=self._memory,
             keep_tokens=tokens.add,
         )
+        summary = replace(summary, reconstructions=summed(sums))
         return EncodedChunk(summary, row_features, len(windows), tokens)
 
-    def blocks(self, windows: Windows) -> Iterator[tuple[Windows, Activations]]:
-        """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long."""
+    def blocks(self, windows: Windows, sums: list[BatchSums] | None = None) -> Iterator[tuple[Windows, Activations]]:
+        """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long.
+
+        To `sums`, if given, those of each block are added that tell how well the autoencoder gives back its input.
+        """
         first, block_tokens = 0, self._block_tokens
         while first < len(windows):
             block = windows.block(first, block_tokens)
             try:
-                activations = self.activations(block)
+                activations = self.activations(block, sums)
             except TooManyActivationsError:
                 block_tokens = len(block.tokens) // 2
                 continue
@@ -162,49 +174,82 @@ class Encoder:
             first += len(block)
 
     @torch.inference_mode()
-    def activations(self, block: Windows) -> Activations:
-        """All positive activations at the counted tokens of a block, on the models' device.
+    def activations(self, block: Windows, sums: list[BatchSums] | None = None) -> Activations:
+        """All positive activations at the counted tokens of a block, on the models' device; for `sums` see `blocks`.
 
         Raises TooManyActivationsError if there are more than BLOCK_ACTIVATIONS, and the block has several windows.
         """
         limit = Limit(BLOCK_ACTIVATIONS if len(block) > 1 else None)
-        _, first, occurrence = np.unique(block.token_hashes, return_index=True, return_inverse=True)
+        _, first, occurrence, times = np.unique(
+            block.token_hashes, return_index=True, return_inverse=True, return_counts=True
+        )
         batches = list(_batches(block, np.sort(first), self._batch_tokens))
-        with multiplying(tf32=self._tf32):
-            encoded = self._encode_batches(block, batches, limit)
+        repeated = np.zeros(len(block), np.int64)  # how often a window comes, at its first occurrence
+        repeated[first] = times
+        with multiplying(tf32=self.tf32):
+            encoded = self._encode_batches(block, batches, limit, repeated if sums is not None else None)
         # each token's index into the vectors of all batches; -1: not counted
         vector_of = np.full(len(block.tokens), -1)
         num_vectors = 0
-        for batch, (latents, vectors) in zip(batches, encoded, strict=True):
-            vector_of[batch.counted] = num_vectors + vectors
-            num_vectors += len(latents.counts)
+        for batch, part in zip(batches, encoded, strict=True):
+            vector_of[batch.counted] = num_vectors + part.vectors
+            num_vectors += len(part.latents.counts)
         repeats = np.flatnonzero(first[occurrence] != np.arange(len(block)))
         lengths, originals = block.lengths[repeats], first[occurrence[repeats]]
         vector_of[ranges(block.starts[repeats], lengths)] = vector_of[ranges(block.starts[originals], lengths)]
         token = np.flatnonzero(vector_of >= 0)
-        latents = SparseLatents.concatenate([of_batch for of_batch, _vectors in encoded])
-        vectors_at = copy_to_device(torch.from_numpy(vector_of[token]), self._subject.device)
+        latents = SparseLatents.concatenate([part.latents for part in encoded])
+        vectors_at = copy_to_device(torch.from_numpy(vector_of[token]), self.subject.device)
         place, feature, value = latents.active(vectors_at, limit)
-        active_token = copy_to_device(torch.from_numpy(token.astype(np.int32)), self._subject.device)[place]
+        active_token = copy_to_device(torch.from_numpy(token.astype(np.int32)), self.subject.device)[place]
+        if sums is not None and (measured := [part.sums for part in encoded if part.sums is not None]):
+            sums.append(combined(measured))
         return activations_of(active_token, feature, value)
 
-    def _encode_batches(self, block: Windows, batches: list[_Batch], limit: Limit) -> list[tuple[SparseLatents, Ints]]:
+    def _encode_batches(
+        self, block: Windows, batches: list[_Batch], limit: Limit, times: Ints | None
+    ) -> list[_EncodedBatch]:
         """`_encode_batch` for each batch, on a CPU in several threads."""
-        encode = partial(self._encode_batch, block, limit=limit)
-        if self._subject.device.type == "cpu" and self._subject.many_threads:
+        encode = partial(self._encode_batch, block, limit=limit, times=times)
+        if self.subject.device.type == "cpu" and self.subject.many_threads:
             return parallel_map(encode, batches)
         return [encode(batch) for batch in batches]
 
     @torch.inference_mode()
-    def _encode_batch(self, block: Windows, batch: _Batch, limit: Limit) -> tuple[SparseLatents, Ints]:
-        """Latents of a batch of a block's windows, and each counted token's index into their vectors."""
+    def _encode_batch(self, block: Windows, batch: _Batch, limit: Limit, times: Ints | None) -> _EncodedBatch:
+        """Encode a batch of a block's windows; with `times`, how often each window comes, also measure what is lost."""
         ids = torch.from_numpy(block.tokens[batch.places].astype(np.int64))
-        hidden, tree = distinct_activations(self._subject, ids, self._location, self._layer_index)
+        hidden, tree = distinct_activations(self.subject, ids, self.location, self.layer_index)
         not_counted = int(tree.starts[batch.first_counted])
+        hidden = hidden[not_counted:]
         vectors: Ints = tree.node_of[:, batch.first_counted :].numpy() - not_counted
-        latents = self._latents.sparse(hidden[not_counted:], limit)
+        inputs = self.latents.inputs(hidden)
+        latents = self.latents.encoded(inputs, limit)
+        sums = None
+        if times is not None:
+            of_window = times[np.searchsorted(block.starts, batch.places[:, 0])]
+            repeated = np.repeat(of_window, vectors.shape[1])
+            weight = np.bincount(vectors.ravel(), repeated, minlength=len(hidden)).astype(np.int64)
+            bucket = self._buckets[_positions(tree, batch.first_counted) - self.policy.first_counted]
+            weights, buckets = (copy_to_device(torch.from_numpy(one), hidden.device) for one in (weight, bucket))
+            sums = batch_sums(self.latents, inputs, latents, weights, buckets, int(self._buckets[-1]) + 1)
         self.moved()
-        return latents, vectors
+        return _EncodedBatch(latents, vectors, sums)
+
+
+@dataclass(frozen=True)
+class _EncodedBatch:
+    """A batch's latents, each counted token's index into their vectors, and how well these were given back."""
+
+    latents: SparseLatents
+    vectors: Ints  # [batch, counted pos]
+    sums: BatchSums | None
+
+
+def _positions(tree: PrefixTree, first_counted: int) -> Ints:
+    """The position of each counted node in its windows."""
+    lengths = np.diff(tree.starts[first_counted:])
+    return np.repeat(np.arange(first_counted, first_counted + len(lengths)), lengths)
 
 
 def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations:

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.runs.rows_file_format import to_parquet
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
@@ -44,9 +45,17 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         notes=Counter(chunk.notes),
         groups={} if chunk.row_sets is None else dict(chunk.row_sets.names),
         rows_hash=chunk.rows_hash,
+        checks=_checks(encoder, chunk),
     )
     prompts = to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW)
     return ChunkResult(partial, prompts, encoded.tokens.table(), encoded.tokens.samples(chunk.index))
+
+
+def _checks(encoder: Encoder, chunk: Chunk) -> FirstChunkChecks:
+    """What is checked on the run's first chunk; nothing for later ones."""
+    if chunk.index or encoder.check_first is None or not len(chunk.row_ids):
+        return FirstChunkChecks()
+    return encoder.check_first(encoder, chunk)
 
 
 def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:

@@ -19,6 +19,7 @@ from sparse_autoencoder.paths import FAMILIES
 from sparse_autoencoder.pipeline.processor_kind import processor
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.provenance import PACKAGES, Contents, tokens_made_of, versions
+from sparse_autoencoder.runs.references import reference_for
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.hook_points import hook_name
 from sparse_autoencoder.subjects.hugging_face_hub import (
@@ -35,6 +36,8 @@ from sparse_autoencoder.utils.file_hashes import FileHashes
 from sparse_autoencoder.utils.printable import printable
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from sparse_autoencoder.autoencoders.checkpoints import Checkpoint
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
     from sparse_autoencoder.subjects.subject import Subject
@@ -91,12 +94,14 @@ class Models:
     options: RunOptions  # with a real device instead of `auto`
     policy: TokenPolicy
     subject: Subject
+    folder: Path  # the subject model's
     files: dict[str, str]  # the subject model's files, and their SHA-256
     commit: str | None  # the hub's, if the files are in the hub's cache
     checkpoint: Checkpoint
     any_encoder: Encoder  # with the summary settings of some run
     hook: str
     activation: str  # the autoencoder's
+    activation_details: dict[str, int | bool]  # k, and whether latents are at least 0
     activation_assumed: bool  # because its file names none
     n_inputs: int
     num_features: int
@@ -132,6 +137,7 @@ class Models:
                 "size": self.checkpoint.size,
                 "sha256": self.checkpoint.sha256,
                 "activation": self.activation,
+                **self.activation_details,
                 **({"activation_assumed": True} if self.activation_assumed else {}),
                 "n_inputs": self.n_inputs,
             },
@@ -152,7 +158,23 @@ class Models:
 
     def encoder(self, metadata: RunMetadata) -> Encoder:
         """The encoder for a run's chunks. It costs nothing, because the encoders of several runs share the models."""
-        return self.any_encoder.with_spec(metadata.spec)
+        from sparse_autoencoder.pipeline.first_chunk import FirstChunk
+
+        encoder = self.any_encoder.with_spec(metadata.spec)
+        wanted = metadata.options.model_dump(include={"check_neighbours", "check_rows"})
+        options = self.options.model_copy(update=wanted)
+        encoder.check_first = FirstChunk(self.checkpoint, options, self.folder, self.files).check
+        return encoder
+
+
+def with_reference(metadata: RunMetadata, given: str | None) -> RunMetadata:
+    """A new run's metadata with the reference that its self-check compares it with, if there is one.
+
+    `given` is the path of a user's; SaescopeError if it can't be used.
+    """
+    path = None if given is None else Path(given)
+    reference = reference_for(metadata.subject, metadata.autoencoder, path)
+    return metadata.model_copy(update={"reference": reference})
 
 
 def on_this_machine(options: RunOptions) -> RunOptions:
@@ -204,16 +226,28 @@ def load_models(options: RunOptions) -> Models:
         options=options,
         policy=policy,
         subject=subject,
+        folder=folder,
         files=files,
         commit=commit_of(folder),
         checkpoint=checkpoint,
         any_encoder=encoder,
         hook=hook,
         activation=type(autoencoder.activation).__name__,
+        activation_details=_details(autoencoder.activation),
         activation_assumed=not is_openai and options.activation is None and not names_activation(checkpoint.path),
         n_inputs=autoencoder.n_inputs,
         num_features=autoencoder.n_latents,
     )
+
+
+def _details(activation: nn.Module) -> dict[str, int | bool]:
+    from torch import nn
+
+    from sparse_autoencoder.model import TopK
+
+    if isinstance(activation, TopK):
+        return {"k": activation.k, "rectified": isinstance(activation.postact_fn, nn.ReLU)}
+    return {"rectified": isinstance(activation, nn.ReLU)}
 
 
 def contents_now(options: RunOptions) -> Contents:

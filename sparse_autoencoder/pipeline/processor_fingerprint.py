@@ -24,7 +24,8 @@ from sparse_autoencoder.kernels.packed_linear import Linear
 from sparse_autoencoder.kernels.precision import check_precision, dtype_of, multiplying
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.subjects.gpt2 import Gpt2, Gpt2Config, Layer, LayerNorm
+from sparse_autoencoder.subjects.gpt2 import Gpt2
+from sparse_autoencoder.subjects.gpt2_weights import Gpt2Config, Layer, LayerNorm
 from sparse_autoencoder.summaries.feature_metrics import FEATURE_METRICS
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.tokens.chunks import Chunk
@@ -123,7 +124,7 @@ class _Inputs:
             "pre_bias": self.tensor(_WIDTH, scale=0.1),
             "latent_bias": self.tensor(_LATENTS, scale=0.1),
             "encoder.weight": self.tensor(_LATENTS, _WIDTH, scale=_WIDTH**-0.5),
-            "decoder.weight": self.tensor(_WIDTH, 1).expand(_WIDTH, _LATENTS),  # not used
+            "decoder.weight": self.tensor(_WIDTH, _LATENTS, scale=_WIDTH**-0.5),
             "activation": "TopK",
             "activation_state_dict": {"k": _K, "postact_fn": "ReLU"},
         }
@@ -159,6 +160,7 @@ def _encoded(inputs: _Inputs, *, tf32: bool) -> Iterator[NDArray[Any]]:
     totals = summary.totals()
     yield from (totals.count, totals.sum1, totals.sum2, totals.sum3, totals.sum4, totals.maximum)
     yield from (metric.compute(totals) for metric in FEATURE_METRICS)
+    yield from summary.reconstructions.to_arrays().values()
     for examples in (summary.top, summary.random):
         yield from (examples.feature, examples.row_id, examples.position, examples.act_value)
 

@@ -19,7 +19,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, Settled
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk
 from sparse_autoencoder.pipeline.hang_detection import RunWatch, opening
-from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows
+from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows, with_reference
 from sparse_autoencoder.pipeline.run_ending import Ending, Job
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.folder_name import reserved_run
@@ -54,6 +54,7 @@ def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
         with reserved_run(store) as run_id:
             job = prepare(options, run_id)
             opened.enter_context(job.source)
+            job.metadata = with_reference(job.metadata, options.check_reference)
             folder = RunFolder(store, run_id)
             folder.write_metadata(job.metadata)
         return _finish(job, folder, store)

@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sparse_autoencoder.data.rows_hash import NOTHING_READ
 from sparse_autoencoder.runs.format_version import FORMAT
+from sparse_autoencoder.runs.references import Reference
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
+from sparse_autoencoder.runs.self_check import Facts, SelfCheck, self_check_of
 from sparse_autoencoder.runs.warnings import ACTIVATION_ASSUMED, warnings_on
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
@@ -63,6 +65,8 @@ class RunMetadata(BaseModel):
     noted_rows: dict[str, int] = Field(default_factory=dict)  # what was noticed in how many of the rows that were used
     warnings: list[str] = Field(default_factory=list)  # runs/warnings.py
     failed_chunks: list[FailedChunk] = Field(default_factory=list)
+    reference: Reference | None = None  # what the self-check compares the run with
+    self_check: SelfCheck | None = None  # None for runs of earlier versions, and while there is nothing
     rows_hash: str = NOTHING_READ  # running hash of the rows, which depends on chunk_size (data/rows_hash.py)
     # fields with the original scripts' names
     dataset_csv: str
@@ -89,6 +93,8 @@ class RunMetadata(BaseModel):
 
     def with_counts(self, state: RunState, **changes: Any) -> RunMetadata:
         """A copy with the counts of a state, and with other changes."""
+        facts = Facts(self.autoencoder, self.policy, state.checks, self.reference)
+        self_check = self_check_of(state.summary, facts)
         counts = {
             "num_records": state.num_records,
             "num_prompts": state.num_prompts,
@@ -100,15 +106,22 @@ class RunMetadata(BaseModel):
             "num_skipped_rows": state.skipped.total(),
             "skipped_rows": dict(state.skipped),
             "noted_rows": dict(state.notes),
-            "warnings": self._warnings(state),
+            "warnings": self._warnings(state, self_check),
+            "self_check": self_check,
             "failed_chunks": state.failed_chunks,
             "rows_hash": state.rows_hash,
         }
         return self.model_copy(update={**counts, **changes})
 
-    def _warnings(self, state: RunState) -> list[str]:
+    def _warnings(self, state: RunState, self_check: SelfCheck | None) -> list[str]:
         about_rows = warnings_on(state.num_records, state.num_prompts, state.skipped, state.notes)
-        return [*([ACTIVATION_ASSUMED] if self.autoencoder.get("activation_assumed") else []), *about_rows]
+        doubts = self_check.reasons if self_check is not None and self_check.verdict == "doubtful" else []
+        return [
+            *([ACTIVATION_ASSUMED] if self.autoencoder.get("activation_assumed") else []),
+            *(f"the self-check is doubtful: {doubt}" for doubt in doubts),
+            *(f"the self-check is incomplete, {problem}" for problem in state.checks.problems),
+            *about_rows,
+        ]
 
     @property
     def policy(self) -> TokenPolicy:

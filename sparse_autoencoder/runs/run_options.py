@@ -41,6 +41,9 @@ class RunOptions(BaseModel):
     precision: Precision = "float32"
     device: str = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    check_neighbours: bool = False
+    check_rows: Annotated[int, Field(ge=0, le=100_000)] = 0
+    check_reference: str | None = None
 
     @property
     def columns(self) -> KeptColumns:

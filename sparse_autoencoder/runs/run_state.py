@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, chained
 from sparse_autoencoder.runs.checksums import seal, understood, unseal
+from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.summaries import summary_bytes
 from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
@@ -40,6 +41,7 @@ class RunState:
     groups: dict[int, str] = field(default_factory=dict)  # names of the groups of rows, by their set
     failed_chunks: list[FailedChunk] = field(default_factory=list)
     rows_hash: str = NOTHING_READ  # the running hash of all chunks; in a partial, the hash of its chunk
+    checks: FirstChunkChecks = field(default_factory=FirstChunkChecks)  # only the first chunk's partial has them
 
     def merge(self, partial: RunState) -> RunState:
         """The state after the next chunk, from its partial; ValueError if it is another chunk's partial."""
@@ -56,6 +58,7 @@ class RunState:
             groups=self.groups | partial.groups,
             failed_chunks=[*self.failed_chunks, *partial.failed_chunks],
             rows_hash=chained(self.rows_hash, partial.rows_hash),
+            checks=self.checks if self.next_chunk else partial.checks,
         )
 
     @property
@@ -86,6 +89,7 @@ class RunState:
             "notes": dict(self.notes),
             "groups": {str(one): self.groups[one] for one in sorted(self.groups)},
             "failed_chunks": [chunk.model_dump() for chunk in self.failed_chunks],
+            "checks": self.checks.model_dump(),
         }
         return summary_bytes.to_bytes(
             self.summary, {"counters": np.frombuffer(json.dumps(counters).encode(), np.uint8)}
@@ -101,7 +105,16 @@ class RunState:
             notes = Counter(counters.pop("notes", {}))
             groups = {int(one): name for one, name in counters.pop("groups").items()}
             failed = [FailedChunk.model_validate(chunk) for chunk in counters.pop("failed_chunks")]
-            return cls(summary, skipped=skipped, notes=notes, groups=groups, failed_chunks=failed, **counters)
+            checks = FirstChunkChecks.model_validate(counters.pop("checks"))
+            return cls(
+                summary,
+                skipped=skipped,
+                notes=notes,
+                groups=groups,
+                failed_chunks=failed,
+                checks=checks,
+                **counters,
+            )
 
 
 _COUNTERS = ("next_chunk", "num_records", "num_prompts", "num_windows", "rows_hash")

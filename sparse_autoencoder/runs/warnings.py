@@ -1,8 +1,9 @@
-"""What a user should know of a run that ended well: many rows were skipped, or the texts are hardly texts."""
+"""What a user should know of a run that ended well: the self-check, many skipped rows, texts that are hardly texts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sparse_autoencoder.tokens.row_notes import NUMBER, SINGLE_TOKEN
 
@@ -31,6 +32,21 @@ def warnings_on(num_records: int, num_prompts: int, skipped: Mapping[str, int], 
         if (count := notes.get(note, 0)) > _MOSTLY * num_prompts:
             warnings.append(f"{count:,} of {num_prompts:,} texts are only {what}: {_ADVICE}")
     return warnings
+
+
+def self_check_line(self_check: Mapping[str, Any]) -> str:
+    """The self-check's verdict and main figures, of runs/self_check.py."""
+    figures = [
+        f"{name} {self_check[key]:{form}}"
+        for key, name, form in (
+            ("fvu", "FVU", ".4f"),
+            ("cosine", "cosine", ".3f"),
+            ("mean_l0", "L0", ".1f"),
+            ("delta_cross_entropy", "ΔCE", ".3f"),
+        )
+        if self_check[key] is not None
+    ]
+    return f"self-check: {self_check['verdict']}" + (f" ({', '.join(figures)})" if figures else "")
 
 
 def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.device_checks import check_device, models_fit
-from sparse_autoencoder.subjects.gpt2 import Gpt2, Gpt2Config
+from sparse_autoencoder.subjects.gpt2 import Gpt2
+from sparse_autoencoder.subjects.gpt2_weights import Gpt2Config
 from sparse_autoencoder.subjects.hook_points import check_layer
 from sparse_autoencoder.subjects.hugging_face_hub import CONFIG_FILE, read_config, weight_files
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree

@@ -1,5 +1,6 @@
 """Subject models on TransformerLens, for every architecture that it supports."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,23 @@ class BridgeSubject:
         )
         found: Tensor = cache[hook]
         return found
+
+    @torch.inference_mode()
+    def logits_replacing(
+        self, tokens: Tensor, location: str, layer_index: int, replace: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """The logits [batch, pos, vocab] if the vectors [batch, pos, width] at a hook point are replaced."""
+        hook = hook_name(location, layer_index)
+        if location == "resid_post_attn":  # its hook is at the MLP's input, which the residual stream goes past
+            raise SaescopeError(f"TransformerLens can't replace what is between attention and MLP in {self.name}")
+
+        def replaced(vectors: Tensor, hook: Any) -> Tensor:
+            return replace(vectors)
+
+        logits: Tensor = self._bridge.run_with_hooks(
+            tokens.to(self.device), fwd_hooks=[(hook, replaced)], return_type="logits"
+        )
+        return logits
 
 
 def _own(model: torch.nn.Module) -> None:

@@ -7,7 +7,7 @@ float64 sums are rounded, which depends on the order. That is why runs merge in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from sparse_autoencoder.summaries.example_order import (
 )
 from sparse_autoencoder.summaries.feature_metrics import Totals
 from sparse_autoencoder.summaries.position_counts import PositionCounts
+from sparse_autoencoder.summaries.reconstruction_sums import ReconstructionSums
 from sparse_autoencoder.summaries.strength_bands import BANDS, EXAMPLES_PER_BAND
 from sparse_autoencoder.summaries.text_sums import TextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, group_starts
@@ -70,6 +71,7 @@ class Summary:
     bands: Examples  # whose `feature` is feature * BANDS + band (strength_bands.py)
     positions: PositionCounts
     text_sums: TextSums
+    reconstructions: ReconstructionSums = field(default_factory=ReconstructionSums.empty)
 
     @classmethod
     def empty(cls, spec: SummarySpec) -> Summary:
@@ -89,6 +91,7 @@ class Summary:
             bands=Examples.empty(),
             positions=PositionCounts.empty(spec.n_features),
             text_sums=TextSums.empty(spec.n_features),
+            reconstructions=ReconstructionSums.empty(),
         )
 
     def merge(self, later: Summary) -> Summary:
@@ -115,6 +118,7 @@ class Summary:
             bands=BAND_ORDER.merge(self.bands, later.bands, EXAMPLES_PER_BAND),
             positions=self.positions.merge(later.positions),
             text_sums=self.text_sums.merge(later.text_sums),
+            reconstructions=self.reconstructions.merge(later.reconstructions),
         )
 
     def cutoff_keys(self) -> CutoffKeys:

@@ -15,6 +15,7 @@ from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.example_order import activation_draws, token_draws
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.position_counts import PositionCounts
+from sparse_autoencoder.summaries.reconstruction_sums import ReconstructionSums
 from sparse_autoencoder.summaries.text_sums import BY_FEATURE, TOTALS, TextSums
 from sparse_autoencoder.utils.numpy_array_ops import bits_for, group_starts, stable_argsort, starts_of
 
@@ -43,6 +44,7 @@ def to_bytes(summary: Summary, extra: Arrays | None = None) -> bytes:
         **{f"texts.{name}": getattr(summary.text_sums, name)[:, fired] for name in BY_FEATURE},
         "positions.tokens": summary.positions.tokens,
         "positions.count": summary.positions.count[..., fired],
+        **{f"reconstructions.{name}": array for name, array in summary.reconstructions.to_arrays().items()},
         **{f"extra.{name}": array for name, array in (extra or {}).items()},
     }
     lists = [getattr(summary, name) for name in _EXAMPLES]
@@ -88,9 +90,13 @@ def from_bytes(data: bytes) -> tuple[Summary, Arrays]:
         bands=_examples("bands", arrays, seed),
         positions=_positions(arrays, n_features),
         text_sums=_text_sums(arrays, n_features),
+        reconstructions=ReconstructionSums.from_arrays(_named("reconstructions.", arrays)),
     )
-    extra = {name.removeprefix("extra."): array for name, array in arrays.items() if name.startswith("extra.")}
-    return summary, extra
+    return summary, _named("extra.", arrays)
+
+
+def _named(prefix: str, arrays: Arrays) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _positions(arrays: Arrays, n_features: int) -> PositionCounts:

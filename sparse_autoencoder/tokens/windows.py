@@ -76,6 +76,18 @@ class Windows:
             self.first_counted[first:last],
         )
 
+    def take(self, index: NDArray[np.int64]) -> Windows:
+        """Some of the windows, given by their numbers."""
+        lengths = self.lengths[index]
+        return Windows(
+            self.row_ids[index],
+            self.numbers[index],
+            self.tokens[ranges(self.starts[:-1][index], lengths)],
+            starts_of(lengths),
+            self.token_hashes[index],
+            self.first_counted[index],
+        )
+
 
 def cut_windows(chunk: Chunk, policy: TokenPolicy) -> Windows:
     """The windows of a chunk's rows, in row order."""

@@ -138,7 +138,8 @@ def test_runs_lists_what_the_run_s_metadata_says(finished: Finished) -> None:
         "num_skipped_rows": 0,
         "skipped_rows": {},
         "noted_rows": metadata["noted_rows"],
-        "warnings": [],
+        "self_check": metadata["self_check"],
+        "warnings": metadata["warnings"],
         "failed_chunks": [],
         "created_at": metadata["started_at"],
         "finished_at": metadata["finished_at"],
@@ -149,6 +150,8 @@ def test_runs_lists_what_the_run_s_metadata_says(finished: Finished) -> None:
         "retry_from": None,
     }
     assert finished.get(f"/api/runs/{finished.run_id}") == entry
+    assert entry["self_check"]["verdict"] == "doubtful"  # as the autoencoder is random
+    assert entry["warnings"] == [f"the self-check is doubtful: {reason}" for reason in entry["self_check"]["reasons"]]
 
 
 def test_a_finished_run_s_answers_are_not_marked_as_live(finished: Finished) -> None:

@@ -89,7 +89,8 @@ def test_models_stay_what_they_were_when_their_files_are_written_over(
     options = world.options(precision=precision)
     models, tokens = load_models(options), load_tokens(options)
     with open_rows(options) as source:
-        chunk = tokenise(0, list(source), tokens.tokenizer, tokens.policy)
+        rows = list(source)
+        chunk = tokenise(1, rows, tokens.tokenizer, tokens.policy)
         metadata = models.metadata(options, "run-1", source.describe(), "")
     before = encode_chunk(models.encoder(metadata), chunk, tokens.policy)
     other = make_world(tmp_path / "other", seed=1)
@@ -100,6 +101,13 @@ def test_models_stay_what_they_were_when_their_files_are_written_over(
         path.write_bytes(others.read_bytes())
     after = encode_chunk(models.encoder(metadata), chunk, tokens.policy)
     assert (after.partial.to_bytes(), after.prompts) == (before.partial.to_bytes(), before.prompts)
+    # only that the first chunk's check reads the autoencoder's file again, and says that it can't
+    first = encode_chunk(models.encoder(metadata), tokenise(0, rows, tokens.tokenizer, tokens.policy), tokens.policy)
+    assert first.prompts == before.prompts
+    assert first.partial.checks.formula is None
+    (problem,) = first.partial.checks.problems
+    assert problem.startswith("the autoencoder's formula could not be checked: ")
+    assert "topk.pt was changed" in problem
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system doesn't list what is mapped")
@@ -114,5 +122,5 @@ def test_encoders_of_several_runs_share_the_models(world: World) -> None:
     one = models.metadata(world.options(), "run-1", {"file": "rows"}, "")
     other = models.metadata(world.options(seed=5, top_tokens_per_feature=2), "run-2", {"file": "rows"}, "")
     first, second = models.encoder(one), models.encoder(other)
-    assert (first._spec, second._spec) == (one.spec, other.spec)
-    assert first._latents is second._latents
+    assert (first.spec, second.spec) == (one.spec, other.spec)
+    assert first.latents is second.latents

@@ -82,6 +82,7 @@ class Case:
     first_counted: int
     bos: int  # BOS tokens per window
     context: int
+    autoencoder: str
 
     @property
     def windows(self) -> list[OracleWindow]:
@@ -116,7 +117,8 @@ def case(
     metadata = run(options_of(world, *request.param), DirectoryStore(output))
     bos, context = request.param[1], request.param[3]
     rows = reference.rows(*request.param)
-    return Case(output / metadata.run_id, metadata, rows, int(bos == "exclude"), int(bos != "none"), context)
+    first_counted, bos_tokens = int(bos == "exclude"), int(bos != "none")
+    return Case(output / metadata.run_id, metadata, rows, first_counted, bos_tokens, context, request.param[0])
 
 
 def test_the_rows_exercise_what_the_tests_are_about(reference: Reference) -> None:
@@ -312,6 +314,26 @@ def test_metadata_counts_what_was_read(case: Case, reference: Reference) -> None
     assert metadata.num_tokens == len(case.counted())
     assert metadata.num_active_features == (case.counted() > 0).any(0).sum()
     assert RunMetadata.model_validate(read_json(case.folder, "metadata.json")) == metadata
+
+
+def test_the_self_check_is_of_every_counted_token_repeated_windows_too(case: Case, reference: Reference) -> None:
+    windows = [reference.given_back(case.autoencoder, tuple(window.tokens)) for window in case.windows]
+    own, back = (np.concatenate([window[part][case.first_counted :] for window in windows]) for part in (0, 1))
+    found = case.metadata.self_check
+    assert found is not None
+    assert found.num_tokens == len(own)
+    error, variation = ((own - back) ** 2).sum(1), ((own - own.mean(0)) ** 2).sum(1)
+    assert found.fvu == pytest.approx(error.sum() / variation.sum(), rel=1e-4)
+    cosine = (own * back).sum(1) / np.linalg.norm(own, axis=1) / np.linalg.norm(back, axis=1)
+    assert found.cosine == pytest.approx(cosine.mean(), rel=1e-5, abs=1e-6)
+    assert found.mean_l0 == pytest.approx((case.counted() > 0).sum(1).mean(), rel=1e-12)
+    position = np.concatenate([np.arange(len(window.tokens) - case.first_counted) for window in case.windows])
+    for at in found.by_position:
+        here = (position >= at.first) & (position <= at.last)
+        assert at.num_tokens == here.sum()
+        assert at.fvu == pytest.approx(error[here].sum() / variation[here].sum(), rel=1e-3)
+    assert found.checks.formula is not None
+    assert (found.checks.formula.num_tokens, found.checks.formula.num_different) == (32, 0)
 
 
 @pytest.mark.parametrize("autoencoder", ["topk", "relu"])

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from services.common.run_workspace import Workspace, now
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
 from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.runs.warnings import self_check_line
 from sparse_autoencoder.summaries.feature_summary import Summary
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
 from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope
@@ -108,9 +110,16 @@ def test_a_run_is_followed_to_its_end_and_told_as_saescope_run_does(
         out, _err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     metadata = json.loads((finished / "metadata.json").read_text())
-    assert out == (
-        f"60 rows, {metadata['num_tokens']:,} tokens: {metadata['num_active_features']:,} of 256 features fired\n"
-    )
+    assert out.splitlines() == [
+        f"60 rows, {metadata['num_tokens']:,} tokens: {metadata['num_active_features']:,} of 256 features fired",
+        *about_the_autoencoder(metadata),
+    ]
+
+
+def about_the_autoencoder(metadata: dict[str, Any]) -> list[str]:
+    """The lines of a random autoencoder's self-check, of which there is a warning."""
+    (warning,) = metadata["warnings"]
+    return [self_check_line(metadata["self_check"]), f"warning: {warning}"]
 
 
 def test_what_is_missing_is_told_at_the_end(backend: Backend, url: str, finished: Path, tmp_path: Path) -> None:
@@ -124,6 +133,7 @@ def test_what_is_missing_is_told_at_the_end(backend: Backend, url: str, finished
     assert out.splitlines()[1:] == [
         "skipped 1,200 rows: no text",
         "missing: rows 30 to 39, chunk 3 failed: out of memory",
+        *about_the_autoencoder(metadata.model_dump()),
         f"try what is missing again: saescope submit --retry-failed {run_id}",
     ]
 
@@ -155,7 +165,7 @@ def test_failed_chunks_are_tried_again_with_a_word_on_what_is_computed_again(
         out, _err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert out.startswith("60 rows, ")
-    assert len(out.splitlines()) == 1  # nothing is missing
+    assert out.splitlines()[1:] == about_the_autoencoder(metadata.model_dump())  # nothing is missing
 
 
 def test_a_run_that_fails_is_one_sentence_and_status_2(backend: Backend, url: str, tmp_path: Path) -> None:

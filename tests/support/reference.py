@@ -68,6 +68,15 @@ class Reference:
         """A window's latents [token, latent], rounded to float32 as activations are stored."""
         return dense_latents(self._states[autoencoder], self.hidden(tokens)).astype(np.float32).astype(np.float64)
 
+    def given_back(self, autoencoder: str, tokens: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A window's vectors in the autoencoder's own space, and their reconstructions there, both [token, width]."""
+        state, own = self._states[autoencoder], self.hidden(tokens)
+        if state["activation"] == "TopK":
+            own = own - own.mean(axis=1, keepdims=True)
+            own = own / (own.std(axis=1, ddof=1, keepdims=True) + 1e-5)
+        decoder, bias = (state[name].double().numpy() for name in ("decoder.weight", "pre_bias"))
+        return own, self.latents(autoencoder, tokens) @ decoder.T + bias
+
 
 def token_text(token: int) -> str:
     """A token's text, from the tokenizer's vocabulary and the meaning of byte-level symbols."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.summaries.example_arrays import Examples
 from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.summaries.position_counts import PositionCounts
+from sparse_autoencoder.summaries.reconstruction_sums import ReconstructionSums
 from sparse_autoencoder.summaries.summariser_interface import RowFeatures
 from sparse_autoencoder.summaries.text_sums import RowCounts, TextSums
 from sparse_autoencoder.summaries.token_samples import BlockTokens, TokenSamples
@@ -22,6 +23,7 @@ _OURS = (
     TextSums,
     RowCounts,
     PositionCounts,
+    ReconstructionSums,
     TokenTable,
     TokenSamples,
     BlockTokens,

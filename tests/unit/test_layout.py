@@ -43,7 +43,11 @@ COMPUTING = (
     "sparse_autoencoder.summaries.summarise_torch",
     "sparse_autoencoder.summaries.token_table_torch",
     "sparse_autoencoder.pipeline.chunk_encoder",
+    "sparse_autoencoder.pipeline.cross_entropy",
+    "sparse_autoencoder.pipeline.first_chunk",
+    "sparse_autoencoder.pipeline.neighbours",
     "sparse_autoencoder.pipeline.processor_fingerprint",
+    "sparse_autoencoder.pipeline.reconstructions",
     "sparse_autoencoder.training",
     "services.encoder.loaded_models",
 )

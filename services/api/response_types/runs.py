@@ -1,6 +1,6 @@
 """Answers about runs as such, and what can be chosen for one."""
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -77,6 +77,14 @@ class Run(TypedDict):
     skipped_rows: Annotated[dict[str, int], Field(description="How many rows could not be used, by reason.")]
     noted_rows: Annotated[
         dict[str, int], Field(description="How many rows that were used there is something to say of, by what it is.")
+    ]
+    self_check: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="How well the autoencoder gives back its input (FVU, cosine, L0, by position), what was "
+            "checked on the first chunk, and the verdict: `fits`, `doubtful` or `no reference`, with reasons. Null "
+            "while there is nothing, and for runs of earlier versions."
+        ),
     ]
     warnings: Annotated[list[str], Field(description="What should be known before the run is believed.")]
     failed_chunks: Annotated[

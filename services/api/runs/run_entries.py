@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from services.api.response_types.runs import Can, FailedChunk, Progress, Run
 from services.api.runs.missing_services import SERVICES, missing_services
@@ -74,7 +74,19 @@ class RunEntries:
     def one(self, run_id: str) -> Run:
         """A run's entry; NotFoundError if there is no such run."""
         facts = self.files.one(run_id)
-        return self._entry(facts, self._work() if facts.active else _Work(None))
+        entry = self._entry(facts, self._work() if facts.active else _Work(None))
+        if not facts.finished:  # of what is merged so far
+            entry["self_check"] = self._self_check_so_far(run_id)
+        return entry
+
+    def _self_check_so_far(self, run_id: str) -> dict[str, Any] | None:
+        try:
+            found = self._library.open(run_id).metadata.self_check
+        except UnavailableError:
+            raise
+        except SaescopeError:  # nothing is saved yet, or it is damaged, which whoever opens it is told
+            return None
+        return None if found is None else found.model_dump(mode="json")
 
     def forget(self, run_id: str) -> None:
         """Drop what is cached about a run, because it is deleted or retried."""
@@ -217,6 +229,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         "num_skipped_rows": 0,
         "skipped_rows": {},
         "noted_rows": {},
+        "self_check": None,
         "warnings": [],
         "failed_chunks": [],
         "retry_from": facts.retry_from if can["retry"] or facts.request is not None else None,
@@ -254,6 +267,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
             "num_skipped_rows": metadata.num_skipped_rows,
             "skipped_rows": metadata.skipped_rows,
             "noted_rows": metadata.noted_rows,
+            "self_check": None if metadata.self_check is None else metadata.self_check.model_dump(mode="json"),
             "warnings": metadata.warnings,
             "failed_chunks": [cast("FailedChunk", chunk.model_dump()) for chunk in metadata.failed_chunks],
         }
@@ -261,7 +275,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
         entry |= {"created_at": facts.request.created_at, "seconds": None}
         if facts.retry_from is not None:  # its plan has the counts of when it was finished
             entry |= {"num_prompts": 0, "num_tokens": 0, "num_active_features": 0, "num_texts": None, "groups": []}
-            entry |= {"num_skipped_rows": 0, "skipped_rows": {}, "noted_rows": {}, "warnings": []}
+            entry |= {"num_skipped_rows": 0, "skipped_rows": {}, "noted_rows": {}, "warnings": [], "self_check": None}
     if facts.merged is not None:  # the services work on it, and have come so far
         merged = facts.merged
         rows = merged.num_records - merged.num_skipped_rows

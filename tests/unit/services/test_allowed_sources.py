@@ -147,8 +147,8 @@ def test_nothing_else_is_a_source(data: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_FILES)
-@pytest.mark.parametrize("field", ["prompt_file", "autoencoder"])
-def test_nothing_else_is_a_prompt_file_or_an_autoencoder(data: Path, field: str, name: str) -> None:
+@pytest.mark.parametrize("field", ["prompt_file", "autoencoder", "check_reference"])
+def test_nothing_else_is_a_prompt_file_an_autoencoder_or_a_reference(data: Path, field: str, name: str) -> None:
     assert refused(data, **{field: name})[0] == field
 
 

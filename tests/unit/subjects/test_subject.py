@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForCausalLM, GPT2Model
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.subjects.gpt2 import ACTIVATIONS
+from sparse_autoencoder.subjects.gpt2_weights import ACTIVATIONS
 from sparse_autoencoder.subjects.hook_points import LOCATIONS, hook_name
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations, load_subject
