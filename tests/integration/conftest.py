@@ -15,7 +15,9 @@ from sparse_autoencoder.pipeline import chunk_attempts
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers
 from tests.support.commands import small_run
+from tests.support.oracle_cases import POLICIES, Case, case_of
 from tests.support.proxy import S3Proxy, s3_proxy
+from tests.support.reference import Reference
 from tests.support.runs import World, make_world, one_thread
 from tests.support.servers import RedisServer, S3Server, environment_of, redis_server, s3_server
 from tests.support.services import Cluster, tiny_cluster
@@ -34,6 +36,20 @@ def quick() -> Iterator[None]:
     with one_thread(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunk_attempts, "PAUSE_S", 0.01)
         yield
+
+
+@pytest.fixture(scope="module")
+def reference(world: World) -> Reference:
+    """What Hugging Face's GPT-2 and the autoencoders' formulas make of the tiny world's rows."""
+    return Reference(world)
+
+
+@pytest.fixture(scope="module", params=POLICIES, ids=lambda policy: "-".join(map(str, policy)))
+def case(
+    request: pytest.FixtureRequest, world: World, reference: Reference, tmp_path_factory: pytest.TempPathFactory
+) -> Case:
+    """A run by each token policy, with what is expected of it."""
+    return case_of(world, reference, tmp_path_factory.mktemp("runs"), request.param)
 
 
 @pytest.fixture

@@ -9,33 +9,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from numpy.typing import NDArray
 
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.not_firing import MAIN_TOKENS, SHOWN
-from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
-from sparse_autoencoder.runs.tokens_by_feature import LISTED
-from sparse_autoencoder.summaries.token_samples import PER_TOKEN
 from tests.support.oracle import (
-    OracleFeature,
-    OracleWindow,
     firings_by_position,
     place_of,
     strongest_of_row,
-    summarise_feature,
 )
-from tests.support.reference import SKIPPED, OracleRow, Reference, token_text
+from tests.support.oracle_cases import PER_FEATURE, Case, options_of
+from tests.support.reference import SKIPPED, Reference, token_text
 from tests.support.runs import (
     DEAD,
     MAX_TOKENS,
@@ -47,78 +38,8 @@ from tests.support.runs import (
     read_json_lines,
     read_tables,
 )
-from tests.support.token_tables import (
-    expected_entries,
-    expected_lists,
-    expected_not_firing,
-    expected_samples,
-    published_entries,
-)
 
 pytestmark = pytest.mark.usefixtures("quick")
-
-PER_FEATURE = 4
-SEED = 11
-# Any two of the first three choices, in every combination, and windows that overlap.
-POLICIES = [
-    ("topk", "exclude", "split", 0),
-    ("relu", "exclude", "truncate", 0),
-    ("topk", "include", "truncate", 0),
-    ("relu", "include", "split", 0),
-    ("topk", "none", "split", 0),
-    ("relu", "none", "truncate", 0),
-    ("topk", "exclude", "split", 3),
-    ("relu", "include", "split", 1),
-]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A finished run, and what is expected of it."""
-
-    folder: Path
-    metadata: RunMetadata
-    rows: list[OracleRow]
-    first_counted: int
-    bos: int  # BOS tokens per window
-    context: int
-    autoencoder: str
-
-    @property
-    def windows(self) -> list[OracleWindow]:
-        return [window for row in self.rows for window in row.windows]
-
-    def feature(self, feature: int) -> OracleFeature:
-        return summarise_feature(self.windows, feature, self.first_counted, PER_FEATURE, SEED)
-
-    def counted(self) -> NDArray[np.float64]:
-        """Dense latents at all counted tokens, [tokens, features]."""
-        return np.concatenate([window.latents[window.counted(self.first_counted)] for window in self.windows])
-
-
-@pytest.fixture(scope="module")
-def reference(world: World) -> Reference:
-    return Reference(world)
-
-
-def options_of(
-    world: World, autoencoder: str, bos: str, long_rows: str, context: int = 0, **changes: Any
-) -> RunOptions:
-    settings = {"precision": "float64", "seed": SEED, "top_tokens_per_feature": PER_FEATURE, "context": context}
-    settings |= changes
-    return world.options(autoencoder=getattr(world, autoencoder), bos=bos, long_rows=long_rows, **settings)
-
-
-@pytest.fixture(scope="module", params=POLICIES, ids=lambda policy: "-".join(map(str, policy)))
-def case(
-    request: pytest.FixtureRequest, world: World, reference: Reference, tmp_path_factory: pytest.TempPathFactory
-) -> Case:
-    output = tmp_path_factory.mktemp("runs")
-    metadata = run(options_of(world, *request.param), DirectoryStore(output))
-    bos, context = request.param[1], request.param[3]
-    rows = reference.rows(*request.param)
-    first_counted, bos_tokens = int(bos == "exclude"), int(bos != "none")
-    return Case(output / metadata.run_id, metadata, rows, first_counted, bos_tokens, context, request.param[0])
 
 
 def test_the_rows_exercise_what_the_tests_are_about(reference: Reference) -> None:
@@ -262,22 +183,6 @@ def test_feature_tokens_hold_the_top_examples_of_every_listed_feature(case: Case
         assert tokens["features"][str(feature)] == expected
 
 
-def test_every_token_has_all_features_that_fire_on_it(case: Case) -> None:
-    assert published_entries(case.folder) == expected_entries(case.windows, case.first_counted)
-
-
-def test_every_feature_has_its_main_tokens_and_how_much_they_leave_out(case: Case) -> None:
-    found = pq.read_table(case.folder / "tokens_by_feature.parquet").to_pylist()
-    quiet = [record.pop("not_firing") for record in found]
-    assert found == expected_lists(expected_entries(case.windows, case.first_counted), N_LATENTS, LISTED)
-    samples = expected_samples(case.windows, case.first_counted, SEED, PER_TOKEN)
-    for record, entries in zip(found, quiet, strict=True):
-        main = [entry["token_id"] for entry in record["tokens"]][:MAIN_TOKENS]
-        step = MAX_TOKENS - case.bos - case.context
-        assert entries == expected_not_firing(record["feature_id"], main, samples, SHOWN, step)
-    assert any(entry["examples"] for entries in quiet for entry in entries)
-
-
 def test_prompts_list_every_usable_row_with_the_tokens_the_model_saw(case: Case) -> None:
     assert read_json_lines(case.folder, "prompts.jsonl") == [
         {"row_id": row.row_id, "seq_len": sum(len(window.tokens) for window in row.windows), "prompt": row.text}
@@ -314,26 +219,6 @@ def test_metadata_counts_what_was_read(case: Case, reference: Reference) -> None
     assert metadata.num_tokens == len(case.counted())
     assert metadata.num_active_features == (case.counted() > 0).any(0).sum()
     assert RunMetadata.model_validate(read_json(case.folder, "metadata.json")) == metadata
-
-
-def test_the_self_check_is_of_every_counted_token_repeated_windows_too(case: Case, reference: Reference) -> None:
-    windows = [reference.given_back(case.autoencoder, tuple(window.tokens)) for window in case.windows]
-    own, back = (np.concatenate([window[part][case.first_counted :] for window in windows]) for part in (0, 1))
-    found = case.metadata.self_check
-    assert found is not None
-    assert found.num_tokens == len(own)
-    error, variation = ((own - back) ** 2).sum(1), ((own - own.mean(0)) ** 2).sum(1)
-    assert found.fvu == pytest.approx(error.sum() / variation.sum(), rel=1e-4)
-    cosine = (own * back).sum(1) / np.linalg.norm(own, axis=1) / np.linalg.norm(back, axis=1)
-    assert found.cosine == pytest.approx(cosine.mean(), rel=1e-5, abs=1e-6)
-    assert found.mean_l0 == pytest.approx((case.counted() > 0).sum(1).mean(), rel=1e-12)
-    position = np.concatenate([np.arange(len(window.tokens) - case.first_counted) for window in case.windows])
-    for at in found.by_position:
-        here = (position >= at.first) & (position <= at.last)
-        assert at.num_tokens == here.sum()
-        assert at.fvu == pytest.approx(error[here].sum() / variation[here].sum(), rel=1e-3)
-    assert found.checks.formula is not None
-    assert (found.checks.formula.num_tokens, found.checks.formula.num_different) == (32, 0)
 
 
 @pytest.mark.parametrize("autoencoder", ["topk", "relu"])
