@@ -91,6 +91,12 @@ def running_total(numbers: Tensor) -> Tensor:
     return total
 
 
+def count_of_each(item: Tensor, n_items: int) -> Tensor:
+    """How often each of the items 0 to n_items - 1 is there: [n_items]."""
+    one = torch.ones((), dtype=torch.int64, device=item.device)
+    return torch.zeros(n_items, dtype=torch.int64, device=item.device).index_add_(0, item, one.expand(len(item)))
+
+
 def first_of_each(item: Tensor) -> Tensor:
     """Mask of each item's first entry; items are in [0, len(item))."""
     place = torch.arange(len(item), device=item.device)

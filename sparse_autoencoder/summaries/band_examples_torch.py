@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparse_autoencoder.kernels.torch_array_ops import SIGNED_GOLDEN, changes, mix, unsigned_order
+from sparse_autoencoder.kernels.torch_array_ops import SIGNED_GOLDEN, changes, count_of_each, mix, unsigned_order
 from sparse_autoencoder.summaries.band_examples_numpy import EXPECTED
 from sparse_autoencoder.summaries.strength_bands import BANDS, EXAMPLES_PER_BAND
 
@@ -13,25 +13,25 @@ _LARGEST = 2**32 - 1
 
 
 def band_examples(
-    feature: Tensor, bins: Tensor, token_draw: Tensor, text: Tensor, n_features: int
+    feature: Tensor, bins: Tensor, token_draw: Tensor, window: Tensor, text: Tensor, n_features: int
 ) -> dict[str, Tensor]:
     """The chosen activations' `index`, `feature` (feature * BANDS + band) and `draw`, as in `Chosen`.
 
-    `text` numbers the texts of the windows; the other arguments are as in band_examples_numpy.py, all [activations].
+    `text` [windows] numbers the texts; the other arguments are as in band_examples_numpy.py.
     """
-    n_groups, n_texts = n_features * BANDS, int(text.max()) + 1
-    exponent = ((bins - 1).double().view(torch.int64) >> 52) - 1022  # see strength_bands.bands_of
-    group = feature.long() * BANDS + exponent.clamp(min=0)
+    n_groups, n_texts = n_features * BANDS, len(text)
+    group = (((bins - 1).double().view(torch.int64) >> 52) - 1022).clamp_(min=0)  # see strength_bands.bands_of
+    del bins  # memory
+    group += feature.long() * BANDS
     draw = mix(token_draw ^ (group * SIGNED_GOLDEN))
+    del token_draw
 
     def counted(groups: Tensor) -> Tensor:
-        return torch.zeros(n_groups, dtype=torch.int64, device=group.device).index_add_(
-            0, groups, torch.ones_like(groups)
-        )
+        return count_of_each(groups, n_groups)
 
     def smallest(candidates: Tensor) -> Tensor:
         by_draw = candidates[torch.sort(unsigned_order(draw[candidates]), stable=True)[1]]
-        key = group[by_draw] * n_texts + text[by_draw]
+        key = group[by_draw] * n_texts + text[window[by_draw]]
         ordered, order = torch.sort(key, stable=True)
         best = torch.zeros_like(by_draw, dtype=torch.bool)
         best[order[changes(ordered)]] = True  # of each text

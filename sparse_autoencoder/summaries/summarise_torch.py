@@ -22,6 +22,7 @@ from sparse_autoencoder.kernels.torch_array_ops import (
     SIGNED_GOLDEN,
     bounds,
     changes,
+    count_of_each,
     first_marked,
     first_of_each,
     mix,
@@ -276,8 +277,7 @@ class DeviceSummariser:
     def _positions(self) -> Tensor:
         """Firings by place and feature, flat; see BlockSummariser._positions."""
         place = self._columns.place[self._token] * self._spec.n_features + self._feature
-        firings = torch.zeros(PLACES * self._spec.n_features, dtype=torch.int64, device=self._device)
-        return firings.index_add_(0, place, torch.ones_like(place))
+        return count_of_each(place, PLACES * self._spec.n_features)
 
     def _strongest(self, by_strength: Tensor) -> Tensor:
         """See BlockSummariser._strongest."""
@@ -293,8 +293,10 @@ class DeviceSummariser:
         return by_draw[first_marked(marked, self._feature, self._bounds, self._spec.examples_per_feature)]
 
     def _of_bands(self) -> dict[str, Tensor]:
-        draw, text = self._columns.draw[self._token], self._columns.text[self._window]
-        chosen = band_examples(self._feature, self._bins(self._value), draw, text, self._spec.n_features)
+        columns, n_features = self._columns, self._spec.n_features
+        chosen = band_examples(
+            self._feature, self._bins(self._value), columns.draw[self._token], self._window, columns.text, n_features
+        )
         return self._examples(chosen.pop("index")) | chosen
 
     def _draws(self, index: Tensor) -> Tensor:
