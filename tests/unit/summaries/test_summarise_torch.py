@@ -46,7 +46,8 @@ def assert_summarised_alike(
     rows = RowTexts.all_different([block], 0)
     for found, wanted in zip(by_torch.text_sums(rows), by_numpy.text_sums(rows), strict=True):
         assert_same_bits(found, wanted)
-    assert_same_bits(*(BlockTokens.of(block, summariser, 0, spec.seed) for summariser in (by_torch, by_numpy)))
+    found_tokens, wanted_tokens = (BlockTokens.of(block, one, 0, spec.seed) for one in (by_torch, by_numpy))
+    assert_same_bits(found_tokens, wanted_tokens)
 
 
 @on_each_device
