@@ -59,7 +59,7 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and self._held:
+        if error is None and any(map(len, self._held)):
             self._write(TokenTable.concatenate(self._held))
         self._writer.close()
 

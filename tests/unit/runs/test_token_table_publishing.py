@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from sparse_autoencoder.runs import (
 )
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.runs.temporary_files import temporary_file
 from sparse_autoencoder.runs.token_table_format import to_parquet
 from sparse_autoencoder.runs.token_table_publishing import publish_token_table
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
@@ -119,6 +122,31 @@ def test_a_row_group_has_whole_tokens_and_few_entries(tmp_path: Path) -> None:
     sizes = [file.metadata.row_group(group).column(2).num_values for group in range(file.num_row_groups)]
     assert len(sizes) > 10
     assert max(sizes) <= 10
+
+
+def test_merging_has_one_row_group_of_a_few_tables_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_table_format, "GROUP_ENTRIES", 5)
+    monkeypatch.setattr(token_table_merging, "FAN_IN", 4)
+    read: list[TokenTable] = []
+    parts_of = token_table_format.parts_of
+
+    def watched(file: pq.ParquetFile) -> Iterator[TokenTable]:
+        for part in parts_of(file):
+            read.append(part)
+            yield part
+
+    monkeypatch.setattr(token_table_merging, "parts_of", watched)
+    chunk: Chunk = [(token, dict.fromkeys(range(N_FEATURES), 1.0)) for token in range(40)]
+    files = [to_parquet(table_of(chunk)) for _ in range(9)]
+    tables = [partial(token_table_format.opened, io.BytesIO(file)) for file in files]
+    merging = token_table_merging.merged_tables(tables, temporary_file)
+    next(merging)
+    groups = 40 * (N_FEATURES + 1) // 5
+    assert len(read) == 9 * groups + 3  # of the first pass, and one of each of its three files
+    for parts, part in enumerate(merging, start=1):
+        assert len(part) <= 3 * 5
+        assert len(read) <= 9 * groups + 3 * (1 + parts)
+    assert len(read) == (9 + 3) * groups
 
 
 @pytest.fixture
