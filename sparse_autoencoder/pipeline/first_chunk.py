@@ -99,7 +99,7 @@ class FirstChunk:
 
     def _neighbours(self, encoder: Encoder, windows: Windows) -> NeighbourCheck:
         place, policy = (encoder.location, encoder.layer_index), encoder.policy
-        block = sample(windows, policy)
+        block = sample(windows)
         family = [
             Family(address, layer, partial(self._other, encoder, checkpoint))
             for layer, address in beside(self.options.autoencoder, *place).items()

@@ -29,7 +29,8 @@ from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import ranges
 
-SAMPLE_TOKENS = 4096
+SAMPLE_TOKENS = 2048
+SAMPLE_ROWS = 40
 LEAST_ROWS = 20  # for standard errors
 CLEAR = 3.0  # standard errors
 _RISE = 1.5  # times the FVU of earlier positions; it also grows within the right context, but by less from 8 on
@@ -86,12 +87,18 @@ class Fit:
         return difference / error if error > 0 else float(np.sign(difference)) * np.inf
 
 
-def sample(windows: Windows, policy: TokenPolicy) -> Windows:
-    """The first windows with about SAMPLE_TOKENS counted tokens; SaescopeError if they are of too few rows."""
-    counted = np.cumsum(windows.counted_lengths)
-    taken = windows.run(0, min(int(np.searchsorted(counted, SAMPLE_TOKENS)) + 1, len(windows)))
-    rows = len(np.unique(taken.row_ids[taken.counted_lengths > 0]))
-    if rows < LEAST_ROWS:
+def sample(windows: Windows) -> Windows:
+    """Windows of the first rows with at least SAMPLE_TOKENS counted tokens and SAMPLE_ROWS rows, if there are so many.
+
+    Rows' second windows come after all first ones, so that long rows don't make the sample one of few rows. Raises
+    SaescopeError if they are of too few rows for standard errors.
+    """
+    counted = windows.counted_lengths
+    used = np.flatnonzero(counted > 0)
+    used = used[np.lexsort((windows.row_ids[used], windows.numbers[used]))]
+    enough = int(np.searchsorted(np.cumsum(counted[used]), SAMPLE_TOKENS)) + 1
+    taken = windows.take(np.sort(used[: max(enough, SAMPLE_ROWS)]))
+    if (rows := len(np.unique(taken.row_ids))) < LEAST_ROWS:
         raise SaescopeError(f"the first chunk has {rows} rows for it, and it takes {LEAST_ROWS}")
     return taken
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from sparse_autoencoder.autoencoders.checkpoints import address_of, cache_folder, fetch
+from sparse_autoencoder import paths
+from sparse_autoencoder.autoencoders.checkpoints import address_of, at_hand, beside, cache_folder, fetch
 from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder, TopK
@@ -214,3 +215,21 @@ def test_the_cache_is_where_the_environment_says(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert cache_folder() == Path(folder)
+
+
+def test_the_family_s_autoencoders_of_the_layers_beside_are_known_by_their_addresses(tmp_path: Path) -> None:
+    assert beside("v5_32k", "resid_post_mlp", 6) == {layer: paths.v5_32k("resid_post_mlp", layer) for layer in (5, 7)}
+    assert list(beside("v5_32k", "resid_post_mlp", 11)) == [10]
+    assert beside(str(tmp_path / "0.pt"), "resid_post_mlp", 0) == {1: str(tmp_path / "1.pt")}
+    assert beside(str(tmp_path / "mine.pt"), "resid_post_mlp", 6) == {}
+    assert beside("az://account/container/6.pt", "resid_post_mlp", 6) == {}
+
+
+def test_what_is_not_at_hand_is_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAESCOPE_CACHE", str(tmp_path))
+    assert at_hand(paths.v5_32k("resid_post_mlp", 5)) is None
+    assert at_hand(str(tmp_path / "5.pt")) is None
+    (tmp_path / "5.pt").write_bytes(b"x")
+    found = at_hand(str(tmp_path / "5.pt"))
+    assert found is not None
+    assert found.size == 1

@@ -11,7 +11,16 @@ from torch import Tensor
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.pipeline.neighbours import CLEAR, LEAST_ROWS, Family, Fit, check_neighbours, fit_of, sample
+from sparse_autoencoder.pipeline.neighbours import (
+    CLEAR,
+    LEAST_ROWS,
+    SAMPLE_ROWS,
+    Family,
+    Fit,
+    check_neighbours,
+    fit_of,
+    sample,
+)
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 
@@ -101,8 +110,16 @@ def test_positions_from_which_on_little_is_given_back_are_told() -> None:
 
 def test_few_rows_are_refused() -> None:
     with pytest.raises(SaescopeError, match="the first chunk has 19 rows for it, and it takes 20"):
-        sample(rows_of([5] * (LEAST_ROWS - 1)), POLICY)
-    assert len(sample(rows_of([64] * 100), POLICY)) == 64  # windows with 4,096 tokens
+        sample(rows_of([5] * (LEAST_ROWS - 1)))
+
+
+def test_the_sample_is_of_many_rows_also_where_they_are_long() -> None:
+    assert len(sample(rows_of([40] * 100))) == 52  # windows with 2,048 tokens
+    long = sample(rows_of([64 * 30] * 50))
+    assert (len(long), set(long.numbers.tolist())) == (SAMPLE_ROWS, {0})
+    both = sample(rows_of([100] * 25))
+    assert both.row_ids.tolist() == sorted(both.row_ids.tolist())
+    assert len(np.unique(both.row_ids)) == 25
 
 
 def fits(rng: np.random.Generator, rows: int, better: float) -> tuple[Fit, Fit]:
