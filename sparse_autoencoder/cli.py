@@ -124,6 +124,19 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="accepted for old command lines, and without effect: every activation is considered",
     )
+    _add(
+        results,
+        "--skip-directions",
+        action="store_true",
+        help="leave out what follows from the weights alone: logit effects and neighbours of the decoder directions",
+    )
+    _add(
+        results,
+        "--neighbours-of",
+        metavar="NAME",
+        help="for each feature, also its neighbours in another autoencoder that reads the same vectors, such as "
+        "v5_128k: a name or a file, as for --autoencoder",
+    )
     _add(results, "--seed", type=at_least(0), metavar="N", help="seed of the random examples (default: 0)")
     parser.add_argument(
         "--output",

@@ -20,6 +20,12 @@ from sparse_autoencoder.runs.store import NotFoundError, Store, get_at_most
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # file systems allow no longer names
 
 
+LOGIT_EFFECTS = "logit_effects.parquet"
+NEIGHBOURS = "neighbours.parquet"
+NEIGHBOURS_OF = "neighbours_of.parquet"
+OF_WEIGHTS = (LOGIT_EFFECTS, NEIGHBOURS, NEIGHBOURS_OF)
+"""The files that follow from the weights alone."""
+
 MAX_METADATA_BYTES = 1 << 25
 """The largest metadata.json, or other JSON file about a run, that is read; a failed chunk takes about 300 bytes."""
 

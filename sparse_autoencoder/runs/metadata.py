@@ -52,6 +52,8 @@ class RunMetadata(BaseModel):
     noted_rows: dict[str, int] = Field(default_factory=dict)  # what was noticed in how many of the rows that were used
     warnings: list[str] = Field(default_factory=list)  # runs/warnings.py
     failed_chunks: list[FailedChunk] = Field(default_factory=list)
+    # what each file that follows from the weights says of itself (runs/weights_notes.py), by the file's stem
+    weights: dict[str, Any] = Field(default_factory=dict)
     rows_hash: str = NOTHING_READ  # running hash of the rows, which depends on chunk_size (data/rows_hash.py)
     # fields with the original scripts' names
     dataset_csv: str

@@ -36,4 +36,6 @@ class RunOptions(BaseModel):
     long_rows: LongRows = "split"
     precision: Precision = "float32"
     device: str = "auto"
+    skip_directions: bool = False
+    neighbours_of: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

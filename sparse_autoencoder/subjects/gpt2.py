@@ -1,9 +1,10 @@
 """GPT-2 up to one hook point, in plain PyTorch: the fast implementation for subject models of the GPT-2 family.
 
 Only what the hook point needs is computed: no later layer, no final layer norm, no unembedding, and of the hooked layer
-only the part before the hook. All windows of a batch have the same length, so there is no padding, and the only mask is
-the causal one. Prefixes that windows share, such as BOS, are computed once (`prefix_tree.py`). Weights are read
-directly from a Hugging Face folder; importing transformers would take longer than a short run.
+only the part before the hook. (Final norm and unembedding are kept for logit effects, which follow from weights alone.)
+All windows of a batch have the same length, so there is no padding, and the only mask is the causal one. Prefixes that
+windows share, such as BOS, are computed once (`prefix_tree.py`). Weights are read directly from a Hugging Face folder;
+importing transformers would take longer than a short run.
 
 The architecture is that of Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", with the names
 and options of Hugging Face's GPT2Config.
@@ -29,6 +30,7 @@ from sparse_autoencoder.kernels.copy_to_device import copy_to_device
 from sparse_autoencoder.kernels.packed_linear import Linear
 from sparse_autoencoder.subjects.hook_points import check_request
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
+from sparse_autoencoder.subjects.unembedding import NoUnembeddingError, Unembedding
 
 # GELU works in place: allocating a tensor of the MLP's width would cost a tenth of a layer's time.
 
@@ -75,6 +77,7 @@ class Gpt2Config:
     activation: str
     scale_by_head_width: bool
     scale_by_layer: bool
+    tied: bool = True  # whether the unembedding is the token embedding
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any], path: Path) -> Gpt2Config:
@@ -95,6 +98,7 @@ class Gpt2Config:
                 activation=str(config.get("activation_function", "gelu_new")),
                 scale_by_head_width=bool(config.get("scale_attn_weights", True)),
                 scale_by_layer=bool(config.get("scale_attn_by_inverse_layer_idx", False)),
+                tied=bool(config.get("tie_word_embeddings", True)),
             )
         except KeyError as error:
             raise SaescopeError(
@@ -149,7 +153,13 @@ class Gpt2:
     many_threads = True
 
     def __init__(
-        self, name: str, config: Gpt2Config, token_embedding: Tensor, position_embedding: Tensor, layers: list[Layer]
+        self,
+        name: str,
+        config: Gpt2Config,
+        token_embedding: Tensor,
+        position_embedding: Tensor,
+        layers: list[Layer],
+        unembedding: Unembedding | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -161,6 +171,7 @@ class Gpt2:
         self._token_embedding = token_embedding  # [vocab, d_model]
         self._position_embedding = position_embedding  # [max_positions, d_model]
         self._layers = layers
+        self._unembedding = unembedding
 
     @classmethod
     def load(
@@ -179,13 +190,28 @@ class Gpt2:
         """
         n_loaded = config.n_layers if last_layer is None else last_layer + 1
         weights = _open_tensors(files, device, dtype)
+        token_embedding = weights.get("wte.weight", config.vocab_size, config.d_model)
         return cls(
             str(folder),
             config,
-            weights.get("wte.weight", config.vocab_size, config.d_model),
+            token_embedding,
             weights.get("wpe.weight", config.max_positions, config.d_model),
             [_load_layer(weights, config, layer_index) for layer_index in range(n_loaded)],
+            _load_unembedding(weights, config, token_embedding),
         )
+
+    def unembedding(self) -> Unembedding:
+        """Final norm and unembedding; NoUnembeddingError if the model's files lack them."""
+        if self._unembedding is None:
+            raise NoUnembeddingError(f"the files of {self.name} have no final layer norm, or no unembedding")
+        return self._unembedding
+
+    @torch.inference_mode()
+    def to_residual(self, vectors: Tensor, location: str, layer_index: int) -> Tensor:
+        """What directions [directions, width] at a hook point add to the residual stream: [directions, d_model]."""
+        if location != "mlp_post_act":
+            return vectors
+        return self._layers[layer_index].mlp_out.without_bias(vectors.to(self.device, self.dtype))
 
     def width(self, location: str, layer_index: int) -> int:
         """Width of the vectors at a hook point. Raises SaescopeError if there is no such hook point."""
@@ -265,6 +291,14 @@ def _load_layer(weights: _Weights, config: Gpt2Config, layer_index: int) -> Laye
     )
 
 
+def _load_unembedding(weights: _Weights, config: Gpt2Config, token_embedding: Tensor) -> Unembedding | None:
+    """None if the files, as those of a model without a head, lack a part of it."""
+    if not weights.has("ln_f.weight") or not (config.tied or weights.has("lm_head.weight")):
+        return None
+    weight = token_embedding if config.tied else weights.get("lm_head.weight", config.vocab_size, config.d_model)
+    return Unembedding(weight, weights.get("ln_f.weight", config.d_model), centres=True)
+
+
 class _Weights:
     """The tensors of open safetensors files, by GPT-2's names.
 
@@ -277,6 +311,10 @@ class _Weights:
         self._files = files
         self._device = device
         self._dtype = dtype
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a tensor."""
+        return name in self._where
 
     def get(self, name: str, *shape: int) -> Tensor:
         if name not in self._where:

@@ -17,6 +17,7 @@ from sparse_autoencoder.subjects.hook_points import check_layer
 from sparse_autoencoder.subjects.hugging_face_hub import CONFIG_FILE, read_config, weight_files
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 from sparse_autoencoder.subjects.transformer_lens_subject import BridgeSubject
+from sparse_autoencoder.subjects.unembedding import Unembedding
 
 IMPLEMENTATIONS = ("auto", "gpt2", "transformer_lens")
 
@@ -39,6 +40,16 @@ class Subject(Protocol):
         """The activations at a hook point, [batch, pos, width], for tokens [batch, pos] (int64).
 
         Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
+        """
+
+    def unembedding(self) -> Unembedding:
+        """Final norm and unembedding, with the loaded weights; NoUnembeddingError if the model has none such."""
+
+    def to_residual(self, vectors: Tensor, location: str, layer_index: int) -> Tensor:
+        """What directions [directions, width] at a hook point add to the residual stream: [directions, d_model].
+
+        At most locations they are added to it as they are; in an MLP they go through its output weights first. Raises
+        NoUnembeddingError if what follows isn't linear, or isn't known.
         """
 
 
