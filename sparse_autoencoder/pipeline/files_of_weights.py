@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +150,8 @@ def _effects(models: Models, moved: Moved, note: WeightsNote) -> bytes:
     from sparse_autoencoder.directions.logit_effects import logit_effects
 
     unembedding = models.subject.unembedding()
+    # a model may have rows beyond its vocabulary, to round the number
+    unembedding = replace(unembedding, weight=unembedding.weight[: models.subject.vocab_size])
     residual = models.subject.to_residual(_directions(models), models.options.location, models.options.layer)
     return logit_effects_file.to_parquet(logit_effects(residual, unembedding, moved), note)
 

@@ -35,7 +35,7 @@ from sparse_autoencoder.utils.file_hashes import FileHashes
 if TYPE_CHECKING:
     from sparse_autoencoder.autoencoders.checkpoints import Checkpoint
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-    from sparse_autoencoder.subjects.subject import Subject
+    from sparse_autoencoder.subjects.subject import LanguageModel
 
 
 def open_rows(options: RunOptions) -> Source:
@@ -86,7 +86,7 @@ class Models:
 
     options: RunOptions  # with a real device instead of `auto`
     policy: TokenPolicy
-    subject: Subject
+    subject: LanguageModel
     files: dict[str, str]  # the subject model's files, and their SHA-256
     commit: str | None  # the hub's, if the files are in the hub's cache
     checkpoint: Checkpoint

@@ -11,6 +11,7 @@ from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
 from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.reading.weights_reader import WeightsFiles
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
@@ -67,6 +68,11 @@ class RunView(ABC):
     def rows(self) -> RunRows:
         """The rows that were encoded."""
         return RunRows(self._folder, self.metadata, self.texts.files, self.vocabulary, self._chunks())
+
+    @cached_property
+    def weights(self) -> WeightsFiles:
+        """What follows from the weights alone: logit effects and neighbours."""
+        return WeightsFiles(self._folder, self.metadata, live=self.live)
 
     @abstractmethod
     def _chunks(self) -> list[int]:

@@ -42,6 +42,10 @@ class Subject(Protocol):
         Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
         """
 
+
+class LanguageModel(Subject, Protocol):
+    """A loaded subject model, which also knows what follows its last layer."""
+
     def unembedding(self) -> Unembedding:
         """Final norm and unembedding, with the loaded weights; NoUnembeddingError if the model has none such."""
 
@@ -78,7 +82,7 @@ def load_subject(
     dtype: torch.dtype = torch.float32,
     implementation: str = "auto",
     last_layer: int | None = None,
-) -> Subject:
+) -> LanguageModel:
     """Load the model in `folder` (Hugging Face's layout).
 
     `implementation`: `gpt2` is our own code, for GPT-2 models in safetensors; `transformer_lens` takes every model that
@@ -100,7 +104,7 @@ def load_subject(
             f"{config['model_type']} in {files[0].suffix} files; choose transformer_lens"
         )
     if implementation == "transformer_lens" or not own:
-        subject: Subject = BridgeSubject(folder, config, device=device, dtype=dtype)
+        subject: LanguageModel = BridgeSubject(folder, config, device=device, dtype=dtype)
         if last_layer is not None:
             check_layer(subject.name, subject.n_layers, last_layer)
         return subject

@@ -1,5 +1,6 @@
 """The endpoints about one feature: the original server's payload, and OpenAI's FeatureInfo."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,8 +10,18 @@ from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
-from services.api.response_types.features import FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from services.api.response_types.features import (
+    FeatureInfo,
+    FeatureTokens,
+    LogitEffects,
+    Neighbour,
+    NeighboursElsewhere,
+    Sequence,
+    TokenEntry,
+    TokenWeight,
+)
 from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.runs.folder_layout import LOGIT_EFFECTS, NEIGHBOURS, NEIGHBOURS_OF
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
 Example = dict[str, Any]
@@ -50,6 +61,8 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
     count = int(statistics.count[feature_id])
     mean, mean_square, mean_cube, mean_fourth = (float(total[feature_id]) / num_tokens for total in statistics.sums)
     metrics = metrics_of(run, feature_id)
+    logit_effects, no_effects = _logit_effects(run, feature_id)
+    neighbours, no_neighbours = _neighbours(run, feature_id)
     answer: FeatureInfo = {
         "run": run.metadata.run_id,
         "feature_id": feature_id,
@@ -66,8 +79,65 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         "hist": {str(entry["bin"]): entry["count"] for entry in record["histogram"]},
         "top": [_sequence(run, example) for example in record["top"][: asked.top_k]],
         "random": [_sequence(run, example) for example in record["random"][: asked.top_k]],
+        "logit_effects": logit_effects,
+        "neighbours": neighbours,
     }
+    if elsewhere := _elsewhere(run, feature_id):
+        answer["neighbours_elsewhere"] = elsewhere
+    if missing := {key: why for key, why in (("logit_effects", no_effects), ("neighbours", no_neighbours)) if why}:
+        answer["missing"] = missing
     return with_live(answer, run)
+
+
+def _logit_effects(run: RunView, feature_id: int) -> tuple[LogitEffects | None, str]:
+    """The feature's logit effects; if there are none, why."""
+    found = run.weights.of(LOGIT_EFFECTS, feature_id)
+    row = found.row
+    if row is None or found.note is None:
+        return None, found.missing
+    return {
+        "variant": found.note.what,
+        "promoted": _token_weights(run, row["promoted"], row["promoted_values"]),
+        "suppressed": _token_weights(run, row["suppressed"], row["suppressed_values"]),
+        "histogram": {"heights": row["histogram"], "low": row["low"], "high": row["high"]},
+        "mean": row["mean"],
+        "std": row["std"],
+        "skew": row["skew"],
+        "kurtosis": row["kurtosis"],
+    }, ""
+
+
+def _token_weights(run: RunView, ids: list[int], values: list[float]) -> list[TokenWeight]:
+    texts = run.vocabulary.strings(ids)
+    return [
+        {"token_id": token_id, "token": text, "value": value}
+        for token_id, text, value in zip(ids, texts, values, strict=True)
+    ]
+
+
+def _neighbours(run: RunView, feature_id: int) -> tuple[list[Neighbour] | None, str]:
+    """The feature's neighbours; if there are none, why."""
+    found = run.weights.of(NEIGHBOURS, feature_id)
+    return (None, found.missing) if found.row is None else (_nearest(found.row), "")
+
+
+def _elsewhere(run: RunView, feature_id: int) -> NeighboursElsewhere | None:
+    """The feature's neighbours in another autoencoder, if the run has any."""
+    found = run.weights.of(NEIGHBOURS_OF, feature_id)
+    if found.row is None or found.note is None:
+        return None
+    other = found.note.made_of
+    return {
+        "autoencoder": str(other["name"]),
+        "sha256": str(other["other"]),
+        "num_features": int(other["num_features"]),
+        "features": _nearest(found.row),
+    }
+
+
+def _nearest(row: Mapping[str, Any]) -> list[Neighbour]:
+    both = zip(row["neighbours"], row["cosines"], strict=True)
+    return [{"feature_id": feature_id, "cosine": cosine} for feature_id, cosine in both]
 
 
 def _sequence(run: RunView, example: Example) -> Sequence:

@@ -16,7 +16,7 @@ import demo
 from sparse_autoencoder.directions.logit_effects import logit_effects
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.logit_effects_file import BINS, LogitEffects, TokenEffects
-from sparse_autoencoder.subjects.subject import Subject, load_subject
+from sparse_autoencoder.subjects.subject import LanguageModel, load_subject
 from sparse_autoencoder.subjects.unembedding import NoUnembeddingError, Unembedding, gain_of
 from tests.unit.subjects.test_families import gemma, llama, mixtral, neox, opt
 
@@ -46,33 +46,35 @@ def assert_ends(found: TokenEffects, effects: Tensor) -> None:
 
 
 @pytest.fixture(scope="module")
-def gpt2() -> Subject:
+def gpt2() -> LanguageModel:
     return load_subject(demo.SUBJECT, last_layer=1)
 
 
 @pytest.fixture(scope="module")
-def directions(gpt2: Subject) -> Tensor:
+def directions(gpt2: LanguageModel) -> Tensor:
     return random_directions(150, gpt2.unembedding().weight.shape[1])
 
 
 @pytest.fixture(scope="module")
-def effects(gpt2: Subject, directions: Tensor) -> LogitEffects:
+def effects(gpt2: LanguageModel, directions: Tensor) -> LogitEffects:
     return logit_effects(directions, gpt2.unembedding())
 
 
-def test_the_ends_are_those_of_the_plain_product(gpt2: Subject, directions: Tensor, effects: LogitEffects) -> None:
+def test_the_ends_are_those_of_the_plain_product(
+    gpt2: LanguageModel, directions: Tensor, effects: LogitEffects
+) -> None:
     assert_ends(effects.shown, plain(directions, gpt2.unembedding()))
 
 
 def test_the_raw_variant_is_the_product_of_the_direction_and_the_unembedding(
-    gpt2: Subject, directions: Tensor, effects: LogitEffects
+    gpt2: LanguageModel, directions: Tensor, effects: LogitEffects
 ) -> None:
     x = directions.double()
     assert_ends(effects.raw, x / x.norm(dim=1, keepdim=True) @ gpt2.unembedding().weight.double().T)
 
 
 def test_moments_and_histogram_are_those_of_all_tokens(
-    gpt2: Subject, directions: Tensor, effects: LogitEffects
+    gpt2: LanguageModel, directions: Tensor, effects: LogitEffects
 ) -> None:
     found = plain(directions, gpt2.unembedding()).numpy()
     z = found / found.std(axis=1, keepdims=True)
@@ -89,7 +91,9 @@ def test_moments_and_histogram_are_those_of_all_tokens(
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64])
-def test_the_size_of_tiles_changes_no_bit(gpt2: Subject, directions: Tensor, effects: LogitEffects, rows: int) -> None:
+def test_the_size_of_tiles_changes_no_bit(
+    gpt2: LanguageModel, directions: Tensor, effects: LogitEffects, rows: int
+) -> None:
     again = logit_effects(directions[:30], gpt2.unembedding(), tile_rows=rows)
     for variant in ("shown", "raw"):
         for field in fields(TokenEffects):
@@ -99,7 +103,7 @@ def test_the_size_of_tiles_changes_no_bit(gpt2: Subject, directions: Tensor, eff
     assert again.kurtosis.tobytes() == effects.kurtosis[:30].tobytes()
 
 
-def test_equal_effects_are_ordered_by_token(gpt2: Subject) -> None:
+def test_equal_effects_are_ordered_by_token(gpt2: LanguageModel) -> None:
     weight = gpt2.unembedding().weight[:40].repeat_interleave(20, dim=0)
     unembedding = Unembedding(weight, gpt2.unembedding().gain, centres=True)
     x = torch.cat([random_directions(3, weight.shape[1]), torch.zeros(1, weight.shape[1])])
@@ -109,7 +113,7 @@ def test_equal_effects_are_ordered_by_token(gpt2: Subject) -> None:
     assert (found.shown.histogram[-1, 0], found.std[-1], found.kurtosis[-1]) == (800, 0, 0)
 
 
-def logits_of(subject: Subject, residual: Tensor) -> Callable[[Tensor], Tensor]:
+def logits_of(subject: LanguageModel, residual: Tensor) -> Callable[[Tensor], Tensor]:
     """The logits of a changed last residual stream [d_model], with the norm's mean and deviation as they were."""
     unembedding = subject.unembedding()
     residual = residual.double()
@@ -174,7 +178,7 @@ def test_a_direction_inside_the_mlp_goes_through_its_output_first(tmp_path: Path
         assert subject.to_residual(written, "resid_delta_mlp", 1) is written
 
 
-def test_what_has_no_effect_says_so(tmp_path: Path, gpt2: Subject) -> None:
+def test_what_has_no_effect_says_so(tmp_path: Path, gpt2: LanguageModel) -> None:
     bridge = load_subject(gemma(tmp_path))
     with pytest.raises(NoUnembeddingError, match="isn't added to the residual stream by one matrix"):
         bridge.to_residual(torch.zeros(1, 48), "mlp_post_act", 1)
