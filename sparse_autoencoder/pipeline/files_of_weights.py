@@ -25,7 +25,7 @@ from sparse_autoencoder.runs.folder_layout import LOGIT_EFFECTS, NEIGHBOURS, NEI
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError, Store
-from sparse_autoencoder.runs.weights_notes import WeightsNote, note_in, note_of
+from sparse_autoencoder.runs.weights_notes import WeightsNote, names_of, note_in, note_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,17 +102,18 @@ class FileOfWeights:
 
     def empty(self, why: str) -> bytes:
         """The file without numbers, with the reason."""
-        note = self.note.model_copy(update={"missing": why})
-        if self.name == LOGIT_EFFECTS:
-            return logit_effects_file.to_parquet(None, note)
-        return neighbours_file.to_parquet(None, note)
+        return _empty(self.name, self.note.model_copy(update={"missing": why}))
 
 
-def names_of(options: RunOptions) -> list[str]:
-    """The names of the files that a run with these options has."""
-    if options.skip_directions:
-        return []
-    return [LOGIT_EFFECTS, NEIGHBOURS, *([NEIGHBOURS_OF] if options.neighbours_of is not None else [])]
+def empty_files(options: RunOptions, why: str) -> dict[str, bytes]:
+    """The files of a run with these options without numbers, where not even models could be loaded for them."""
+    what = {LOGIT_EFFECTS: _SHOWN, NEIGHBOURS: _NEAREST, NEIGHBOURS_OF: _ELSEWHERE}
+    return {name: _empty(name, WeightsNote(what=what[name], missing=why)) for name in names_of(options)}
+
+
+def _empty(name: str, note: WeightsNote) -> bytes:
+    file = logit_effects_file if name == LOGIT_EFFECTS else neighbours_file
+    return file.to_parquet(None, note)
 
 
 def check_other_dictionary(options: RunOptions, n_inputs: int) -> None:
@@ -121,10 +122,13 @@ def check_other_dictionary(options: RunOptions, n_inputs: int) -> None:
         _other(options, options, n_inputs)
 
 
-def files_of_weights(models: Models, metadata: RunMetadata, moved: Moved) -> Iterator[FileOfWeights]:
+def files_of_weights(
+    models: Models, metadata: RunMetadata, moved: Moved, at: RunOptions | None = None
+) -> Iterator[FileOfWeights]:
     """The run's files that follow from the weights, of which nothing is computed yet.
 
-    While one is made, `moved` is called now and then; what it raises is raised on.
+    While one is made, `moved` is called now and then; what it raises is raised on. `at` are the run's options with the
+    places of files on this machine, if these differ.
     """
     options, names = metadata.options, names_of(metadata.options)
     same: dict[str, Any] = {
@@ -138,7 +142,7 @@ def files_of_weights(models: Models, metadata: RunMetadata, moved: Moved) -> Ite
         yield FileOfWeights(NEIGHBOURS, note_of(_NEAREST, same), partial(_nearest, models, moved, None))
     if NEIGHBOURS_OF in names:
         try:
-            checkpoint, other = _other(options, models.options, models.n_inputs)
+            checkpoint, other = _other(options, at or options, models.n_inputs)
         except SaescopeError as error:
             yield FileOfWeights(NEIGHBOURS_OF, WeightsNote(what=_ELSEWHERE), partial(_refuse, error))
             return
@@ -152,7 +156,7 @@ def _effects(models: Models, moved: Moved, note: WeightsNote) -> bytes:
     unembedding = models.subject.unembedding()
     # a model may have rows beyond its vocabulary, to round the number
     unembedding = replace(unembedding, weight=unembedding.weight[: models.subject.vocab_size])
-    residual = models.subject.to_residual(_directions(models), models.options.location, models.options.layer)
+    residual = models.subject.to_residual(models.decoder.t(), models.options.location, models.options.layer)
     return logit_effects_file.to_parquet(logit_effects(residual, unembedding, moved), note)
 
 
@@ -161,29 +165,11 @@ def _nearest(models: Models, moved: Moved, other: Tensor | None, note: WeightsNo
 
     device = models.subject.device
     others = None if other is None else other.to(device)
-    return neighbours_file.to_parquet(neighbours(_directions(models).to(device), others, moved), note)
+    return neighbours_file.to_parquet(neighbours(models.decoder.t().to(device), others, moved), note)
 
 
 def _refuse(error: SaescopeError, _note: WeightsNote) -> bytes:
     raise error
-
-
-def _directions(models: Models) -> Tensor:
-    """The decoder directions [features, width] of the run's autoencoder, whose file is read again."""
-    models.checkpoint.state.check()
-    directions = _decoder(models.checkpoint, models.n_inputs, models.options.activation)
-    models.checkpoint.state.check()
-    return directions
-
-
-def _decoder(checkpoint: Checkpoint, n_inputs: int, activation: str | None = None) -> Tensor:
-    import torch
-
-    from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
-
-    autoencoder = load_autoencoder(checkpoint.path, n_inputs, activation)
-    # a copy, as a checkpoint's tensors are views of its file
-    return autoencoder.decoder.weight.detach().t().clone(memory_format=torch.contiguous_format)
 
 
 def _other(options: RunOptions, at: RunOptions, n_inputs: int) -> tuple[Checkpoint, Tensor]:
@@ -192,13 +178,14 @@ def _other(options: RunOptions, at: RunOptions, n_inputs: int) -> tuple[Checkpoi
     `at` has the same options with the places of files on this machine.
     """
     from sparse_autoencoder.autoencoders.checkpoints import address_of, fetch
+    from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
 
     name = str(options.neighbours_of)
     address = address_of(str(at.neighbours_of), options.location, options.layer)
     _check_hook(address, options)
     try:
         checkpoint = fetch(address)
-        directions = _decoder(checkpoint, n_inputs)
+        directions = load_autoencoder(checkpoint.path, n_inputs).decoder.weight.detach().t().clone()
         checkpoint.state.check()
     except SaescopeError as error:
         raise SaescopeError(f"--neighbours-of {name} can't be used: {error}") from error

@@ -33,6 +33,8 @@ from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.utils.file_hashes import FileHashes
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from sparse_autoencoder.autoencoders.checkpoints import Checkpoint
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
     from sparse_autoencoder.subjects.subject import LanguageModel
@@ -90,6 +92,7 @@ class Models:
     files: dict[str, str]  # the subject model's files, and their SHA-256
     commit: str | None  # the hub's, if the files are in the hub's cache
     checkpoint: Checkpoint
+    decoder: Tensor  # [n_inputs, num_features], float32, on the host: a copy, for what follows from the weights
     any_encoder: Encoder  # with the summary settings of some run
     hook: str
     activation: str  # the autoencoder's
@@ -185,6 +188,7 @@ def load_models(options: RunOptions) -> Models:
     checkpoint = fetch(address_of(options.autoencoder, options.location, options.layer))
     width = subject.width(options.location, options.layer)
     autoencoder = load_autoencoder(checkpoint.path, width, options.activation)
+    decoder = autoencoder.decoder.weight.detach().clone()  # before the encoder gives it its own type and device
     is_openai = options.autoencoder in FAMILIES or _OPENAI in checkpoint.address
     encoder = Encoder(
         subject,
@@ -203,6 +207,7 @@ def load_models(options: RunOptions) -> Models:
         files=files,
         commit=commit_of(folder),
         checkpoint=checkpoint,
+        decoder=decoder,
         any_encoder=encoder,
         hook=hook,
         activation=type(autoencoder.activation).__name__,

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
-from sparse_autoencoder.runs.folder_layout import OF_WEIGHTS, RunFolder
+from sparse_autoencoder.runs.folder_layout import LOGIT_EFFECTS, NEIGHBOURS, NEIGHBOURS_OF, OF_WEIGHTS, RunFolder
 from sparse_autoencoder.runs.format_version import check_schema, marked
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import NotFoundError, StoreFile
 
 VERSION = 1  # of the formulas and the columns; increase it when either changes, so that nothing older is taken
@@ -29,6 +30,13 @@ class WeightsNote(BaseModel):
     made_of: dict[str, Any] = Field(default_factory=dict)  # hashes of models, the place, versions, the processor
     key: str = ""  # a hash of `made_of`, by which files are kept for further runs
     missing: str | None = None  # why there are no numbers, in a sentence
+
+
+def names_of(options: RunOptions) -> list[str]:
+    """The names of the files that follow from the weights, of a run with these options."""
+    if options.skip_directions:
+        return []
+    return [LOGIT_EFFECTS, NEIGHBOURS, *([NEIGHBOURS_OF] if options.neighbours_of is not None else [])]
 
 
 def note_of(what: str, made_of: Mapping[str, Any]) -> WeightsNote:

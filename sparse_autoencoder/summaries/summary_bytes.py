@@ -155,6 +155,6 @@ def _examples(name: str, arrays: Arrays, seed: int) -> Examples:
 
 def _narrow(array: NDArray[Any]) -> NDArray[Any]:
     """Non-negative integers in the narrowest type that holds them; other arrays unchanged."""
-    if array.dtype.kind not in "iu" or not len(array):
+    if array.dtype.kind not in "iu" or not array.size:
         return array
     return array.astype(np.min_scalar_type(int(array.max()))) if int(array.min()) >= 0 else array

@@ -98,6 +98,7 @@ def assert_same_run(found: Path, expected: Path) -> None:
 def test_a_run_leaves_its_published_files_and_nothing_else(undisturbed: Path) -> None:
     prompts = [f"prompts/{chunk:06d}.parquet" for chunk in range(CHUNKS)]
     names = ["feature_stats.json", "feature_tokens.json", "features/00000.parquet", "prompts.jsonl", *prompts]
+    names += ["logit_effects.parquet", "neighbours.parquet"]
     assert sorted(files_of(undisturbed)) == sorted([*names, "overview.parquet", "skipped.jsonl", *VOCABULARY])
     assert [path for path in undisturbed.rglob("*") if path.name.startswith(".")] == []
 
