@@ -126,6 +126,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add(
         results,
+        "--keep-firings",
+        action="store_true",
+        help="keep which features fire at each token (about 60 bytes a token), from which the API counts what fires "
+        "together",
+    )
+    _add(
+        results,
         "--skip-directions",
         action="store_true",
         help="leave out what follows from the weights alone: logit effects and neighbours of the decoder directions",

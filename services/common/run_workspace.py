@@ -261,6 +261,7 @@ class Workspace:
         failed = [chunk.chunk for chunk in metadata.failed_chunks]
         for chunk in failed:
             self._store.delete(self.folder.prompts(chunk))
+            self._store.delete(self.folder.firings(chunk))
         for folder in _SWEPT_FOLDERS:
             for key in self._store.list(self.folder.key(folder)):
                 self._store.delete(key)

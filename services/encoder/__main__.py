@@ -48,7 +48,7 @@ def _report(message: Message, output: ChunkOutput) -> None:
         return
     seconds = dict(output.seconds or {})
     if output.of_weights is not None:
-        log("weights_computed", run=message.run_id, seconds=round(sum(seconds.values()), 3))
+        log("weights_computed", run=message.run_id)
         return
     total = sum(seconds.values())
     tokens_per_s = output.num_tokens / total if total else 0.0

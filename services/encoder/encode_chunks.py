@@ -40,6 +40,7 @@ class ChunkOutput:
     num_tokens: int = 0
     seconds: Mapping[str, float] | None = None  # by stage
     error: str | None = None
+    firings: bytes | None = None  # the firings file, if it was asked for
     of_weights: Mapping[str, bytes] | None = None  # instead of all this: the files that follow from the weights
 
 
@@ -240,10 +241,7 @@ class ChunkEncoder:
         """Encode a chunk and write its partial; None if that is of no use any more."""
         moved()
         if data is None:
-            begin = self._deps.clock.now()
-            files = self._computer.of_weights(plan, self._deps.store, moved)
-            seconds = {"weights": self._deps.clock.now() - begin}
-            output = ChunkOutput(b"", None, seconds=seconds, of_weights=files)
+            output = ChunkOutput(b"", None, of_weights=self._computer.of_weights(plan, self._deps.store, moved))
         else:
             output = self._computer.encode(plan, chunk, data, space.cutoffs, moved)
         return self._write(space, chunk, output, hold)
@@ -257,6 +255,8 @@ class ChunkEncoder:
         # In this order: whoever sees the partial relies on the prompts file.
         if output.prompts is not None:
             space.put_prompts(chunk, output.prompts)
+        if output.firings is not None:
+            space.folder.store.put(space.folder.firings(chunk), output.firings)
         space.put_partial(chunk, output.partial)
         return output
 

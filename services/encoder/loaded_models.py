@@ -113,6 +113,7 @@ class ModelComputer:
         packed = time.monotonic()
         return replace(
             output,
+            firings=result.firings,
             seconds={"load": loaded - begin, "encode": encoded - loaded, "pack": packed - encoded},
         )
 

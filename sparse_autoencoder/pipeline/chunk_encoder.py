@@ -28,6 +28,7 @@ from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.subjects.subject import Subject, distinct_activations
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import MemoryBudget, NoMemoryError, summarise_blocks
@@ -61,6 +62,7 @@ class EncodedChunk:
     summary: Summary
     row_features: list[RowFeatures]
     num_windows: int
+    firings: list[Firings] | None  # by block, if they were asked for
 
 
 class Encoder:
@@ -98,6 +100,7 @@ class Encoder:
         self._tf32 = tf32
         # Any thread calls this after each batch. If it raises, `encode` ends with that exception.
         self.moved: Callable[[], None] = lambda: None
+        self.keeps_firings = False  # whether `encode` gives what fires at each token
 
     def with_spec(self, spec: SummarySpec) -> Encoder:
         """An encoder with the same models for another run's summary settings; it shares the weights."""
@@ -114,7 +117,7 @@ class Encoder:
         rows = RowTexts.of(windows, chunk.row_ids, text_hashes(chunk.texts), earlier, first_counted)
         while True:
             try:
-                return self._encoded(windows, rows, features_per_row)
+                return self._encoded(windows, rows, features_per_row, [] if self.keeps_firings else None)
             except (torch.OutOfMemoryError, MemoryError, NoMemoryError) as error:
                 problem = first_line(error)
             if self._memory.workers == 0:
@@ -136,16 +139,29 @@ class Encoder:
                 f"0 to {self._subject.vocab_size - 1}: take the model's own tokenizer"
             )
 
-    def _encoded(self, windows: Windows, rows: RowTexts, features_per_row: int) -> EncodedChunk:
+    def _encoded(
+        self, windows: Windows, rows: RowTexts, features_per_row: int, firings: list[Firings] | None
+    ) -> EncodedChunk:
+        blocks = self.blocks(windows)
         summary, row_features = summarise_blocks(
-            self.blocks(windows),
+            blocks if firings is None else self._noting(blocks, firings),
             rows,
             self._spec,
             first_counted=self._policy.first_counted,
             per_row=features_per_row,
             memory=self._memory,
         )
-        return EncodedChunk(summary, row_features, len(windows))
+        return EncodedChunk(summary, row_features, len(windows), firings)
+
+    def _noting(
+        self, blocks: Iterator[tuple[Windows, Activations]], firings: list[Firings]
+    ) -> Iterator[tuple[Windows, Activations]]:
+        """The blocks, of each of which what fires is added to `firings`."""
+        for block, activations in blocks:
+            token, feature = _on_host(activations)
+            position = np.arange(len(block.tokens)) - np.repeat(block.starts[:-1], block.lengths)
+            firings.append(Firings.of(token, feature, position >= self._policy.first_counted))
+            yield block, activations
 
     def blocks(self, windows: Windows) -> Iterator[tuple[Windows, Activations]]:
         """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long."""
@@ -212,6 +228,14 @@ def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations
     if token.device.type == "cpu":
         return SparseActivations(token.numpy(), feature.numpy(), value.numpy())
     return DeviceActivations(token, feature, value)
+
+
+def _on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Tokens and features of activations, as arrays."""
+    if isinstance(activations, DeviceActivations):
+        return activations.token.cpu().numpy(), activations.feature.cpu().numpy()
+    assert isinstance(activations, SparseActivations)  # noqa: S101
+    return activations.token, activations.feature
 
 
 def batch_tokens(device: torch.device) -> int:

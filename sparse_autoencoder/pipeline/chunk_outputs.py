@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.rows_file_format import to_parquet
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
@@ -27,6 +28,7 @@ class ChunkResult:
 
     partial: RunState
     prompts: bytes | None
+    firings: bytes | None = None  # the firings file, if it was asked for
 
 
 def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
@@ -42,7 +44,8 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         notes=Counter(chunk.notes),
         rows_hash=chunk.rows_hash,
     )
-    return ChunkResult(partial, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW))
+    firings = None if encoded.firings is None else firings_file.to_parquet(encoded.firings)
+    return ChunkResult(partial, to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW), firings)
 
 
 def failed_chunk(chunk: Chunk, error: str, spec: SummarySpec) -> ChunkResult:

@@ -151,7 +151,9 @@ class Models:
 
     def encoder(self, metadata: RunMetadata) -> Encoder:
         """The encoder for a run's chunks. It costs nothing, because the encoders of several runs share the models."""
-        return self.any_encoder.with_spec(metadata.spec)
+        encoder = self.any_encoder.with_spec(metadata.spec)
+        encoder.keeps_firings = metadata.options.keep_firings
+        return encoder
 
 
 def on_this_machine(options: RunOptions) -> RunOptions:

@@ -169,6 +169,7 @@ def _remove_others(job: Job, folder: RunFolder) -> None:
     for chunk in folder.numbers("prompts") if job.begun else []:
         if chunk >= job.state.next_chunk:
             folder.store.delete(folder.prompts(chunk))
+            folder.store.delete(folder.firings(chunk))
 
 
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
@@ -226,6 +227,10 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
             folder.store.put(folder.prompts(chunk.index), result.prompts)
         else:
             folder.store.delete(folder.prompts(chunk.index))  # an earlier attempt's
+        if result.firings is not None:
+            folder.store.put(folder.firings(chunk.index), result.firings)
+        else:
+            folder.store.delete(folder.firings(chunk.index))
         keep_before(result.partial, job.state, folder)
         # A single assignment, so that an interruption finds the state either before or after this chunk.
         job.state = job.state.merge(result.partial)

@@ -79,6 +79,10 @@ class RunFolder:
         """Key of a chunk's rows."""
         return self.key(f"prompts/{chunk:06d}.parquet")
 
+    def firings(self, chunk: int) -> str:
+        """Key of what fires at a chunk's tokens."""
+        return self.key(f"firings/{chunk:06d}.parquet")
+
     def features(self, file: int) -> str:
         """Key of a file of features."""
         return self.key(f"features/{file:05d}.parquet")

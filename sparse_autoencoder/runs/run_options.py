@@ -36,6 +36,7 @@ class RunOptions(BaseModel):
     long_rows: LongRows = "split"
     precision: Precision = "float32"
     device: str = "auto"
+    keep_firings: bool = False
     skip_directions: bool = False
     neighbours_of: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -135,3 +135,16 @@ def test_runs_may_leave_them_out(services: Inline, world: World) -> None:
     assert (metadata.weights, written(space)) == ({}, {})
     with pytest.raises(SaescopeError):
         space.folder.store.size(space.folder.key(FILES[0]))
+
+
+def test_services_keep_what_fires_as_one_process_does(services: Inline, world: World, tmp_path: Path) -> None:
+    asked = {"keep_firings": True, "skip_directions": True, "chunk_size": 50}
+    space = services.submit(world.options(source="rows.jsonl", subject="subject", autoencoder="topk.pt", **asked))
+    services.ingest(space)
+    services.encoder().encode(space, 0, 1)
+    assert services.aggregate(space) is not None
+    one = run(world.options(**asked), DirectoryStore(tmp_path / "one"))
+    expected = files_of(tmp_path / "one" / one.run_id)
+    for chunk in (0, 1):
+        key = space.folder.firings(chunk)
+        assert space.folder.store.get(key) == expected[f"firings/{chunk:06d}.parquet"]

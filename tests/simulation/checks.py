@@ -281,11 +281,9 @@ class Checks:
             self.violation(f"{name} of {run_id} is given up, {why}")
 
     def _published(self, script: Script, failed: set[int]) -> dict[str, bytes]:
-        expected = published(script.name, script.num_chunks, failed)
-        if (script.name, script.num_chunks) in self.compute.happened.given_up:
-            keys = [f"{script.name}/{name}" for name in weights_of(script.name)]
-            expected |= {key: NO_WEIGHTS for key in keys if self.store.objects.get(key) == NO_WEIGHTS}
-        return expected
+        given_up = (script.name, script.num_chunks) in self.compute.happened.given_up
+        none = {f"{script.name}/{name}": NO_WEIGHTS for name in weights_of(script.name) if given_up}
+        return published(script.name, script.num_chunks, failed) | dict(none.items() & self.store.objects.items())
 
     def _check_metadata(self, run_id: str, metadata: dict[str, Any]) -> None:
         script = self.compute.scripts[run_id]
