@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -36,19 +37,28 @@ def main() -> None:
     for n_latents in N_LATENTS:
         directions = normal(n_latents, WIDTH)
         some = directions[: args.features]
-        _report(f"logit effects of {n_latents:,}", n_latents, len(some), lambda x: logit_effects(x, unembedding), some)
-        _report(f"neighbours of {n_latents:,}", n_latents, len(some), lambda x, y=directions: neighbours(x, y), some)
+        neighbours(some[:128], some[:128])  # starts the threads
+        _report(f"logit effects of {n_latents:,}", n_latents, partial(_effects, unembedding), some)
+        _report(f"neighbours of {n_latents:,}", n_latents, partial(_neighbours, directions), some)
 
 
-def _report(what: str, n_latents: int, computed: int, work: Callable[[Tensor], object], x: Tensor) -> None:
-    fixed = _seconds(work, x[:128])
+def _effects(unembedding: Unembedding, x: Tensor) -> None:
+    logit_effects(x, unembedding)
+
+
+def _neighbours(others: Tensor, x: Tensor) -> None:
+    neighbours(x, others)
+
+
+def _report(what: str, n_latents: int, work: Callable[[Tensor], None], x: Tensor) -> None:
+    fixed, computed = _seconds(work, x[:128]), len(x)
     seconds = [
         a + (b - a) * (n_latents - 128) / (computed - 128) for a, b in zip(fixed, _seconds(work, x), strict=True)
     ]
     print(f"{what}: {seconds[0]:,.0f} s, {seconds[1]:,.0f} CPU s; of these {fixed[0]:.1f} s for any number")
 
 
-def _seconds(work: Callable[[Tensor], object], x: Tensor) -> tuple[float, float]:
+def _seconds(work: Callable[[Tensor], None], x: Tensor) -> tuple[float, float]:
     begin, cpu = time.perf_counter(), time.process_time()
     work(x)
     return time.perf_counter() - begin, time.process_time() - cpu

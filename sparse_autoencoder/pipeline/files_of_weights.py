@@ -112,8 +112,9 @@ def empty_files(options: RunOptions, why: str) -> dict[str, bytes]:
 
 
 def _empty(name: str, note: WeightsNote) -> bytes:
-    file = logit_effects_file if name == LOGIT_EFFECTS else neighbours_file
-    return file.to_parquet(None, note)
+    if name == LOGIT_EFFECTS:
+        return logit_effects_file.to_parquet(None, note)
+    return neighbours_file.to_parquet(None, note)
 
 
 def check_other_dictionary(options: RunOptions, n_inputs: int) -> None:

@@ -21,7 +21,7 @@ from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import StoreFile
-from sparse_autoencoder.utils.numpy_array_ops import Ints
+from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 MOST_S = 20.0
 _KEPT = 16  # features whose counts stay in memory; 1 MB each for 131,072 features
@@ -45,7 +45,8 @@ class Together:
 
     def jaccard(self) -> NDArray[np.float64]:
         """Tokens at which both fire, by those at which one does."""
-        return self.together / np.maximum(self.own + self.count - self.together, 1)
+        either = self.own + self.count - self.together
+        return np.divide(self.together, np.maximum(either, 1))
 
     def lift(self) -> NDArray[np.float64]:
         """How many times as often both fire as they would if they had nothing to do with each other."""
@@ -62,8 +63,9 @@ class Together:
 
     def supported(self, least: int) -> Ints:
         """Ids of the other features that fire with it at so many tokens, at least."""
-        ids = np.flatnonzero(self.together >= max(least, 1))
-        return ids[ids != self.feature]
+        listed: Mask = self.together >= max(least, 1)
+        listed[self.feature] = False
+        return np.flatnonzero(listed)
 
 
 class FiringsFiles:

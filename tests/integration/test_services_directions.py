@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -90,7 +89,7 @@ class WithoutWeights(ModelComputer):
 
     tried = 0
 
-    def of_weights(self, plan: RunMetadata, store: Store, moved: Moved) -> Mapping[str, bytes]:
+    def of_weights(self, plan: RunMetadata, store: Store, moved: Moved) -> dict[str, bytes]:
         self.tried += 1
         raise MemoryError("too little of it")
 

@@ -158,8 +158,11 @@ def make_run(root: Path) -> Run:
     for _ in range(CHUNKS):
         encoded.add(12)
     space = Workspace(store, encoded.folder.run_id)
-    space.create_request(RunRequest(options=RunOptions(), created_at="2030-01-01T00:00:00+00:00"))
-    encoded.folder.write_plan(encoded.metadata.model_copy(update={"versions": versions(PUBLISHING)}))
+    options = RunOptions(skip_directions=True)
+    space.create_request(RunRequest(options=options, created_at="2030-01-01T00:00:00+00:00"))
+    encoded.folder.write_plan(
+        encoded.metadata.model_copy(update={"versions": versions(PUBLISHING), "options": options})
+    )
     store.delete(encoded.folder.metadata)
     rows_hash = reduce(chained, (part.state.rows_hash for part in encoded.parts), NOTHING_READ)
     space.write_ingested(Ingested(num_chunks=CHUNKS, num_records=12 * CHUNKS, rows_hash=rows_hash))
