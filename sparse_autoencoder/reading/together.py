@@ -45,8 +45,8 @@ class Together:
 
     def jaccard(self) -> NDArray[np.float64]:
         """Tokens at which both fire, by those at which one does."""
-        either = self.own + self.count - self.together
-        return np.divide(self.together, np.maximum(either, 1))
+        found: NDArray[np.float64] = self.together / np.maximum(self.own + self.count - self.together, 1)
+        return found
 
     def lift(self) -> NDArray[np.float64]:
         """How many times as often both fire as they would if they had nothing to do with each other."""
