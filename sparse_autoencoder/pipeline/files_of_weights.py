@@ -83,8 +83,8 @@ class FileOfWeights:
     note: WeightsNote
     _compute: Callable[[WeightsNote], bytes]
 
-    def made(self, kept: KeptFiles) -> bytes:
-        """The file's bytes, kept or computed.
+    def made(self, kept: KeptFiles, computing: Callable[[], None] = lambda: None) -> bytes:
+        """The file's bytes, kept or computed; `computing` is called if they are computed.
 
         Where the model lacks what it is computed from, that is an empty file whose note says why. Raises whatever
         computing may raise besides, such as for too little memory.
@@ -92,6 +92,7 @@ class FileOfWeights:
         data = kept.get(self.note)
         if data is not None:
             return data
+        computing()
         try:
             data = self._compute(self.note)
         except SaescopeError as error:

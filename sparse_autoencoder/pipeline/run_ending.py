@@ -90,7 +90,9 @@ class Ending:
         kept = kept_on_this_machine()
         with watch.weighing() as work:
             for file in files_of_weights(job.models, job.metadata, work.moved):
-                data = attempt(partial(file.made, kept))
+                name = file.name.partition(".")[0].replace("_", " ")
+                tell = partial(say, f"computing {name}, which is kept for further runs with the same models")
+                data = attempt(partial(file.made, kept, tell))
                 if isinstance(data, Failure):
                     self._log.add(f"{file.name} could not be computed ({data.reason})", data.traceback)
                     data = file.empty(f"it could not be computed: {data.reason}")
