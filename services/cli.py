@@ -13,15 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.client.submit import TOKEN_VARIABLE, add_submit_arguments, submit_command
-from sparse_autoencoder.cli import (
-    DESCRIPTION,
-    add_run_parser_arguments,
-    at_least,
-    guarded,
-    need_torch,
-    run_command,
-)
+from sparse_autoencoder.cli import DESCRIPTION, add_run_parser_arguments, guarded, need_torch, run_command
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.run_flags import at_least
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
 
 if TYPE_CHECKING:

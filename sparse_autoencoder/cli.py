@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT, command_again
+from sparse_autoencoder.run_flags import add_flag, add_run_arguments
+from sparse_autoencoder.runs.resume_command import command_again
 from sparse_autoencoder.runs.warnings import self_check_line
-from sparse_autoencoder.subjects.hook_points import LOCATIONS
 from sparse_autoencoder.utils.printable import printable
 
 if TYPE_CHECKING:
     from sparse_autoencoder.runs.metadata import RunMetadata
 
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
-LARGEST_NUMBER = 2**63 - 1  # the largest that counters and files can store
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # as shells report Ctrl-C
 EXIT_UNREAD = 141  # as shells report a broken pipe
@@ -33,147 +32,6 @@ EXIT_WARNED = 4  # with --strict
 _OF_A_RUN = ("resume", "retry_failed")  # flags that name a run, which then has all options
 _OF_THE_COMMAND = ("output", "strict", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
 _ABOUT_THE_SOURCE = ("source", "text_column", "delimiter", "no_header", "kaggle_row", "keep_columns", "group_by")
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add a run's flags. Flags that aren't given are absent from the namespace; RunOptions has their defaults."""
-    data = parser.add_argument_group("data")
-    _add(
-        data,
-        "--source",
-        metavar="SOURCE",
-        help="a file (CSV, TSV, JSON, JSON Lines, Parquet or plain text, also compressed), a folder or a pattern of "
-        "such, - for standard input, hf:owner/name[/config][/split], or kaggle:owner/name[/versions/N][/file]; "
-        "FORMAT:PATH forces a format "
-        "(default: 1.4 million analyst-rating headlines from Kaggle)",
-    )
-    _add(
-        data,
-        "--text-column",
-        metavar="NAME",
-        help="the column that holds the text, as in message.content if it is nested (default: title, text, or the only "
-        "one)",
-    )
-    _add(
-        data, "--encoding", metavar="NAME", help="the text's encoding, such as cp1252 (default: UTF-8, or by its mark)"
-    )
-    _add(data, "--delimiter", metavar="CHAR", help="what parts a CSV file's columns (default: found out)")
-    _add(data, "--no-header", action="store_true", help="the first line of a CSV file is a row; columns are 0, 1, …")
-    _add(
-        data,
-        "--keep-columns",
-        metavar="NAMES",
-        help="columns to keep with the rows, as in source,date: they are shown, and rows can be searched by them",
-    )
-    _add(
-        data,
-        "--group-by",
-        metavar="NAME",
-        help="a column whose values (up to fifty) part the rows into groups, between which features can be compared",
-    )
-    _add(data, "--prompt-file", metavar="PATH", help="take a text file as one single prompt instead")
-    _add(data, "--kaggle-row", type=at_least(0), metavar="N", help="take only row N of the source")
-    _add(data, "--max-rows", type=at_least(1), metavar="N", help="stop after N rows (default: all)")
-    _add(data, "--chunk-size", type=at_least(1), metavar="N", help="rows per chunk (default: 10000)")
-
-    models = parser.add_argument_group("models")
-    _add(models, "--subject", metavar="NAME", help="Hugging Face name or folder of the language model (default: gpt2)")
-    _add(
-        models,
-        "--autoencoder",
-        metavar="NAME",
-        help="v1, v4, v5_32k, v5_128k, an az:// or https:// address, or a file (default: v5_32k)",
-    )
-    _add(
-        models,
-        "--activation",
-        metavar="NAME",
-        help="the autoencoder's activation function, if its file names none: relu, identity, topk:K (default: relu)",
-    )
-    _add(models, "--layer", type=at_least(0), metavar="N", help="layer of the hook point (default: 6)")
-    _add(models, "--location", metavar="NAME", help=f"one of {', '.join(LOCATIONS)} (default: resid_post_mlp)")
-    _add(
-        models,
-        "--precision",
-        choices=["float32", "tf32", "bfloat16", "float64"],
-        help="arithmetic; tf32 is float32 multiplied in TensorFloat-32, on GPUs that have it (default: float32)",
-    )
-    _add(models, "--device", metavar="NAME", help="cpu, cuda, … (default: cuda where there is one)")
-
-    tokens = parser.add_argument_group("tokens")
-    _add(tokens, "--max-tokens", type=at_least(1), metavar="N", help="tokens per window, BOS counted (default: 64)")
-    _add(
-        tokens,
-        "--bos",
-        choices=["exclude", "include", "none"],
-        help="prepend BOS but leave it out of all statistics (exclude, the default), count it, or prepend nothing",
-    )
-    _add(
-        tokens,
-        "--long-rows",
-        choices=["split", "truncate"],
-        help="cut rows that are longer than a window into further windows (split, the default), or drop the rest",
-    )
-    _add(
-        tokens,
-        "--context",
-        type=at_least(0),
-        metavar="N",
-        help="begin a row's further windows N tokens earlier, so that each token, counted once, has N tokens of its row"
-        " before it or all that there are (default: 0)",
-    )
-
-    results = parser.add_argument_group("results")
-    _add(
-        results,
-        "--top-feature-count",
-        type=at_least(1),
-        metavar="N",
-        help="features per metric in feature_stats.json (default: 100)",
-    )
-    _add(
-        results,
-        "--top-tokens-per-feature",
-        type=at_least(1, 2**31 - 1),
-        metavar="N",
-        help="top and random examples per feature (default: 20)",
-    )
-    _add(
-        results,
-        "--per-token-feature-scan",
-        type=at_least(1),
-        metavar="N",
-        help="accepted for old command lines, and without effect: every activation is considered",
-    )
-    _add(results, "--seed", type=at_least(0), metavar="N", help="seed of the random examples (default: 0)")
-    checks = parser.add_argument_group("self-check")
-    _add(
-        checks,
-        "--check-neighbours",
-        action="store_true",
-        help="also read the autoencoder at the places beside its own, on some thousand tokens: its own must be best",
-    )
-    _add(
-        checks,
-        "--check-rows",
-        type=at_least(0, 100_000),
-        metavar="N",
-        help="also measure on N rows of the first chunk what the model's predictions lose if its vectors are replaced "
-        "by their reconstructions (default: 0)",
-    )
-    _add(
-        checks,
-        "--check-reference",
-        metavar="FILE",
-        help="what the checkpoint is known to reach: the metadata.json of an earlier run with it, or a reference file",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=DEFAULT_OUTPUT,
-        metavar="FOLDER",
-        help="where run folders go (default: analysis_data)",
-    )
 
 
 def run_command(args: argparse.Namespace) -> int:
@@ -332,37 +190,16 @@ def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all flags of `saescope run`: a run's, --resume and --retry-failed."""
     add_run_arguments(parser)
     add_strict_flag(parser)
-    _add(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
-    _add(parser, "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run")
+    add_flag(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
+    add_flag(parser, "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run")
 
 
 def add_strict_flag(parser: argparse.ArgumentParser) -> None:
     """Add --strict, which isn't an option of the run."""
-    _add(
+    add_flag(
         parser,
         "--strict",
         action="store_true",
         help=f"end with exit status {EXIT_WARNED} if there is a warning, such as that more than a tenth of the rows "
         "were skipped",
     )
-
-
-def _add(target: Any, flag: str, **settings: Any) -> None:
-    target.add_argument(flag, default=argparse.SUPPRESS, **settings)
-
-
-def at_least(minimum: int, maximum: int = LARGEST_NUMBER) -> Callable[[str], int]:
-    """An argparse type for whole numbers from `minimum` to `maximum`."""
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"must be at least {minimum}, not {number}")
-        if number > maximum:
-            raise argparse.ArgumentTypeError(f"must be at most {maximum}, not {number}")
-        return number
-
-    return parse

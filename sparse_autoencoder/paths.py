@@ -35,6 +35,7 @@ def v5_128k(location: str, layer_index: int) -> str:
 
 
 FAMILIES: dict[str, Family] = {"v1": v1, "v4": v4, "v5_32k": v5_32k, "v5_128k": v5_128k}
+LOCATIONS_OF = {"v1": _RELU_LOCATIONS, "v4": _RELU_LOCATIONS, "v5_32k": _TOPK_LOCATIONS, "v5_128k": _TOPK_LOCATIONS}
 
 
 def _address(location: str, layer_index: int, family: str, suffix: str, locations: tuple[str, ...]) -> str:

@@ -20,6 +20,14 @@ settings.load_profile("saescope")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What runs keep for further runs goes into a folder of the session's, not into the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def gpt2_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A Hugging Face cache (what HF_HUB_CACHE names) with a full-size random `gpt2`, made once a session; read only."""

@@ -46,7 +46,7 @@ from benchmarks.speed.headline_rows import Work, read_records, windows_of_rows
 from benchmarks.speed.stages import measure_stages
 from benchmarks.speed.start_up import measure_start_up
 from benchmarks.speed.workload import FULL, LOCATION, PRECISIONS, QUICK, Setting, Target, multiplying_as
-from sparse_autoencoder.cli import at_least
+from sparse_autoencoder.run_flags import at_least
 from sparse_autoencoder.subjects.transformer_lens_subject import BridgeSubject
 
 LONG_CHUNK_ROWS = {"cpu": 10_000, "cuda": 100_000}

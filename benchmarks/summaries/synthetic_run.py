@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.summaries.merge_speed import ROWS_PER_CHUNK, Rows, blocks_of, frequencies, make_rows
-from sparse_autoencoder.cli import at_least
 from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
+from sparse_autoencoder.run_flags import at_least
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.publishing import publish

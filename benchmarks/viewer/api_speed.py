@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.summaries.synthetic_run import write_run
-from sparse_autoencoder.cli import at_least
+from sparse_autoencoder.run_flags import at_least
 from sparse_autoencoder.runs.features_file_format import FEATURES_PER_FILE
 from sparse_autoencoder.runs.store import DirectoryStore
 

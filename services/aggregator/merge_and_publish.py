@@ -19,6 +19,7 @@ from services.common.dependency_interfaces import Dependencies, Hold, StoppingEr
 from services.common.run_json_files import Ingested, MergeProgress
 from services.common.run_workspace import Workspace, now
 from services.common.tasks.messages import Message
+from services.common.turn_of_weights import turn_of_weights
 from sparse_autoencoder.errors import DamagedError, OtherVersionError, SaescopeError
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
@@ -187,7 +188,9 @@ class Aggregator(Generic[S]):
             ingested = space.ingested()
             if ingested is not None and kept.state.next_chunk == ingested.num_chunks:
                 _check_rows(ingested, kept.state)
-                finished = self._finish(space, hold, plan, kept, progress.moved)
+                # else the encoder that makes the files of the weights says when they are there
+                if turn_of_weights(space, plan.options) is None:
+                    finished = self._finish(space, hold, plan, kept, progress.moved)
         seconds = self._deps.clock.now() - begin
         damaged, kept.damaged = kept.damaged, ()
         return Merged(kept.state.next_chunk, tuple(chunk_seconds), kept.save_seconds, seconds, finished, damaged)

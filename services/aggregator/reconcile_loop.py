@@ -14,6 +14,7 @@ from services.common import work_names
 from services.common.dependency_interfaces import Dependencies
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
+from services.common.turn_of_weights import turn_of_weights
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.metadata import PUBLISHED
 from sparse_autoencoder.runs.store import NotFoundError
@@ -169,7 +170,7 @@ class ReconcileLoop:
             self._deps.notes.note(run_id, "waiting for ingest, which reads the source: no such worker is running")
         begins = work_names.encode_leases(run_id)
         encoded = set(space.partials())
-        if not set(space.chunks()) - encoded or any(name.startswith(begins) for name in in_progress.held):
+        if not set(self._to_encode(space)) - encoded or any(name.startswith(begins) for name in in_progress.held):
             self._only_others.pop(run_id, None)
             return
         alive, unfit = workers.alive("encoder"), workers.unfit(run_id)
@@ -191,7 +192,9 @@ class ReconcileLoop:
     def _missing(self, space: Workspace, in_progress: InProgress) -> list[int]:
         """The chunks that are not encoded, and that nobody encodes or will."""
         run_id = space.folder.run_id
-        chunks = space.chunks()  # after `in_progress` was read: a chunk's partial is there before its lease goes
+        chunks = self._to_encode(
+            space
+        )  # after `in_progress` was read: a chunk's partial is there before its lease goes
         ready, cursor = set(space.partials()), space.cursor()
         return [
             chunk
@@ -203,10 +206,17 @@ class ReconcileLoop:
             )
         ]
 
+    def _to_encode(self, space: Workspace) -> list[int]:
+        """The chunks whose rows are in the store, and what stands for the files of the weights (turn_of_weights)."""
+        turn = turn_of_weights(space)
+        return [*space.chunks(), *([] if turn is None else [turn])]
+
     def _to_merge(self, space: Workspace) -> bool:
         """Whether there is a chunk to merge, or only publishing is left."""
         cursor, ingested = space.cursor(), space.ingested()
-        return space.has_partial(cursor) or (ingested is not None and cursor == ingested.num_chunks)
+        if space.has_partial(cursor):
+            return True
+        return ingested is not None and cursor == ingested.num_chunks and turn_of_weights(space) is None
 
     def _requeue(self, message: Message, requeued: Requeued) -> None:
         self._deps.queue.send(message)

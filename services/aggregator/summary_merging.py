@@ -11,6 +11,7 @@ from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import check_publishing
 from sparse_autoencoder.runs.publishing import check_outcome, publish
 from sparse_autoencoder.runs.run_state import RunState
+from sparse_autoencoder.runs.weights_notes import notes_of
 from sparse_autoencoder.summaries.feature_summary import Summary
 
 
@@ -51,6 +52,7 @@ class SummaryMerging:
     def publish(self, folder: RunFolder, plan: RunMetadata, state: RunState) -> RunMetadata:
         check_outcome(plan, state)
         publish(folder, plan, state, state.encoded_chunks)
+        plan = plan.model_copy(update={"weights": notes_of(folder)})
         begun, finished = datetime.fromisoformat(plan.retried_at or plan.started_at), datetime.now(UTC)
         return plan.with_counts(
             state,

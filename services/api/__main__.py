@@ -19,8 +19,9 @@ from services.common.redis.why_runs_wait import RunNotes
 from services.common.run_option_flags import parse_options
 from services.common.settings import Settings
 from services.common.tasks.worker_process import GAVE_UP
-from sparse_autoencoder.cli import EXIT_INTERRUPTED, at_least
+from sparse_autoencoder.cli import EXIT_INTERRUPTED
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.run_flags import at_least
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
 from services.api.endpoint_context import Api
-from services.api.endpoints import compare, features, health, one_feature, rows, runs, session
+from services.api.endpoints import compare, features, health, one_feature, rows, runs, session, together
 from services.api.http.access import Access, AccessCheck
 from services.api.http.caching import RunAnswers
 from services.api.http.json_answers import ERRORS
@@ -31,6 +31,7 @@ ENDPOINTS = (
     *features.endpoints,
     *one_feature.endpoints,
     *rows.endpoints,
+    *together.endpoints,
     *compare.endpoints,
     *runs.endpoints,
     *session.endpoints,

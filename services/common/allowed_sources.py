@@ -25,6 +25,7 @@ RULES = {  # options for which the services allow less than `saescope run` does
     "prompt_file": "the path below the data folder of a text file that is taken as one single prompt instead",
     "subject": "Hugging Face name of the language model, or the path of its folder below the data folder",
     "autoencoder": f"{', '.join(paths.FAMILIES)}, or the path of a file below the data folder",
+    "neighbours_of": f"{', '.join(paths.FAMILIES)}, or the path of a file below the data folder",
     "location": f"one of {', '.join(LOCATIONS)}",
     "device": "auto, cpu, cuda, or cuda:N",
     "check_reference": "the path below the data folder of an earlier run's metadata.json, or of a reference file",
@@ -59,7 +60,9 @@ def allowed(options: RunOptions, data_folder: Path) -> RunOptions:
     if not _DEVICE.fullmatch(options.device):
         raise _refusal("device", options.device)
     changes["subject"] = _subject(options.subject, files)
-    changes["autoencoder"] = _autoencoder(options, files)
+    changes["autoencoder"] = _autoencoder("autoencoder", options.autoencoder, options, files)
+    if options.neighbours_of is not None:
+        changes["neighbours_of"] = _autoencoder("neighbours_of", options.neighbours_of, options, files)
     if options.check_reference is not None:
         changes["check_reference"] = str(files.file("check_reference", options.check_reference))
     return options.model_copy(update=changes)
@@ -170,16 +173,16 @@ def _subject(subject: str, files: _Files) -> str:
     return str(files.folder("subject", subject))
 
 
-def _autoencoder(options: RunOptions, files: _Files) -> str:
-    family = paths.FAMILIES.get(options.autoencoder)
+def _autoencoder(field: str, name: str, options: RunOptions, files: _Files) -> str:
+    family = paths.FAMILIES.get(name)
     if family is None:
-        return str(files.file("autoencoder", options.autoencoder))
+        return str(files.file(field, name))
     try:
         family(options.location, options.layer)
     except ValueError as error:
         field = "layer" if options.layer >= paths.N_LAYERS else "location"
         raise NotAllowedError(field, str(error)) from error
-    return options.autoencoder
+    return name
 
 
 def _check_alone(options: RunOptions) -> None:

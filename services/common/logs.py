@@ -44,6 +44,7 @@ Event = Literal[
     "first_run_failed",
     "source_read",
     "chunk_encoded",
+    "weights_computed",  # what follows from the weights is in the run's folder
     "chunk_failed",  # after its last attempt: its rows are missing
     "cutoffs_unreadable",  # a chunk was encoded without them, which only makes its partial larger
     "chunk_merged",

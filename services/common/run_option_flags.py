@@ -7,8 +7,8 @@ import argparse
 import shlex
 from typing import Any, NoReturn
 
-from sparse_autoencoder.cli import add_run_arguments
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.run_flags import add_run_arguments
 
 # flags of `saescope run` that are no options of a run; the second has no effect
 _NO_OPTIONS = ("output", "per_token_feature_scan")

@@ -229,10 +229,13 @@ class Workspace:
         """Write a chunk's prompts file."""
         self._store.put(self.folder.prompts(chunk), data)
 
-    def put_tokens(self, chunk: int, table: bytes, samples: bytes) -> None:
-        """Write a chunk's token table and token samples."""
-        self._store.put(self.folder.token_table(chunk), table)
-        self._store.put(self.folder.token_samples(chunk), samples)
+    def put_about_tokens(self, chunk: int, table: bytes | None, samples: bytes | None, firings: bytes | None) -> None:
+        """Write what a chunk has of its token table, its token samples, and what fires at its tokens."""
+        folder = self.folder
+        keys = folder.token_table(chunk), folder.token_samples(chunk), folder.firings(chunk)
+        for key, data in zip(keys, (table, samples, firings), strict=True):
+            if data is not None:
+                self._store.put(key, data)
 
     def cursor(self) -> int:
         """The next chunk to be merged, as of the furthest saved state."""

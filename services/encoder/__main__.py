@@ -42,10 +42,14 @@ def work(settings: Settings, computer: Computer | None = None) -> int:
 def _report(message: Message, output: ChunkOutput) -> None:
     """Log what became of a chunk, and count it for Prometheus."""
     if output.error is not None:
-        prometheus_metrics.FAILED_CHUNKS.inc()
+        if output.of_weights is None:
+            prometheus_metrics.FAILED_CHUNKS.inc()
         log("chunk_failed", run=message.run_id, chunk=message.chunk, problem=output.error)
         return
     seconds = dict(output.seconds or {})
+    if output.of_weights is not None:
+        log("weights_computed", run=message.run_id)
+        return
     total = sum(seconds.values())
     tokens_per_s = output.num_tokens / total if total else 0.0
     prometheus_metrics.ROWS.inc(output.num_rows)

@@ -17,11 +17,12 @@ from services.common.dependency_interfaces import Dependencies, Hold, StoppingEr
 from services.common.run_json_files import ReadingProgress
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
+from services.common.turn_of_weights import create_files_of_weights, turn_of_weights
 from services.encoder.turns_between_runs import Turns
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
-from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.runs.store import NotFoundError, Store
 from sparse_autoencoder.utils.failure_rule import Failure, attempt
 
 PATIENCE_LOADING = 6  # loading models may take this many times `patience_s`, as it may download them
@@ -41,6 +42,8 @@ class ChunkOutput:
     num_tokens: int = 0
     seconds: Mapping[str, float] | None = None  # by stage
     error: str | None = None
+    firings: bytes | None = None  # the firings file, if it was asked for
+    of_weights: Mapping[str, bytes] | None = None  # instead of all this: the files that follow from the weights
 
 
 class Computer(Protocol):
@@ -71,6 +74,12 @@ class Computer(Protocol):
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
         """The partial that records that a chunk's rows are missing, because of `error`."""
+
+    def of_weights(self, plan: RunMetadata, store: Store, moved: Moved) -> Mapping[str, bytes]:
+        """The run's files that follow from the weights, by name; `store` may keep them for further runs."""
+
+    def without_weights(self, plan: RunMetadata, error: str) -> Mapping[str, bytes]:
+        """In place of these, files that say why there are none."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +175,12 @@ class ChunkEncoder:
                 return None
             encoded = None
             if not space.has_partial(chunk):
+                data: bytes | None = None
                 try:
                     data = space.chunk(chunk)
-                except NotFoundError:  # merged already
-                    return None
+                except NotFoundError:
+                    if chunk != turn_of_weights(space):  # merged already
+                        return None
                 self._turns.took(run_id)
                 try:
                     encoded = self._try(space, message, data, hold)
@@ -189,8 +200,8 @@ class ChunkEncoder:
             self._deps.queue.send(aggregate)
         return encoded
 
-    def _try(self, space: Workspace, message: Message, data: bytes, hold: Hold) -> Encoded:
-        """One attempt at a chunk."""
+    def _try(self, space: Workspace, message: Message, data: bytes | None, hold: Hold) -> Encoded:
+        """One attempt at a chunk; without its rows, at the files that follow from the weights."""
         run_id, chunk = message.run_id, message.chunk or 0
         plan = self._plan(space, message)
         if not isinstance(plan, RunMetadata):
@@ -227,35 +238,45 @@ class ChunkEncoder:
         return Encoded(message, None, self._why_fresh(result, run_id, what, again=True))
 
     def _compute(
-        self, space: Workspace, chunk: int, plan: RunMetadata, data: bytes, hold: Hold, moved: Moved
+        self, space: Workspace, chunk: int, plan: RunMetadata, data: bytes | None, hold: Hold, moved: Moved
     ) -> ChunkOutput | None:
         """Encode a chunk and write its partial; None if that is of no use any more."""
         moved()
-        output = self._computer.encode(plan, chunk, data, space.cutoffs, moved)
+        if data is None:
+            output = ChunkOutput(b"", None, of_weights=self._computer.of_weights(plan, self._deps.store, moved))
+        else:
+            output = self._computer.encode(plan, chunk, data, space.cutoffs, moved)
         return self._write(space, chunk, output, hold)
 
     def _write(self, space: Workspace, chunk: int, output: ChunkOutput, hold: Hold) -> ChunkOutput | None:
         if not _of_use(output, space, chunk, hold):
             return None
+        if output.of_weights is not None:
+            create_files_of_weights(space, output.of_weights)
+            return output
         # In this order: whoever sees the partial relies on the other files.
         if output.prompts is not None:
             space.put_prompts(chunk, output.prompts)
-        if output.token_table is not None and output.token_samples is not None:
-            space.put_tokens(chunk, output.token_table, output.token_samples)
+        space.put_about_tokens(chunk, output.token_table, output.token_samples, output.firings)
         space.put_partial(chunk, output.partial)
         return output
 
     def _missing(
-        self, space: Workspace, message: Message, plan: RunMetadata, data: bytes, hold: Hold, reason: str
+        self, space: Workspace, message: Message, plan: RunMetadata, data: bytes | None, hold: Hold, reason: str
     ) -> Encoded:
         """Write the partial of a chunk that failed for good; if not even that can be made, the run fails."""
         chunk = message.chunk or 0
-        record = attempt(lambda: self._computer.failed(plan, chunk, data, reason), passing=(UnavailableError,))
+        record = attempt(lambda: self._record(plan, chunk, data, reason), passing=(UnavailableError,))
         if isinstance(record, Failure):
             if space.active():
                 space.stop("failed", record.reason)
             return Encoded(message)
         return Encoded(message, self._write(space, chunk, record, hold))
+
+    def _record(self, plan: RunMetadata, chunk: int, data: bytes | None, reason: str) -> ChunkOutput:
+        if data is not None:
+            return self._computer.failed(plan, chunk, data, reason)
+        return ChunkOutput(b"", None, error=reason, of_weights=self._computer.without_weights(plan, reason))
 
     # -- the plan --------------------------------------------------------------------------------------------------
 
@@ -324,6 +345,6 @@ class ChunkEncoder:
 
 def _of_use(output: ChunkOutput, space: Workspace, chunk: int, hold: Hold) -> bool:
     """Whether an output is still to be written, as computing it may have taken long."""
-    if output.error is not None and (hold.lost or space.has_partial(chunk)):
+    if output.error is not None and (hold.lost or (output.of_weights is None and space.has_partial(chunk))):
         return False  # another attempt is going on, or has succeeded
     return space.wanted()

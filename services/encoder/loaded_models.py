@@ -21,6 +21,12 @@ from services.encoder.encode_chunks import ChunkOutput
 from sparse_autoencoder.errors import DeviceError, SaescopeError
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk, failed_chunk
+from sparse_autoencoder.pipeline.files_of_weights import (
+    KeptFiles,
+    check_other_dictionary,
+    empty_files,
+    files_of_weights,
+)
 from sparse_autoencoder.pipeline.load_inputs import (
     Models,
     contents_now,
@@ -45,7 +51,9 @@ from sparse_autoencoder.runs.provenance import (
 )
 from sparse_autoencoder.runs.rows_file_format import chunk_from_parquet, chunk_tokens
 from sparse_autoencoder.runs.run_options import Precision, RunOptions
+from sparse_autoencoder.runs.store import Store
 
+KEPT_PREFIX = "_kept/weights/"  # of keys in the store; no run's id begins with _
 MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
 NO_SUCH_DEVICE = "no such device"
 _Key = tuple[RunOptions, Contents]  # the options that loading models depends on, and the hashes of the files
@@ -71,7 +79,9 @@ class ModelComputer:
 
     def plan(self, run_id: str, options: RunOptions, reading: ReadingProgress, at: str) -> RunMetadata:
         """Raise MixtureError if ingest has another tokenizer."""
-        plan = self._models_now(options).metadata(options, run_id, reading.source, at)
+        models = self._models_now(options)
+        check_other_dictionary(allowed(options, self._data_folder), models.n_inputs)
+        plan = models.metadata(options, run_id, reading.source, at)
         check_tokens(reading.tokens, plan)
         return with_reference(plan, allowed(options, self._data_folder).check_reference)
 
@@ -110,6 +120,7 @@ class ModelComputer:
         packed = time.monotonic()
         return replace(
             output,
+            firings=result.firings,
             seconds={"load": loaded - begin, "encode": encoded - loaded, "pack": packed - encoded},
         )
 
@@ -118,14 +129,26 @@ class ModelComputer:
         result = failed_chunk(rows, error, plan.spec)
         return replace(_output(Partial(result.partial), result, rows.n_records), error=error)
 
+    def of_weights(self, plan: RunMetadata, store: Store, moved: Moved) -> dict[str, bytes]:
+        """Raise MixtureError if the models are not what the run was begun with."""
+        models, kept = self._models_for(plan), KeptFiles(store, KEPT_PREFIX)
+        at = allowed(plan.options, self._data_folder)
+        return {file.name: file.made(kept) for file in files_of_weights(models, plan, moved, at)}
+
+    def without_weights(self, plan: RunMetadata, error: str) -> dict[str, bytes]:
+        return empty_files(plan.options, f"it could not be computed: {error}")
+
     def _encoder_for(self, plan: RunMetadata) -> Encoder:
+        return self._models_for(plan).encoder(plan)
+
+    def _models_for(self, plan: RunMetadata) -> Models:
         check_recorded(plan)
         self._check_processor(plan)  # before anything is loaded
         models = self._models.get((_of_models(plan.options), contents_of(plan)))
         if models is None:
             models = self._loaded(_of_models(plan.options))
         check_same(plan, models.metadata(plan.options, plan.run_id, plan.source, plan.started_at))
-        return models.encoder(plan)
+        return models
 
     def _check_processor(self, plan: RunMetadata) -> None:
         device, kind = plan.options.device, self.kind(plan.options.precision, plan.options.device)

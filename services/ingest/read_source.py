@@ -14,6 +14,7 @@ from services.common.dependency_interfaces import Dependencies, Hold, StoppingEr
 from services.common.run_json_files import Ingested, ReadingProgress
 from services.common.run_workspace import Workspace
 from services.common.tasks.messages import Message
+from services.common.turn_of_weights import turn_of_weights
 from sparse_autoencoder.data.rows_hash import NOTHING_READ, ReadBefore
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.provenance import changed, source_changes
@@ -107,6 +108,8 @@ def _read(space: Workspace, deps: Dependencies, hold: Hold, dataset: Dataset, pr
     read = dataset.progress(next_chunk)
     ingested = Ingested(num_chunks=next_chunk, num_records=read.num_records, rows_hash=read.rows_hash)
     space.write_ingested(ingested)
+    if (turn := turn_of_weights(space)) is not None:
+        deps.queue.send(Message(task="encode", run_id=space.folder.run_id, chunk=turn))
     return ingested
 
 

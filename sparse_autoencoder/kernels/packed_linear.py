@@ -51,6 +51,10 @@ class Linear:
         # the product is added in place, which saves two passes over memory
         return torch.addmm(total, x, self._weight, out=total)
 
+    def without_bias(self, x: Tensor) -> Tensor:
+        """x @ weight: [rows, n_out] from [rows, n_in]."""
+        return self.apply(x) - self._bias
+
     def activated(self, x: Tensor, activation: str, function: Callable[[Tensor], Tensor]) -> Tensor:
         """activation(x @ weight + bias); fused if oneDNN knows the activation's name, else computed by `function`."""
         if self._is_packed and len(x) > 0 and activation in _FUSED:

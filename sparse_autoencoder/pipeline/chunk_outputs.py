@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.runs.rows_file_format import to_parquet
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
@@ -30,6 +31,7 @@ class ChunkResult:
     prompts: bytes | None
     token_table: bytes | None = None
     token_samples: bytes | None = None
+    firings: bytes | None = None  # the firings file, if it was asked for
 
 
 def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
@@ -48,7 +50,8 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         checks=_checks(encoder, chunk),
     )
     prompts = to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW)
-    return ChunkResult(partial, prompts, encoded.tokens.table(), encoded.tokens.samples(chunk.index))
+    firings = None if encoded.firings is None else firings_file.to_parquet(encoded.firings)
+    return ChunkResult(partial, prompts, encoded.tokens.table(), encoded.tokens.samples(chunk.index), firings)
 
 
 def _checks(encoder: Encoder, chunk: Chunk) -> FirstChunkChecks:

@@ -78,6 +78,12 @@ class RunWatch:
         with self._watchdog.watching(f"writing what came of {chunk_name(chunk)}", self._patience_s):
             yield
 
+    @contextmanager
+    def weighing(self) -> Iterator[Work]:
+        """Watch the computation of what follows from the weights."""
+        with self._watchdog.watching("computing logit effects and neighbours", self._patience_s) as work:
+            yield work
+
     def records(self, records: Iterable[Record]) -> Iterator[Record]:
         """The records; each one counts as progress of reading."""
         for record in records:

@@ -36,11 +36,11 @@ from sparse_autoencoder.utils.file_hashes import FileHashes
 from sparse_autoencoder.utils.printable import printable
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from sparse_autoencoder.autoencoders.checkpoints import Checkpoint
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-    from sparse_autoencoder.subjects.subject import Subject
+    from sparse_autoencoder.subjects.subject import LanguageModel
 
 
 def open_rows(options: RunOptions) -> Source:
@@ -93,11 +93,12 @@ class Models:
 
     options: RunOptions  # with a real device instead of `auto`
     policy: TokenPolicy
-    subject: Subject
+    subject: LanguageModel
     folder: Path  # the subject model's
     files: dict[str, str]  # the subject model's files, and their SHA-256
     commit: str | None  # the hub's, if the files are in the hub's cache
     checkpoint: Checkpoint
+    decoder: Tensor  # [n_inputs, num_features], float32, on the host: a copy, for what follows from the weights
     any_encoder: Encoder  # with the summary settings of some run
     hook: str
     activation: str  # the autoencoder's
@@ -164,6 +165,7 @@ class Models:
         wanted = metadata.options.model_dump(include={"check_neighbours", "check_rows"})
         options = self.options.model_copy(update=wanted)
         encoder.check_first = FirstChunk(self.checkpoint, options, self.folder, self.files).check
+        encoder.keeps_firings = metadata.options.keep_firings
         return encoder
 
 
@@ -211,6 +213,7 @@ def load_models(options: RunOptions) -> Models:
     checkpoint = fetch(address_of(options.autoencoder, options.location, options.layer))
     width = subject.width(options.location, options.layer)
     autoencoder = load_autoencoder(checkpoint.path, width, options.activation)
+    decoder = autoencoder.decoder.weight.detach().clone()  # before the encoder gives it its own type and device
     is_openai = options.autoencoder in FAMILIES or _OPENAI in checkpoint.address
     encoder = Encoder(
         subject,
@@ -230,6 +233,7 @@ def load_models(options: RunOptions) -> Models:
         files=files,
         commit=commit_of(folder),
         checkpoint=checkpoint,
+        decoder=decoder,
         any_encoder=encoder,
         hook=hook,
         activation=type(autoencoder.activation).__name__,

@@ -20,6 +20,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import HANGS, ChunkAttempts, EndOfProcessError
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, failed_chunk
 from sparse_autoencoder.pipeline.failure_log import FailureLog, shown
+from sparse_autoencoder.pipeline.files_of_weights import files_of_weights, kept_on_this_machine
 from sparse_autoencoder.pipeline.hang_detection import RunWatch, left_behind
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
@@ -28,6 +29,7 @@ from sparse_autoencoder.runs.resume_command import command_again
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import forget_kept, remove_states, write_state
 from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.runs.weights_notes import notes_of
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.utils.failure_rule import Failure, attempt, reason
@@ -36,6 +38,7 @@ from sparse_autoencoder.utils.watchdog import PATIENCE_VARIABLE, Work, all_threa
 
 if TYPE_CHECKING:
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
+    from sparse_autoencoder.pipeline.load_inputs import Models
 
 EXIT_HUNG = 1
 
@@ -50,6 +53,7 @@ class Job:
     metadata: RunMetadata
     state: RunState
     patience_s: float  # how long work may make no progress before it counts as hanging
+    models: Models
     begun: bool = True  # False while a retry has not yet changed the finished run in the folder
 
 
@@ -75,6 +79,25 @@ class Ending:
         """The watch that ends the process if the job hangs."""
         return RunWatch(self._place, self._job.patience_s, self._hung, say)
 
+    def put_files_of_weights(self, watch: RunWatch) -> None:
+        """Compute what follows from the weights, or take it from the cache, and write it; failing doesn't end the run.
+
+        It is done after the last chunk, so that it delays nothing that is shown of a run that is going.
+        """
+        job, folder = self._job, self._folder
+        if not job.begun or not job.state.num_prompts:  # then nothing is published
+            return
+        kept = kept_on_this_machine()
+        with watch.weighing() as work:
+            for file in files_of_weights(job.models, job.metadata, work.moved):
+                name = file.name.partition(".")[0].replace("_", " ")
+                tell = partial(say, f"computing {name}, which is kept for further runs with the same models")
+                data = attempt(partial(file.made, kept, tell))
+                if isinstance(data, Failure):
+                    self._log.add(f"{file.name} could not be computed ({data.reason})", data.traceback)
+                    data = file.empty(f"it could not be computed: {data.reason}")
+                folder.store.put(folder.key(file.name), data)
+
     def published(self) -> RunMetadata:
         """Publish the merged state, and remove files that are no longer needed."""
         job, folder = self._job, self._folder
@@ -86,6 +109,7 @@ class Ending:
             self._start_over()
             raise
         publish(folder, job.metadata, job.state, job.state.encoded_chunks)
+        job.metadata = job.metadata.model_copy(update={"weights": notes_of(folder)})
         status = "completed_with_errors" if job.state.failed_chunks else "complete"
         metadata = self._note(status=status, finished_at=datetime.now(UTC).isoformat(timespec="seconds"))
         remove_states(folder)

@@ -18,6 +18,7 @@ from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, Settled
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk
+from sparse_autoencoder.pipeline.files_of_weights import check_other_dictionary
 from sparse_autoencoder.pipeline.hang_detection import RunWatch, opening
 from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows, with_reference
 from sparse_autoencoder.pipeline.run_ending import Ending, Job
@@ -108,12 +109,13 @@ def prepare(options: RunOptions, run_id: str) -> Job:
             source = opened.enter_context(open_rows(options))
         tokens = load_tokens(options)
         models = load_models(options)
+        check_other_dictionary(options, models.n_inputs)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         metadata = models.metadata(options, run_id, source.describe(), started_at)
         check_tokens(tokens.made_of, metadata)  # the model's files may have been replaced in between
         encoder = models.encoder(metadata)
         opened.pop_all()  # from here on the job owns the source
-    return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)), patience)
+    return Job(source, tokens.tokenizer, encoder, metadata, RunState(Summary.empty(metadata.spec)), patience, models)
 
 
 def _trying_again(metadata: RunMetadata, store: DirectoryStore) -> str:
@@ -148,6 +150,7 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
         with ending.watch() as watch:
             _process(job, folder, ending.attempts, watch)
+            ending.put_files_of_weights(watch)
         _remove_others(job, folder)
         return ending.published()
     except KeyboardInterrupt:
@@ -224,6 +227,7 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
             (folder.prompts(chunk.index), result.prompts),
             (folder.token_table(chunk.index), result.token_table),
             (folder.token_samples(chunk.index), result.token_samples),
+            (folder.firings(chunk.index), result.firings),
         ):
             if data is not None:
                 folder.store.put(key, data)

@@ -14,12 +14,15 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
+from sparse_autoencoder.reading.together import FiringsFiles
 from sparse_autoencoder.reading.token_strings import Vocabulary
+from sparse_autoencoder.reading.weights_reader import WeightsFiles
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
 from sparse_autoencoder.runs.rank_by_metric import CUT_SHARE, EARLY_SHARE, Rankings, Selection
 from sparse_autoencoder.runs.rows_file_format import RowTokens
+from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches
 from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
@@ -80,6 +83,24 @@ class RunView(ABC):
     def rows(self) -> RunRows:
         """The rows that were encoded."""
         return RunRows(self._folder, self.metadata, self.texts.files, self.vocabulary, self._chunks())
+
+    @cached_property
+    def weights(self) -> WeightsFiles:
+        """What follows from the weights alone: logit effects and neighbours."""
+        return WeightsFiles(self._folder, self.metadata, live=self.live)
+
+    def firings(self) -> FiringsFiles:
+        """What fires at each token; NotFoundError for a run that was made without."""
+        if not self.metadata.options.keep_firings:
+            raise NotFoundError(
+                f"run {self.metadata.run_id} did not keep what fires at each token, so what fires together can't be "
+                "counted: run it again with --keep-firings"
+            )
+        return self._firings
+
+    @cached_property
+    def _firings(self) -> FiringsFiles:
+        return FiringsFiles(self._folder, self._chunks(), self.metadata.num_features)
 
     @abstractmethod
     def _chunks(self) -> list[int]:

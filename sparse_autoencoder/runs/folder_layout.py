@@ -20,6 +20,12 @@ from sparse_autoencoder.runs.store import NotFoundError, Store, get_at_most
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # file systems allow no longer names
 
 
+LOGIT_EFFECTS = "logit_effects.parquet"
+NEIGHBOURS = "neighbours.parquet"
+NEIGHBOURS_OF = "neighbours_of.parquet"
+OF_WEIGHTS = (LOGIT_EFFECTS, NEIGHBOURS, NEIGHBOURS_OF)
+"""The files that follow from the weights alone."""
+
 MAX_METADATA_BYTES = 1 << 25
 """The largest metadata.json, or other JSON file about a run, that is read; a failed chunk takes about 300 bytes."""
 
@@ -89,7 +95,7 @@ class RunFolder:
 
     def remove_chunk(self, chunk: int) -> None:
         """Remove all that encoding a chunk wrote, but for its partial."""
-        for key in (self.prompts(chunk), self.token_table(chunk), self.token_samples(chunk)):
+        for key in (self.prompts(chunk), self.token_table(chunk), self.token_samples(chunk), self.firings(chunk)):
             self.store.delete(key)
 
     @property
@@ -101,6 +107,10 @@ class RunFolder:
     def tokens_by_feature(self) -> str:
         """Key of tokens_by_feature.parquet: each feature's most frequent tokens."""
         return self.key("tokens_by_feature.parquet")
+
+    def firings(self, chunk: int) -> str:
+        """Key of what fires at a chunk's tokens."""
+        return self.key(f"firings/{chunk:06d}.parquet")
 
     def features(self, file: int) -> str:
         """Key of a file of features."""

@@ -67,6 +67,8 @@ class RunMetadata(BaseModel):
     failed_chunks: list[FailedChunk] = Field(default_factory=list)
     reference: Reference | None = None  # what the self-check compares the run with
     self_check: SelfCheck | None = None  # None for runs of earlier versions, and while there is nothing
+    # what each file that follows from the weights says of itself (runs/weights_notes.py), by the file's stem
+    weights: dict[str, Any] = Field(default_factory=dict)
     rows_hash: str = NOTHING_READ  # running hash of the rows, which depends on chunk_size (data/rows_hash.py)
     # fields with the original scripts' names
     dataset_csv: str

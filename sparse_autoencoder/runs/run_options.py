@@ -40,6 +40,9 @@ class RunOptions(BaseModel):
     context: Annotated[int, Field(ge=0)] = 0
     precision: Precision = "float32"
     device: str = "auto"
+    keep_firings: bool = False
+    skip_directions: bool = False
+    neighbours_of: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     check_neighbours: bool = False
     check_rows: Annotated[int, Field(ge=0, le=100_000)] = 0

@@ -1,9 +1,10 @@
 """GPT-2 up to one hook point, in plain PyTorch: the fast implementation for subject models of the GPT-2 family.
 
 Only what the hook point needs is computed: no later layer, no final layer norm, no unembedding, and of the hooked layer
-only the part before the hook. All windows of a batch have the same length, so there is no padding, and the only mask is
-the causal one. Prefixes that windows share, such as BOS, are computed once (`prefix_tree.py`). Weights are read
-directly from a Hugging Face folder; importing transformers would take longer than a short run.
+only the part before the hook. (Final norm and unembedding are kept for logit effects, which follow from weights alone.)
+All windows of a batch have the same length, so there is no padding, and the only mask is the causal one. Prefixes that
+windows share, such as BOS, are computed once (`prefix_tree.py`). Weights are read directly from a Hugging Face folder;
+importing transformers would take longer than a short run.
 
 The architecture is that of Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", with the names
 and options of Hugging Face's GPT2Config.
@@ -20,9 +21,17 @@ from torch import Tensor
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.attention import causal_attention
 from sparse_autoencoder.kernels.copy_to_device import copy_to_device
-from sparse_autoencoder.subjects.gpt2_weights import ACTIVATIONS, Gpt2Config, Layer, load_layer, open_tensors
+from sparse_autoencoder.subjects.gpt2_weights import (
+    ACTIVATIONS,
+    Gpt2Config,
+    Layer,
+    load_layer,
+    load_unembedding,
+    open_tensors,
+)
 from sparse_autoencoder.subjects.hook_points import check_request
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
+from sparse_autoencoder.subjects.unembedding import NoUnembeddingError, Unembedding
 
 
 class Gpt2:
@@ -31,7 +40,13 @@ class Gpt2:
     many_threads = True
 
     def __init__(
-        self, name: str, config: Gpt2Config, token_embedding: Tensor, position_embedding: Tensor, layers: list[Layer]
+        self,
+        name: str,
+        config: Gpt2Config,
+        token_embedding: Tensor,
+        position_embedding: Tensor,
+        layers: list[Layer],
+        unembedding: Unembedding | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -43,6 +58,7 @@ class Gpt2:
         self._token_embedding = token_embedding  # [vocab, d_model]
         self._position_embedding = position_embedding  # [max_positions, d_model]
         self._layers = layers
+        self._unembedding = unembedding
 
     @classmethod
     def load(
@@ -61,13 +77,28 @@ class Gpt2:
         """
         n_loaded = config.n_layers if last_layer is None else last_layer + 1
         weights = open_tensors(files, device, dtype)
+        token_embedding = weights.get("wte.weight", config.vocab_size, config.d_model)
         return cls(
             str(folder),
             config,
-            weights.get("wte.weight", config.vocab_size, config.d_model),
+            token_embedding,
             weights.get("wpe.weight", config.max_positions, config.d_model),
             [load_layer(weights, config, layer_index) for layer_index in range(n_loaded)],
+            load_unembedding(weights, config, token_embedding),
         )
+
+    def unembedding(self) -> Unembedding:
+        """Final norm and unembedding; NoUnembeddingError if the model's files lack them."""
+        if self._unembedding is None:
+            raise NoUnembeddingError(f"the files of {self.name} have no final layer norm, or no unembedding")
+        return self._unembedding
+
+    @torch.inference_mode()
+    def to_residual(self, vectors: Tensor, location: str, layer_index: int) -> Tensor:
+        """What directions [directions, width] at a hook point add to the residual stream: [directions, d_model]."""
+        if location != "mlp_post_act":
+            return vectors
+        return self._layers[layer_index].mlp_out.without_bias(vectors.to(self.device, self.dtype))
 
     def width(self, location: str, layer_index: int) -> int:
         """Width of the vectors at a hook point. Raises SaescopeError if there is no such hook point."""

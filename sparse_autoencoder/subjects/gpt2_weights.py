@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.packed_linear import Linear
+from sparse_autoencoder.subjects.unembedding import Unembedding
 
 # GELU works in place: allocating a tensor of the MLP's width would cost a tenth of a layer's time.
 
@@ -62,6 +63,7 @@ class Gpt2Config:
     activation: str
     scale_by_head_width: bool
     scale_by_layer: bool
+    tied: bool = True  # whether the unembedding is the token embedding
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any], path: Path) -> Gpt2Config:
@@ -82,6 +84,7 @@ class Gpt2Config:
                 activation=str(config.get("activation_function", "gelu_new")),
                 scale_by_head_width=bool(config.get("scale_attn_weights", True)),
                 scale_by_layer=bool(config.get("scale_attn_by_inverse_layer_idx", False)),
+                tied=bool(config.get("tie_word_embeddings", True)),
             )
         except KeyError as error:
             raise SaescopeError(
@@ -140,10 +143,10 @@ class Head:
 
     @classmethod
     def load(cls, config: Gpt2Config, files: list[Path], device: str, dtype: torch.dtype) -> Head:
-        """Load it from the safetensors `files`; the unembedding is the token embedding if they have no other."""
+        """Load it from the safetensors `files`."""
         weights = open_tensors(files, device, dtype)
         norm = LayerNorm(weights.get("ln_f.weight", config.d_model), weights.get("ln_f.bias", config.d_model))
-        name = "lm_head.weight" if weights.has("lm_head.weight") else "wte.weight"
+        name = "wte.weight" if config.tied else "lm_head.weight"
         return cls(norm, config.norm_eps, weights.get(name, config.vocab_size, config.d_model))
 
     def logits(self, residual: Tensor) -> Tensor:
@@ -171,6 +174,14 @@ def load_layer(weights: Weights, config: Gpt2Config, layer_index: int) -> Layer:
         mlp_in=linear("mlp.c_fc", d_model, d_mlp),
         mlp_out=linear("mlp.c_proj", d_mlp, d_model),
     )
+
+
+def load_unembedding(weights: Weights, config: Gpt2Config, token_embedding: Tensor) -> Unembedding | None:
+    """None if the files, as those of a model without a head, lack a part of it."""
+    if not weights.has("ln_f.weight") or not (config.tied or weights.has("lm_head.weight")):
+        return None
+    weight = token_embedding if config.tied else weights.get("lm_head.weight", config.vocab_size, config.d_model)
+    return Unembedding(weight, weights.get("ln_f.weight", config.d_model), centres=True)
 
 
 class Weights:

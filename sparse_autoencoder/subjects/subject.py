@@ -18,6 +18,7 @@ from sparse_autoencoder.subjects.hook_points import check_layer
 from sparse_autoencoder.subjects.hugging_face_hub import CONFIG_FILE, read_config, weight_files
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
 from sparse_autoencoder.subjects.transformer_lens_subject import BridgeSubject
+from sparse_autoencoder.subjects.unembedding import Unembedding
 
 IMPLEMENTATIONS = ("auto", "gpt2", "transformer_lens")
 
@@ -40,6 +41,20 @@ class Subject(Protocol):
         """The activations at a hook point, [batch, pos, width], for tokens [batch, pos] (int64).
 
         Raises SaescopeError for an unknown location, a layer that isn't there, or tokens that are too long.
+        """
+
+
+class LanguageModel(Subject, Protocol):
+    """A loaded subject model, which also knows what follows its last layer."""
+
+    def unembedding(self) -> Unembedding:
+        """Final norm and unembedding, with the loaded weights; NoUnembeddingError if the model has none such."""
+
+    def to_residual(self, vectors: Tensor, location: str, layer_index: int) -> Tensor:
+        """What directions [directions, width] at a hook point add to the residual stream: [directions, d_model].
+
+        At most locations they are added to it as they are; in an MLP they go through its output weights first. Raises
+        NoUnembeddingError if what follows isn't linear, or isn't known.
         """
 
 
@@ -68,7 +83,7 @@ def load_subject(
     dtype: torch.dtype = torch.float32,
     implementation: str = "auto",
     last_layer: int | None = None,
-) -> Subject:
+) -> LanguageModel:
     """Load the model in `folder` (Hugging Face's layout).
 
     `implementation`: `gpt2` is our own code, for GPT-2 models in safetensors; `transformer_lens` takes every model that
@@ -90,7 +105,7 @@ def load_subject(
             f"{config['model_type']} in {files[0].suffix} files; choose transformer_lens"
         )
     if implementation == "transformer_lens" or not own:
-        subject: Subject = BridgeSubject(folder, config, device=device, dtype=dtype)
+        subject: LanguageModel = BridgeSubject(folder, config, device=device, dtype=dtype)
         if last_layer is not None:
             check_layer(subject.name, subject.n_layers, last_layer)
         return subject

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.subjects.hook_points import check_request, hook_name
+from sparse_autoencoder.subjects.unembedding import NoUnembeddingError, Unembedding, gain_of
 from sparse_autoencoder.utils.forbid_subprocesses import ProcessRefusedError, no_processes
 
 
@@ -106,6 +107,37 @@ class BridgeSubject:
             tokens.to(self.device), fwd_hooks=[(hook, replaced)], return_type="logits"
         )
         return logits
+
+    @torch.inference_mode()
+    def unembedding(self) -> Unembedding:
+        """Final norm and unembedding; NoUnembeddingError if the model has none, or one of another kind."""
+        norm, head = getattr(self._bridge, "ln_final", None), getattr(self._bridge, "unembed", None)
+        weight = getattr(getattr(head, "original_component", None), "weight", None)
+        if norm is None or not isinstance(weight, Tensor) or weight.ndim != 2:
+            raise NoUnembeddingError(f"the model in {self.name} has no final norm followed by an unembedding")
+        try:
+            gain, centres = gain_of(norm, weight[0])
+        except NoUnembeddingError:
+            raise
+        except Exception as error:  # what another family calls its final norm may take something else
+            raise NoUnembeddingError(f"the final norm of the model in {self.name} can't be read ({error})") from error
+        return Unembedding(weight.detach(), gain, centres)
+
+    @torch.inference_mode()
+    def to_residual(self, vectors: Tensor, location: str, layer_index: int) -> Tensor:
+        """See Subject.to_residual."""
+        if location != "mlp_post_act":
+            return vectors
+        block = self._bridge.blocks[layer_index]
+        out = getattr(getattr(block, "mlp", None), "out", None)
+        if out is None or hasattr(block, "ln2_post"):
+            raise NoUnembeddingError(
+                f"in the model in {self.name} what leaves the MLP of layer {layer_index} isn't added to the residual "
+                "stream by one matrix, so a direction in it has no fixed effect"
+            )
+        rows = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])]).to(self.device, self.dtype)
+        found: Tensor = out(rows[None])[0]
+        return found[:-1] - found[-1]
 
 
 def _own(model: torch.nn.Module) -> None:

@@ -5,11 +5,14 @@ On a folder of runs, on real servers, and with a store that is away.
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -18,6 +21,8 @@ from services.api.http.access import Access
 from services.common.dependency_interfaces import UnavailableError
 from services.common.run_json_files import Ingested, MergeProgress, ReadingProgress
 from services.common.run_workspace import Workspace
+from sparse_autoencoder.runs import firings_file
+from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import FailedChunk
@@ -28,6 +33,7 @@ from tests.support.live_runs import N_FEATURES, LiveWriter, publish_here
 
 NOWHERE = "20260101-000000_run-000"
 LIVE, ENDED = "20300101-000000_run-001", "20300101-000000_run-002"
+KEPT = "20300101-000000_run-003"  # with what fires at each token
 ROW = "/api/prompts/2"
 Query = dict[str, Any]
 # what is asked about a run, and what makes it a mistake
@@ -93,6 +99,7 @@ def apis(servers: Servers, finished: Path, tmp_path_factory: pytest.TempPathFact
         writer.fail(10)
         writer.save()
     publish_here(RunFolder(folder, ENDED), writer.state)
+    keep_firings(finished.parent)
     plain = servers.backend("plain/", data)
     away = backend_without_servers(_AwayStore(data), data)
     with (
@@ -109,12 +116,26 @@ def description(apis: Apis) -> Description:
     return Description(apis.folder.get("/api/openapi.json").json())
 
 
+def keep_firings(root: Path) -> None:
+    """Make a run like ENDED in which two features fire at one token of each chunk."""
+    shutil.copytree(root / ENDED, root / KEPT)
+    path = root / KEPT / "metadata.json"
+    metadata = json.loads(path.read_text())
+    options = metadata["options"] | {"keep_firings": True}
+    path.write_text(json.dumps(metadata | {"run_id": KEPT, "options": options}))
+    folder = RunFolder(DirectoryStore(root), KEPT)
+    fires = Firings(np.array([0, 2]), np.array([0, 1], np.int32))
+    for chunk in folder.numbers("prompts"):
+        folder.store.put(folder.firings(chunk), firings_file.to_parquet([fires]))
+
+
 def about_features_and_rows(apis: Apis) -> Iterator[Any]:
     """All kinds of answers of the endpoints that read runs."""
     compared = {"a": apis.finished.name, "b": apis.finished.name}
     for path, right, wrong, unknown in [
         *((path, {"run": ENDED} | right, wrong, {"run": NOWHERE}) for path, right, wrong in QUESTIONS),
         ("/api/compare", compared, {"sort": "x"}, {"a": NOWHERE}),
+        ("/api/together", {"run": KEPT, "id": "1", "support": "1"}, {"id": "x"}, {"run": NOWHERE}),
     ]:
         yield apis.folder.get(path, params=right)
         yield apis.folder.get(path, params=right | wrong)

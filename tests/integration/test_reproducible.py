@@ -99,8 +99,9 @@ def test_a_run_leaves_its_published_files_and_nothing_else(undisturbed: Path) ->
     prompts = [f"prompts/{chunk:06d}.parquet" for chunk in range(CHUNKS)]
     statistics = ["features/00000.parquet", "overview.parquet", "positions.parquet", "text_sums.parquet"]
     tokens = ["features_by_token.parquet", "tokens_by_feature.parquet"]
+    weights = ["logit_effects.parquet", "neighbours.parquet"]
     names = ["feature_stats.json", "feature_tokens.json", "prompts.jsonl", "skipped.jsonl", *VOCABULARY]
-    assert sorted(files_of(undisturbed)) == sorted([*names, *prompts, *statistics, *tokens])
+    assert sorted(files_of(undisturbed)) == sorted([*names, *prompts, *statistics, *tokens, *weights])
     assert [path for path in undisturbed.rglob("*") if path.name.startswith(".")] == []
 
 

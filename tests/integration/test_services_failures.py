@@ -200,8 +200,8 @@ def test_a_worker_comes_back_fresh_after_an_error_of_cuda_or_two_chunks_in_a_row
 
 
 def test_runs_take_turns_however_many_chunks_are_waiting(services: Inline) -> None:
-    large = begun(services)
-    small = [begun(services, max_rows=1) for _ in range(6)]
+    large = begun(services, skip_directions=True)
+    small = [begun(services, max_rows=1, skip_directions=True) for _ in range(6)]
     encoder = services.encoder()
     order = [
         encoded.message.run_id

@@ -11,7 +11,7 @@ from services.common import work_names
 from services.common.dependency_interfaces import HOPELESS
 from tests.simulation.compute import Compute
 from tests.simulation.fake_dataset import OTHER_ROWS, ROWS
-from tests.simulation.fake_state import published
+from tests.simulation.fake_state import NO_WEIGHTS, published, weights_of
 from tests.simulation.faults import ALWAYS, Plan, Script
 from tests.simulation.memory_redis import Held, PlayedLeases
 from tests.simulation.network import Network
@@ -70,6 +70,8 @@ class Checks:
             self.network.note(f"{folder} written without the lease")
         if folder == "chunks":
             self._check_chunk(key, run_id, hold)
+        elif name in weights_of(run_id):
+            self._check_weights(run_id, name, data, self.compute.scripts[run_id].num_chunks)
         elif folder == "partials":
             self._check_partial(key, run_id, data)
         elif name == "metadata.json":
@@ -246,7 +248,7 @@ class Checks:
         elif f"{run_id}/metadata.json" in left:
             metadata = json.loads(left.pop(f"{run_id}/metadata.json"))
             failed = {chunk["chunk"] for chunk in metadata["failed_chunks"]}
-            expected = published(run_id, script.num_chunks, failed)
+            expected = self._published(script, failed)
             kept = [self.compute.kept(run_id, script.num_chunks, failed, mark) for mark in (ROWS, OTHER_ROWS)]
             expected |= kept[kept[1].items() <= left.items()]  # whichever were there when it was read
             if left != expected:
@@ -272,6 +274,17 @@ class Checks:
         elif data.endswith(b"failed") and int(key[-6:]) >= self._furthest[run_id] and key in self._too_early:
             self.violation(f"{key} is given up, {self._too_early[key]}")
 
+    def _check_weights(self, run_id: str, name: str, data: bytes, turn: int) -> None:
+        if data != NO_WEIGHTS:
+            self._attempts.pop((run_id, work_names.encoding(turn)), None)
+        elif why := self._too_early.get(f"{run_id}/partials/{turn:06d}"):
+            self.violation(f"{name} of {run_id} is given up, {why}")
+
+    def _published(self, script: Script, failed: set[int]) -> dict[str, bytes]:
+        given_up = (script.name, script.num_chunks) in self.compute.happened.given_up
+        none = {f"{script.name}/{name}": NO_WEIGHTS for name in weights_of(script.name) if given_up}
+        return published(script.name, script.num_chunks, failed) | dict(none.items() & self.store.objects.items())
+
     def _check_metadata(self, run_id: str, metadata: dict[str, Any]) -> None:
         script = self.compute.scripts[run_id]
         failed = {chunk["chunk"] for chunk in metadata["failed_chunks"]}
@@ -282,7 +295,7 @@ class Checks:
                 self.violation(f"chunk {chunk} of {run_id} is said to have failed")
         if self._deleted(run_id):
             return
-        for name, content in published(run_id, script.num_chunks, failed).items():
+        for name, content in self._published(script, failed).items():
             if self.store.objects.get(name) != content:
                 self.violation(f"metadata.json is written, and {name} is {self.store.objects.get(name)!r}")
 

@@ -7,8 +7,7 @@ encoders leave out what the cutoffs of some earlier state say can't be among the
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,31 +23,14 @@ from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import FailedChunk
+from sparse_autoencoder.runs.store import Store
 from tests.simulation import examples
 from tests.simulation.examples import FakeCutoffs, example_of, to_examples, to_merged_chunks, to_text
 from tests.simulation.fake_dataset import FakeDataset, random_error, tokens
-from tests.simulation.fake_state import FakeState
+from tests.simulation.fake_state import NO_WEIGHTS, FakeState, weights_of
 from tests.simulation.faults import STALL_S, Script
+from tests.simulation.happened import Happened
 from tests.simulation.network import Network
-
-
-@dataclass(eq=False)
-class Happened:
-    """What the computing parts met with: what a run may be failed for, or a chunk."""
-
-    source_failures: Counter[str] = field(default_factory=Counter)  # by run
-    partials_damaged: Counter[str] = field(default_factory=Counter)
-    mixed_up: list[str] = field(default_factory=list)  # rows that are another chunk's
-    rows_damaged: set[str] = field(default_factory=set)
-    read_breaks: Counter[str] = field(default_factory=Counter)
-    merge_breaks: Counter[str] = field(default_factory=Counter)
-    hung: Counter[tuple[str, int]] = field(default_factory=Counter)
-    state_damaged: dict[str, str] = field(default_factory=dict)  # by run, the state's key
-    source_changed: set[str] = field(default_factory=set)
-    model_failures: Counter[str] = field(default_factory=Counter)
-    raised: Counter[tuple[str, int]] = field(default_factory=Counter)  # by run and chunk
-    given_up: set[tuple[str, int]] = field(default_factory=set)
-    nothing_to_publish: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -166,6 +148,23 @@ class Compute:
         for _batch in range(3):
             self.take_time(run_id, 1.5)
             moved()
+        self._raise_or_die(run_id, chunk)
+        self._maybe_unavailable()
+        example, merged_chunks = str(example_of(run_id, chunk)), "0:"
+        known = self._some_cutoffs(run_id, cutoffs())
+        if known is not None and to_merged_chunks(known.merged_chunks).next_chunk <= chunk:
+            self.network.note("cutoffs of earlier chunks known")
+            merged_chunks = known.merged_chunks
+            if not known.reached_by(int(example)):
+                self.network.note("example left out")
+                example = "-"
+        partial = f"{run_id} {chunk} {example} {merged_chunks} {mark} encoded"
+        kinds = ("prompts", "token table", "token samples")
+        prompts, table, samples = (f"{kind} of {run_id} {chunk}\n".encode() for kind in kinds)
+        return ChunkOutput(partial.encode(), prompts, table, samples)
+
+    def _raise_or_die(self, run_id: str, chunk: int) -> None:
+        """What the run's script has for the encoding of a chunk, or for what comes after all chunks."""
         script, happened = self.scripts[run_id], self.happened
         process = self.network.scheduler.running.process
         if process.name in self.network.plan.broken:
@@ -182,19 +181,6 @@ class Compute:
             happened.raised[run_id, chunk] += 1
             self.network.note("encoding raises")
             raise random_error(self.network.scheduler.random)
-        self._maybe_unavailable()
-        example, merged_chunks = str(example_of(run_id, chunk)), "0:"
-        known = self._some_cutoffs(run_id, cutoffs())
-        if known is not None and to_merged_chunks(known.merged_chunks).next_chunk <= chunk:
-            self.network.note("cutoffs of earlier chunks known")
-            merged_chunks = known.merged_chunks
-            if not known.reached_by(int(example)):
-                self.network.note("example left out")
-                example = "-"
-        partial = f"{run_id} {chunk} {example} {merged_chunks} {mark} encoded"
-        kinds = ("prompts", "token table", "token samples")
-        prompts, table, samples = (f"{kind} of {run_id} {chunk}\n".encode() for kind in kinds)
-        return ChunkOutput(partial.encode(), prompts, table, samples)
 
     def failed(self, plan: RunMetadata, chunk: int, data: bytes, error: str) -> ChunkOutput:
         """See Computer.failed."""
@@ -204,6 +190,23 @@ class Compute:
         self.happened.given_up.add((plan.run_id, chunk))
         self.given_up(plan.run_id, chunk, error)
         return ChunkOutput(f"{plan.run_id} {chunk} - 0: {mark} failed".encode(), None, error=error)
+
+    def of_weights(self, plan: RunMetadata, store: Store, moved: Moved) -> Mapping[str, bytes]:
+        """See Computer.of_weights."""
+        for _tile in range(2):
+            self.take_time(plan.run_id, 1)
+            moved()
+        self._raise_or_die(plan.run_id, self.scripts[plan.run_id].num_chunks)
+        self._maybe_unavailable()
+        self.network.note("weights computed")
+        return weights_of(plan.run_id)
+
+    def without_weights(self, plan: RunMetadata, error: str) -> Mapping[str, bytes]:
+        """See Computer.without_weights."""
+        self.network.note("weights given up")
+        self.happened.given_up.add((plan.run_id, self.scripts[plan.run_id].num_chunks))
+        self.given_up(plan.run_id, self.scripts[plan.run_id].num_chunks, error)
+        return dict.fromkeys(weights_of(plan.run_id), NO_WEIGHTS)
 
     def check(self, plan: RunMetadata) -> None:
         """See Merging.check."""

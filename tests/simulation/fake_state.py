@@ -34,6 +34,14 @@ class FakeState:
         return seal("state", "\n".join([self.run_id, self.rows_hash, to_text(self.examples), *self.merged]).encode())
 
 
+NO_WEIGHTS = b"none"  # instead of what follows from the weights, where that could not be computed
+
+
+def weights_of(run_id: str) -> dict[str, bytes]:
+    """A run's files that follow from the weights, by name."""
+    return {name: f"{name} of {run_id}".encode() for name in ("logit_effects.parquet", "neighbours.parquet")}
+
+
 def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes]:
     """What a finished run must consist of beside metadata.json, where these chunks are missing."""
     lines = [f"{chunk} {'failed' if chunk in failed else 'encoded'}" for chunk in range(num_chunks)]
@@ -53,4 +61,5 @@ def published(run_id: str, num_chunks: int, failed: set[int]) -> dict[str, bytes
         f"{run_id}/features_by_token.parquet": "".join(tokens.values()).encode(),
         f"{run_id}/feature_stats.json": f"{num_chunks} chunks of {run_id}".encode(),
         **{f"{run_id}/{name}": text.encode() for name, text in left.items()},
+        **{f"{run_id}/{name}": content for name, content in weights_of(run_id).items()},
     } | {f"{run_id}/prompts/{chunk:06d}.parquet": text.encode() for chunk, text in prompts.items()}

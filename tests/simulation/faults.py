@@ -50,7 +50,7 @@ class Script:
     source_changes_s: float  # when it does, if it does
     source_changes: Literal["size", "rows", "tokenizer"]  # what of it
     models_fail: int
-    raising: dict[int, int]  # the chunks whose encoding raises, and how many times
+    raising: dict[int, int]  # the chunks (and what comes after them) whose encoding raises, and how many times
     poison: set[int]  # the chunks that crash the worker
     hanging: dict[int, int]  # the chunks whose encoding hangs, and how many times
     reading_breaks: int  # so many times reading raises what nobody expects
@@ -128,7 +128,7 @@ def draw_plan(random: Random) -> Plan:
 
 def _draw_script(random: Random, name: str) -> Script:
     num_chunks = random.choice((0, 1, 2, 3, 4, 6, 8))
-    chunks = range(num_chunks)
+    chunks = range(num_chunks + 1)  # the last one stands for what comes after all chunks
 
     def rarely(often: float) -> bool:
         return random.random() < often

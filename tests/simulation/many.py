@@ -92,6 +92,8 @@ LEAST: dict[str, int] = {
     "user: resume": 1_000,
     "user: try again": 100,
     "vocabulary.json written without the lease": 80,
+    "weights computed": 3_000,
+    "weights given up": 100,
     "work that hangs is ended": 200,
 }
 

@@ -79,6 +79,14 @@ def metadata_is_written_before_the_files(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(aggregator.Aggregator, "_finish", announce_and_finish)
 
 
+def a_run_is_published_without_what_follows_from_the_weights(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(aggregator, "turn_of_weights", lambda space, options: None)
+
+
+def nobody_looks_whether_the_weights_turn_was_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reconcile_loop, "turn_of_weights", lambda space: None)
+
+
 def memory_is_trusted_more_than_the_store(patch: pytest.MonkeyPatch) -> None:
     load = Aggregator._load
 
@@ -285,6 +293,8 @@ MUTANTS: dict[str, Mutant] = {
         chunks_are_removed_before_the_state_is_saved,
         a_state_that_another_aggregator_removed_fails_the_run,
         chunks_are_removed_when_one_state_holds_them,
+        a_run_is_published_without_what_follows_from_the_weights,
+        nobody_looks_whether_the_weights_turn_was_lost,
         a_damaged_state_is_the_end_of_its_run,
         metadata_is_written_before_the_files,
         memory_is_trusted_more_than_the_store,

@@ -19,6 +19,7 @@ At every change of the store it is checked that
 4. at most `max_waiting_chunks` chunks wait, and one more for each ingest process; the queues are bounded likewise;
 5. a chunk is marked failed only after `chunk_attempts` attempts that were its own failures, by different workers where
    others were alive and able, and never over a result;
+   what follows from the weights is given up likewise, and then files that say so take its place;
 6. a run fails only if its source can't be read or changed, its models can't be loaded, reading or merging fails again
    and again without progress, a partial is damaged again and again, only encoders of another kind are left, or no chunk
    could be encoded;

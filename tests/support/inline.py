@@ -19,6 +19,7 @@ from services.common.run_json_files import RunRequest
 from services.common.run_workspace import Workspace, now
 from services.common.settings import Settings
 from services.common.tasks.messages import Message
+from services.common.turn_of_weights import turn_of_weights
 from services.encoder.encode_chunks import ChunkEncoder, Computer, Encoded
 from services.encoder.loaded_models import ModelComputer
 from services.ingest.read_source import ingest
@@ -57,7 +58,12 @@ class Inline:
         return InlineEncoder(self, name, computer)
 
     def aggregate(self, space: Workspace) -> RunMetadata | None:
-        """Merge in a new process what is there; the run's metadata if it is finished."""
+        """Merge in a new process what is there; the run's metadata if it is finished.
+
+        If only what follows from the weights is left to be encoded, another encoder does that before.
+        """
+        if (turn := turn_of_weights(space)) is not None and not set(space.chunks()) - set(space.partials()):
+            self.encoder("another-one").encode(space, turn)
         aggregator: Aggregator[RunState] = Aggregator(self.world, SummaryMerging(), self.attempt_rule("aggregator"))
         aggregator.aggregate(space.folder.run_id)
         return space.folder.read_metadata() if space.finished() else None

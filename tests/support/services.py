@@ -28,6 +28,7 @@ from services.common.tasks.celery_app import create_app
 from services.common.tasks.celery_queue import CeleryQueue
 from services.common.tasks.messages import Message
 from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.runs.folder_layout import run_ids
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore, Store
 from tests.support.proxy import S3Proxy
@@ -181,7 +182,7 @@ class Cluster:
 
     def cancel_unfinished(self) -> None:
         """Have nobody work on the runs that there are, if they aren't finished."""
-        for run_id in self.store.folders():
+        for run_id in run_ids(self.store):
             space = Workspace(self.store, run_id)
             if space.active():
                 space.stop("cancelled")

@@ -24,8 +24,10 @@ FLOORS = (
     ("summaries",),
     ("runs",),
     ("reading",),
+    ("directions",),
     ("pipeline",),
     ("training",),
+    ("run_flags",),
     ("cli",),
     ("main",),
 )
@@ -42,6 +44,7 @@ COMPUTING = (
     "sparse_autoencoder.summaries.block_columns_torch",
     "sparse_autoencoder.summaries.summarise_torch",
     "sparse_autoencoder.summaries.token_table_torch",
+    "sparse_autoencoder.directions",
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.cross_entropy",
     "sparse_autoencoder.pipeline.first_chunk",

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from services.api.endpoints.shared_answers import metrics_of, with_live
 from services.api.endpoints.shared_answers_about_tokens import feature_tokens, not_firing, token_spread
+from services.api.endpoints.shared_answers_about_weights import logit_effects, neighbours, neighbours_elsewhere
 from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
@@ -53,6 +54,8 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
     count = int(statistics.count[feature_id])
     mean, mean_square, mean_cube, mean_fourth = (float(total[feature_id]) / num_tokens for total in statistics.sums)
     metrics = metrics_of(run, feature_id)
+    effects, no_effects = logit_effects(run, feature_id)
+    nearest, no_neighbours = neighbours(run, feature_id)
     answer: FeatureInfo = {
         "run": run.metadata.run_id,
         "feature_id": feature_id,
@@ -69,6 +72,8 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         "hist": {str(entry["bin"]): entry["count"] for entry in record["histogram"]},
         "top": [_sequence(run, example) for example in record["top"][: asked.top_k]],
         "random": [_sequence(run, example) for example in record["random"][: asked.top_k]],
+        "logit_effects": effects,
+        "neighbours": nearest,
     }
     if "bands" in record:
         answer["bands"] = [_band(run, band, asked.top_k) for band in record["bands"]]
@@ -80,6 +85,10 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         answer["token_spread"] = token_spread(tokens)
         if "not_firing" in tokens:
             answer["not_firing"] = not_firing(run, tokens)
+    if elsewhere := neighbours_elsewhere(run, feature_id):
+        answer["neighbours_elsewhere"] = elsewhere
+    if missing := {key: why for key, why in (("logit_effects", no_effects), ("neighbours", no_neighbours)) if why}:
+        answer["missing"] = missing
     return with_live(answer, run)
 
 

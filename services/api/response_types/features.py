@@ -184,6 +184,42 @@ class Logits(TypedDict):
     suppressed: list[TokenWeight]
 
 
+class TokenHistogram(TypedDict):
+    """How many tokens of the vocabulary have which effect, in equal bins from the smallest to the largest one."""
+
+    heights: list[int]
+    low: Annotated[float, Field(description="Where the first bin begins.")]
+    high: Annotated[float, Field(description="Where the last bin ends.")]
+
+
+class LogitEffects(Logits):
+    """What the decoder direction does to the logits, by the weights alone: per unit of activation, and divided by the
+    deviation of the residual stream before the final norm, which differs from token to token."""
+
+    variant: Annotated[str, Field(description="What the numbers are, in words.")]
+    histogram: TokenHistogram
+    mean: Annotated[float, Field(description="Over the vocabulary; 0 but for rounding.")]
+    std: float
+    skew: float
+    kurtosis: Annotated[float, Field(description="3 for a normal distribution.")]
+
+
+class Neighbour(TypedDict):
+    """A feature whose decoder direction is near."""
+
+    feature_id: int
+    cosine: float
+
+
+class NeighboursElsewhere(TypedDict):
+    """The nearest features of another autoencoder."""
+
+    autoencoder: Annotated[str, Field(description="As it was named.")]
+    sha256: str
+    num_features: int
+    features: list[Neighbour]
+
+
 class Explanation(TypedDict):
     """What somebody, or some model, says that the feature stands for."""
 
@@ -277,6 +313,13 @@ class FeatureInfo(Live):
     not_firing: NotRequired[
         Annotated[list[NotFiring], Field(description="For its most frequent tokens; only of a finished run.")]
     ]
+    logit_effects: Annotated[LogitEffects | None, Field(description="Null if there are none; `missing` says why.")]
+    neighbours: Annotated[
+        list[Neighbour] | None,
+        Field(description="Features with the nearest decoder directions, nearest first; null if there are none."),
+    ]
+    neighbours_elsewhere: NotRequired[NeighboursElsewhere]
+    missing: NotRequired[Annotated[dict[str, str], Field(description="Why a key is null, in a sentence, by the key.")]]
     logits: NotRequired[Logits]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

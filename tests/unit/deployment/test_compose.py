@@ -23,7 +23,7 @@ import pytest
 
 from services.api.http.viewer_files import CONTENT_SECURITY_POLICY
 from services.common.settings import read_settings
-from sparse_autoencoder.cli import add_run_arguments
+from sparse_autoencoder.run_flags import add_run_arguments
 
 REPOSITORY = Path(__file__).parents[3]
 BASE = "docker-compose.yml"

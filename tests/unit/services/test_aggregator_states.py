@@ -26,7 +26,6 @@ from sparse_autoencoder.data.rows_hash import NOTHING_READ, chained
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult
 from sparse_autoencoder.runs.partial_format import Partial
 from sparse_autoencoder.runs.provenance import PUBLISHING, versions
-from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.live_runs import LiveWriter
@@ -158,8 +157,10 @@ def make_run(root: Path) -> Run:
     for _ in range(CHUNKS):
         encoded.add(12)
     space = Workspace(store, encoded.folder.run_id)
-    space.create_request(RunRequest(options=RunOptions(), created_at="2030-01-01T00:00:00+00:00"))
-    encoded.folder.write_plan(encoded.metadata.model_copy(update={"versions": versions(PUBLISHING)}))
+    options = encoded.metadata.options.model_copy(update={"skip_directions": True})
+    space.create_request(RunRequest(options=options, created_at="2030-01-01T00:00:00+00:00"))
+    changes = {"versions": versions(PUBLISHING), "options": options}
+    encoded.folder.write_plan(encoded.metadata.model_copy(update=changes))
     store.delete(encoded.folder.metadata)
     rows_hash = reduce(chained, (part.state.rows_hash for part in encoded.parts), NOTHING_READ)
     space.write_ingested(Ingested(num_chunks=CHUNKS, num_records=12 * CHUNKS, rows_hash=rows_hash))

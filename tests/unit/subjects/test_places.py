@@ -34,7 +34,7 @@ def test_each_place_has_its_own_vectors(world: World, bos: Bos, implementation: 
     policy = TokenPolicy(bos_token_id=0, max_tokens=12, bos=bos)
     subject = load_subject(world.subject, dtype=torch.float64, implementation=implementation)
     block = windows(policy)
-    found = counted_vectors(subject, block, policy, PLACES)
+    found = counted_vectors(subject, block, PLACES)
     for place in PLACES:
         expected = [
             subject.activations(torch.from_numpy(block.tokens[begin:end].astype(np.int64))[None], *place)
@@ -48,4 +48,4 @@ def test_a_layer_that_is_not_loaded_is_refused(world: World) -> None:
     policy = TokenPolicy(bos_token_id=0, max_tokens=12)
     subject = load_subject(world.subject, last_layer=0)
     with pytest.raises(SaescopeError, match="isn't in memory: it was loaded up to layer 0"):
-        counted_vectors(subject, windows(policy), policy, PLACES)
+        counted_vectors(subject, windows(policy), PLACES)

@@ -1,0 +1,77 @@
+"""The format of firings/NNNNNN.parquet: which features fire at each counted token of a chunk (`--keep-firings`).
+
+One row a counted token, in the order of the chunk's rows, windows and positions; its features by id. From these files
+follows what fires together, exactly. They take about 60 bytes a token with k = 32, so they are kept only if asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sparse_autoencoder.runs.format_version import check_schema, marked
+
+SCHEMA = pa.schema([pa.field("features", pa.list_(pa.field("element", pa.int32(), nullable=False)), nullable=False)])
+_MOST_FIRINGS = 1 << 21  # in a row group, unless one token has more: what a reader has in memory at once
+_MAX_ROW_GROUP_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Firings:
+    """The features that fire at some consecutive counted tokens."""
+
+    counts: NDArray[np.int64]  # [tokens]
+    features: NDArray[np.int32]  # [firings], token by token, ascending within each
+
+    @classmethod
+    def of(cls, token: NDArray[np.int32], feature: NDArray[np.int32], counted: NDArray[np.bool_]) -> Firings:
+        """From activations (token, feature) of a block in any order; `counted` [tokens] are its counted tokens."""
+        order = np.lexsort((feature, token))
+        return cls(np.bincount(token, minlength=len(counted))[counted], feature[order])
+
+    def pieces(self) -> Iterator[Firings]:
+        """Itself in pieces that fit into a row group."""
+        ends = np.cumsum(self.counts)
+        first = 0
+        while first < len(self.counts):
+            before = int(ends[first] - self.counts[first])
+            last = max(first + 1, int(np.searchsorted(ends, before + _MOST_FIRINGS, side="right")))
+            yield Firings(self.counts[first:last], self.features[before : int(ends[last - 1])])
+            first = last
+
+
+def to_parquet(blocks: Sequence[Firings]) -> bytes:
+    """The bytes of a chunk's file."""
+    sink = pa.BufferOutputStream()
+    schema = marked(SCHEMA)
+    encodings = {"features.list.element": "DELTA_BINARY_PACKED"}
+    with pq.ParquetWriter(
+        sink, schema, compression="zstd", use_dictionary=False, write_statistics=False, column_encoding=encodings
+    ) as writer:
+        for block in blocks:
+            for piece in block.pieces():
+                offsets = np.concatenate([[0], np.cumsum(piece.counts)]).astype(np.int32)
+                column = pa.ListArray.from_arrays(
+                    pa.array(offsets), pa.array(piece.features), type=SCHEMA.field(0).type
+                )
+                writer.write_table(pa.table([column], schema=schema))
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def read(key: str, file: pq.ParquetFile) -> Iterator[Firings]:
+    """A file's firings, a row group at a time; ValueError or an ArrowException for a damaged one."""
+    check_schema(key, file.schema_arrow.metadata)
+    if not file.schema_arrow.equals(SCHEMA):
+        raise ValueError("it has other columns")
+    for group in range(file.num_row_groups):
+        if file.metadata.row_group(group).total_byte_size > _MAX_ROW_GROUP_BYTES:
+            raise ValueError("a row group is larger than any run writes them")
+        for column in file.read_row_group(group, use_threads=False)["features"].chunks:
+            offsets = column.offsets.to_numpy()
+            yield Firings(np.diff(offsets).astype(np.int64), column.flatten().to_numpy())
