@@ -146,6 +146,7 @@ class Setting:
     def options(self, target: Target, rows: int, chunk_rows: int | None = None) -> RunOptions:
         """A run over headlines on the target."""
         return RunOptions(
+            skip_directions=True,  # measured by benchmarks/speed/directions.py
             source=str(self.headlines(rows)),
             subject=str(self.subject_folder),
             autoencoder=str(self._autoencoder_file(target)),

@@ -73,7 +73,7 @@ def workers_of(backend: Backend) -> Workers:
     workers.partials = {}
     recorded = {"versions": versions(PACKAGES), "processor": {"fingerprint": "0"}}
     subject = {"name": "gpt2", "files": {"config.json": "0", "tokenizer.json": "0"}}
-    options = workers.metadata.options.model_copy(update={"source": "rows.csv"})
+    options = workers.metadata.options.model_copy(update={"source": "rows.csv", "skip_directions": True})
     workers.metadata = workers.metadata.model_copy(update={"options": options, "subject": subject, **recorded})
     workers.folder.write_plan(workers.metadata)
     backend.deps.store.delete(workers.folder.metadata)  # services write it at the end
