@@ -23,10 +23,6 @@ DEFINITIONS = {
     "kurtosis (0-centred)": f"E[a⁴] / E[a²]² {ALL_TOKENS}: moments around 0, not around the mean.",
 }
 KNOWN_LATER = {
-    "logits": {
-        "promoted": [{"token_id": 7, "token": " up", "value": 1.25}],
-        "suppressed": [{"token_id": 8, "token": " down", "value": -0.5}],
-    },
     "effects": [{"name": "loss", "description": "How much worse it gets without the feature.", "value": 0.125}],
     "explanations": [{"text": "<i>upgrades</i>", "author": "somebody", "score": 0.75}],
 }
@@ -299,18 +295,23 @@ def test_a_feature_that_does_not_exist_is_an_error_in_the_api_s_words(page: Page
     expect(page.get_by_role("alert")).to_contain_text(sentence)
 
 
-def test_logits_effects_and_explanations_are_shown_when_the_api_has_them(page: Page) -> None:
+def test_logits_are_shown_as_the_api_has_them(page: Page) -> None:
+    effects = info_of(page, open_best_feature(page))["logit_effects"]
+    logits = page.get_by_role("region", name="Logits")
+    for name in ("promoted", "suppressed"):
+        shown = logits.get_by_role("list", name=name.capitalize()).locator("bdi")
+        assert shown.all_text_contents() == [one["token"].replace("\n", "⏎") for one in effects[name]]
+
+
+def test_effects_and_explanations_are_shown_when_the_api_has_them(page: Page) -> None:
     def know_more(route: Route) -> None:
         route.fulfill(json=route.fetch().json() | KNOWN_LATER)
 
     open_best_feature(page)
-    for name in ("Logits", "Effects", "Explanations"):
+    for name in ("Effects", "Explanations"):
         expect(page.get_by_role("region", name=name)).to_have_count(0)
     page.route("**/api/feature_info?*", know_more)
     page.reload()
-    logits = page.get_by_role("region", name="Logits")
-    expect(logits.get_by_role("list", name="Promoted")).to_have_text(" up1.250")
-    expect(logits.get_by_role("list", name="Suppressed")).to_have_text(" down-0.5000")
     expect(page.get_by_role("region", name="Effects").get_by_role("definition")).to_have_text("0.1250")
     page.get_by_role("button", name="loss").hover()
     expect(page.get_by_role("tooltip")).to_have_text("How much worse it gets without the feature.")

@@ -177,13 +177,6 @@ class TokenWeight(TokenChip):
     value: float
 
 
-class Logits(TypedDict):
-    """The tokens that a feature's decoder direction makes likelier and less likely."""
-
-    promoted: list[TokenWeight]
-    suppressed: list[TokenWeight]
-
-
 class TokenHistogram(TypedDict):
     """How many tokens of the vocabulary have which effect, in equal bins from the smallest to the largest one."""
 
@@ -192,10 +185,12 @@ class TokenHistogram(TypedDict):
     high: Annotated[float, Field(description="Where the last bin ends.")]
 
 
-class LogitEffects(Logits):
+class LogitEffects(TypedDict):
     """What the decoder direction does to the logits, by the weights alone: per unit of activation, and divided by the
     deviation of the residual stream before the final norm, which differs from token to token."""
 
+    promoted: Annotated[list[TokenWeight], Field(description="Tokens that it makes likelier.")]
+    suppressed: Annotated[list[TokenWeight], Field(description="Tokens that it makes less likely.")]
     variant: Annotated[str, Field(description="What the numbers are, in words.")]
     histogram: TokenHistogram
     mean: Annotated[float, Field(description="Over the vocabulary; 0 but for rounding.")]
@@ -320,6 +315,5 @@ class FeatureInfo(Live):
     ]
     neighbours_elsewhere: NotRequired[NeighboursElsewhere]
     missing: NotRequired[Annotated[dict[str, str], Field(description="Why a key is null, in a sentence, by the key.")]]
-    logits: NotRequired[Logits]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

@@ -19,7 +19,7 @@ export interface paths {
                     run?: string;
                     /** @description The metric; the first one of metrics_available if left out. */
                     metric?: string;
-                    /** @description What orders the list: a metric, feature_id or num_active_tokens; the metric if left out. */
+                    /** @description What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may begin in mid-sentence), and with `token` token_share, the share of a feature's firings that are on these tokens. If left out: token_share where it can be, else the metric. */
                     sort?: string;
                     /** @description Largest or smallest first. */
                     order?: "asc" | "desc";
@@ -31,7 +31,7 @@ export interface paths {
                     min_count?: number;
                     /** @description Active tokens, at most. */
                     max_count?: number;
-                    /** @description Features with an example that is listed for a token whose text contains this, ignoring case; spaces count. */
+                    /** @description Features that fire on a token whose text contains this, ignoring case; spaces count. */
                     token?: string;
                     /** @description The features that never fired instead of those that did. */
                     dead?: boolean;
@@ -116,7 +116,7 @@ export interface paths {
                     run?: string;
                     /** @description The metric; the first one of metrics_available if left out. */
                     metric?: string;
-                    /** @description What orders the list: a metric, feature_id or num_active_tokens; the metric if left out. */
+                    /** @description What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may begin in mid-sentence), and with `token` token_share, the share of a feature's firings that are on these tokens. If left out: token_share where it can be, else the metric. */
                     sort?: string;
                     /** @description Largest or smallest first. */
                     order?: "asc" | "desc";
@@ -128,7 +128,7 @@ export interface paths {
                     min_count?: number;
                     /** @description Active tokens, at most. */
                     max_count?: number;
-                    /** @description Features with an example that is listed for a token whose text contains this, ignoring case; spaces count. */
+                    /** @description Features that fire on a token whose text contains this, ignoring case; spaces count. */
                     token?: string;
                     /** @description The features that never fired instead of those that did. */
                     dead?: boolean;
@@ -463,6 +463,87 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["PromptInfo"];
+                    };
+                };
+                /** @description It is what If-None-Match says. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The features that fire at the same tokens as one; for runs with --keep-firings. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description The feature, from 0 to before the number of the run's features. */
+                    id: number;
+                    /** @description Tokens at which both fire, at least. */
+                    support?: number;
+                    /** @description What orders the list, largest first; together is the number of tokens at which both fire. */
+                    sort?: "jaccard" | "lift" | "precision" | "recall" | "together";
+                    /** @description How many, at most. */
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FiringTogether"];
                     };
                 };
                 /** @description It is what If-None-Match says. */
@@ -1653,6 +1734,16 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The activations of a certain strength, and a few of them, drawn at random, in different texts. */
+        Band: {
+            /** @description The activations are larger than this. */
+            above: number;
+            /** @description And at most this; null if there is no limit. */
+            up_to: number | null;
+            /** @description How many there are. */
+            num_active_tokens: number;
+            examples: components["schemas"]["Sequence"][];
+        };
         /** @description What can be done with a run. */
         Can: {
             cancel: boolean;
@@ -1783,7 +1874,24 @@ export interface components {
             };
             top: components["schemas"]["Sequence"][];
             random: components["schemas"]["Sequence"][];
-            logits?: components["schemas"]["Logits"];
+            /** @description By strength, the weakest first; earlier versions of saescope did not keep them. */
+            bands?: components["schemas"]["Band"][];
+            /** @description Earlier versions of saescope did not count them. */
+            positions?: components["schemas"]["Positions"];
+            /** @description On which it fires most often; missing in a run of a version without token tables. */
+            tokens?: components["schemas"]["FeatureToken"][];
+            token_spread?: components["schemas"]["TokenSpread"];
+            /** @description For its most frequent tokens; only of a finished run. */
+            not_firing?: components["schemas"]["NotFiring"][];
+            /** @description Null if there are none; `missing` says why. */
+            logit_effects: components["schemas"]["LogitEffects"] | null;
+            /** @description Features with the nearest decoder directions, nearest first; null if there are none. */
+            neighbours: components["schemas"]["Neighbour"][] | null;
+            neighbours_elsewhere?: components["schemas"]["NeighboursElsewhere"];
+            /** @description Why a key is null, in a sentence, by the key. */
+            missing?: {
+                [key: string]: string;
+            };
             explanations?: components["schemas"]["Explanation"][];
             effects?: components["schemas"]["Effect"][];
         };
@@ -1796,7 +1904,7 @@ export interface components {
             run: string;
             features: components["schemas"]["RankedFeature"][];
             metric: string;
-            /** @description What the list is ordered by: a metric, feature_id or num_active_tokens. */
+            /** @description What the list is ordered by: a metric, or one of the other keys. */
             sort: string;
             /** @enum {string} */
             order: "asc" | "desc";
@@ -1815,6 +1923,8 @@ export interface components {
             bin_width: number;
             offset: number;
             limit: number;
+            /** @description With `token`: what was searched. Null for a run of a version without token tables: listed are then only features with an example at such a token, and starting the run again lists all. */
+            token_table?: components["schemas"]["TokenSearch"] | null;
         };
         /** @description Where a feature stands in a ranking; null if the filters leave it out. */
         FeatureRank: {
@@ -1830,6 +1940,20 @@ export interface components {
             next: number | null;
             num_matching: number;
         };
+        /** @description A token that a feature fires on. */
+        FeatureToken: {
+            token_id: number;
+            token: string;
+            /** @description Counted tokens with this id at which the feature fires. */
+            count: number;
+            /** @description Of the feature's firings. */
+            share: number;
+            /** @description Of the token's occurrences. */
+            share_of_occurrences: number;
+            /** @description Where the feature fires on it. */
+            mean_activation: number;
+            max_activation: number;
+        };
         /** @description A feature's strongest tokens. */
         FeatureTokens: {
             /** @description True while the run is going; later answers may differ. */
@@ -1841,15 +1965,90 @@ export interface components {
             top_k: number;
             tokens: components["schemas"]["TokenEntry"][];
         };
+        /** @description Another feature, and how often both fire at a token. */
+        FiresWithIt: {
+            feature_id: number;
+            /** @description Tokens at which both fire. */
+            num_together: number;
+            /** @description Tokens at which the other one fires. */
+            num_active_tokens: number;
+            /** @description num_together by the tokens at which one of them fires. */
+            jaccard: number;
+            /** @description How many times as often as if they had nothing to do with each other. */
+            lift: number;
+            /** @description num_together by the tokens at which the asked one fires. */
+            precision: number;
+            /** @description num_together by the tokens at which the other one fires. */
+            recall: number;
+        };
+        /** @description What fires with a feature. */
+        FiringTogether: {
+            /** @description True while the run is going; later answers may differ. */
+            live?: boolean;
+            /** @description Rows that the answer is about. */
+            num_records?: number;
+            run: string;
+            feature_id: number;
+            support: number;
+            sort: string;
+            limit: number;
+            /** @description Tokens at which the feature fires. */
+            num_active_tokens: number;
+            /** @description Tokens that were counted. */
+            num_tokens: number;
+            /** @description Features with enough support: the length of the whole list. */
+            num_matching: number;
+            features: components["schemas"]["FiresWithIt"][];
+            /** @description What the numbers cover, if not the whole run. */
+            covers?: string;
+        };
         /** @description That the process answers. */
         Health: {
             /** @constant */
             status: "ok";
         };
-        /** @description The tokens that a feature's decoder direction makes likelier and less likely. */
-        Logits: {
+        /**
+         * @description What the decoder direction does to the logits, by the weights alone: per unit of activation, and divided by the
+         *     deviation of the residual stream before the final norm, which differs from token to token.
+         */
+        LogitEffects: {
+            /** @description Tokens that it makes likelier. */
             promoted: components["schemas"]["TokenWeight"][];
+            /** @description Tokens that it makes less likely. */
             suppressed: components["schemas"]["TokenWeight"][];
+            /** @description What the numbers are, in words. */
+            variant: string;
+            histogram: components["schemas"]["TokenHistogram"];
+            /** @description Over the vocabulary; 0 but for rounding. */
+            mean: number;
+            std: number;
+            skew: number;
+            /** @description 3 for a normal distribution. */
+            kurtosis: number;
+        };
+        /** @description A feature whose decoder direction is near. */
+        Neighbour: {
+            feature_id: number;
+            cosine: number;
+        };
+        /** @description The nearest features of another autoencoder. */
+        NeighboursElsewhere: {
+            /** @description As it was named. */
+            autoencoder: string;
+            sha256: string;
+            num_features: number;
+            features: components["schemas"]["Neighbour"][];
+        };
+        /** @description Where a feature does not fire on one of its main tokens. */
+        NotFiring: {
+            token_id: number;
+            token: string;
+            /** @description Occurrences of the token that were drawn at random. */
+            sampled: number;
+            /** @description Those of them at which the feature fires. */
+            firing: number;
+            /** @description Some of the others. */
+            examples: components["schemas"]["Place"][];
         };
         /** @description One thing that can be chosen for a run. */
         Option: {
@@ -1869,6 +2068,42 @@ export interface components {
             /** @description Paths below the data folder. */
             data_files: string[];
             needs_token?: boolean;
+        };
+        /** @description A token in a text: one window; `tokens` and `token_ints` have one entry per token. */
+        Place: {
+            row_id: number;
+            /** @description The window's first own token, counted in its row. */
+            offset: number;
+            /** @description The token in the window. */
+            idx: number;
+            tokens: string[];
+            token_ints: number[];
+        };
+        /** @description How often the feature fires at some positions; a token's position is the number of tokens before it. */
+        PositionRange: {
+            /**
+             * @description A row's first window, or its others.
+             * @enum {string}
+             */
+            windows: "first" | "later";
+            first: number;
+            /** @description Null if there is no limit. */
+            last: number | null;
+            num_active_tokens: number;
+            /** @description Counted tokens of the run there. */
+            num_tokens: number;
+        };
+        /** @description Where in its windows a feature fires; a BOS that is prepended is at position 0. */
+        Positions: {
+            /** @description Share of its firings at positions 0 and 1. */
+            early_share: number;
+            /** @description Share of the run's counted tokens there. */
+            early_share_of_tokens: number;
+            /** @description Share of its firings at positions 0 and 1 of rows' later windows. */
+            cut_share: number;
+            /** @description Share of the run's counted tokens there. */
+            cut_share_of_tokens: number;
+            ranges: components["schemas"]["PositionRange"][];
         };
         /** @description What went wrong, as a sentence. */
         Problem: {
@@ -1919,7 +2154,7 @@ export interface components {
             /** @description Without markers before the text. */
             tokens: string[];
             token_ints: number[];
-            /** @description Where each window begins in the tokens. */
+            /** @description The first of the tokens that each window counts. */
             windows: number[];
             features: components["schemas"]["RowFeature"][];
             /** @description The dataset's own columns that the run keeps. */
@@ -1958,6 +2193,7 @@ export interface components {
             hist?: {
                 [key: string]: number;
             };
+            token_match?: components["schemas"]["TokenMatch"];
         };
         /** @description That what the API needs answers. */
         Ready: {
@@ -2015,6 +2251,10 @@ export interface components {
             noted_rows: {
                 [key: string]: number;
             };
+            /** @description How well the autoencoder gives back its input (FVU, cosine, L0, by position), what was checked on the first chunk, and the verdict: `fits`, `doubtful` or `no reference`, with reasons. Null while there is nothing, and for runs of earlier versions. */
+            self_check: {
+                [key: string]: unknown;
+            } | null;
             /** @description What should be known before the run is believed. */
             warnings: string[];
             /** @description While failed chunks are tried again, those that had failed before. */
@@ -2083,6 +2323,8 @@ export interface components {
              * @enum {string}
              */
             long_rows?: "split" | "truncate";
+            /** @default 0 */
+            context?: number;
             /**
              * @default float32
              * @enum {string}
@@ -2090,8 +2332,20 @@ export interface components {
             precision?: "float32" | "tf32" | "bfloat16" | "float64";
             /** @default auto */
             device?: string;
+            /** @default false */
+            keep_firings?: boolean;
+            /** @default false */
+            skip_directions?: boolean;
+            /** @default null */
+            neighbours_of?: string | null;
             /** @default 0 */
             seed?: number;
+            /** @default false */
+            check_neighbours?: boolean;
+            /** @default 0 */
+            check_rows?: number;
+            /** @default null */
+            check_reference?: string | null;
         };
         /** @description A text shown for a feature: one window; `acts`, `tokens` and `token_ints` have one entry per token. */
         Sequence: {
@@ -2100,6 +2354,8 @@ export interface components {
             row_id: number;
             /** @description The window's first own token, counted in its row. */
             offset: number;
+            /** @description The first token that counts; acts before it are 0, whatever the feature does there. */
+            first_counted: number;
             /** @description The token that put this text on the list. */
             idx: number;
             /** @description acts[idx] */
@@ -2139,6 +2395,52 @@ export interface components {
             prompt_snippet: string;
             prompt_tokens: string[];
         };
+        /** @description How many tokens of the vocabulary have which effect, in equal bins from the smallest to the largest one. */
+        TokenHistogram: {
+            heights: number[];
+            /** @description Where the first bin begins. */
+            low: number;
+            /** @description Where the last bin ends. */
+            high: number;
+        };
+        /** @description How a feature fires on the tokens that the list was asked for; where not all chunks were read, at least. */
+        TokenMatch: {
+            /** @description Firings on these tokens. */
+            count: number;
+            /** @description Of the feature's firings. */
+            share: number;
+            /** @description Of the tokens' occurrences. */
+            share_of_occurrences: number;
+            max_activation: number;
+        };
+        /** @description What was searched to list the features that fire on a token. */
+        TokenSearch: {
+            /** @description The chunks whose token tables were read. */
+            chunks: number;
+            /** @description The chunks that are merged; only while the run is going it may be more. */
+            of: number;
+            /** @description Counted tokens that match, in these chunks. */
+            occurrences: number;
+        };
+        /** @description How a feature's firings spread over tokens, and what the list of tokens leaves out. */
+        TokenSpread: {
+            /** @description The chunks whose token tables were read. */
+            chunks: number;
+            /** @description The chunks that are merged; only while the run is going it may be more. */
+            of: number;
+            /** @description Firings, in these chunks. */
+            num_active_tokens: number;
+            num_distinct_tokens: number;
+            /** @description 1 / the sum of the squared shares: how many tokens, if all had the same share. */
+            effective_tokens: number;
+            /** @description The most frequent token's share of the firings. */
+            main_token_share: number;
+            left_out_tokens: number;
+            /** @description Firings on them. */
+            left_out_count: number;
+            /** @description The sum of the activations on them. */
+            left_out_sum: number;
+        };
         /** @description A token with a number. */
         TokenWeight: {
             token_id: number;
@@ -2157,6 +2459,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Band = components['schemas']['Band'];
 export type Can = components['schemas']['Can'];
 export type ComparedFeature = components['schemas']['ComparedFeature'];
 export type ComparedHalves = components['schemas']['ComparedHalves'];
@@ -2169,11 +2472,20 @@ export type FailedChunk = components['schemas']['FailedChunk'];
 export type FeatureInfo = components['schemas']['FeatureInfo'];
 export type FeatureList = components['schemas']['FeatureList'];
 export type FeatureRank = components['schemas']['FeatureRank'];
+export type FeatureToken = components['schemas']['FeatureToken'];
 export type FeatureTokens = components['schemas']['FeatureTokens'];
+export type FiresWithIt = components['schemas']['FiresWithIt'];
+export type FiringTogether = components['schemas']['FiringTogether'];
 export type Health = components['schemas']['Health'];
-export type Logits = components['schemas']['Logits'];
+export type LogitEffects = components['schemas']['LogitEffects'];
+export type Neighbour = components['schemas']['Neighbour'];
+export type NeighboursElsewhere = components['schemas']['NeighboursElsewhere'];
+export type NotFiring = components['schemas']['NotFiring'];
 export type Option = components['schemas']['Option'];
 export type Options = components['schemas']['Options'];
+export type Place = components['schemas']['Place'];
+export type PositionRange = components['schemas']['PositionRange'];
+export type Positions = components['schemas']['Positions'];
 export type Problem = components['schemas']['Problem'];
 export type Progress = components['schemas']['Progress'];
 export type Prompt = components['schemas']['Prompt'];
@@ -2190,6 +2502,10 @@ export type Sequence = components['schemas']['Sequence'];
 export type Started = components['schemas']['Started'];
 export type TokenChip = components['schemas']['TokenChip'];
 export type TokenEntry = components['schemas']['TokenEntry'];
+export type TokenHistogram = components['schemas']['TokenHistogram'];
+export type TokenMatch = components['schemas']['TokenMatch'];
+export type TokenSearch = components['schemas']['TokenSearch'];
+export type TokenSpread = components['schemas']['TokenSpread'];
 export type TokenWeight = components['schemas']['TokenWeight'];
 export type TokensPerText = components['schemas']['TokensPerText'];
 export type $defs = Record<string, never>;

@@ -25,6 +25,7 @@ export const RUN: Run = {
   num_tokens: NUM_TOKENS,
   num_texts: 1190,
   groups: [],
+  self_check: null,
   num_features: NUM_FEATURES,
   num_active_features: 120,
   num_skipped_rows: 0,

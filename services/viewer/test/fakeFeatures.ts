@@ -27,6 +27,7 @@ export const TOP_TEXT: Sequence = {
   doc_id: 0,
   row_id: 77,
   offset: 0,
+  first_counted: 1,
   idx: 2,
   act: 3.0625,
   acts: [0, 0.5, 3.0625, 0],
@@ -125,5 +126,7 @@ export function describeFeature(id: number, run: string, live: Live): FeatureInf
     hist: fired ? { "1": 30, "3": 11, "16": 1 } : {},
     top: texts,
     random: texts.map((text) => ({ ...text, idx: 1, act: 0.5 })),
+    logit_effects: null,
+    neighbours: null,
   };
 }

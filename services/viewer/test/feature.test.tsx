@@ -35,7 +35,9 @@ test("without logits, effects and explanations nothing is said of them", async (
 
 test("logits are shown with their tokens, promoted and suppressed apart", async () => {
   const up = { token_id: 7, token: "<b> up\n", value: 1.25 };
-  await show({ logits: { promoted: [up], suppressed: [{ token_id: 8, token: " down", value: -0.5 }] } });
+  const rest = { variant: "", histogram: { heights: [1], low: -1, high: 2 }, mean: 0, std: 1, skew: 0, kurtosis: 3 };
+  const suppressed = [{ token_id: 8, token: " down", value: -0.5 }];
+  await show({ logit_effects: { promoted: [up], suppressed, ...rest } });
   const logits = within(screen.getByRole("region", { name: "Logits" }));
   expect(logits.getByRole("list", { name: "Promoted" }).textContent).toBe("<b> up⏎1.250");
   expect(logits.getByRole("list", { name: "Suppressed" }).textContent).toBe(" down-0.5000");

@@ -51,7 +51,7 @@ export function FiredFeature({ info, descriptions, metric, state }: Props) {
           </div>
         </div>
       </div>
-      {info.logits !== undefined && <Logits logits={info.logits} />}
+      {info.logit_effects !== null && <Logits logits={info.logit_effects} />}
       <div className="flex flex-wrap items-center gap-x-6 gap-y-2 text-muted">
         <span className="flex items-center gap-2 text-xs">
           0

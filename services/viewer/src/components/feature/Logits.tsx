@@ -1,10 +1,10 @@
 /** The tokens that a feature makes likelier to come next, and those that it makes less likely. */
 
-import type { Logits as LogitEffect, TokenWeight } from "../../apiTypes";
+import type { LogitEffects, TokenWeight } from "../../apiTypes";
 import { formatNumber } from "../../lib/format";
 import { TokenChip } from "../TokenChips";
 
-export function Logits({ logits }: { logits: LogitEffect }) {
+export function Logits({ logits }: { logits: LogitEffects }) {
   return (
     <section aria-labelledby="logits" className="panel px-4 py-3">
       <div className="mb-1.5 flex flex-wrap items-baseline gap-x-3">
@@ -12,7 +12,7 @@ export function Logits({ logits }: { logits: LogitEffect }) {
           Logits
         </h2>
         <span className="text-xs text-muted">
-          what the feature’s decoder direction adds to the logit of each next token
+          what the feature’s decoder direction adds to the logit of each next token, by the weights alone
         </span>
       </div>
       <div className="grid gap-x-6 gap-y-3 md:grid-cols-2">
