@@ -14,13 +14,14 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
+from sparse_autoencoder.reading.suggested_order import STRENGTH, suggested
 from sparse_autoencoder.reading.together import FiringsFiles
 from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.reading.weights_reader import WeightsFiles
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview, Statistics
-from sparse_autoencoder.runs.rank_by_metric import CUT_SHARE, EARLY_SHARE, Rankings, Selection
+from sparse_autoencoder.runs.rank_by_metric import CUT_SHARE, EARLY_SHARE, SUGGESTED, Rankings, Selection
 from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches
@@ -129,8 +130,27 @@ class RunView(ABC):
         others = {
             EARLY_SHARE: lambda: self._counted_positions.early_share(),
             CUT_SHARE: lambda: self._counted_positions.cut_share(),
+            SUGGESTED: self._suggested,
         }
         return Rankings(self.overview, self.metadata.num_tokens, self._matching, others)
+
+    @property
+    def suggests(self) -> bool:
+        """Whether the order SUGGESTED is known; it isn't of runs of earlier versions."""
+        return self.text_sums is not None and self.positions is not None and STRENGTH in self.metric_descriptions
+
+    def _suggested(self) -> NDArray[np.float64]:
+        if self.text_sums is None or self.positions is None:
+            raise KeyError(SUGGESTED)
+        numbers = self.token_numbers
+        return suggested(
+            self.statistics.metrics[STRENGTH],
+            self.statistics.count,
+            self.metadata.num_tokens,
+            texts=self.text_sums.sums.whole().texts[0],
+            cut_share=self.positions.cut_share(),
+            effective_tokens=None if numbers is None else numbers["effective_tokens"],
+        )
 
     @property
     def _counted_positions(self) -> PositionCounts:

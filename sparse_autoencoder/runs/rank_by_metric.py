@@ -16,7 +16,8 @@ from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 FEATURE_ID, NUM_ACTIVE_TOKENS = "feature_id", "num_active_tokens"
 EARLY_SHARE, CUT_SHARE = "early_share", "cut_share"  # see summaries/position_counts.py
 BY_POSITION = (EARLY_SHARE, CUT_SHARE)  # sort keys that runs of earlier versions lack
-OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS, *BY_POSITION)  # sort keys besides the metrics
+SUGGESTED = "suggested"  # see reading/suggested_order.py
+OTHER_SORTS = (FEATURE_ID, NUM_ACTIVE_TOKENS, *BY_POSITION, SUGGESTED)  # sort keys besides the metrics
 TOKEN_SHARE = "token_share"  # noqa: S105
 """Sort key with a token filter: the share of a feature's firings that are on the tokens, then the number of these."""
 _ORDERS = 8

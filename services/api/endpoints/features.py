@@ -16,7 +16,7 @@ from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Count, Flag, number
 from services.api.response_types.features import FeatureList, FeatureRank, RankedFeature
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.runs.rank_by_metric import BY_POSITION, OTHER_SORTS, TOKEN_SHARE, Selection
+from sparse_autoencoder.runs.rank_by_metric import BY_POSITION, OTHER_SORTS, SUGGESTED, TOKEN_SHARE, Selection
 from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
@@ -33,8 +33,9 @@ class Ranking(OneRun):
         None,
         description="What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's "
         "firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may "
-        "begin in mid-sentence), and with `token` token_share, the share of a feature's firings that are on these "
-        "tokens. If left out: token_share where it can be, else the metric.",
+        "begin in mid-sentence), suggested (strong on few tokens, in several texts and not everywhere), and with "
+        "`token` token_share, the share of a feature's firings that are on these tokens. If left out: the metric that "
+        "is asked for, or token_share, or suggested.",
     )
     order: Order = "desc"
     min_density: Density | None = Field(None, description="Active tokens per counted token, at least.")
@@ -78,6 +79,7 @@ def features(asked: ListParameters, run: RunView) -> FeatureList:
         "order": asked.order,
         "metrics_available": list(run.metric_descriptions),
         "metric_descriptions": run.metric_descriptions,
+        "sorts_available": _sorts(asked, run),
         "num_features": run.metadata.num_features,
         "num_active_features": run.metadata.num_active_features,
         "num_matching": len(ids),
@@ -138,22 +140,35 @@ def _metric(asked: Ranking, run: RunView) -> str:
     return asked.metric
 
 
+def _sorts(asked: Ranking, run: RunView) -> list[str]:
+    """What the list can be ordered by: metrics, and the keys that this run and this question have."""
+    lacking = {*(() if run.positions is not None else BY_POSITION), *(() if run.suggests else (SUGGESTED,))}
+    others = [name for name in OTHER_SORTS if name not in lacking]
+    searched = asked.token is not None and run.token_matches(asked.token).counts is not None
+    return [*run.metric_descriptions, *others, *([TOKEN_SHARE] if searched else [])]
+
+
+def _sort(asked: Ranking, run: RunView, sorts: list[str]) -> str:
+    """What the list is ordered by; BadRequest if it can't be."""
+    metric = _metric(asked, run)
+    if asked.sort is None:
+        if asked.metric is not None:
+            return metric
+        wanted = [TOKEN_SHARE] if asked.token is not None else [] if asked.dead else [SUGGESTED]
+        return next((name for name in wanted if name in sorts), metric)
+    if asked.sort in (*BY_POSITION, SUGGESTED) and asked.sort not in sorts:
+        raise BadRequest(
+            f"run {run.metadata.run_id} can't be ordered by {asked.sort}: it was computed by an earlier version of "
+            "saescope, which did not count what that takes; run it again to have it"
+        )
+    if asked.sort not in sorts:
+        raise BadRequest(f"sort is one of {', '.join(sorts)}, not {asked.sort!r}")
+    return asked.sort
+
+
 def _selection(asked: Ranking, run: RunView) -> Selection:
     """The features that are asked for, and their order; BadRequest if that can't be."""
-    metric = _metric(asked, run)
-    sort = metric if asked.sort is None else asked.sort
-    sorts = [*run.metric_descriptions, *OTHER_SORTS]
-    if asked.token is not None and run.token_matches(asked.token).counts is not None:
-        sorts.append(TOKEN_SHARE)
-        if asked.sort is None and asked.metric is None:
-            sort = TOKEN_SHARE
-    if sort not in sorts:
-        raise BadRequest(f"sort is one of {', '.join(sorts)}, not {sort!r}")
-    if sort in BY_POSITION and run.positions is None:
-        raise BadRequest(
-            f"run {run.metadata.run_id} can't be ordered by {sort}: it was computed by an earlier version of "
-            "saescope, which did not count positions; run it again to have them"
-        )
+    sort = _sort(asked, run, _sorts(asked, run))
     _check_between("density", asked.min_density, asked.max_density)
     _check_between("count", asked.min_count, asked.max_count)
     return Selection(

@@ -65,6 +65,7 @@ class FeatureList(Live):
     sort: Annotated[str, Field(description="What the list is ordered by: a metric, or one of the other keys.")]
     order: Literal["asc", "desc"]
     metrics_available: list[str]
+    sorts_available: Annotated[list[str], Field(description="What this list can be ordered by.")]
     metric_descriptions: dict[str, str]
     num_features: Annotated[int, Field(description="Latents of the autoencoder.")]
     num_active_features: Annotated[int, Field(description="Features that fired at least once.")]

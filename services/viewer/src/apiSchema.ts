@@ -19,7 +19,7 @@ export interface paths {
                     run?: string;
                     /** @description The metric; the first one of metrics_available if left out. */
                     metric?: string;
-                    /** @description What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may begin in mid-sentence), and with `token` token_share, the share of a feature's firings that are on these tokens. If left out: token_share where it can be, else the metric. */
+                    /** @description What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may begin in mid-sentence), suggested (strong on few tokens, in several texts and not everywhere), and with `token` token_share, the share of a feature's firings that are on these tokens. If left out: the metric that is asked for, or token_share, or suggested. */
                     sort?: string;
                     /** @description Largest or smallest first. */
                     order?: "asc" | "desc";
@@ -116,7 +116,7 @@ export interface paths {
                     run?: string;
                     /** @description The metric; the first one of metrics_available if left out. */
                     metric?: string;
-                    /** @description What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may begin in mid-sentence), and with `token` token_share, the share of a feature's firings that are on these tokens. If left out: token_share where it can be, else the metric. */
+                    /** @description What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may begin in mid-sentence), suggested (strong on few tokens, in several texts and not everywhere), and with `token` token_share, the share of a feature's firings that are on these tokens. If left out: the metric that is asked for, or token_share, or suggested. */
                     sort?: string;
                     /** @description Largest or smallest first. */
                     order?: "asc" | "desc";
@@ -1909,6 +1909,8 @@ export interface components {
             /** @enum {string} */
             order: "asc" | "desc";
             metrics_available: string[];
+            /** @description What this list can be ordered by. */
+            sorts_available: string[];
             metric_descriptions: {
                 [key: string]: string;
             };

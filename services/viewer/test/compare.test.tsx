@@ -50,10 +50,10 @@ test("a feature's row has both sides' tokens and densities, and the ratio with i
   expect(within(cells[1] as HTMLElement).getByTestId("interval")).toBeTruthy();
 });
 
-test("what the interval is, and why it is too narrow, is said", async () => {
+test("what the interval is, and what it takes for independent, is said", async () => {
   open(api, `/compare?${BOTH}`);
   expect((await screen.findByText(/95 % confidence interval/)).textContent).toContain(
-    "takes tokens for independent: those of one text aren’t",
+    "takes whole texts for independent",
   );
 });
 

@@ -80,6 +80,7 @@ export function listFeatures(query: URLSearchParams, run: string, live: Live): R
     sort: query.get("sort") ?? metric,
     order: query.get("order") === "asc" ? "asc" : "desc",
     metrics_available: ["alpha", "beta"],
+    sorts_available: ["alpha", "beta", "feature_id", "num_active_tokens"],
     metric_descriptions: { alpha: "The first letter.", beta: "The second letter." },
     num_features: NUM_FEATURES,
     num_active_features: NUM_FIRED,

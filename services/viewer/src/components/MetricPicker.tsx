@@ -4,9 +4,17 @@ import { useId } from "react";
 
 import type { Ranking } from "../apiTypes";
 import { columnTitle } from "../lib/featureColumns";
-import { OTHER_SORTS, sortedBy } from "../lib/ranking";
+import { sortedBy } from "../lib/ranking";
 import type { ViewState } from "../lib/viewState";
 import { OrderButton } from "./OrderButton";
+
+/** What lists can be ordered by besides metrics, and what isn't said by the name. */
+const OTHER_DESCRIPTIONS: Record<string, string> = {
+  suggested: "Strong on few tokens, in ten texts or more, and not everywhere.",
+  early_share: "Share of its firings at the beginning of windows.",
+  cut_share: "Share of its firings where rows were cut into windows.",
+  token_share: "Share of its firings that are on these tokens.",
+};
 
 type Props = { ranking: Ranking; state: ViewState; onChange: (state: ViewState) => void };
 
@@ -14,6 +22,7 @@ export function MetricPicker({ ranking, state, onChange }: Props) {
   const selectId = useId();
   const descriptionId = useId();
   const { sort, order } = ranking;
+  const others = ranking.sorts_available.filter((name) => !ranking.metrics_available.includes(name));
   return (
     <>
       <label htmlFor={selectId} className="text-muted">
@@ -36,7 +45,7 @@ export function MetricPicker({ ranking, state, onChange }: Props) {
           ))}
         </optgroup>
         <optgroup label="Else">
-          {OTHER_SORTS.map((name) => (
+          {others.map((name) => (
             <option key={name} value={name}>
               {columnTitle(name)}
             </option>
@@ -50,7 +59,7 @@ export function MetricPicker({ ranking, state, onChange }: Props) {
         }}
       />
       <p id={descriptionId} className="text-muted max-sm:basis-full">
-        {ranking.metric_descriptions[sort]}
+        {ranking.metric_descriptions[sort] ?? OTHER_DESCRIPTIONS[sort]}
       </p>
     </>
   );

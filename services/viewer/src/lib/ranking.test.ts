@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { blocksOf, isSameList, listQuery, sortedBy } from "./ranking";
 import { DEFAULT_STATE, NO_FILTERS } from "./viewState";
 
-const BY_ALPHA = { metric: "alpha", sort: "alpha", order: "desc" } as const;
+const METRICS = ["alpha", "beta"];
+const BY_ALPHA = { metric: "alpha", sort: "alpha", order: "desc", metrics_available: METRICS } as const;
 
 test("the ranks in view lie in whole blocks, each counted once", () => {
   expect(blocksOf([95, 96, 100, 130])).toEqual([0, 100]);
@@ -25,13 +26,18 @@ test("a list stays the same wherever one is in it, and becomes another by a filt
 
 test("sorting by another metric ranks by it, highest first, from the top", () => {
   const state = { ...DEFAULT_STATE, sort: "feature_id", order: "asc", offset: 900 } as const;
-  const next = sortedBy(state, "beta", { metric: "alpha", sort: "feature_id", order: "asc" });
+  const next = sortedBy(state, "beta", {
+    metric: "alpha",
+    sort: "feature_id",
+    order: "asc",
+    metrics_available: METRICS,
+  });
   expect(next).toEqual({ ...DEFAULT_STATE, metric: "beta" });
 });
 
 test("sorting by what the list is sorted by turns it round", () => {
   expect(sortedBy(DEFAULT_STATE, "alpha", BY_ALPHA)).toEqual({ ...DEFAULT_STATE, order: "asc" });
-  const byNumber = { metric: "alpha", sort: "feature_id", order: "asc" } as const;
+  const byNumber = { metric: "alpha", sort: "feature_id", order: "asc", metrics_available: METRICS } as const;
   expect(sortedBy(DEFAULT_STATE, "feature_id", byNumber)).toEqual({ ...DEFAULT_STATE, sort: "feature_id" });
 });
 

@@ -5,9 +5,6 @@ import type { ListState, Order, ViewState } from "./viewState";
 /** Rows that are asked for at once. */
 export const BLOCK_SIZE = 100;
 
-/** The names by which a list can be ordered besides its metrics. */
-export const OTHER_SORTS = ["feature_id", "num_active_tokens"] as const;
-
 /** The parameters of /api/features and /api/feature_rank that say which list is meant; null is left out. */
 export type ListQuery = {
   run: string | null;
@@ -52,11 +49,11 @@ export function blocksOf(ranks: number[]): number[] {
   return [...new Set(ranks.map(blockOf))];
 }
 
-type Shown = { metric: string; sort: string; order: Order };
+type Shown = { metric: string; sort: string; order: Order; metrics_available: string[] };
 
 /** The state in which the list is sorted by that name, or the other way round if it is already. */
 export function sortedBy(state: ViewState, name: string, shown: Shown): ViewState {
-  const isOther = OTHER_SORTS.some((other) => other === name);
+  const isOther = !shown.metrics_available.includes(name);
   if (name === shown.sort) {
     return { ...state, sort: name === shown.metric ? null : name, order: opposite(shown.order), offset: 0 };
   }
