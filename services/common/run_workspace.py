@@ -225,8 +225,10 @@ class Workspace:
         """Whether the token strings are written."""
         return self._exists("vocabulary.json")
 
-    def put_prompts(self, chunk: int, data: bytes) -> None:
-        """Write a chunk's prompts file."""
+    def put_prompts(self, chunk: int, data: bytes, firings: bytes | None = None) -> None:
+        """Write a chunk's prompts file, and what fires at its tokens, if that is kept."""
+        if firings is not None:
+            self._store.put(self.folder.firings(chunk), firings)
         self._store.put(self.folder.prompts(chunk), data)
 
     def cursor(self) -> int:

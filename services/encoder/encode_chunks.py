@@ -254,9 +254,7 @@ class ChunkEncoder:
             return output
         # In this order: whoever sees the partial relies on the prompts file.
         if output.prompts is not None:
-            space.put_prompts(chunk, output.prompts)
-        if output.firings is not None:
-            space.folder.store.put(space.folder.firings(chunk), output.firings)
+            space.put_prompts(chunk, output.prompts, output.firings)
         space.put_partial(chunk, output.partial)
         return output
 
