@@ -106,7 +106,7 @@ def a_chunk_is_encoded_again_although_it_is(patch: pytest.MonkeyPatch) -> None:
 
 def the_partial_is_written_before_the_prompts(patch: pytest.MonkeyPatch) -> None:
     class Hasty(Workspace):
-        def put_prompts(self, chunk: int, data: bytes) -> None:
+        def put_prompts(self, chunk: int, data: bytes, firings: bytes | None = None) -> None:
             self.prompts = data
 
         def put_partial(self, chunk: int, data: bytes) -> None:
