@@ -30,7 +30,7 @@ from sparse_autoencoder.pipeline.cross_entropy import (
     Predictions,
     check_cross_entropy,
 )
-from sparse_autoencoder.pipeline.neighbours import Family, check_neighbours, sample
+from sparse_autoencoder.pipeline.neighbouring_places import Family, check_neighbours, sample
 from sparse_autoencoder.runs.first_chunk_checks import CrossEntropyCheck, FirstChunkChecks, FormulaCheck, NeighbourCheck
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.gpt2 import Gpt2

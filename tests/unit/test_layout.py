@@ -48,7 +48,7 @@ COMPUTING = (
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.cross_entropy",
     "sparse_autoencoder.pipeline.first_chunk",
-    "sparse_autoencoder.pipeline.neighbours",
+    "sparse_autoencoder.pipeline.neighbouring_places",
     "sparse_autoencoder.pipeline.processor_fingerprint",
     "sparse_autoencoder.pipeline.reconstructions",
     "sparse_autoencoder.training",

@@ -11,7 +11,7 @@ from torch import Tensor
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.pipeline.neighbours import (
+from sparse_autoencoder.pipeline.neighbouring_places import (
     CLEAR,
     LEAST_ROWS,
     SAMPLE_ROWS,
