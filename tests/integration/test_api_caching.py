@@ -29,6 +29,7 @@ QUESTIONS = {
     "/api/prompts": f"run={ENDED}",
     "/api/prompts/2": f"run={ENDED}",
     "/api/compare": f"a={ENDED}&b={ENDED}",
+    "/api/together": f"run={ENDED}&id=1",
 }
 ASKED = [f"{path}?{query}" for path, query in QUESTIONS.items()]
 ROW = f"/api/prompts/2?run={ENDED}"

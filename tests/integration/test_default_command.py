@@ -231,7 +231,7 @@ def test_the_rows_that_were_cached_are_used_and_the_user_is_told(run: DefaultRun
 def test_a_second_run_downloads_no_checkpoint_again(run: DefaultRun) -> None:
     before = run.server.downloads()
     assert before > 0
-    done = saescope("run", "--max-rows", "2", "--output", "again", cwd=run.cwd, env=run.env)
+    done = saescope("run", "--max-rows", "2", "--skip-directions", "--output", "again", cwd=run.cwd, env=run.env)
     shutil.rmtree(run.cwd / "again")
     assert done.returncode == 0, done.stderr
     assert run.server.downloads() == before

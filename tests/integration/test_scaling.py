@@ -23,14 +23,14 @@ def lengths(cluster: Cluster) -> list[int]:
         return [int(getattr(client, COUNT[client.type(name)])(name)) for name in names]
 
 
-def test_encoders_are_wanted_until_the_last_chunk_is_encoded_and_not_after(cluster: Cluster, proxy: S3Proxy) -> None:
+def test_encoders_are_wanted_until_all_that_is_theirs_is_done_and_not_after(cluster: Cluster, proxy: S3Proxy) -> None:
     cluster.run_only(INGEST, AGGREGATOR)
     space = cluster.new_run(tiny_options(max_rows=40))  # two chunks
-    cluster.wait(lambda: lengths(cluster) == [2, 0], "both chunks wait")
+    cluster.wait(lambda: lengths(cluster) == [3, 0], "both chunks wait, and what follows from the weights")
     with proxy.hold("PUT", "/partials/000001", "before", patient=True) as hold:
         cluster.start_behind(proxy, ENCODER)
         hold.wait()
-        cluster.wait(lambda: lengths(cluster) == [0, 1], "nothing waits, and a chunk is being encoded")
+        cluster.wait(lambda: lengths(cluster) == [1, 1], "a chunk is being encoded, and the rest waits")
     cluster.finish(space)
     cluster.wait(lambda: lengths(cluster) == [0, 0], "there is nothing to do")
 

@@ -84,10 +84,10 @@ def run_flags(autoencoder: Path) -> list[str]:
 
 
 def one_sentence(stderr: str) -> str:
-    """The one line that a command says besides what it reads and its progress bar, without its name."""
+    """The one line that a command says besides what it reads and computes and its progress, without its name."""
     assert "Traceback" not in stderr
     lines = [line for line in stderr.replace("\r", "\n").splitlines() if line.startswith("saescope: ")]
-    (line,) = (line for line in lines if not (line.startswith("saescope: reading ") and line.endswith(")")))
+    (line,) = (line for line in lines if not line.startswith(("saescope: reading ", "saescope: computing ")))
     assert stderr.endswith(f"{line}\n")
     return line.removeprefix("saescope: ")
 
