@@ -100,7 +100,8 @@ def test_a_file_that_may_not_grow_fails_the_run_which_is_completed_later(
     (run,) = run_folders(work)
     sentence = one_sentence(limited.stderr)
     # on a slow machine the run's state is saved before anything is published
-    assert re.fullmatch(rf"can't write {run}/(logit_effects\.parquet|features/00000\.parquet|state/\d+): File too large", sentence)
+    files = r"logit_effects\.parquet|features/00000\.parquet|state/\d+"
+    assert re.fullmatch(rf"can't write {run}/({files}): File too large", sentence)
     assert (metadata_of(run)["status"], metadata_of(run)["error"]) == ("failed", sentence)
     assert not list(run.rglob(".*"))  # no half-written file is left
     assert main(["run", "--resume", run.name]) == 0
