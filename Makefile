@@ -51,7 +51,12 @@ wheel: | $(BIN)/python
 	rm -rf build dist
 	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist .
 
-test: test-viewer test-python
+# The pages' tests run beside the others, much of which is waiting; what they say comes last.
+test: install $(VENV)/.installed-dev browser
+	@said=$$(mktemp); $(MAKE) --no-print-directory test-viewer >$$said 2>&1 & pages=$$!; \
+	trap 'kill $$pages 2>/dev/null; rm -f $$said' EXIT; \
+	$(MAKE) --no-print-directory test-python; python=$$?; \
+	wait $$pages; pages_status=$$?; cat $$said; exit $$((python | pages_status))
 
 test-viewer: install
 	cd $(VIEWER) && npm test --silent

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 START_TIMEOUT_S = 300.0
@@ -29,11 +29,16 @@ def serving(*arguments: str | Path, program: str | Path = SAESCOPE, folder: Path
 
 
 def summarise(*arguments: str | Path, folder: Path = REPOSITORY) -> None:
-    """Make a run with `saescope run ARGUMENTS` in a folder; RuntimeError with what it printed if that fails."""
-    command = [SAESCOPE, "run", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=START_TIMEOUT_S)
-    if done.returncode != 0:
-        raise RuntimeError(f"saescope run ended with {done.returncode}; it printed:\n{done.stdout}{done.stderr}")
+    """Make a run in a folder as `saescope run ARGUMENTS` does; RuntimeError if that fails.
+
+    It runs in this process, as starting another one takes longer than the small runs of tests.
+    """
+    from services import cli  # imports torch
+
+    with chdir(folder):
+        status = cli.main(["run", *map(str, arguments)])
+    if status != 0:
+        raise RuntimeError(f"saescope run ended with {status}")
 
 
 class _Serving:
