@@ -211,7 +211,7 @@ def test_feature_gives_the_tokens_of_feature_tokens(finished: Finished) -> None:
 
 
 def test_ten_examples_are_given_unless_more_or_fewer_are_asked_for(finished: Finished) -> None:
-    feature = finished.get("/api/features")["features"][0]["feature_id"]
+    feature = finished.get("/api/features", metric="mean_activation")["features"][0]["feature_id"]
     assert len(finished.get("/api/feature", id=feature)["tokens"]) == 10
     info = finished.get("/api/feature_info", id=feature)
     assert (len(info["top"]), len(info["random"])) == (10, 10)

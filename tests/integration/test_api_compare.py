@@ -285,6 +285,22 @@ def test_the_same_autoencoder_under_another_name_is_the_same(compared: Compared,
         assert Compared(client, tmp_path, compared.a, compared.b).get() == compared.get()
 
 
+def test_runs_whose_windows_were_made_in_other_ways_are_compared_and_it_is_said(
+    compared: Compared, tmp_path: Path
+) -> None:
+    shutil.copytree(compared.root / compared.a, tmp_path / compared.a)
+    shutil.copytree(compared.root / compared.b, tmp_path / compared.b)
+    path = tmp_path / compared.b / "metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    metadata["options"] |= {"bos": "none", "context": 4}
+    path.write_text(json.dumps(metadata), encoding="utf-8")
+    with TestClient(create_app(DirectoryStore(tmp_path))) as client:
+        answer = Compared(client, tmp_path, compared.a, compared.b).get()
+    assert answer["policies_differ"] == (
+        "the runs' tokens were seen in other contexts, as they differ in bos (exclude and none), context (0 and 4)"
+    )
+
+
 @pytest.mark.parametrize("side", ["a", "b"])
 def test_a_run_that_is_not_there_is_404(compared: Compared, side: str) -> None:
     assert compared.error(404, **{side: "20200101-000000_run-001"}) == "there is no run '20200101-000000_run-001'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ Query = dict[str, Any]
 Record = dict[str, Any]
 LISTS = ["/api/features", "/api/feature_rank"]
 METRICS = ["mean_activation", "max_activation", "fraction_active", "mean_when_active", "std", "skew", "kurtosis"]
-SORTS = [*METRICS, "feature_id", "num_active_tokens", "early_share", "cut_share"]
+SORTS = [*METRICS, "feature_id", "num_active_tokens", "early_share", "cut_share", "suggested"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Listed:
     entries: Entries  # of features_by_token.parquet
 
     @classmethod
-    def of(cls, client: TestClient, folder: Path) -> Listed:
-        """The run in a folder."""
+    def of(cls, client: TestClient, folder: Path, *, live: bool = False) -> Listed:
+        """The run in a folder; with `live` the one that is unfinished in the API."""
         tokens = read_json(folder, "metadata.json")["num_tokens"]
         records, vocabulary = read_tables(folder, "features"), read_json(folder, "vocabulary.json")
         for record, fired in zip(records, pq.read_table(folder / "positions.parquet").to_pylist(), strict=True):
@@ -52,6 +53,13 @@ class Listed:
             record["early_share"] = early / record["num_active_tokens"] if early else 0.0
             cut = fired["later_0"] + fired["later_1"]
             record["cut_share"] = cut / record["num_active_tokens"] if cut else 0.0
+        spread = pq.read_table(folder / "tokens_by_feature.parquet", columns=["effective_tokens"]).to_pylist()
+        texts = pq.read_table(folder / "text_sums.parquet", columns=["texts_0", "texts_1"]).to_pylist()
+        for record, one, counts in zip(records, spread, texts, strict=True):
+            wide = 1.0 if live else max(one["effective_tokens"], 1.0)
+            rare, strength = record["num_active_tokens"] <= 0.01 * tokens, record["mean_when_active"]
+            fit = rare and sum(counts.values()) >= 10 and record["cut_share"] <= 0.25
+            record["suggested"] = strength / math.sqrt(wide) if fit else -1 / (1 + strength)
         return cls(client, folder.name, tokens, records, vocabulary, published_entries(folder))
 
     def get(self, path: str, query: Query) -> Any:
@@ -76,7 +84,8 @@ class Listed:
 
     def sort_of(self, query: Query) -> str:
         """What a query's answer is ordered by."""
-        default = "token_share" if "token" in query else METRICS[0]
+        other = METRICS[0] if query.get("dead") == "true" else "suggested"
+        default = "token_share" if "token" in query else other
         return str(query.get("sort") or query.get("metric") or default)
 
     def firings(self, feature: int, text: str) -> int:
@@ -123,7 +132,7 @@ def live(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lis
     state = read_state(folder, folder.read_metadata().spec).state
     published_twin(folder, state, DirectoryStore(twins))
     with TestClient(create_app(DirectoryStore(root))) as client:
-        yield Listed.of(client, twins / folder.run_id)
+        yield Listed.of(client, twins / folder.run_id, live=True)
 
 
 def limits(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Query]:
@@ -264,8 +273,7 @@ def test_a_search_regards_spaces_and_disregards_case(listed: Listed) -> None:
 
 def problem(listed: Listed, path: str, query: str) -> str:
     """The sentence of an answer with status 400."""
-    feature = "id=1&" if path == "/api/feature_rank" else ""
-    response = listed.client.get(f"{path}?{feature}{query}")
+    response = listed.client.get(f"{path}?{'id=1&' if path == '/api/feature_rank' else ''}{query}")
     assert response.status_code == 400, response.text
     assert list(response.json()) == ["error"]
     return str(response.json()["error"])

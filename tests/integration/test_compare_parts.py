@@ -103,6 +103,13 @@ def test_the_halves_of_a_run_differ_by_chance_alone(grouped: Grouped) -> None:
         assert answer["a"][name] + answer["b"][name] == whole["a"][name]
 
 
+def test_where_the_tokens_of_both_runs_are_stands_beside_the_comparison(grouped: Grouped) -> None:
+    answer = grouped.get(grouped.bulls, grouped.bears)
+    for side in ("a", "b"):
+        assert sum(place["num_tokens"] for place in answer[side]["positions"]) == answer[side]["num_tokens"]
+    assert "policies_differ" not in answer
+
+
 def test_a_run_says_which_groups_it_has(grouped: Grouped) -> None:
     answer = grouped.client.get(f"/api/runs/{grouped.both}").json()
     assert {group["name"]: group["num_rows"] for group in answer["groups"]} == {"bulls": 400, "bears": 320}

@@ -85,7 +85,9 @@ def test_what_an_earlier_run_did_not_count_is_left_out_or_said(root: Path) -> No
     assert info["num_active_tokens"] >= 0
     assert not {"bands", "positions"} & info.keys()
     assert refused.status_code == 400
-    assert "an earlier version of saescope, which did not count positions; run it again" in refused.json()["error"]
+    assert (
+        "an earlier version of saescope, which did not count what that takes; run it again" in refused.json()["error"]
+    )
 
 
 def test_an_earlier_runs_rows_are_listed_found_and_shown(root: Path) -> None:

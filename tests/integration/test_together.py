@@ -59,6 +59,14 @@ def ask(folder: Path, **query: Any) -> Any:
     return client.get("/api/together", params={"run": folder.name} | query)
 
 
+def test_an_answer_about_a_finished_run_can_be_kept(kept: Path) -> None:
+    answer = ask(kept, id=1)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+    client = TestClient(create_app(DirectoryStore(kept.parent)))
+    again = client.get(str(answer.request.url), headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_the_kept_firings_are_those_of_every_counted_token_in_order(kept: Path, fires: Any) -> None:
     rows = [row for path in sorted((kept / "firings").iterdir()) for row in pq.read_table(path)["features"].to_pylist()]
     assert len(rows) == read_json(kept, "metadata.json")["num_tokens"]

@@ -87,7 +87,12 @@ def one_sentence(stderr: str) -> str:
     """The one line that a command says besides what it reads and computes and its progress, without its name."""
     assert "Traceback" not in stderr
     lines = [line for line in stderr.replace("\r", "\n").splitlines() if line.startswith("saescope: ")]
-    (line,) = (line for line in lines if not line.startswith(("saescope: reading ", "saescope: computing ")))
+    (line,) = (
+        line
+        for line in lines
+        if not line.startswith("saescope: computing ")
+        and not (line.startswith("saescope: reading ") and line.endswith(")"))
+    )
     assert stderr.endswith(f"{line}\n")
     return line.removeprefix("saescope: ")
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from services.api.endpoints.shared_answers import token_chips
+from services.api.endpoints.shared_answers_about_positions import tokens_by_position
 from services.api.endpoints.shared_parameters import Limit, Offset, Order, SearchedText, check_feature_id
 from services.api.http.caching import TwoRuns
 from services.api.http.endpoint_declaration import Endpoints
@@ -37,6 +38,7 @@ from sparse_autoencoder.summaries.text_sums import NamedTextSums
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 endpoints = Endpoints()
+_OF_POLICY = ("max_tokens", "bos", "long_rows", "context")
 _OF_TEXTS: tuple[ComparedBy, ...] = ("p", "log_odds")  # orders that only texts as units have
 
 
@@ -113,6 +115,8 @@ def compare(asked: CompareParameters, a: RunView, b: RunView) -> Comparison:
         "num_matching": len(ids),
         "features": [_feature(sides, compared, feature) for feature in shown],
     }
+    if differ := _policies_differ(a.metadata, b.metadata):
+        answer["policies_differ"] = differ
     if isinstance(compared, TextComparison):
         answer["num_tested"], answer["num_found"] = int(compared.tested.sum()), compared.num_found
     if a.live or b.live:
@@ -148,6 +152,18 @@ def _check_comparable(a: RunMetadata, b: RunMetadata) -> None:
                 f"runs {a.run_id} and {b.run_id} can't be compared, as their {what} differ ({of_a} and {of_b}): "
                 "choose two runs of the same autoencoder and the same subject model"
             )
+
+
+def _policies_differ(a: RunMetadata, b: RunMetadata) -> str | None:
+    """A sentence if the runs saw tokens in other contexts, which features differ by too; None if they didn't."""
+    settings = [
+        f"{name} ({getattr(a.options, name)} and {getattr(b.options, name)})"
+        for name in _OF_POLICY
+        if getattr(a.options, name) != getattr(b.options, name)
+    ]
+    if not settings:
+        return None
+    return f"the runs' tokens were seen in other contexts, as they differ in {', '.join(settings)}"
 
 
 def _autoencoder(metadata: RunMetadata) -> str:
@@ -201,6 +217,8 @@ def _run(side: _Side) -> ComparedRun:
             "std": max(texts.squared_tokens / max(texts.num_texts, 1) - mean**2, 0.0) ** 0.5,
         }
         told["halves"] = {"num_tested": halves.num_tested, "num_found": halves.num_found}
+    if side.run.positions is not None and side.part == ALL:
+        told["positions"] = tokens_by_position(side.run.positions)
     return told
 
 

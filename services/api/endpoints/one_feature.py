@@ -6,16 +6,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from services.api.endpoints.shared_answers import metrics_of, with_live
+from services.api.endpoints.shared_answers_about_positions import positions_of
 from services.api.endpoints.shared_answers_about_tokens import feature_tokens, not_firing, token_spread
 from services.api.endpoints.shared_answers_about_weights import logit_effects, neighbours, neighbours_elsewhere
 from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
-from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Positions, Sequence, TokenEntry
+from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
-from sparse_autoencoder.summaries.position_counts import FIRST_POSITIONS, KINDS, PositionCounts
 
 Example = dict[str, Any]
 _SNIPPET_CHARS = 200
@@ -78,7 +78,7 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
     if "bands" in record:
         answer["bands"] = [_band(run, band, asked.top_k) for band in record["bands"]]
     if run.positions is not None:
-        answer["positions"] = _positions(run.positions, feature_id)
+        answer["positions"] = positions_of(run.positions, feature_id)
     tokens = run.tokens_of(feature_id)
     if tokens is not None:
         answer["tokens"] = feature_tokens(run, tokens)
@@ -90,27 +90,6 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
     if missing := {key: why for key, why in (("logit_effects", no_effects), ("neighbours", no_neighbours)) if why}:
         answer["missing"] = missing
     return with_live(answer, run)
-
-
-def _positions(counts: PositionCounts, feature_id: int) -> Positions:
-    lasts = [*(first - 1 for first in FIRST_POSITIONS[1:]), None]
-    return {
-        "early_share": float(counts.early_share()[feature_id]),
-        "early_share_of_tokens": counts.early_share_of_tokens(),
-        "cut_share": float(counts.cut_share()[feature_id]),
-        "cut_share_of_tokens": counts.cut_share_of_tokens(),
-        "ranges": [
-            {
-                "windows": kind,
-                "first": first,
-                "last": last,
-                "num_active_tokens": int(counts.count[k, r, feature_id]),
-                "num_tokens": int(counts.tokens[k, r]),
-            }
-            for k, kind in enumerate(KINDS)
-            for r, (first, last) in enumerate(zip(FIRST_POSITIONS, lasts, strict=True))
-        ],
-    }
 
 
 def _band(run: RunView, band: dict[str, Any], top_k: int) -> Band:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from services.api.response_types.features import TokenChip
+from services.api.response_types.features import TokenChip, TokensAtPositions
 
 ComparedBy = Literal["certain", "log_ratio", "feature_id", "density_a", "density_b", "p", "log_odds"]
 Unit = Literal["text", "token"]
@@ -37,6 +37,9 @@ class ComparedRun(TypedDict):
     num_texts: NotRequired[Annotated[int, Field(description="Distinct ones.")]]
     tokens_per_text: NotRequired[TokensPerText]
     halves: NotRequired[ComparedHalves]
+    positions: NotRequired[
+        Annotated[list[TokensAtPositions], Field(description="Where in windows the counted tokens of a whole run are.")]
+    ]
 
 
 class ComparedSide(TypedDict):
@@ -87,5 +90,8 @@ class Comparison(TypedDict):
     num_matching: int
     num_tested: NotRequired[Annotated[int, Field(description="Features that fire in enough texts to be tested.")]]
     num_found: NotRequired[Annotated[int, Field(description="Features that differ (q at most 0.05).")]]
+    policies_differ: NotRequired[
+        Annotated[str, Field(description="A sentence, if the runs' windows were made in other ways.")]
+    ]
     features: list[ComparedFeature]
     live: NotRequired[Annotated[bool, Field(description="True while a run is going; later answers may differ.")]]

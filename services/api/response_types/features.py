@@ -152,14 +152,19 @@ class Band(TypedDict):
     examples: list[Sequence]
 
 
-class PositionRange(TypedDict):
-    """How often the feature fires at some positions; a token's position is the number of tokens before it."""
+class TokensAtPositions(TypedDict):
+    """A run's counted tokens at some positions; a token's position is the number of tokens before it."""
 
     windows: Annotated[Literal["first", "later"], Field(description="A row's first window, or its others.")]
     first: int
     last: Annotated[int | None, Field(description="Null if there is no limit.")]
-    num_active_tokens: int
     num_tokens: Annotated[int, Field(description="Counted tokens of the run there.")]
+
+
+class PositionRange(TokensAtPositions):
+    """How often the feature fires at some positions."""
+
+    num_active_tokens: int
 
 
 class Positions(TypedDict):

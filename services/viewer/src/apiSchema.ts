@@ -1793,6 +1793,8 @@ export interface components {
             num_texts?: number;
             tokens_per_text?: components["schemas"]["TokensPerText"];
             halves?: components["schemas"]["ComparedHalves"];
+            /** @description Where in windows the counted tokens of a whole run are. */
+            positions?: components["schemas"]["TokensAtPositions"][];
         };
         /** @description A feature in one of the runs. */
         ComparedSide: {
@@ -1824,6 +1826,8 @@ export interface components {
             num_tested?: number;
             /** @description Features that differ (q at most 0.05). */
             num_found?: number;
+            /** @description A sentence, if the runs' windows were made in other ways. */
+            policies_differ?: string;
             features: components["schemas"]["ComparedFeature"][];
             /** @description True while a run is going; later answers may differ. */
             live?: boolean;
@@ -2081,7 +2085,7 @@ export interface components {
             tokens: string[];
             token_ints: number[];
         };
-        /** @description How often the feature fires at some positions; a token's position is the number of tokens before it. */
+        /** @description How often the feature fires at some positions. */
         PositionRange: {
             /**
              * @description A row's first window, or its others.
@@ -2091,9 +2095,9 @@ export interface components {
             first: number;
             /** @description Null if there is no limit. */
             last: number | null;
-            num_active_tokens: number;
             /** @description Counted tokens of the run there. */
             num_tokens: number;
+            num_active_tokens: number;
         };
         /** @description Where in its windows a feature fires; a BOS that is prepended is at position 0. */
         Positions: {
@@ -2449,6 +2453,19 @@ export interface components {
             token: string;
             value: number;
         };
+        /** @description A run's counted tokens at some positions; a token's position is the number of tokens before it. */
+        TokensAtPositions: {
+            /**
+             * @description A row's first window, or its others.
+             * @enum {string}
+             */
+            windows: "first" | "later";
+            first: number;
+            /** @description Null if there is no limit. */
+            last: number | null;
+            /** @description Counted tokens of the run there. */
+            num_tokens: number;
+        };
         /** @description How long a side's texts are, in counted tokens; a text that several rows have counts with all of them. */
         TokensPerText: {
             mean: number;
@@ -2509,6 +2526,7 @@ export type TokenMatch = components['schemas']['TokenMatch'];
 export type TokenSearch = components['schemas']['TokenSearch'];
 export type TokenSpread = components['schemas']['TokenSpread'];
 export type TokenWeight = components['schemas']['TokenWeight'];
+export type TokensAtPositions = components['schemas']['TokensAtPositions'];
 export type TokensPerText = components['schemas']['TokensPerText'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;
