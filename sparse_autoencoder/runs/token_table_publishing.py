@@ -26,6 +26,7 @@ from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 
 _READ_BYTES = 1 << 18  # least bytes of a read from the store
+_WHOLE_BYTES = 1 << 20  # smaller files are read at once
 
 
 def publish_token_table(folder: RunFolder, summary: Summary, policy: TokenPolicy, chunks: Sequence[int]) -> None:
@@ -51,7 +52,12 @@ def publish_token_table(folder: RunFolder, summary: Summary, policy: TokenPolicy
 
 
 def _opened(folder: RunFolder, chunk: int) -> pq.ParquetFile:
-    return opened(io.BufferedReader(StoreFile(folder.store, folder.token_table(chunk)), _READ_BYTES))
+    """A chunk's table; a small one is fetched whole, as each request may fail."""
+    key = folder.token_table(chunk)
+    beginning = folder.store.get(key, 0, _WHOLE_BYTES)
+    if len(beginning) < _WHOLE_BYTES:
+        return opened(io.BytesIO(beginning))
+    return opened(io.BufferedReader(StoreFile(folder.store, key), _READ_BYTES))
 
 
 @contextmanager
