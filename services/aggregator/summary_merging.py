@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from services.aggregator.repeating_store import RepeatingStore
 from services.common.run_json_files import MergeProgress
 from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
@@ -51,6 +52,7 @@ class SummaryMerging:
 
     def publish(self, folder: RunFolder, plan: RunMetadata, state: RunState) -> RunMetadata:
         check_outcome(plan, state)
+        folder = RunFolder(RepeatingStore(folder.store), folder.run_id)
         publish(folder, plan, state, state.encoded_chunks)
         plan = plan.model_copy(update={"weights": notes_of(folder)})
         begun, finished = datetime.fromisoformat(plan.retried_at or plan.started_at), datetime.now(UTC)
