@@ -14,7 +14,7 @@ from sparse_autoencoder.runs.format_version import check_schema, marked
 from sparse_autoencoder.summaries.text_sums import BY_FEATURE, TOTALS, NamedTextSums, TextSums
 
 _NOTE = b"saescope.totals"  # schema metadata key: what doesn't depend on the feature, as JSON
-_MAX_BYTES, _MAX_BYTES_PER_FEATURE = 1 << 20, 1 << 11  # when decompressed; 32 for a set of a feature are usual
+_MAX_BYTES, _MAX_BYTES_PER_FEATURE = 1 << 20, 1 << 13  # when decompressed; 64 for a set of a feature are usual
 
 
 def to_parquet(named: NamedTextSums) -> bytes:
