@@ -18,8 +18,8 @@ from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import StoreFile
 from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.runs.token_table_format import opened, parts_of
-from sparse_autoencoder.runs.tokens_by_feature import LISTED
-from sparse_autoencoder.summaries.token_table import OCCURRENCES, STEPS_PER_UNIT, TokenTable
+from sparse_autoencoder.runs.tokens_by_feature import LISTED, effective_tokens, in_units
+from sparse_autoencoder.summaries.token_table import OCCURRENCES, TokenTable
 from sparse_autoencoder.utils.numpy_array_ops import Mask
 
 MOST_CHUNKS = 64
@@ -70,11 +70,10 @@ class ChunkTokenTables:
         order = np.lexsort((own.token, -own.count))
         shown, rest = order[:LISTED], order[LISTED:]
         firings = int(own.count.sum())
-        squares = float((own.count.astype(np.float64) ** 2).sum())
         columns = zip(
             own.token[shown].tolist(),
             own.count[shown].tolist(),
-            (own.total[shown] / STEPS_PER_UNIT).tolist(),
+            in_units(own.total[shown]).tolist(),
             own.maximum[shown].tolist(),
             occurrences[shown].tolist(),
             strict=True,
@@ -83,11 +82,11 @@ class ChunkTokenTables:
         return {
             "num_active_tokens": firings,
             "num_distinct_tokens": len(own),
-            "effective_tokens": firings * firings / squares if firings else 0.0,
+            "effective_tokens": float(effective_tokens(own.count.sum(), (own.count**2).sum())),
             "main_token_share": int(own.count[order[0]]) / firings if firings else 0.0,
             "left_out_tokens": len(rest),
             "left_out_count": int(own.count[rest].sum()),
-            "left_out_sum": float(own.total[rest].sum() / STEPS_PER_UNIT),
+            "left_out_sum": float(in_units(own.total[rest].sum())),
             "tokens": [dict(zip(names, values, strict=True)) for values in columns],
             "chunks": num_chunks,
             "of": len(self.chunks),

@@ -176,7 +176,7 @@ class TokensByFeature:
             pa.array(np.arange(self._n_features, dtype=np.int32)),
             pa.array(self._count),
             pa.array(self._num_tokens),
-            pa.array(np.where(self._count > 0, fired * fired / np.maximum(self._squares, 1), 0.0)),
+            pa.array(effective_tokens(self._count, self._squares)),
             pa.array(most / fired),
             pa.array(self._num_tokens - lengths),
             pa.array(self._count - shown_count),
@@ -187,6 +187,16 @@ class TokensByFeature:
         ]
         columns.append(not_firing(samples, listed.feature[main], listed.token[main], self._n_features, policy))
         return pa.table(columns, schema=SCHEMA)
+
+
+def effective_tokens(firings: Ints, squares: Ints) -> NDArray[np.float64]:
+    """On how many tokens features fire, were they equally frequent: 1 / sum of p^2, p a token's share of the firings.
+
+    `squares` are the sums of the squared firings on each token. It is 0 for features that never fire.
+    """
+    fired = firings.astype(np.float64)
+    effective: NDArray[np.float64] = fired * fired / np.maximum(squares, 1)
+    return effective
 
 
 def in_units(total: Ints) -> NDArray[np.float64]:
