@@ -165,10 +165,11 @@ def test_they_can_be_left_out_and_earlier_runs_lack_them(world: World, tmp_path:
 
 
 def test_while_a_run_is_going_they_are_still_to_come(world: World, tmp_path: Path) -> None:
-    run_id = interrupted_run(world.options(), tmp_path / "runs", EFFECTS)
+    run_id = interrupted_run(world.options(neighbours_of=str(world.relu)), tmp_path / "runs", EFFECTS)
     info = Made(tmp_path / "runs" / run_id).info(1)
     assert info["live"]
-    assert info["missing"] == dict.fromkeys(["logit_effects", "neighbours"], "it is computed when all rows are encoded")
+    keys = ["logit_effects", "neighbours", "neighbours_elsewhere"]
+    assert info["missing"] == dict.fromkeys(keys, "it is computed when all rows are encoded")
 
 
 def test_another_dictionary_must_read_the_same_vectors(world: World, tmp_path: Path) -> None:

@@ -85,9 +85,11 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         answer["token_spread"] = token_spread(tokens)
         if "not_firing" in tokens:
             answer["not_firing"] = not_firing(run, tokens)
-    if elsewhere := neighbours_elsewhere(run, feature_id):
+    elsewhere, no_elsewhere = neighbours_elsewhere(run, feature_id)
+    if elsewhere is not None:
         answer["neighbours_elsewhere"] = elsewhere
-    if missing := {key: why for key, why in (("logit_effects", no_effects), ("neighbours", no_neighbours)) if why}:
+    whys = {"logit_effects": no_effects, "neighbours": no_neighbours, "neighbours_elsewhere": no_elsewhere}
+    if missing := {key: why for key, why in whys.items() if why}:
         answer["missing"] = missing
     return with_live(answer, run)
 

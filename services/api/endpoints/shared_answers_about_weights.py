@@ -6,6 +6,7 @@ from typing import Any
 from services.api.response_types.features import LogitEffects, Neighbour, NeighboursElsewhere, TokenWeight
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.folder_layout import LOGIT_EFFECTS, NEIGHBOURS, NEIGHBOURS_OF
+from sparse_autoencoder.runs.weights_notes import names_of
 
 
 def logit_effects(run: RunView, feature_id: int) -> tuple[LogitEffects | None, str]:
@@ -40,18 +41,21 @@ def neighbours(run: RunView, feature_id: int) -> tuple[list[Neighbour] | None, s
     return (None, found.missing) if found.row is None else (_nearest(found.row), "")
 
 
-def neighbours_elsewhere(run: RunView, feature_id: int) -> NeighboursElsewhere | None:
-    """The feature's neighbours in another autoencoder, if the run has any."""
+def neighbours_elsewhere(run: RunView, feature_id: int) -> tuple[NeighboursElsewhere | None, str]:
+    """The feature's neighbours in another autoencoder; if there are none though the run was asked for them, why."""
+    if NEIGHBOURS_OF not in names_of(run.metadata.options):
+        return None, ""
     found = run.weights.of(NEIGHBOURS_OF, feature_id)
     if found.row is None or found.note is None:
-        return None
+        return None, found.missing
     other = found.note.made_of
-    return {
+    nearest: NeighboursElsewhere = {
         "autoencoder": str(other["name"]),
         "sha256": str(other["other"]),
         "num_features": int(other["num_features"]),
         "features": _nearest(found.row),
     }
+    return nearest, ""
 
 
 def _nearest(row: Mapping[str, Any]) -> list[Neighbour]:

@@ -320,6 +320,8 @@ class FeatureInfo(Live):
         Field(description="Features with the nearest decoder directions, nearest first; null if there are none."),
     ]
     neighbours_elsewhere: NotRequired[NeighboursElsewhere]
-    missing: NotRequired[Annotated[dict[str, str], Field(description="Why a key is null, in a sentence, by the key.")]]
+    missing: NotRequired[
+        Annotated[dict[str, str], Field(description="Why a key is null or missing, in a sentence, by the key.")]
+    ]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

@@ -1892,7 +1892,7 @@ export interface components {
             /** @description Features with the nearest decoder directions, nearest first; null if there are none. */
             neighbours: components["schemas"]["Neighbour"][] | null;
             neighbours_elsewhere?: components["schemas"]["NeighboursElsewhere"];
-            /** @description Why a key is null, in a sentence, by the key. */
+            /** @description Why a key is null or missing, in a sentence, by the key. */
             missing?: {
                 [key: string]: string;
             };
