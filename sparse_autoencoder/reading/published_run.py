@@ -4,7 +4,6 @@ Reading a feature reads its row group (runs/features_file_format.py has the form
 strings, for other readers; here they come from the run's vocabulary.
 """
 
-import io
 import threading
 from functools import cached_property
 from itertools import chain
@@ -28,10 +27,10 @@ from sparse_autoencoder.runs.features_file_format import (
     FEATURES_PER_FILE,
 )
 from sparse_autoencoder.runs.folder_layout import RunFolder
-from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.overview_file import Overview
-from sparse_autoencoder.runs.store import NotFoundError, StoreFile, get_at_most
+from sparse_autoencoder.runs.store import NotFoundError, get_at_most
+from sparse_autoencoder.runs.stored_parquet import open_stored
 from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.position_counts import PositionCounts
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
@@ -43,7 +42,6 @@ _READ = [
     *(f"{examples}.list.element.{name}" for examples in EXAMPLE_PATHS for name in EXAMPLE.names if name != "tokens"),
 ]
 _READ_BYTES = 3 << 16  # least bytes of a read from the store; a row group has about 130 kB
-_MAX_ROW_GROUP_BYTES = 1 << 28
 _OVERVIEW_BYTES, _OVERVIEW_BYTES_PER_FEATURE = 1 << 20, 1 << 14  # the most that is read; about 400 are usual
 _OPEN_FILES = 64  # an open file takes 2 MB, mostly for the offsets of its columns
 
@@ -132,16 +130,9 @@ class PublishedRun(RunView):
     def _features_file(self, number: int) -> pq.ParquetFile:
         key = self._folder.features(number)
         # a row group's columns are contiguous, so one buffered read of the store has them all
-        stored = io.BufferedReader(StoreFile(self._folder.store, key), _READ_BYTES)
-        file = pq.ParquetFile(stored, pre_buffer=False)
-        check_schema(key, file.schema_arrow.metadata)
+        file = open_stored(self._folder.store, key, read_bytes=_READ_BYTES)
         if not file.num_row_groups or not file.metadata.row_group(0).num_rows:
             raise ValueError("it has no features")
         if BAND_LIST in file.schema_arrow.names and not file.schema_arrow.field(BAND_LIST).type.equals(BAND_LISTS):
             raise ValueError("its bands are of another kind")
-        if any(
-            file.metadata.row_group(group).total_byte_size > _MAX_ROW_GROUP_BYTES
-            for group in range(file.num_row_groups)
-        ):
-            raise ValueError("its row groups are larger than any run writes them")
         return file

@@ -5,7 +5,6 @@ Runs of earlier versions don't have them. Several threads may use a reader.
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,14 +18,12 @@ from numpy.typing import NDArray
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.runs import features_by_token, tokens_by_feature
 from sparse_autoencoder.runs.folder_layout import RunFolder
-from sparse_autoencoder.runs.format_version import check_schema
-from sparse_autoencoder.runs.store import NotFoundError, StoreFile
+from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.runs.stored_parquet import open_stored
 from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask, starts_of
 
 Record = dict[str, Any]
-_READ_BYTES = 1 << 17  # least bytes of a read from the store
-_MAX_GROUP_BYTES = 1 << 28
 _ENTRY = "features.list.element."
 
 
@@ -102,7 +99,7 @@ class TokenTables:
 
     @cached_property
     def _by_token(self) -> pq.ParquetFile:
-        return self._opened(self._folder.features_by_token, features_by_token.SCHEMA)
+        return open_stored(self._folder.store, self._folder.features_by_token, features_by_token.SCHEMA)
 
     @cached_property
     def _token_ranges(self) -> tuple[Ints, Ints]:
@@ -110,17 +107,7 @@ class TokenTables:
 
     @cached_property
     def _by_feature(self) -> pq.ParquetFile:
-        return self._opened(self._folder.tokens_by_feature, tokens_by_feature.SCHEMA)
-
-    def _opened(self, key: str, schema: Any) -> pq.ParquetFile:
-        file = pq.ParquetFile(io.BufferedReader(StoreFile(self._folder.store, key), _READ_BYTES), pre_buffer=False)
-        check_schema(key, file.schema_arrow.metadata)
-        if not file.schema_arrow.equals(schema):
-            raise ValueError("the file has other columns")
-        groups = range(file.num_row_groups)
-        if any(file.metadata.row_group(group).total_byte_size > _MAX_GROUP_BYTES for group in groups):
-            raise ValueError("its row groups are larger than any run writes them")
-        return file
+        return open_stored(self._folder.store, self._folder.tokens_by_feature, tokens_by_feature.SCHEMA)
 
 
 def _check(record: Record) -> None:

@@ -1,20 +1,18 @@
 """Reads a run's files that follow from the weights alone: what they say of one feature, or why they say nothing."""
 
-import io
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.runs import logit_effects_file, neighbours_file
 from sparse_autoencoder.runs.folder_layout import LOGIT_EFFECTS, NEIGHBOURS, NEIGHBOURS_OF, RunFolder
-from sparse_autoencoder.runs.format_version import check_schema
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.store import NotFoundError, StoreFile
+from sparse_autoencoder.runs.store import NotFoundError
+from sparse_autoencoder.runs.stored_parquet import check_file, open_stored
 from sparse_autoencoder.runs.weights_notes import WeightsNote, note_in
 
 _SCHEMAS = {
@@ -22,8 +20,7 @@ _SCHEMAS = {
     NEIGHBOURS: neighbours_file.SCHEMA,
     NEIGHBOURS_OF: neighbours_file.SCHEMA,
 }
-_MAX_ROW_GROUP_BYTES = 1 << 24  # about 100 kB are usual
-_READ_BYTES = 1 << 17
+_GROUP_BYTES = 1 << 24  # about 100 kB are usual
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class WeightsFiles:
             try:
                 file, note = self._opened(name)
             except NotFoundError:
-                return OfWeights(None, missing=self._why_not(name))
+                return OfWeights(None, missing=self._why_not())
             if note.missing is not None:
                 return OfWeights(None, note, note.missing)
             group, index = divmod(feature_id, file.metadata.row_group(0).num_rows)
@@ -65,30 +62,19 @@ class WeightsFiles:
     def _opened(self, name: str) -> tuple[pq.ParquetFile, WeightsNote]:
         if name not in self._open:
             key = self._folder.key(name)
-            stored = io.BufferedReader(StoreFile(self._folder.store, key), _READ_BYTES)
-            file = pq.ParquetFile(stored, pre_buffer=False)
-            check_schema(key, file.schema_arrow.metadata)
+            file = open_stored(self._folder.store, key)
             note = note_in(file.schema_arrow)
             if note.missing is None:
-                self._check(file, _SCHEMAS[name])
+                check_file(key, file, _SCHEMAS[name], _GROUP_BYTES)
+                if file.metadata.num_rows != self._metadata.num_features:
+                    raise ValueError("it has another number of features")
             self._open[name] = file, note
         return self._open[name]
 
-    def _check(self, file: pq.ParquetFile, schema: pa.Schema) -> None:
-        if not file.schema_arrow.equals(schema):
-            raise ValueError("it has other columns")
-        if file.metadata.num_rows != self._metadata.num_features:
-            raise ValueError("it has another number of features")
-        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-        if any(group.total_byte_size > _MAX_ROW_GROUP_BYTES for group in groups):
-            raise ValueError("its row groups are larger than any run writes them")
-
-    def _why_not(self, name: str) -> str:
+    def _why_not(self) -> str:
         options = self._metadata.options
         if options.skip_directions:
             return "the run was made without it (--skip-directions): run it again without that"
-        if name == NEIGHBOURS_OF:
-            return "the run was not asked for neighbours in another autoencoder (--neighbours-of)"
         if self._live:
             return "it is computed when all rows are encoded"
         return "the run was made by a version of saescope that did not compute it: run it again"

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sparse_autoencoder.runs.format_version import check_schema, marked
+from sparse_autoencoder.runs.format_version import marked
+from sparse_autoencoder.runs.stored_parquet import check_file
 
 SCHEMA = pa.schema([pa.field("features", pa.list_(pa.field("element", pa.int32(), nullable=False)), nullable=False)])
 _MOST_FIRINGS = 1 << 21  # in a row group, unless one token has more: what a reader has in memory at once
-_MAX_ROW_GROUP_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,8 @@ def to_parquet(blocks: Sequence[Firings]) -> bytes:
 
 def read(key: str, file: pq.ParquetFile) -> Iterator[Firings]:
     """A file's firings, a row group at a time; ValueError or an ArrowException for a damaged one."""
-    check_schema(key, file.schema_arrow.metadata)
-    if not file.schema_arrow.equals(SCHEMA):
-        raise ValueError("it has other columns")
+    check_file(key, file, SCHEMA)
     for group in range(file.num_row_groups):
-        if file.metadata.row_group(group).total_byte_size > _MAX_ROW_GROUP_BYTES:
-            raise ValueError("a row group is larger than any run writes them")
         for column in file.read_row_group(group, use_threads=False)["features"].chunks:
             offsets = column.offsets.to_numpy()
             yield Firings(np.diff(offsets).astype(np.int64), column.flatten().to_numpy())

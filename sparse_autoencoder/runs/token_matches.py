@@ -21,11 +21,6 @@ class TokenCounts:
     chunks: int  # the chunks that these numbers are of
     of: int  # the chunks that there are
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether all chunks were read."""
-        return self.chunks == self.of
-
 
 @dataclass(frozen=True)
 class TokenMatches:
