@@ -28,7 +28,7 @@ from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
-from sparse_autoencoder.pipeline.reconstructions import BatchSums, batch_sums, combined, summed
+from sparse_autoencoder.pipeline.reconstruction_errors import BatchSums, batch_sums, combined, summed
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.runs.token_table_merging import ChunkTokens

@@ -1,8 +1,8 @@
 """What is checked once per run, when its first chunk is encoded: runs/first_chunk_checks.py.
 
 Always: the fast way of computing latents against the autoencoder's published formula, on a few tokens. On request: the
-places beside the autoencoder's own (neighbours.py), and what the model's predictions lose (cross_entropy.py). A check
-that can't be done is told, and doesn't fail the chunk.
+places beside the autoencoder's own (neighbouring_places.py), and what the model's predictions lose (cross_entropy.py).
+A check that can't be done is told, and doesn't fail the chunk.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.damaged_files import readable
+from sparse_autoencoder.reading.firing_together import FiringsFiles
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
 from sparse_autoencoder.reading.suggested_order import STRENGTH, suggested
-from sparse_autoencoder.reading.together import FiringsFiles
 from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.reading.weights_reader import WeightsFiles
 from sparse_autoencoder.runs.folder_layout import RunFolder

@@ -1,8 +1,8 @@
 """Sums over a run's counted tokens of how well the autoencoder gives back its input.
 
 Most of the self-check follows from them: the fraction of variance unexplained, cosine, bias and length of the
-reconstructions, how many latents are active, and all of this by position in the window. pipeline/reconstructions.py
-computes them beside the encoder.
+reconstructions, how many latents are active, and all of this by position in the window.
+pipeline/reconstruction_errors.py computes them beside the encoder.
 
 They are integers, so they merge exactly in any order and however tokens are split into batches. A token's quantity is
 a float32 number, m 2^(e - 150) with an integer m below 2^24: the sum of m is kept for each exponent e. A vector's

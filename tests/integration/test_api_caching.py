@@ -89,7 +89,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 def test_every_endpoint_whose_answers_are_kept_is_asked_here() -> None:
     kept = {endpoint.path.replace("{row_id}", "2") for endpoint in ENDPOINTS if endpoint.about_runs}
-    assert kept == set(QUESTIONS) | {"/api/together"}  # which needs more of a run: test_together.py
+    assert kept == set(QUESTIONS) | {"/api/together"}  # which needs more of a run: test_firing_together.py
 
 
 def test_what_the_client_has_is_confirmed_without_a_body(api: Api) -> None:

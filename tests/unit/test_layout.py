@@ -50,7 +50,7 @@ COMPUTING = (
     "sparse_autoencoder.pipeline.first_chunk",
     "sparse_autoencoder.pipeline.neighbouring_places",
     "sparse_autoencoder.pipeline.processor_fingerprint",
-    "sparse_autoencoder.pipeline.reconstructions",
+    "sparse_autoencoder.pipeline.reconstruction_errors",
     "sparse_autoencoder.training",
     "services.encoder.loaded_models",
 )

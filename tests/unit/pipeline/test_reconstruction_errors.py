@@ -14,7 +14,7 @@ from torch import nn
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.kernels import tiled_matmul
 from sparse_autoencoder.model import Autoencoder, TopK
-from sparse_autoencoder.pipeline.reconstructions import batch_sums, summed
+from sparse_autoencoder.pipeline.reconstruction_errors import batch_sums, summed
 from sparse_autoencoder.summaries.reconstruction_sums import ReconstructionSums, position_buckets
 from tests.support.devices import on_each_device
 from tests.support.same_bits import assert_same_bits

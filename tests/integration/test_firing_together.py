@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows
 from sparse_autoencoder.pipeline.single_process import resume, run
-from sparse_autoencoder.reading.together import FiringsFiles
+from sparse_autoencoder.reading.firing_together import FiringsFiles
 from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
