@@ -145,7 +145,7 @@ def test_a_chunk_leaves_out_examples_that_those_before_it_exclude(cluster: Clust
         assert again.cut_after == MergedChunks(next_chunk=6)
         assert 0 < len(again.state.summary.top) < len(whole[chunk].state.summary.top)
         assert 0 < len(again.state.summary.random) < len(whole[chunk].state.summary.random)
-    cluster.run_only(INGEST, AGGREGATOR)
+    cluster.run_only(INGEST, ENCODER, AGGREGATOR)
     assert cluster.finish(space) == expected_files()
 
 
