@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from sparse_autoencoder.data.row_sets import MOST_GROUPS, OTHERS
 from sparse_autoencoder.data.rows_hash import NOTHING_READ
 from sparse_autoencoder.runs.format_version import FORMAT
 from sparse_autoencoder.runs.references import Reference
@@ -15,6 +16,7 @@ from sparse_autoencoder.runs.self_check import Facts, SelfCheck, self_check_of
 from sparse_autoencoder.runs.warnings import ACTIVATION_ASSUMED, warnings_on
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
+from sparse_autoencoder.utils.printable import printable
 
 Status = Literal["running", "interrupted", "failed", "complete", "completed_with_errors"]
 PUBLISHED: tuple[Status, ...] = ("complete", "completed_with_errors")
@@ -123,6 +125,17 @@ class RunMetadata(BaseModel):
             *(f"the self-check is doubtful: {doubt}" for doubt in doubts),
             *(f"the self-check is incomplete, {problem}" for problem in state.checks.problems),
             *about_rows,
+            *self._rows_without_a_group(state),
+        ]
+
+    def _rows_without_a_group(self, state: RunState) -> list[str]:
+        """That some rows are in no group of their own, if --group-by found more values than there can be groups."""
+        column = printable(self.options.group_by or "")
+        others = [group for group in _groups(state) if group.name == OTHERS]
+        return [
+            f"{group.num_rows:,} of {state.num_prompts:,} rows have values in '{column}' that came "
+            f"after the first {MOST_GROUPS}, and are one group together, {OTHERS}"
+            for group in others
         ]
 
     @property

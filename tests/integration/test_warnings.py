@@ -77,6 +77,15 @@ def test_a_warning_is_on_the_last_line_in_the_metadata_and_in_the_api(
     assert run(rows, "--strict")[0] == 4
 
 
+def test_rows_whose_group_has_no_sums_of_its_own_are_counted_in_a_warning(run: Callable[..., Printed]) -> None:
+    rows = [f"Headline number {i} is a text" for i in range(60)]
+    _, printed, _ = run(rows, "--group-by", "title")
+    assert printed[-1] == (
+        "warning: 10 of 60 rows have values in 'title' that came after the first 50, "
+        "and are one group together, (other)"
+    )
+
+
 @pytest.mark.parametrize(
     "rows", [[*SOUND, '""', '""'], [*SOUND[:6], *["7"] * 5], [*SOUND[:5], "a", "b"]], ids=["rows", "numbers", "tokens"]
 )
