@@ -142,13 +142,16 @@ class RunView(ABC):
     def _suggested(self) -> NDArray[np.float64]:
         if self.text_sums is None or self.positions is None:
             raise KeyError(SUGGESTED)
-        numbers = self.token_numbers
+        numbers, whole = self.token_numbers, self.text_sums.sums.whole()
         return suggested(
             self.statistics.metrics[STRENGTH],
             self.statistics.count,
             self.metadata.num_tokens,
-            texts=self.text_sums.sums.whole().texts[0],
+            texts=whole.texts[0],
+            num_texts=int(whole.num_texts[0]),
             cut_share=self.positions.cut_share(),
+            early_share=self.positions.early_share(),
+            early_share_of_tokens=self.positions.early_share_of_tokens(),
             effective_tokens=None if numbers is None else numbers["effective_tokens"],
         )
 

@@ -53,7 +53,7 @@ def test_a_row_has_rank_feature_tokens_value_histogram_active_tokens_and_the_oth
     expect(cells.nth(4).get_by_test_id("sparkline")).to_be_visible()
     expect(cells.nth(5)).to_have_text(f"{feature['num_active_tokens']:,}")
     others = [value for name, value in feature["metrics"].items() if name != "mean_activation"]
-    shown = [float(text) for text in cells.all_inner_texts()[6:]]
+    shown = [float(text.replace(",", "")) for text in cells.all_inner_texts()[6:]]
     assert shown == pytest.approx(others, rel=1e-3)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +57,9 @@ class Listed:
         for record, one, counts in zip(records, spread, texts, strict=True):
             wide = 1.0 if live else max(one["effective_tokens"], 1.0)
             rare, strength = record["num_active_tokens"] <= 0.01 * tokens, record["mean_when_active"]
-            fit = rare and sum(counts.values()) >= 10 and record["cut_share"] <= 0.25
-            record["suggested"] = strength / math.sqrt(wide) if fit else -1 / (1 + strength)
+            # rows are short, so that no feature fires too often at beginnings, and few, so that three texts are enough
+            fit = rare and sum(counts.values()) >= 3 and record["cut_share"] <= 0.25
+            record["suggested"] = strength / wide**0.25 if fit else -1 / (1 + strength)
         return cls(client, folder.name, tokens, records, vocabulary, published_entries(folder))
 
     def get(self, path: str, query: Query) -> Any:
