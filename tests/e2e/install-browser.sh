@@ -3,13 +3,17 @@
 # root), or playwright's own. Usage: install-browser.sh PYTHON
 set -eu
 [ -n "${CHROMIUM:-}" ] && exit 0
-for name in chromium chromium-browser google-chrome; do
+for name in chromium-headless-shell chromium chromium-browser google-chrome; do
     command -v "$name" >/dev/null && exit 0
 done
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing chromium for the browser tests"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+    export DEBIAN_FRONTEND=noninteractive
+    for package in chromium-headless-shell chromium; do # older systems have only the second
+        apt-get install -y -qq --no-install-recommends "$package" >/dev/null && exit 0
+    done
+    exit 1
 else
     "$1" -m playwright install chromium
 fi

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, GPT2LMHeadModel
 
 from sparse_autoencoder.subjects.hugging_face_hub import model_folder, read_config, tokenizer_file
 from sparse_autoencoder.subjects.subject import load_subject
@@ -39,6 +38,8 @@ def test_layer_6_equals_hugging_faces_hidden_states_7(gpt2: Path) -> None:
     ids = [[bos, *tokenizer.encode(text).ids] for text in TEXTS]
     length = min(map(len, ids))
     tokens = torch.tensor([window[:length] for window in ids])
+    from transformers import GPT2LMHeadModel  # takes seconds
+
     model = GPT2LMHeadModel.from_pretrained(gpt2)
     with torch.inference_mode():
         expected = model.transformer(tokens, output_hidden_states=True).hidden_states[7]
@@ -49,6 +50,8 @@ def test_layer_6_equals_hugging_faces_hidden_states_7(gpt2: Path) -> None:
 
 
 def test_the_tokenizer_is_gpt2s_also_for_transformers(gpt2: Path) -> None:
+    from transformers import AutoTokenizer  # takes seconds
+
     tokenizer = AutoTokenizer.from_pretrained(gpt2)
     assert len(tokenizer) == 50257
     assert tokenizer("Hello world")["input_ids"] == [15496, 995]

@@ -12,7 +12,6 @@ from functools import cache, partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import GPT2Model
 
 from tests.support.gpt2_tokenizer import byte_symbols
 from tests.support.oracle import OracleWindow, WindowPolicy, dense_latents, windows_of_row
@@ -37,6 +36,8 @@ class Reference:
 
     def __init__(self, world: World) -> None:
         self.texts = [json.loads(line)["title"] for line in world.rows.read_text().split("\n")[:-1]]
+        from transformers import GPT2Model  # takes seconds
+
         self._tokenizer = tiny_tokenizer()
         self._model = GPT2Model.from_pretrained(world.subject, dtype=torch.float64, attn_implementation="eager")
         self.bos_token_id = self._model.config.bos_token_id

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import GPT2LMHeadModel
 
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
@@ -46,6 +45,8 @@ def windows(policy: TokenPolicy = POLICY) -> Windows:
 
 def by_hand(folder: Path, layer: int, first: int, block: Windows, replace: Callable[[Tensor], Tensor]) -> float:
     """The mean loss of Hugging Face's model in float64, window by window; vectors after a block are replaced."""
+    from transformers import GPT2LMHeadModel  # takes seconds
+
     model = GPT2LMHeadModel.from_pretrained(folder).double()
 
     def hook(_module: Any, _inputs: Any, output: Any) -> Any:

@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM, GPT2Model
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.subjects.gpt2_weights import ACTIVATIONS
@@ -59,6 +58,8 @@ def some_tokens(subject: Subject, batch: int = 6, positions: int = 17) -> Tensor
 
 def hugging_face_residuals(folder: Path, tokens: Tensor, dtype: torch.dtype) -> list[Tensor]:
     """The residual stream after every block. Hugging Face puts the final norm on the last, so blocks are hooked."""
+    from transformers import GPT2Model  # takes seconds
+
     model = GPT2Model.from_pretrained(folder, dtype=dtype, attn_implementation="eager")
     residuals: list[Tensor] = []
     for block in model.h:
@@ -262,6 +263,8 @@ def test_shards_and_prefixed_names_load_as_one_file_does(plain: Path) -> None:
 def test_a_gpt2_with_bin_weights_runs_on_transformer_lens(plain: Path) -> None:
     expected = load_subject(plain)
     tokens = some_tokens(expected)
+    from transformers import AutoModelForCausalLM  # takes seconds
+
     model = AutoModelForCausalLM.from_pretrained(plain)
     torch.save(model.state_dict(), plain / "pytorch_model.bin")
     (plain / "model.safetensors").unlink()

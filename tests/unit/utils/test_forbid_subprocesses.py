@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.subjects.subject import load_subject
@@ -46,6 +45,8 @@ def with_pictures(tmp_path: Path) -> Path:
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
     }
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration  # takes seconds
+
     text = LlamaConfig(vocab_size=50, num_key_value_heads=2, max_position_embeddings=32, **tiny)
     vision = CLIPVisionConfig(image_size=8, patch_size=4, projection_dim=16, **tiny)
     made = LlavaConfig(text_config=text, vision_config=vision, image_token_index=49, vision_feature_layer=-1)
