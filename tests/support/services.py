@@ -9,11 +9,9 @@ import functools
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +29,7 @@ from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.folder_layout import run_ids
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore, Store
+from tests.support.forked import ForkedProcess
 from tests.support.proxy import S3Proxy
 from tests.support.runs import World, files_of, make_world, one_thread
 from tests.support.servers import RedisServer, S3Server, environment_of, redis_server, s3_server
@@ -53,24 +52,16 @@ QUICK = {
 class Service:
     """One service process; its log is a file."""
 
-    def __init__(self, name: str, command: list[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, name: str, module: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.name = name
-        self.command = command
+        self._module = module
         self._environment = dict(environment)
         self._log = log
         self.start()
 
     def start(self) -> None:
         """Start it, again if it was ended."""
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                env=self._environment,
-                cwd=self._log.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        self.process = ForkedProcess(self._module, self._environment, self._log.parent, self._log)
 
     def kill(self) -> None:
         """End it with SIGKILL, in the middle of whatever it does."""
@@ -154,7 +145,7 @@ class Cluster:
         environment = dict(os.environ) | {"PYTHONPATH": str(_REPOSITORY), "HOME": str(self._folder)}
         service = Service(
             name,
-            [sys.executable, "-m", *module],
+            module,
             environment | self._environment | more,
             self._folder / f"{module[0]}-{len(self._services)}.log",
         )

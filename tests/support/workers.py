@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -28,6 +27,7 @@ from services.common.settings import Settings, read_settings
 from services.common.tasks.celery_app import create_app
 from services.common.tasks.messages import Message
 from services.common.tasks.worker_process import run_worker
+from tests.support.forked import ForkedProcess
 from tests.support.waiting import PATIENCE_S, wait_until
 
 _KEPT_BY_CELERY = {
@@ -55,15 +55,10 @@ class WorkerProcess:
 
     def __init__(self, folder: Path, queues: Sequence[str], environment: Mapping[str, str]) -> None:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.workers", *queues],
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(_REPOSITORY), **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        own = {"PYTHONPATH": str(_REPOSITORY), **environment}
+        self.process = ForkedProcess(
+            ["tests.support.workers", *queues], {**os.environ, **own}, cwd=folder, log=self._log
+        )
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log so far."""
