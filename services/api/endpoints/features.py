@@ -14,6 +14,7 @@ from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Count, Flag, number
+from services.api.http.table_answers import AsTable
 from services.api.response_types.features import FeatureList, FeatureRank, RankedFeature
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.rank_by_metric import BY_POSITION, OTHER_SORTS, SUGGESTED, TOKEN_SHARE, Selection
@@ -49,7 +50,7 @@ class Ranking(OneRun):
     dead: Flag = Field(False, description="The features that never fired instead of those that did.")
 
 
-class ListParameters(Ranking):
+class ListParameters(Ranking, AsTable):
     """A stretch of a list."""
 
     offset: Offset = 0
@@ -63,7 +64,7 @@ class RankParameters(Ranking):
     id: FeatureId
 
 
-@endpoints.about_runs("/api/features")
+@endpoints.about_runs("/api/features", table="features")
 def features(asked: ListParameters, run: RunView) -> FeatureList:
     """A stretch of a ranking of features."""
     metric, selection = _metric(asked, run), _selection(asked, run)

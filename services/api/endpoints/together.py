@@ -9,6 +9,7 @@ from services.api.endpoints.shared_parameters import FeatureId, Limit, check_fea
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import Count
+from services.api.http.table_answers import AsTable
 from services.api.response_types.together import FiringTogether
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.rank_by_metric import ranked
@@ -16,7 +17,7 @@ from sparse_autoencoder.runs.rank_by_metric import ranked
 endpoints = Endpoints()
 
 
-class TogetherParameters(OneRun):
+class TogetherParameters(OneRun, AsTable):
     """A feature, and which others are listed."""
 
     id: FeatureId
@@ -28,7 +29,7 @@ class TogetherParameters(OneRun):
     limit: Limit = 50
 
 
-@endpoints.about_runs("/api/together")
+@endpoints.about_runs("/api/together", table="features")
 def together(asked: TogetherParameters, run: RunView) -> FiringTogether:
     """The features that fire at the same tokens as one; for runs with --keep-firings."""
     feature_id = check_feature_id(asked.id, run)

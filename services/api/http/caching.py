@@ -7,7 +7,7 @@ version of this API says more; and whatever it confirms is what would be answere
 import hashlib
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,12 +16,13 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.api.http.endpoint_declaration import Endpoint
 from services.api.http.json_answers import json_answer
 from services.api.http.parameters import Parameters
+from services.api.http.table_answers import AsTable, table_of
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 
-RunAnswer = Callable[..., Mapping[str, object]]  # of the parameters, and of the runs that these name
 _KEPT_BYTES = 48 << 20
 _OVERHEAD_BYTES = 1 << 10  # of an answer that stays in memory, besides itself
 
@@ -45,6 +46,8 @@ class _Kept:
 
     body: bytes
     tag: str
+    media_type: str
+    headers: Mapping[str, str]
 
 
 class RunAnswers:
@@ -55,18 +58,22 @@ class RunAnswers:
         self._lock = threading.Lock()
         self._answers: LRUCache[Hashable, _Kept] = LRUCache(_KEPT_BYTES, getsizeof=_num_bytes)
 
-    def answer(self, function: RunAnswer, asked: Parameters, request: Request) -> Response:
-        """What `function` says of these runs, from memory if possible; may block."""
-        runs = self._runs(asked)
+    def answer(self, endpoint: Endpoint, asked: Parameters, request: Request) -> Response:
+        """What an endpoint's function says of these runs, from memory if possible; may block."""
+        runs, function = self._runs(asked), endpoint.function
         if any(run.live for run in runs):
-            return json_answer(function(asked, *runs), headers={"Cache-Control": "no-store"})
+            response = _made(endpoint, asked, runs)
+            response.headers["Cache-Control"] = "no-store"
+            return response
         # a run that was made again is another object; weak, so that runs nobody asks about go
         key = (function, asked, *map(weakref.ref, runs))
         with self._lock:
             kept = self._answers.get(key)
         if kept is None:
-            body = bytes(json_answer(function(asked, *runs)).body)
-            kept = _Kept(body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"')
+            response = _made(endpoint, asked, runs)
+            body = bytes(response.body)
+            tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+            kept = _Kept(body, tag, response.headers["Content-Type"], _named(response))
             with self._lock, suppress(ValueError):  # an answer larger than the whole cache isn't kept
                 self._answers[key] = kept
         return _response(request, kept)
@@ -78,6 +85,21 @@ class RunAnswers:
         return [self._library.asked(asked.run)]
 
 
+def _made(endpoint: Endpoint, asked: Parameters, runs: list[RunView]) -> Response:
+    """The answer, as JSON or as the table that is asked for."""
+    if endpoint.table is None or not isinstance(asked, AsTable) or asked.format == "json":
+        return json_answer(endpoint.function(asked, *runs))
+    table = table_of(endpoint.function, asked, tuple(runs), endpoint.table)
+    saved_as = {"Content-Disposition": f'attachment; filename="{table.file_name}"'}
+    return Response(table.body, headers=saved_as, media_type=table.media_type)
+
+
+def _named(response: Response) -> dict[str, str]:
+    """The header that names a file, if the answer is one."""
+    name = response.headers.get("Content-Disposition")
+    return {} if name is None else {"Content-Disposition": name}
+
+
 def _num_bytes(kept: _Kept) -> int:
     return len(kept.body) + _OVERHEAD_BYTES
 
@@ -87,7 +109,7 @@ def _response(request: Request, kept: _Kept) -> Response:
     headers = {"ETag": kept.tag, "Cache-Control": "no-cache"}
     if _has(request, kept.tag):
         return Response(status_code=304, headers=headers)
-    return Response(kept.body, headers=headers, media_type="application/json")
+    return Response(kept.body, headers={**headers, **kept.headers}, media_type=kept.media_type)
 
 
 def _has(request: Request, tag: str) -> bool:

@@ -39,6 +39,7 @@ class Endpoint:
     body: type[BaseModel] | None
     about_runs: bool
     public: bool  # taken from everybody, though it isn't GET
+    table: str | None = None  # the key of the answer's list that can be had as a table
 
     @property
     def summary(self) -> str:
@@ -55,12 +56,13 @@ class Endpoints:
     def __iter__(self) -> Iterator[Endpoint]:
         return iter(self._declared)
 
-    def about_runs(self, path: str) -> Callable[[F], F]:
+    def about_runs(self, path: str, *, table: str | None = None) -> Callable[[F], F]:
         """Declare an answer about the runs that the parameters name: a function of the parameters and these runs.
 
         It is called in a thread. Its answer stays in memory and has an ETag if the runs are finished; see RunAnswers.
+        With `table`, a key of the answer, its parameters are AsTable, and that list can be had as CSV and Parquet.
         """
-        return self.declare("GET", path, (400, 404, 503), about_runs=True)
+        return self.declare("GET", path, (400, 404, 503), about_runs=True, table=table)
 
     def declare(
         self,
@@ -74,6 +76,7 @@ class Endpoints:
         body: type[BaseModel] | None = None,
         about_runs: bool = False,
         public: bool = False,
+        table: str | None = None,
     ) -> Callable[[F], F]:
         """Declare a function of the parameters, the Api and, if there is one, the `body`; it is called in a thread.
 
@@ -86,11 +89,8 @@ class Endpoints:
             returned = types.pop("return")
             parameters = next(iter(types.values()))
             answered = answer or (None if returned in (type(None), Response) else returned)
-            self._declared.append(
-                Endpoint(
-                    method, path, function, parameters, answered, problems, status, media_type, body, about_runs, public
-                )
-            )
+            how = (status, media_type, body, about_runs, public, table)
+            self._declared.append(Endpoint(method, path, function, parameters, answered, problems, *how))
             return function
 
         return declared

@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import core_schema
 
 from services.api.http.endpoint_declaration import Endpoint
+from services.api.http.table_answers import MEDIA_TYPES
 from services.api.response_types.health import Problem
 
 Json = dict[str, Any]
@@ -119,6 +120,8 @@ def _responses(endpoint: Endpoint, schemas: _Schemas) -> Json:
     answer: Json = {"description": HTTPStatus(endpoint.status).phrase}
     if endpoint.answer is not None:
         answer["content"] = {endpoint.media_type: {"schema": schemas[endpoint, "serialization"]}}
+    if endpoint.table is not None:
+        answer["content"] |= {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}
     responses = {str(endpoint.status): answer}
     if endpoint.about_runs:
         responses["304"] = {"description": "It is what If-None-Match says."}

@@ -38,7 +38,7 @@ def _handler(endpoint: Endpoint, api: Api, run_answers: RunAnswers) -> _Handler:
             api.check_may_write(request)
         asked = read_parameters(endpoint.parameters, request)
         if endpoint.about_runs:
-            return await run_in_threadpool(run_answers.answer, endpoint.function, asked, request)
+            return await run_in_threadpool(run_answers.answer, endpoint, asked, request)
         if is_async:
             response: Response = await endpoint.function(asked, api, request)
             return response

@@ -15,6 +15,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    /** @description json, or the list alone as a table to take away: csv or parquet. A table is the whole list from `offset` on, unless `limit` is given. In it, lists are JSON. */
+                    format?: "json" | "csv" | "parquet";
                     /** @description The run's id; the newest run that has something to show if left out. */
                     run?: string;
                     /** @description The metric; the first one of metrics_available if left out. */
@@ -55,6 +57,8 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["FeatureList"];
+                        "text/csv": string;
+                        "application/vnd.apache.parquet": string;
                     };
                 };
                 /** @description It is what If-None-Match says. */
@@ -520,6 +524,8 @@ export interface paths {
         get: {
             parameters: {
                 query: {
+                    /** @description json, or the list alone as a table to take away: csv or parquet. A table is the whole list from `offset` on, unless `limit` is given. In it, lists are JSON. */
+                    format?: "json" | "csv" | "parquet";
                     /** @description The run's id; the newest run that has something to show if left out. */
                     run?: string;
                     /** @description The feature, from 0 to before the number of the run's features. */
@@ -544,6 +550,8 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["FiringTogether"];
+                        "text/csv": string;
+                        "application/vnd.apache.parquet": string;
                     };
                 };
                 /** @description It is what If-None-Match says. */
