@@ -76,7 +76,7 @@ def create_app(
     others = [endpoint for endpoint in present if endpoint not in below_api]
     all_routes: list[BaseRoute] = [*routes(others, api, answers), Mount("/api", api_router)]
     if viewer is not None:
-        all_routes.append(Mount("/", ViewerFiles(viewer)))
+        all_routes.append(Mount("/", ViewerFiles(viewer, access.origins)))
     app = Starlette(
         routes=all_routes,
         middleware=[

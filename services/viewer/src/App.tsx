@@ -2,12 +2,13 @@
 
 import { QueryClientProvider } from "@tanstack/react-query";
 import { useState } from "react";
-import { Route, Router, Switch } from "wouter";
+import { Route, Router, Switch, useLocation } from "wouter";
 
 import { Header } from "./components/Header";
 import { OffensiveNotice } from "./components/OffensiveNotice";
 import { SignIn } from "./components/SignIn";
 import { basePath } from "./lib/basePath";
+import { IS_EMBEDDED, withoutEmbed } from "./lib/embedded";
 import { CompareFeaturePage } from "./pages/CompareFeaturePage";
 import { ComparePage } from "./pages/ComparePage";
 import { FeaturePage } from "./pages/FeaturePage";
@@ -48,8 +49,8 @@ export function App() {
 function Pages() {
   return (
     <>
-      <Header />
-      <OffensiveNotice />
+      {!IS_EMBEDDED && <Header />}
+      {!IS_EMBEDDED && <OffensiveNotice />}
       <main tabIndex={-1} className="outline-none mx-auto max-w-[100rem] px-4 pt-4 pb-16 sm:px-6">
         <Switch>
           <Route path="/" component={FeaturesPage} />
@@ -64,6 +65,19 @@ function Pages() {
           <Route component={NotFoundPage} />
         </Switch>
       </main>
+      {IS_EMBEDDED && <WholePage />}
     </>
+  );
+}
+
+/** On an embedded page, the way to the whole one. */
+function WholePage() {
+  useLocation(); // the address changes with it
+  return (
+    <footer className="px-4 pb-2 text-right text-xs sm:px-6">
+      <a href={withoutEmbed(window.location.href)} target="_blank" rel="noreferrer" className="text-accent underline">
+        Open in saescope
+      </a>
+    </footer>
   );
 }

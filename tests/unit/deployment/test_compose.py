@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from services.api.http.viewer_files import CONTENT_SECURITY_POLICY
+from services.api.http.viewer_files import content_security_policy
 from services.common.settings import read_settings
 from sparse_autoencoder.run_flags import add_run_arguments
 
@@ -181,4 +181,7 @@ def test_only_what_computes_requires_torch(extras: list[str], torch: bool) -> No
 
 
 def test_nginx_sends_the_same_content_security_policy_as_the_api_s_own_server() -> None:
-    assert f'Content-Security-Policy "{CONTENT_SECURITY_POLICY}"' in (REPOSITORY / "infra/nginx.conf").read_text()
+    assert (
+        f'Content-Security-Policy "{content_security_policy("$ancestors")}"'
+        in (REPOSITORY / "infra/nginx.conf").read_text()
+    )

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from services.api.app import create_app
+from services.api.http.access import Access
 from sparse_autoencoder.runs.store import DirectoryStore
 
 SECRET = "not for the browser"
@@ -80,6 +81,24 @@ def test_nothing_but_the_viewer_s_own_files_may_be_loaded_or_run(viewer: TestCli
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "ancestors"),
+    [
+        ("/feature/3", "'none'"),
+        ("/feature/3?run=x&embed=1", "'self' https://lab.org"),
+        ("/feature/3?embed=0", "'none'"),
+        ("/feature/3?text=embed=1", "'none'"),
+    ],
+)
+def test_only_a_page_to_be_embedded_may_be_in_a_frame_of_sites_that_may_read(
+    tmp_path: Path, path: str, ancestors: str
+) -> None:
+    (tmp_path / "index.html").write_text(PAGE)
+    app = create_app(DirectoryStore(tmp_path / "runs"), tmp_path, access=Access(origins=("https://lab.org",)))
+    headers = TestClient(app).get(path).headers
+    assert f"frame-ancestors {ancestors};" in headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(
