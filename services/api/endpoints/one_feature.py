@@ -14,6 +14,7 @@ from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
 from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from sparse_autoencoder.reading.neuronpedia import address_at_neuronpedia
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
@@ -88,6 +89,8 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
     elsewhere, no_elsewhere = neighbours_elsewhere(run, feature_id)
     if elsewhere is not None:
         answer["neighbours_elsewhere"] = elsewhere
+    if (url := address_at_neuronpedia(run.metadata, feature_id)) is not None:
+        answer["elsewhere"] = [{"site": "Neuronpedia", "url": url, "verified": False}]
     whys = {"logit_effects": no_effects, "neighbours": no_neighbours, "neighbours_elsewhere": no_elsewhere}
     if missing := {key: why for key, why in whys.items() if why}:
         answer["missing"] = missing

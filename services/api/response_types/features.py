@@ -279,6 +279,14 @@ class NotFiring(TokenChip):
     examples: Annotated[list[Place], Field(description="Some of the others.")]
 
 
+class Elsewhere(TypedDict):
+    """A page of another site about what should be the same feature."""
+
+    site: str
+    url: str
+    verified: Annotated[bool, Field(description="Whether somebody has seen that it is the same feature.")]
+
+
 class FeatureInfo(Live):
     """Everything about a feature, as OpenAI's SAE viewer has it, with a few more keys."""
 
@@ -323,5 +331,6 @@ class FeatureInfo(Live):
     missing: NotRequired[
         Annotated[dict[str, str], Field(description="Why a key is null or missing, in a sentence, by the key.")]
     ]
+    elsewhere: NotRequired[list[Elsewhere]]
     explanations: NotRequired[list[Explanation]]
     effects: NotRequired[list[Effect]]

@@ -1846,6 +1846,13 @@ export interface components {
             description: string;
             value: number;
         };
+        /** @description A page of another site about what should be the same feature. */
+        Elsewhere: {
+            site: string;
+            url: string;
+            /** @description Whether somebody has seen that it is the same feature. */
+            verified: boolean;
+        };
         /** @description What somebody, or some model, says that the feature stands for. */
         Explanation: {
             text: string;
@@ -1904,6 +1911,7 @@ export interface components {
             missing?: {
                 [key: string]: string;
             };
+            elsewhere?: components["schemas"]["Elsewhere"][];
             explanations?: components["schemas"]["Explanation"][];
             effects?: components["schemas"]["Effect"][];
         };
@@ -2494,6 +2502,7 @@ export type ComparedRun = components['schemas']['ComparedRun'];
 export type ComparedSide = components['schemas']['ComparedSide'];
 export type Comparison = components['schemas']['Comparison'];
 export type Effect = components['schemas']['Effect'];
+export type Elsewhere = components['schemas']['Elsewhere'];
 export type Explanation = components['schemas']['Explanation'];
 export type FailedChunk = components['schemas']['FailedChunk'];
 export type FeatureInfo = components['schemas']['FeatureInfo'];
