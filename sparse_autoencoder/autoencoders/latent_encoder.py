@@ -85,7 +85,10 @@ class Inputs:
 
 
 class LatentEncoder:
-    """An autoencoder that encodes, and decodes what it has encoded."""
+    """An autoencoder that encodes, and decodes what it has encoded.
+
+    `directions` [n_latents, n_inputs] are the decoder's, on its device and in its type.
+    """
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         # Only what is needed, so that the other weights can be freed. Copies, because a checkpoint's tensors are views
@@ -96,18 +99,17 @@ class LatentEncoder:
         weight, bias = autoencoder.encoder.weight.detach().clone().t(), autoencoder.latent_bias.detach().clone()
         screens = isinstance(autoencoder.activation, TopK) and can_screen(weight)
         self._encoder = ScreenedLinear(weight, bias) if screens else TiledLinear(weight, bias)
-        # each latent's direction is a row
-        self._directions = autoencoder.decoder.weight.detach().t().clone(memory_format=torch.contiguous_format)
+        self.directions = autoencoder.decoder.weight.detach().t().clone(memory_format=torch.contiguous_format)
 
     @property
     def width(self) -> int:
         """Width of the vectors that it takes."""
-        return self._directions.shape[1]
+        return self.directions.shape[1]
 
     @property
     def most_active(self) -> int:
         """How many latents of a vector can be active."""
-        return self._activation.k if isinstance(self._activation, TopK) else len(self._directions)
+        return self._activation.k if isinstance(self._activation, TopK) else len(self.directions)
 
     def inputs(self, vectors: Tensor) -> Inputs:
         """Vectors [batch, n_inputs] as `encoded` and `decoded` take them."""
@@ -143,7 +145,7 @@ class LatentEncoder:
         `latents` are those of all vectors. An identity also decodes its negative latents, which aren't among the sparse
         ones, so there the latents are computed again.
         """
-        activation, directions = self._activation, self._directions
+        activation, directions = self._activation, self.directions
         if isinstance(activation, nn.Identity):
             return self._encoder.apply(inputs.own[begin:end] - self._pre_bias) @ directions + self._pre_bias
         if isinstance(activation, TopK):

@@ -158,7 +158,7 @@ def _effects(models: Models, moved: Moved, note: WeightsNote) -> bytes:
     unembedding = models.subject.unembedding()
     # a model may have rows beyond its vocabulary, to round the number
     unembedding = replace(unembedding, weight=unembedding.weight[: models.subject.vocab_size])
-    residual = models.subject.to_residual(models.decoder.t(), models.options.location, models.options.layer)
+    residual = models.subject.to_residual(models.directions, models.options.location, models.options.layer)
     return logit_effects_file.to_parquet(logit_effects(residual, unembedding, moved), note)
 
 
@@ -167,7 +167,7 @@ def _nearest(models: Models, moved: Moved, other: Tensor | None, note: WeightsNo
 
     device = models.subject.device
     others = None if other is None else other.to(device)
-    return neighbours_file.to_parquet(neighbours(models.decoder.t().to(device), others, moved), note)
+    return neighbours_file.to_parquet(neighbours(models.directions.to(device), others, moved), note)
 
 
 def _refuse(error: SaescopeError, _note: WeightsNote) -> bytes:

@@ -98,7 +98,7 @@ class Models:
     files: dict[str, str]  # the subject model's files, and their SHA-256
     commit: str | None  # the hub's, if the files are in the hub's cache
     checkpoint: Checkpoint
-    decoder: Tensor  # [n_inputs, num_features], float32, on the host: a copy, for what follows from the weights
+    directions: Tensor  # the decoder's [num_features, n_inputs], float32, on the host, for what follows from weights
     any_encoder: Encoder  # with the summary settings of some run
     hook: str
     activation: str  # the autoencoder's
@@ -200,6 +200,8 @@ def load_models(options: RunOptions) -> Models:
     hashes = FileHashes(model_files(folder))  # runs while torch is imported, which takes longer
     policy = _policy(options, read_config(folder))
 
+    import torch
+
     from sparse_autoencoder.autoencoders.checkpoints import address_of, fetch
     from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder, names_activation
     from sparse_autoencoder.kernels.precision import dtype_of
@@ -213,7 +215,10 @@ def load_models(options: RunOptions) -> Models:
     checkpoint = fetch(address_of(options.autoencoder, options.location, options.layer))
     width = subject.width(options.location, options.layer)
     autoencoder = load_autoencoder(checkpoint.path, width, options.activation)
-    decoder = autoencoder.decoder.weight.detach().clone()  # before the encoder gives it its own type and device
+    is_own = options.device == "cpu" and subject.dtype == torch.float32
+    # a copy before the encoder gives the weights its own type and device; laid out as the encoder's, to the same bits
+    rows = autoencoder.decoder.weight.detach().t()
+    directions = None if is_own else rows.clone(memory_format=torch.contiguous_format)
     is_openai = options.autoencoder in FAMILIES or _OPENAI in checkpoint.address
     encoder = Encoder(
         subject,
@@ -233,7 +238,7 @@ def load_models(options: RunOptions) -> Models:
         files=files,
         commit=commit_of(folder),
         checkpoint=checkpoint,
-        decoder=decoder,
+        directions=encoder.latents.directions if directions is None else directions,
         any_encoder=encoder,
         hook=hook,
         activation=type(autoencoder.activation).__name__,

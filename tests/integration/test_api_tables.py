@@ -46,7 +46,8 @@ class Lists:
         answer = self.client.get(self.path(endpoint, f"&format={kind}{more}"))
         assert answer.status_code == 200, answer.text
         if kind == "parquet":
-            return pq.read_table(io.BytesIO(answer.content)).to_pylist()
+            rows: list[Entry] = pq.read_table(io.BytesIO(answer.content)).to_pylist()
+            return rows
         return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
 
 
