@@ -18,7 +18,7 @@ from sparse_autoencoder.summaries.token_samples import PER_TOKEN, TokenSamples
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask, starts_of
 
-MAIN_TOKENS = 3
+MAIN_TOKENS = 8
 """For so many of a feature's most frequent tokens it is said where it does not fire."""
 
 SHOWN = 2
