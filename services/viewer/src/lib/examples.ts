@@ -15,6 +15,8 @@ export type Occurrence = Place & {
 const CONTEXT = 3; // tokens on each side; texts that agree there teach the same
 const WORDS_PER_TOKEN = 2;
 const TELLING_TOKENS = 6;
+const TELLING_SHARE = 0.02; // that a feature is silent at nearly every comma tells nothing
+const MOST_OF_A_TOKEN = 4;
 
 export function activationOf({ acts, idx }: Occurrence): number {
   return acts?.[idx] ?? 0;
@@ -78,8 +80,14 @@ function silentPlaces(window: Sequence, tokenId: number): Occurrence[] {
 /** Some of the near misses: of the few tokens that make it fire often, and often don't. */
 export function mixed(misses: readonly NearMisses[], most: number): Occurrence[] {
   const weight = ({ token }: NearMisses) => token.share * (1 - token.share_of_occurrences);
-  const telling = misses.toSorted((one, other) => weight(other) - weight(one)).slice(0, TELLING_TOKENS);
-  return roundRobin(telling.map(({ examples }) => examples)).slice(0, most);
+  const telling = misses.filter(
+    ({ token }) => token.share >= TELLING_SHARE && token.share_of_occurrences >= TELLING_SHARE,
+  );
+  const tokens = (telling.length > 0 ? telling : misses).toSorted((one, other) => weight(other) - weight(one));
+  return roundRobin(tokens.slice(0, TELLING_TOKENS).map(({ examples }) => examples.slice(0, MOST_OF_A_TOKEN))).slice(
+    0,
+    most,
+  );
 }
 
 /** Stored places at which the feature fires on a token, those that read differently. */

@@ -99,12 +99,14 @@ export function wordAround(tokens: readonly string[], index: number): Word | nul
   if (!/\p{L}/u.test(token)) return null;
   let before = "";
   for (let place = index - 1; place >= 0 && /^\p{L}/u.test(before || token); place -= 1) {
+    if (goesOn(tokens[place] ?? "")) continue;
     const [end = ""] = /\s?[\p{L}\p{M}]+$/u.exec(tokens[place] ?? "") ?? [];
     before = end + before;
     if (end === "" || end !== tokens[place]) break;
   }
   let after = "";
   for (let place = index + 1; place < tokens.length && /\p{L}$/u.test(token + after); place += 1) {
+    if (goesOn(tokens[place] ?? "")) continue;
     const [start = ""] = /^[\p{L}\p{M}]+/u.exec(tokens[place] ?? "") ?? [];
     after += start;
     if (start === "" || start !== tokens[place]) break;

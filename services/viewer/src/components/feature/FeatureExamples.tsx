@@ -71,8 +71,8 @@ export function FeatureExamples({ info, bands, chosen, state, onChange }: Props)
           )}
         </>
       )}
-      {state.shown === "strongest" && <Panel info={info} kind="top" label="The strongest" look={look} />}
-      {state.shown === "random" && <Panel info={info} kind="random" label="Random examples" look={look} />}
+      {state.shown === "strongest" && <Panel info={info} kind="top" label="Top activations" look={look} />}
+      {state.shown === "random" && <Panel info={info} kind="random" label="Random activations" look={look} />}
       {state.shown === "not-firing" &&
         (misses.length > 0 ? (
           <NearMissesByToken misses={misses} info={info} {...look} />
@@ -87,9 +87,9 @@ type PanelProps = { info: FeatureInfo; kind: "top" | "random"; label: string; lo
 
 function Panel({ info, kind, label, look }: PanelProps) {
   return (
-    <div className="panel">
+    <section aria-label={label} className="panel">
       <ExampleList texts={info[kind]} label={label} {...look} />
-    </div>
+    </section>
   );
 }
 

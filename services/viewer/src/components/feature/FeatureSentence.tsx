@@ -3,9 +3,11 @@
 import { Fragment, type ReactNode } from "react";
 
 import type { FeatureInfo } from "../../apiTypes";
+import { wordsByToken } from "../../lib/examples";
 import { formatCount, formatOneIn, formatRoundShare, formatShare, formatStrength } from "../../lib/format";
 import { medianBin } from "../../lib/histogram";
 import { TokenChip } from "../TokenChips";
+import { Words } from "./Words";
 
 const TOKENS = 4;
 const NEGLIGIBLE = 0.02; // a token with a smaller share of the firings is not worth a place
@@ -26,9 +28,11 @@ export function FeatureSentence({ info }: { info: FeatureInfo }) {
   );
 }
 
-function firesOn({ tokens = [], token_spread: spread }: FeatureInfo): ReactNode {
+function firesOn(info: FeatureInfo): ReactNode {
+  const { tokens = [], token_spread: spread } = info;
   const main = tokens.slice(0, TOKENS).filter(({ share }, place) => place === 0 || share >= NEGLIGIBLE);
   if (main.length === 0) return null;
+  const words = wordsByToken(info);
   const isScattered = spread !== undefined && spread.effective_tokens > SCATTERED;
   return (
     <>
@@ -39,7 +43,8 @@ function firesOn({ tokens = [], token_spread: spread }: FeatureInfo): ReactNode 
         <Fragment key={id}>
           {place > 0 && ", "}
           <span className="whitespace-nowrap">
-            <TokenChip token={token} /> {formatRoundShare(share)}
+            <TokenChip token={token} />
+            <Words words={words.get(id)?.slice(0, 1) ?? []} /> {formatRoundShare(share)}
           </span>
         </Fragment>
       ))}

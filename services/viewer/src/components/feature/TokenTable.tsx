@@ -8,8 +8,8 @@ import { wordsByToken } from "../../lib/examples";
 import { formatCount, formatPlural, formatRoundShare, formatStrength } from "../../lib/format";
 import type { Word } from "../../lib/tokens";
 import { TokenChip } from "../TokenChips";
-import { TokenPieces } from "../TokenPieces";
 import { Panel } from "./Panel";
+import { Words } from "./Words";
 
 const SHOWN = 10;
 
@@ -82,19 +82,6 @@ function Row({ token, largest, heat, words }: RowProps) {
       <td className="pl-2 text-right">{formatStrength(token.mean_activation)}</td>
     </tr>
   );
-}
-
-/** In which words it fired, where the token is a part of a word. */
-function Words({ words }: { words: Word[] }) {
-  return words.map(({ before, token, after }) => (
-    <bdi key={`${before}|${after}`} className="ml-1.5 font-mono text-[0.6875rem] text-muted">
-      <TokenPieces token={before} />
-      <b className="text-ink underline">
-        <TokenPieces token={token.trimStart()} />
-      </b>
-      {after !== "" && <TokenPieces token={after} />}
-    </bdi>
-  ));
 }
 
 type OthersProps = {
