@@ -14,7 +14,7 @@ import { formatCount, formatPlural } from "../lib/format";
 import { type Bin, countTicks, histogramBins } from "../lib/histogram";
 
 const HEIGHT = 120;
-const MARGIN = { top: 6, right: 6, bottom: 18, left: 38 };
+const MARGIN = { top: 6, right: 12, bottom: 18, left: 38 };
 const LOWEST_COUNT = 0.7; // below 1 on the log axis, so that a bin of one token has a bar
 
 type Props = {

@@ -64,13 +64,13 @@ function NumberedFeature({ featureId }: { featureId: number }) {
         <LiveBanner key={live.id} runId={live.id} state={state} numRecords={info.num_records} />
       )}
       {info !== undefined && <Verdict run={info.run} />}
-      <header className="space-y-0.5">
+      <div className="space-y-0.5">
         <div className="flex flex-wrap items-center justify-between gap-x-5 gap-y-2">
           <FeatureTitle featureId={featureId} label={null} />
           {ranking !== undefined && <PlaceInList place={place.data} metric={ranking.metric} state={state} />}
         </div>
         {info !== undefined && info.num_active_tokens > 0 && <FeatureSentence info={info} />}
-      </header>
+      </div>
       {info === undefined ? (
         <Loading label={`Loading feature ${featureId}…`} />
       ) : (

@@ -4,7 +4,7 @@ import { Fragment, type ReactNode } from "react";
 
 import type { FeatureInfo } from "../../apiTypes";
 import { wordsByToken } from "../../lib/examples";
-import { formatCount, formatOneIn, formatRoundShare, formatShare, formatStrength } from "../../lib/format";
+import { formatCount, formatEdge, formatOneIn, formatRoundShare, formatShare, formatStrength } from "../../lib/format";
 import { medianBin } from "../../lib/histogram";
 import { TokenChip } from "../TokenChips";
 import { Words } from "./Words";
@@ -79,7 +79,7 @@ function howStrong({ max_act: strongest, hist, bin_width: binWidth }: FeatureInf
       strongest <strong className="font-semibold text-ink">{formatStrength(strongest)}</strong>
       {median !== null && (
         <span title={`Half of the firings are stronger: the median is between ${median.from} and ${median.to}`}>
-          , typical about {formatStrength((median.from + Math.min(median.to, strongest)) / 2)}
+          , typical about {formatEdge((median.from + Math.min(median.to, strongest)) / 2)}
         </span>
       )}
     </>

@@ -48,7 +48,11 @@ function Nearest({ near, state }: { near: Neighbour; state: ViewState }) {
         <span className="sr-only">Feature </span>
         {near.feature_id}
       </Link>
-      <TokenChips tokens={near.tokens ?? []} />
+      {near.tokens?.length === 0 ? (
+        <span className="text-muted">never fired in this run</span>
+      ) : (
+        <TokenChips tokens={near.tokens ?? []} />
+      )}
       <span className="text-right">{near.cosine.toFixed(2).replace("-", "−")}</span>
     </li>
   );
