@@ -87,7 +87,7 @@ test("a token that is a part of a word has the rest of the word around it", () =
 
 test("a text is read from right to left if its first letter is", () => {
   expect(isRightToLeft(["5 %: ", "מניות", " up"])).toBe(true);
-  expect(isRightToLeft(["ارتفاع"])).toBe(true);
+  expect(isRightToLeft(["<|endoftext|>", "ارتفاع"])).toBe(true);
   expect(isRightToLeft(["up", " מניות"])).toBe(false);
   expect(isRightToLeft(["1", "%"])).toBe(false);
 });

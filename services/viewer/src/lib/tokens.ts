@@ -86,7 +86,7 @@ export function heat(activation: number, maximum: number): number {
 
 /** Whether the text is read from right to left: whether its first letter is. */
 export function isRightToLeft(tokens: readonly string[]): boolean {
-  const [letter = ""] = /\p{L}/u.exec(tokens.join("")) ?? [];
+  const [letter = ""] = /\p{L}/u.exec(tokens.slice(isStartOfText(tokens[0] ?? "", 0) ? 1 : 0).join("")) ?? [];
   return /[\u0590-\u08FF\uFB1D-\uFDFF\uFE70-\uFEFC]|\uD83A[\uDC00-\uDFFF]|\uD802[\uDC00-\uDFFF]/.test(letter);
 }
 

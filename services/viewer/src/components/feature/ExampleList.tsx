@@ -13,7 +13,7 @@ export type ListLook = {
 };
 
 const CHARACTER_PX = 6.9; // of the fixed-width font
-const BESIDE_PX = 170; // activation, row and space beside a line
+const BESIDE_PX = 186; // activation, row and space beside a line
 const NARROW_PX = 560; // below it, the line is under what is beside it
 
 export function ExampleList({ texts, label, whole, ...look }: ListLook & { texts: Occurrence[]; label: string }) {
