@@ -1,18 +1,19 @@
-"""A feature's page over a real demo run, in a real browser, as a person uses it."""
+"""A feature's page over a real demo run, in a real browser: what it says of the feature, and the ways from it."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
-from itertools import combinations
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.asking import api
+from tests.e2e.serving import serving
+from tests.support.live_runs import LiveWriter
 
 ALL_TOKENS = "over all counted tokens, zeros included"
 DEFINITIONS = {
@@ -26,11 +27,7 @@ KNOWN_LATER = {
     "effects": [{"name": "loss", "description": "How much worse it gets without the feature.", "value": 0.125}],
     "explanations": [{"text": "<i>upgrades</i>", "author": "somebody", "score": 0.75}],
 }
-BOXES = """all => all.map(element => {
-    const { left, top, right, bottom } = element.getBoundingClientRect();
-    return [element.textContent, { left, top, right, bottom }];
-})"""
-Box = dict[str, float]
+REASON = "FVU is 1.20, so the mean vector would be a better reconstruction"
 
 
 def best_feature(page: Page, metric: str = "max_activation", rank: int = 0) -> int:
@@ -43,60 +40,75 @@ def info_of(page: Page, feature_id: int) -> Any:
     return api(page, f"/api/feature_info?id={feature_id}&top_k=20")
 
 
-def open_best_feature(page: Page, query: str = "") -> int:
+def open_best_feature(page: Page) -> int:
     feature_id = best_feature(page)
-    page.goto(f"/feature/{feature_id}?metric=max_activation{query}")
+    page.goto(f"/feature/{feature_id}?metric=max_activation")
     expect(page.get_by_test_id("bar").first).to_be_visible()
     return feature_id
 
 
-def open_commonest_feature(page: Page) -> Any:
-    """Open the feature that fired at most tokens; the answer is what the API says of it."""
-    (feature,) = api(page, "/api/features?sort=num_active_tokens&limit=1")["features"]
-    page.goto(f"/feature/{feature['feature_id']}")
-    expect(page.get_by_test_id("bar").first).to_be_visible()
-    return info_of(page, feature["feature_id"])
+def open_all_statistics(page: Page) -> Any:
+    info = info_of(page, open_best_feature(page))
+    page.get_by_text("All statistics").click()
+    return info
 
 
-def top_texts(page: Page) -> Locator:
-    return page.get_by_role("region", name="Top activations").get_by_role("listitem")
+def sentence(page: Page) -> Locator:
+    return page.locator("main p").first
 
 
-def framed_token(page: Page) -> Locator:
-    """The strongest token of the strongest text."""
-    return top_texts(page).first.locator(".token-peak")
+def percent(share: float) -> str:
+    """As people read it in passing."""
+    return "<1 %" if 0 < share < 0.01 else ">99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
 
 
-def boxes(elements: Locator) -> list[tuple[str, Box]]:
-    """The text and the place of each element."""
-    found: list[tuple[str, Box]] = elements.evaluate_all(BOXES)
-    return found
+def answered_with(page: Page, path: str, more: dict[str, Any]) -> None:
+    """From now on the API also says this."""
+
+    def know_more(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | more)
+
+    page.route(path, know_more)
 
 
-def are_apart(one: Box, other: Box) -> bool:
-    beside = one["right"] <= other["left"] or other["right"] <= one["left"]
-    return beside or one["bottom"] <= other["top"] or other["bottom"] <= one["top"]
+@pytest.fixture
+def old_page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page of a finished run without tables of tokens, texts and weights."""
+    folder = tmp_path_factory.mktemp("old")
+    writer = LiveWriter.start(DirectoryStore(folder))
+    writer.add(60)
+    writer.finish()
+    with serving("serve", "--runs", folder) as url:
+        context = browser.new_context(base_url=url)
+        yield context.new_page()
+        context.close()
 
 
-def bars_of(page: Page, info: Any) -> tuple[dict[int, int], dict[int, Box]]:
-    """The counts of the histogram, and the places of their bars, by bin."""
-    counts = {int(bin_): info["hist"][bin_] for bin_ in sorted(info["hist"], key=int)}
-    return counts, dict(zip(counts, (box for _, box in boxes(page.get_by_test_id("bar"))), strict=True))
+def test_the_sentence_says_on_what_it_fires_how_often_and_how_strongly(page: Page) -> None:
+    info = info_of(page, open_best_feature(page))
+    said = sentence(page).inner_text()
+    first = info["tokens"][0]
+    assert said.startswith("Fires on ")
+    expect(sentence(page).locator("bdi").first).to_have_text(first["token"])
+    assert percent(first["share"]) in said
+    assert f"({info['num_active_tokens']:,} of {info['num_tokens']:,})" in said
+    one_in = info["num_tokens"] / info["num_active_tokens"]
+    assert f"1 token in {one_in:,.0f}" in said or f"1 token in {one_in:.1f}" in said
+    assert f"in {percent(info['num_active_texts'] / info['num_texts'])} of texts" in said
+    assert f"strongest {info['max_act']:.2f}" in said
 
 
-def height_of(count: float, counts: dict[int, int], bars: dict[int, Box]) -> float:
-    """Where a bar of so many tokens ends, on a log axis through the ends of the lowest bar and of the highest."""
-    low, high = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-    share = math.log(count / counts[low]) / math.log(counts[high] / counts[low])
-    return bars[low]["top"] + share * (bars[high]["top"] - bars[low]["top"])
-
-
-def background(token: Locator) -> str:
-    return str(token.evaluate("element => getComputedStyle(element).backgroundColor"))
+def test_the_typical_activation_is_the_median_as_far_as_the_histogram_has_it(page: Page) -> None:
+    info = info_of(page, open_best_feature(page))
+    bins = [int(bin_) for bin_ in info["hist"] for _ in range(info["hist"][bin_])]
+    median, width = sorted(bins)[(len(bins) - 1) // 2], info["bin_width"]
+    said = re.search(r"typical about ([\d.]+)", sentence(page).inner_text())
+    assert said is not None
+    assert (median - 1) * width <= float(said[1]) <= median * width
 
 
 def test_every_statistic_is_shown_with_its_value(page: Page) -> None:
-    info = info_of(page, open_best_feature(page))
+    info = open_all_statistics(page)
     shown = dict(
         page.get_by_role("region", name="Statistics")
         .locator("dl > div")
@@ -113,25 +125,15 @@ def test_every_statistic_is_shown_with_its_value(page: Page) -> None:
     assert {name: shown[name] for name in expected} == pytest.approx(expected, rel=1e-3)  # four digits are shown
 
 
-def test_the_share_and_the_number_of_active_tokens_are_shown(page: Page) -> None:
-    info = info_of(page, open_best_feature(page))
-    statistics = page.get_by_role("region", name="Statistics").locator("dl > div")
-    density = statistics.filter(has_text="density").locator("dd").inner_text()
-    assert density.endswith(" %")
-    active, counted = info["num_active_tokens"], info["num_tokens"]
-    assert float(density.removesuffix(" %")) == pytest.approx(100 * active / counted, rel=0.05)  # two digits are shown
-    expect(statistics.filter(has_text="active tokens").locator("dd")).to_have_text(f"{active:,}")
-
-
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_a_term_is_defined_while_it_is_pointed_at(page: Page, name: str) -> None:
-    open_best_feature(page)
+    open_all_statistics(page)
     page.get_by_role("button", name=name, exact=True).hover()
     expect(page.get_by_role("tooltip")).to_have_text(DEFINITIONS[name])
 
 
 def test_a_term_is_defined_while_it_has_the_focus_and_escape_hides_the_definition(page: Page) -> None:
-    open_best_feature(page)
+    open_all_statistics(page)
     page.get_by_role("button", name="variance").focus()
     expect(page.get_by_role("tooltip")).to_have_text(DEFINITIONS["variance"])
     page.keyboard.press("Escape")
@@ -139,122 +141,126 @@ def test_a_term_is_defined_while_it_has_the_focus_and_escape_hides_the_definitio
 
 
 def test_a_metric_is_described_in_the_api_s_words_while_it_is_pointed_at(page: Page) -> None:
-    open_best_feature(page)
+    open_all_statistics(page)
     page.get_by_role("region", name="Metrics").get_by_role("link", name="Fraction active").hover()
     description = api(page, "/api/features?limit=1")["metric_descriptions"]["fraction_active"]
     expect(page.get_by_role("tooltip")).to_have_text(description)
 
 
-def test_the_histogram_has_a_bar_for_every_bin_of_the_api(page: Page) -> None:
+def test_the_table_of_tokens_has_their_shares_how_often_they_fire_and_how_strongly(page: Page) -> None:
     info = info_of(page, open_best_feature(page))
-    assert page.get_by_test_id("bar").count() == len(info["hist"])
+    rows = page.get_by_role("region", name="Fires on").locator("tbody tr")
+    expect(rows).to_have_count(min(10, len(info["tokens"])))
+    for row, token in zip(rows.all(), info["tokens"], strict=False):
+        expect(row.locator("th bdi").first).to_have_text(token["token"].replace("\n", "⏎"))
+        occurrences = round(token["count"] / token["share_of_occurrences"])
+        *_, share, fires, mean = row.locator("td").all_inner_texts()
+        assert share == percent(token["share"])
+        assert fires == f"{percent(token['share_of_occurrences'])} of {occurrences:,}"
+        assert mean == f"{token['mean_activation']:.2f}"
 
 
-def test_a_bar_is_as_high_as_the_logarithm_of_its_count(page: Page) -> None:
-    counts, bars = bars_of(page, open_commonest_feature(page))
-    assert len(set(counts.values())) > 2
-    tops = [bar["top"] for bar in bars.values()]
-    assert tops == pytest.approx([height_of(count, counts, bars) for count in counts.values()], abs=0.5)
+def test_what_the_table_of_tokens_leaves_out_is_counted_and_what_the_api_has_of_it_can_be_shown(page: Page) -> None:
+    feature_id = next(
+        one["feature_id"]
+        for one in api(page, "/api/features?sort=num_active_tokens&limit=50")["features"]
+        if len(info_of(page, one["feature_id"])["tokens"]) > 10
+    )
+    info = info_of(page, feature_id)
+    page.goto(f"/feature/{feature_id}")
+    region = page.get_by_role("region", name="Fires on")
+    others = info["token_spread"]["num_distinct_tokens"] - 10
+    share = 1 - sum(token["count"] for token in info["tokens"][:10]) / info["token_spread"]["num_active_tokens"]
+    expect(region).to_contain_text(f"{others:,} other token{'' if others == 1 else 's'}, {percent(share)}")
+    region.get_by_role("button", name="show").click()
+    expect(region.locator("tbody tr")).to_have_count(len(info["tokens"]))
 
 
-@pytest.mark.parametrize("width", [1440, 375])
-def test_the_histogram_s_axes_are_named_and_their_labels_are_where_they_belong_and_apart(
-    page: Page, width: int
-) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    info = open_commonest_feature(page)
-    counts, bars = bars_of(page, info)
-    plot = page.get_by_role("img", name="Histogram")
-    labels = boxes(plot.locator("text"))
-    (_, frame), *_ = boxes(plot)
-    for (_, one), (_, other) in combinations(labels, 2):
-        assert are_apart(one, other)
-    for _, box in labels:
-        assert frame["left"] <= box["left"] < box["right"] <= frame["right"]
-        assert frame["top"] <= box["top"] < box["bottom"] <= frame["bottom"]
-    assert {"activation a > 0", "tokens (log)"} <= {text for text, _ in labels}
-
-    numbers = [(float(text.replace(",", "")), box) for text, box in labels if text[0].isdigit()]
-    bottom = max(bar["bottom"] for bar in bars.values())
-    of_counts = [label for label in numbers if label[1]["top"] < bottom]
-    of_activations = [label for label in numbers if label[1]["top"] >= bottom]
-    assert min(len(of_counts), len(of_activations)) >= 3
-    middles = [(box["top"] + box["bottom"]) / 2 for _, box in of_counts]
-    assert middles == pytest.approx([height_of(count, counts, bars) for count, _ in of_counts], abs=3)
-    first, last = min(bars), max(bars)
-    per_bin = (bars[last]["left"] - bars[first]["left"]) / (last - first)
-    origin = bars[first]["left"] - (first - 1) * per_bin
-    centres = [(box["left"] + box["right"]) / 2 for _, box in of_activations]
-    expected = [origin + activation / info["bin_width"] * per_bin for activation, _ in of_activations]
-    assert centres == pytest.approx(expected, abs=1.5)
+def test_the_tokens_that_it_makes_likelier_and_less_likely_are_shown_as_the_api_has_them(page: Page) -> None:
+    effects = info_of(page, open_best_feature(page))["logit_effects"]
+    region = page.get_by_role("region", name="Makes likelier, less likely")
+    for name, title in {"promoted": "Makes likelier", "suppressed": "Makes less likely"}.items():
+        rows = region.get_by_role("list", name=title).get_by_role("listitem")
+        for row, one in zip(rows.all(), effects[name][:8], strict=True):
+            expect(row.locator("bdi")).to_have_text(one["token"].replace("\n", "⏎"))
+            expect(row).to_contain_text(f"{one['value']:+.2f}".replace("-", "−"))
+    expect(region).to_contain_text(effects["variant"])
 
 
-def test_the_histogram_names_a_bin_and_its_count_by_keyboard(page: Page) -> None:
-    info = info_of(page, open_best_feature(page))
-    page.get_by_role("img", name="Histogram").focus()
-    page.keyboard.press("ArrowRight")
-    count = info["hist"].get("1", 0)
-    expect(page.get_by_text(f"0 < a ≤ 0.2: {count} token{'' if count == 1 else 's'}")).to_be_visible()
+def test_the_nearest_features_lead_to_their_pages_and_say_on_what_those_fire(page: Page) -> None:
+    near = info_of(page, open_best_feature(page))["neighbours"][0]
+    first = page.get_by_role("region", name="Nearest features").get_by_role("listitem").first
+    expect(first).to_contain_text(f"{near['cosine']:.2f}")
+    drawn = [token["token"].replace("\n", "⏎") for token in near["tokens"]]
+    assert first.locator("bdi").all_text_contents() == drawn
+    first.get_by_role("link").click()
+    expect(page.get_by_role("heading", name=f"Feature {near['feature_id']}", exact=True)).to_be_visible()
 
 
-def test_tokens_are_coloured_where_the_feature_is_active_and_only_there(page: Page) -> None:
-    text = info_of(page, open_best_feature(page))["top"][0]
-    tokens = top_texts(page).first.locator(".token")
-    assert tokens.count() == len(text["tokens"])
-    transparent = re.compile(r"rgba\(0, 0, 0, 0\)|/ 0\)$")
-    coloured = [transparent.search(background(token)) is None for token in tokens.all()]
-    assert coloured == [activation > 0 for activation in text["acts"]]
+def test_positions_say_which_share_of_the_firings_and_of_all_tokens_is_there(page: Page) -> None:
+    ranges = info_of(page, open_best_feature(page))["positions"]["ranges"]
+    fired, tokens = (sum(one[key] for one in ranges) for key in ("num_active_tokens", "num_tokens"))
+    (second,) = (one for one in ranges if (one["windows"], one["first"]) == ("first", 2))
+    bar = page.get_by_role("region", name="Where in the window").get_by_role("listitem").filter(has_text="2–3")
+    share, of_tokens = second["num_active_tokens"] / fired, second["num_tokens"] / tokens
+    expect(bar).to_contain_text(f"{percent(share)} of its firings, {percent(of_tokens)} of all tokens")
 
 
-def test_hovering_over_a_token_shows_its_exact_activation_and_its_id(page: Page) -> None:
-    text = info_of(page, open_best_feature(page))["top"][0]
-    framed_token(page).hover()
-    tooltip = page.get_by_role("tooltip")
-    assert float(tooltip.get_by_test_id("exact-activation").inner_text()) == text["act"]
-    expect(tooltip.get_by_text(str(text["token_ints"][text["idx"]]), exact=True)).to_be_visible()
-
-
-def test_focusing_a_token_shows_its_exact_activation(page: Page) -> None:
-    text = info_of(page, open_best_feature(page))["top"][0]
-    framed_token(page).focus()
-    shown = page.get_by_role("tooltip").get_by_test_id("exact-activation").inner_text()
-    assert float(shown) == text["act"]
-
-
-def test_in_a_text_the_arrow_keys_go_from_token_to_token(page: Page) -> None:
-    text = info_of(page, open_best_feature(page))["top"][0]
-    framed_token(page).focus()
-    page.keyboard.press("ArrowLeft")
-    shown = page.get_by_role("tooltip").get_by_test_id("exact-activation").inner_text()
-    assert float(shown) == text["acts"][text["idx"] - 1]
-
-
-def test_a_text_s_row_number_links_to_the_strongest_token_in_its_row(page: Page) -> None:
-    info = info_of(page, open_best_feature(page))
-    text = info["top"][0]
-    address = urlsplit(top_texts(page).first.get_by_role("link", name="row ").get_attribute("href") or "")
-    assert address.path == f"/prompts/{text['row_id']}"
-    # the marker before the text isn't one of the row's tokens
-    assert parse_qs(address.query) == {"run": [info["run"]], "token": [str(text["idx"] - 1)]}
-
-
-def test_all_texts_are_shown_on_demand_and_still_after_reloading(page: Page) -> None:
-    info = info_of(page, open_best_feature(page))
-    expect(top_texts(page)).to_have_count(5)
-    page.get_by_role("button", name=f"Show {len(info['top']) - 5} more").first.click()
-    expect(top_texts(page)).to_have_count(len(info["top"]))
+def test_effects_and_explanations_are_shown_when_the_api_has_them(page: Page) -> None:
+    open_best_feature(page)
+    for name in ("Effects", "Explanations"):
+        expect(page.get_by_role("region", name=name)).to_have_count(0)
+    answered_with(page, "**/api/feature_info?*", KNOWN_LATER)
     page.reload()
-    expect(top_texts(page)).to_have_count(len(info["top"]))
+    expect(page.get_by_role("region", name="Effects").get_by_role("definition")).to_have_text("0.1250")
+    page.get_by_role("button", name="loss").hover()
+    expect(page.get_by_role("tooltip")).to_have_text("How much worse it gets without the feature.")
+    explanation = page.get_by_role("region", name="Explanations").get_by_role("listitem")
+    expect(explanation).to_have_text("<i>upgrades</i> somebody, score 0.7500")
 
 
-def test_showing_newlines_outlives_reloading_and_going_to_the_next_feature(page: Page) -> None:
-    first = open_best_feature(page)
-    page.get_by_label("show newlines").check()
-    page.reload()
-    expect(page.get_by_label("show newlines")).to_be_checked()
-    page.get_by_role("link", name="Next").click()
-    expect(page.get_by_role("heading", name=f"Feature {first}")).to_have_count(0)
-    expect(page.get_by_label("show newlines")).to_be_checked()
+def test_why_a_part_is_missing_is_said_in_the_api_s_words(page: Page) -> None:
+    without = {"logit_effects": None, "neighbours": None, "missing": {"logit_effects": "<b>no", "neighbours": "nor"}}
+    answered_with(page, "**/api/feature_info?*", without)
+    open_best_feature(page)
+    expect(page.get_by_role("region", name="Makes likelier, less likely")).to_contain_text("<b>no")
+    expect(page.get_by_role("region", name="Nearest features")).to_contain_text("nor")
+
+
+def test_a_doubtful_autoencoder_is_called_so_with_the_reason_and_the_way_to_the_run(page: Page) -> None:
+    runs = api(page, "/api/runs")["runs"]
+    expect(page.get_by_role("note")).to_have_count(0)
+    checked = [run | {"self_check": {"verdict": "doubtful", "reasons": [REASON]}} for run in runs]
+    answered_with(page, "**/api/runs", {"runs": checked})
+    open_best_feature(page)
+    expect(page.get_by_role("note")).to_contain_text(REASON)
+    page.get_by_role("note").get_by_role("link").click()
+    expect(page.get_by_role("heading", name=runs[0]["id"])).to_be_visible()
+
+
+def test_of_a_feature_that_never_fired_what_follows_from_the_weights_is_shown(page: Page) -> None:
+    (dead,) = api(page, "/api/features?dead=true&limit=1")["features"]
+    info = info_of(page, dead["feature_id"])
+    page.goto(f"/feature/{dead['feature_id']}")
+    expect(page.get_by_role("heading", name="This feature never fired")).to_be_visible()
+    likelier = page.get_by_role("list", name="Makes likelier").locator("bdi").first
+    expect(likelier).to_have_text(info["logit_effects"]["promoted"][0]["token"])
+    near = page.get_by_role("region", name="Nearest features").get_by_role("link").first
+    expect(near).to_have_text(f"Feature {info['neighbours'][0]['feature_id']}")
+    expect(page.get_by_role("tab")).to_have_count(0)
+
+
+def test_a_run_without_weights_has_pages_without_what_follows_from_them(old_page: Page) -> None:
+    info = info_of(old_page, best_feature(old_page))
+    assert info["logit_effects"] is None
+    old_page.goto(f"/feature/{info['feature_id']}")
+    expect(old_page.locator(".token-peak").first).to_be_visible()
+    for key, name in {"logit_effects": "Makes likelier, less likely", "neighbours": "Nearest features"}.items():
+        region = old_page.get_by_role("region", name=name)
+        if key in info.get("missing", {}):
+            expect(region).to_contain_text(info["missing"][key])
+        else:
+            expect(region).to_have_count(0)
 
 
 def test_copying_puts_the_feature_s_json_into_the_clipboard_and_says_so(page: Page) -> None:
@@ -290,30 +296,6 @@ def test_the_keyboard_goes_to_the_next_feature_of_the_ranking_and_back(page: Pag
 
 
 def test_a_feature_that_does_not_exist_is_an_error_in_the_api_s_words(page: Page) -> None:
-    sentence = page.request.get("/api/feature_info?id=99999999").json()["error"]
+    sentence_of_the_api = page.request.get("/api/feature_info?id=99999999").json()["error"]
     page.goto("/feature/99999999")
-    expect(page.get_by_role("alert")).to_contain_text(sentence)
-
-
-def test_logits_are_shown_as_the_api_has_them(page: Page) -> None:
-    effects = info_of(page, open_best_feature(page))["logit_effects"]
-    logits = page.get_by_role("region", name="Logits")
-    for name in ("promoted", "suppressed"):
-        shown = logits.get_by_role("list", name=name.capitalize()).locator("bdi")
-        assert shown.all_text_contents() == [one["token"].replace("\n", "⏎") for one in effects[name]]
-
-
-def test_effects_and_explanations_are_shown_when_the_api_has_them(page: Page) -> None:
-    def know_more(route: Route) -> None:
-        route.fulfill(json=route.fetch().json() | KNOWN_LATER)
-
-    open_best_feature(page)
-    for name in ("Effects", "Explanations"):
-        expect(page.get_by_role("region", name=name)).to_have_count(0)
-    page.route("**/api/feature_info?*", know_more)
-    page.reload()
-    expect(page.get_by_role("region", name="Effects").get_by_role("definition")).to_have_text("0.1250")
-    page.get_by_role("button", name="loss").hover()
-    expect(page.get_by_role("tooltip")).to_have_text("How much worse it gets without the feature.")
-    explanation = page.get_by_role("region", name="Explanations").get_by_role("listitem")
-    expect(explanation).to_have_text("<i>upgrades</i> somebody, score 0.7500")
+    expect(page.get_by_role("alert")).to_contain_text(sentence_of_the_api)

@@ -14,6 +14,7 @@ from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
 from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from sparse_autoencoder.data.row_sets import HALVES
 from sparse_autoencoder.reading.neuronpedia import address_at_neuronpedia
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
@@ -76,6 +77,10 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
         "logit_effects": effects,
         "neighbours": nearest,
     }
+    if run.text_sums is not None:
+        texts = run.text_sums.sums
+        answer["num_active_texts"] = int(texts.texts[:HALVES, feature_id].sum())
+        answer["num_texts"] = int(texts.num_texts[:HALVES].sum())
     if "bands" in record:
         answer["bands"] = [_band(run, band, asked.top_k) for band in record["bands"]]
     if run.positions is not None:

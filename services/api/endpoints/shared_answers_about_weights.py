@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from services.api.endpoints.shared_answers import token_chips
 from services.api.response_types.features import LogitEffects, Neighbour, NeighboursElsewhere, TokenWeight
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.folder_layout import LOGIT_EFFECTS, NEIGHBOURS, NEIGHBOURS_OF
@@ -36,9 +37,11 @@ def _token_weights(run: RunView, ids: list[int], values: list[float]) -> list[To
 
 
 def neighbours(run: RunView, feature_id: int) -> tuple[list[Neighbour] | None, str]:
-    """The feature's neighbours; if there are none, why."""
+    """The feature's neighbours with tokens that they fire on; if there are none, why."""
     found = run.weights.of(NEIGHBOURS, feature_id)
-    return (None, found.missing) if found.row is None else (_nearest(found.row), "")
+    if found.row is None:
+        return None, found.missing
+    return [{**one, "tokens": token_chips(run, one["feature_id"])} for one in _nearest(found.row)], ""
 
 
 def neighbours_elsewhere(run: RunView, feature_id: int) -> tuple[NeighboursElsewhere | None, str]:

@@ -210,6 +210,12 @@ class Neighbour(TypedDict):
 
     feature_id: int
     cosine: float
+    tokens: NotRequired[
+        Annotated[
+            list[TokenChip],
+            Field(description="Where its examples are strongest, each token once; only in the same autoencoder."),
+        ]
+    ]
 
 
 class NeighboursElsewhere(TypedDict):
@@ -300,6 +306,13 @@ class FeatureInfo(Live):
     kurtosis: float
     num_active_tokens: int
     num_tokens: int
+    num_active_texts: NotRequired[
+        Annotated[
+            int,
+            Field(description="Distinct texts in which it fires; earlier versions of saescope did not count them."),
+        ]
+    ]
+    num_texts: NotRequired[Annotated[int, Field(description="Distinct texts of the run with a counted token.")]]
     metrics: dict[str, float]
     bin_width: float
     hist: Annotated[dict[str, int], Field(description="Counts by bin; bin b is ((b-1)w, bw].")]

@@ -1883,6 +1883,10 @@ export interface components {
             kurtosis: number;
             num_active_tokens: number;
             num_tokens: number;
+            /** @description Distinct texts in which it fires; earlier versions of saescope did not count them. */
+            num_active_texts?: number;
+            /** @description Distinct texts of the run with a counted token. */
+            num_texts?: number;
             metrics: {
                 [key: string]: number;
             };
@@ -2052,6 +2056,8 @@ export interface components {
         Neighbour: {
             feature_id: number;
             cosine: number;
+            /** @description Where its examples are strongest, each token once; only in the same autoencoder. */
+            tokens?: components["schemas"]["TokenChip"][];
         };
         /** @description The nearest features of another autoencoder. */
         NeighboursElsewhere: {

@@ -232,7 +232,7 @@ test("feeling lucky opens one of the features that match", async () => {
   const user = open(api, "/?token=upgrade");
   await feature(0);
   await user.click(screen.getByRole("button", { name: /lucky/i }));
-  await screen.findByRole("region", { name: "Top activations" });
+  await screen.findByRole("tablist", { name: "Examples" });
   expect(address()).toMatch(/^\/feature\/\d*0\?token=upgrade$/);
 });
 

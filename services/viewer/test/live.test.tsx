@@ -49,11 +49,11 @@ test("the figures of a live run are refreshed where one is", async () => {
   expect(address()).toBe("/?metric=beta&offset=50");
 }, 10_000);
 
-test("a live feature's texts have no counts, and what was unfolded stays so", async () => {
+test("a live feature's texts have no counts, and which are shown stays so", async () => {
   api.runs = [LIVE_RUN];
   const user = open(api, "/feature/3");
-  const top = within(await screen.findByRole("region", { name: "Top activations" }));
-  await user.click(top.getByRole("button", { name: "Show 3 more" }));
+  await user.click(await screen.findByRole("tab", { name: "Strongest" }));
+  const top = within(screen.getByRole("region", { name: "Top activations" }));
   expect(top.queryByText(/×/)).toBeNull();
   api.runs = [at(500)];
   await screen.findByText("live: 500 rows so far", {}, { timeout: 8000 });
@@ -62,12 +62,12 @@ test("a live feature's texts have no counts, and what was unfolded stays so", as
 
 test("when the run ends, the final figures replace the live ones", async () => {
   api.runs = [LIVE_RUN];
-  open(api, "/feature/3");
+  open(api, "/feature/3?show=strongest");
   await screen.findByText("live: 300 rows so far");
   const finished = { ...RUN, id: LIVE_RUN.id };
   api.runs = [finished];
   FakeEventSource.current[0]?.send("end", finished);
-  expect(await screen.findAllByText("×4", {}, { timeout: 8000 })).toHaveLength(10);
+  expect(await screen.findAllByText("×4", {}, { timeout: 8000 })).toHaveLength(8);
   expect(screen.queryByRole("region", { name: "Live run" })).toBeNull();
 }, 10_000);
 

@@ -20,10 +20,12 @@ type Props = {
 
 export function PlaceInList({ place, metric, state }: Props) {
   const step = (featureId: number | null | undefined) =>
-    featureId == null ? null : { href: featurePath(featureId, state), title: `Feature ${featureId}` };
+    featureId == null
+      ? null
+      : { href: featurePath(featureId, { ...state, band: null }), title: `Feature ${featureId}` };
   const offset = Math.max(0, (place?.rank ?? 0) - RANKS_ABOVE);
   return (
-    <nav aria-label="Ranking" className="flex flex-wrap items-center gap-2">
+    <nav aria-label="Ranking" className="no-print flex flex-wrap items-center gap-2">
       <PreviousNextLinks previous={step(place?.previous)} next={step(place?.next)} />
       <Link
         href={featuresPath({ ...state, offset })}

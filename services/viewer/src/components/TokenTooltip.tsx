@@ -1,12 +1,12 @@
 /** The tooltip of a token in an example: its exact activation, its id, and where it stands. */
 
-import type { Sequence } from "../apiTypes";
+import type { Occurrence } from "../lib/examples";
 import { goesOn, isPartialCharacter, isStartOfText, quoteToken } from "../lib/tokens";
 
 export const GOES_ON_NOTE = "more bytes of the character before";
 
-export function TokenTooltip({ sequence, index }: { sequence: Sequence; index: number }) {
-  const token = sequence.tokens[index] ?? "";
+export function TokenTooltip({ text, index }: { text: Occurrence; index: number }) {
+  const token = text.tokens[index] ?? "";
   const start = isStartOfText(token, index);
   return (
     <>
@@ -14,18 +14,24 @@ export function TokenTooltip({ sequence, index }: { sequence: Sequence; index: n
       <dl className="mt-0.5 grid grid-cols-[auto_auto] justify-start gap-x-3 tabular-nums">
         <dt className="opacity-70">activation</dt>
         <dd className="font-semibold" data-testid="exact-activation">
-          {String(sequence.acts[index] ?? 0)}
+          {activation(text, index)}
         </dd>
         <dt className="opacity-70">token id</dt>
-        <dd>{sequence.token_ints[index]}</dd>
+        <dd>{text.token_ints[index]}</dd>
         <dt className="opacity-70">position</dt>
         <dd>
           {index}
-          {sequence.offset > 0 && ` (window starts at token ${sequence.offset} of its row)`}
+          {text.offset > 0 && ` (window starts at token ${text.offset} of its row)`}
         </dd>
       </dl>
       {start && <div className="mt-0.5 opacity-70">the marker put before every window</div>}
       {isPartialCharacter(token) && <div className="mt-0.5 opacity-70">� stands for part of a character’s bytes</div>}
     </>
   );
+}
+
+/** Exactly as the API has it. */
+function activation({ acts, idx }: Occurrence, index: number): string {
+  if (acts !== null) return String(acts[index] ?? 0);
+  return index === idx ? "0" : "not looked at";
 }

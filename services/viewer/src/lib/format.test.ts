@@ -3,10 +3,16 @@ import { expect, test } from "vitest";
 import {
   formatDate,
   formatDuration,
+  formatEdge,
   formatNumber,
+  formatOneIn,
   formatPlural,
   formatRate,
+  formatRest,
+  formatRoundShare,
   formatShare,
+  formatSigned,
+  formatStrength,
   metricTitle,
   shortPath,
 } from "./format";
@@ -64,4 +70,19 @@ test("a rate has no more digits than mean something", () => {
 
 test("what isn't a date is shown as it is", () => {
   expect(formatDate("yesterday")).toBe("yesterday");
+});
+
+test("activations are short, and a weak one isn't nothing", () => {
+  expect([3.6443, 0.004, 0, 123.45].map(formatStrength)).toEqual(["3.64", "<0.01", "0", "123.5"]);
+  expect([0.4, 12.8, 3.6443, 0].map(formatEdge)).toEqual(["0.4", "12.8", "3.64", "0"]);
+});
+
+test("a signed number has a true minus or a plus", () => {
+  expect([0.6, -0.854, 0].map(formatSigned)).toEqual(["+0.60", "−0.85", "+0.00"]);
+});
+
+test("shares are rounded, but neither to nothing nor to everything", () => {
+  expect([0.58, 0.004, 0, 0.996, 1].map(formatRoundShare)).toEqual(["58 %", "<1 %", "0 %", ">99 %", "100 %"]);
+  expect([0.016, 0.0002, 0, 0.00000001].map(formatRest)).toEqual(["98.4 %", "99.98 %", "100.0 %", "nearly 100 %"]);
+  expect([1 / 63, 0.294, 1 / 4312].map(formatOneIn)).toEqual(["63", "3.4", "4,312"]);
 });

@@ -27,6 +27,45 @@ export function formatActivation(value: number): string {
   return value.toFixed(3);
 }
 
+/** An activation as short as it can be compared, "3.64"; the exact one is in a token's tooltip. */
+export function formatStrength(value: number): string {
+  if (value === 0) return "0";
+  return value < 0.01 ? "<0.01" : value.toFixed(value < 99.95 ? 2 : 1);
+}
+
+/** An edge of a range of activations, with no zeros at its end: "0.8", "3.64". */
+export function formatEdge(value: number): string {
+  return String(Number(value.toFixed(2)));
+}
+
+/** A signed number with a true minus: "+0.60", "−0.85". */
+export function formatSigned(value: number): string {
+  const size = Math.abs(value).toFixed(2);
+  return value < 0 ? `−${size}` : `+${size}`;
+}
+
+/** All but a share as a percentage that never rounds to everything: "98.4 %", "99.997 %". */
+export function formatRest(share: number): string {
+  const percent = 100 * (1 - share);
+  for (const digits of [1, 2, 3, 4]) {
+    const text = percent.toFixed(digits);
+    if (share === 0 || Number(text) < 100) return `${text} %`;
+  }
+  return "nearly 100 %";
+}
+
+/** A share to read in passing: "58 %", "4 %", "<1 %". */
+export function formatRoundShare(share: number): string {
+  if (share > 0 && share < 0.01) return "<1 %";
+  return share > 0.99 && share < 1 ? ">99 %" : `${Math.round(share * 100)} %`;
+}
+
+/** A share as a person says it, as one in so many: "63", "3.4". */
+export function formatOneIn(share: number): string {
+  const one = 1 / share;
+  return one < 10 ? String(Number(one.toFixed(1))) : formatCount(Math.round(one));
+}
+
 /** A share as a percentage that never rounds something to nothing: "12.3 %", "0.0042 %". */
 export function formatShare(share: number): string {
   if (share === 0) return "0 %";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { countTicks, histogramBins } from "./histogram";
+import { countTicks, histogramBins, medianBin } from "./histogram";
 
 test("bin i spans (i - 1) to i bin widths, and empty bins between are kept", () => {
   expect(histogramBins({ "1": 7, "3": 2 }, 0.2)).toEqual([
@@ -22,4 +22,10 @@ test("count labels are powers of ten, finer where there are few", () => {
   expect(countTicks(1)).toEqual([1]);
   expect(countTicks(34)).toEqual([1, 2, 5, 10, 20]);
   expect(countTicks(23_456)).toEqual([1, 10, 100, 1000, 10_000]);
+});
+
+test("the median is in the bin up to which half of the activations are", () => {
+  expect(medianBin({ "1": 3, "2": 1, "4": 2 }, 0.2)?.index).toBe(1);
+  expect(medianBin({ "1": 2, "2": 1, "4": 2 }, 0.2)?.index).toBe(2);
+  expect(medianBin({}, 0.2)).toBeNull();
 });

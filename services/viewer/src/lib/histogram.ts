@@ -16,6 +16,13 @@ function edge(index: number, binWidth: number): number {
   return Number((index * binWidth).toPrecision(12));
 }
 
+/** The bin in which the median activation is; null where there is none. */
+export function medianBin(hist: Record<string, number>, binWidth: number): Bin | null {
+  const bins = histogramBins(hist, binWidth);
+  let left = bins.reduce((sum, bin) => sum + bin.count, 0) / 2;
+  return bins.find(({ count }) => (left -= count) <= 0 && count > 0) ?? null;
+}
+
 /** Labels for a log axis of counts up to `maximum`: powers of ten, below 1,000 also their double and fivefold. */
 export function countTicks(maximum: number): number[] {
   const steps = maximum < 1000 ? [1, 2, 5] : [1];

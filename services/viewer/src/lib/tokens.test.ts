@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { heat, isStartOfText, quoteToken, rowPosition, tokenPieces } from "./tokens";
+import { heat, isRightToLeft, isStartOfText, quoteToken, rowPosition, tokenPieces, wordAround } from "./tokens";
 
 test("ordinary text, with its leading space, is one piece", () => {
   expect(tokenPieces(" growth")).toEqual([{ kind: "text", text: " growth" }]);
@@ -71,4 +71,28 @@ test("the end-of-text marker is the start of a text only at position 0", () => {
 
 test("heat is 0 without activation, 1 at the maximum, and visible for the weakest", () => {
   expect([heat(0, 5), heat(5, 5), heat(0.0001, 5) > 0.05, heat(7, 5), heat(0, 0)]).toEqual([0, 1, true, 1, 0]);
+});
+
+test("a token that is a part of a word has the rest of the word around it", () => {
+  const word = (tokens: string[], index: number) => {
+    const found = wordAround(tokens, index);
+    return found === null ? null : [found.before, found.token, found.after];
+  };
+  expect(word(["the", " P", "equ", "od", "'s"], 2)).toEqual(["P", "equ", "od"]);
+  expect(word([" law", " suit", "able", " for"], 1)).toEqual(["", " suit", "able"]);
+  expect(word([" all", " suits", " at"], 1)).toBeNull();
+  expect(word(["caf", "é", "", "s"], 0)).toEqual(["", "caf", "és"]);
+  expect(word(["a", "."], 1)).toBeNull();
+});
+
+test("a text is read from right to left if its first letter is", () => {
+  expect(isRightToLeft(["5 %: ", "מניות", " up"])).toBe(true);
+  expect(isRightToLeft(["<|endoftext|>", "ارتفاع"])).toBe(true);
+  expect(isRightToLeft(["up", " מניות"])).toBe(false);
+  expect(isRightToLeft(["1", "%"])).toBe(false);
+});
+
+test("markers that tokenizers put before a text are known at its beginning only", () => {
+  expect(["<|endoftext|>", "<|im_start|>", "<s>"].map((token) => isStartOfText(token, 0))).toEqual([true, true, true]);
+  expect([isStartOfText("<s>", 1), isStartOfText("<b>", 0)]).toEqual([false, false]);
 });

@@ -2,7 +2,16 @@
 
 export type TokenPiece = { kind: "text" | "mark"; text: string };
 
-export const START_OF_TEXT = "<|endoftext|>";
+/** What tokenizers call the marker before a text. */
+const STARTS_OF_TEXT = [
+  "<|endoftext|>",
+  "<|im_start|>",
+  "<|begin_of_text|>",
+  "<|startoftext|>",
+  "<｜begin▁of▁sentence｜>",
+  "<bos>",
+  "<s>",
+];
 const REPLACEMENT = "\uFFFD";
 /** The text of a token that holds only further bytes of the character before it. */
 const GOES_ON = "";
@@ -61,7 +70,7 @@ export function isPartialCharacter(token: string): boolean {
 
 /** Whether the token is the marker that was put before the text. */
 export function isStartOfText(token: string, index: number): boolean {
-  return index === 0 && token === START_OF_TEXT;
+  return index === 0 && STARTS_OF_TEXT.includes(token);
 }
 
 /** Where in its row a window's token is, the marker before the window not counted. */
@@ -73,4 +82,35 @@ export function rowPosition({ offset, tokens }: { offset: number; tokens: readon
 export function heat(activation: number, maximum: number): number {
   if (activation <= 0 || maximum <= 0) return 0;
   return 0.08 + 0.92 * Math.min(1, activation / maximum);
+}
+
+/** Whether the text is read from right to left: whether its first letter is. */
+export function isRightToLeft(tokens: readonly string[]): boolean {
+  const [letter = ""] = /\p{L}/u.exec(tokens.slice(isStartOfText(tokens[0] ?? "", 0) ? 1 : 0).join("")) ?? [];
+  return /[\u0590-\u08FF\uFB1D-\uFDFF\uFE70-\uFEFC]|\uD83A[\uDC00-\uDFFF]|\uD802[\uDC00-\uDFFF]/.test(letter);
+}
+
+/** A word of which a token is a part: what is before the token in it, and after. */
+export type Word = { before: string; token: string; after: string };
+
+/** The word around a token; null where the token is all of it. */
+export function wordAround(tokens: readonly string[], index: number): Word | null {
+  const token = tokens[index] ?? "";
+  if (!/\p{L}/u.test(token)) return null;
+  let before = "";
+  for (let place = index - 1; place >= 0 && /^\p{L}/u.test(before || token); place -= 1) {
+    if (goesOn(tokens[place] ?? "")) continue;
+    const [end = ""] = /\s?[\p{L}\p{M}]+$/u.exec(tokens[place] ?? "") ?? [];
+    before = end + before;
+    if (end === "" || end !== tokens[place]) break;
+  }
+  let after = "";
+  for (let place = index + 1; place < tokens.length && /\p{L}$/u.test(token + after); place += 1) {
+    if (goesOn(tokens[place] ?? "")) continue;
+    const [start = ""] = /^[\p{L}\p{M}]+/u.exec(tokens[place] ?? "") ?? [];
+    after += start;
+    if (start === "" || start !== tokens[place]) break;
+  }
+  const trimmed = before.trimStart();
+  return trimmed === "" && after === "" ? null : { before: trimmed, token, after };
 }

@@ -12,6 +12,9 @@ const EVERYTHING = {
   offset: 100,
   allExamples: false,
   newlines: false,
+  shown: "strength",
+  band: null,
+  whole: false,
 } as const;
 
 test("what a list's address says is read back as it was", () => {

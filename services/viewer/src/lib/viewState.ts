@@ -35,7 +35,15 @@ export type ViewState = ListState & {
   /** On a feature's page: every example instead of the first few, and line breaks drawn as such. */
   allExamples: boolean;
   newlines: boolean;
+  /** Which examples are shown, of the band that begins there alone, and whether as whole texts. */
+  shown: ExampleKind;
+  band: number | null;
+  whole: boolean;
 };
+
+/** Examples by strength, the strongest, random ones, or where the feature doesn't fire. */
+export type ExampleKind = "strength" | "strongest" | "random" | "not-firing";
+const EXAMPLE_KINDS: readonly string[] = ["strength", "strongest", "random", "not-firing"];
 
 export const NO_FILTERS: Filters = { minDensity: null, maxDensity: null, minCount: null, token: null, dead: false };
 
@@ -49,6 +57,9 @@ export const DEFAULT_STATE: ViewState = {
   offset: 0,
   allExamples: false,
   newlines: false,
+  shown: "strength",
+  band: null,
+  whole: false,
 };
 
 /** Read a query string; what is absent or makes no sense gets its default. */
@@ -70,7 +81,20 @@ export function readViewState(search: string): ViewState {
     offset: readCount(query, "offset") ?? 0,
     allExamples: query.get("examples") === "all",
     newlines: query.get("newlines") === "1",
+    shown: readExampleKind(query),
+    band: readBand(query),
+    whole: query.get("texts") === "whole",
   };
+}
+
+function readExampleKind(query: URLSearchParams): ExampleKind {
+  const kind = query.get("show") ?? "";
+  return EXAMPLE_KINDS.includes(kind) ? (kind as ExampleKind) : "strength";
+}
+
+function readBand(query: URLSearchParams): number | null {
+  const above = readNumber(query, "band");
+  return above !== null && Number.isFinite(above) ? above : null;
 }
 
 function readShare(query: URLSearchParams, name: string): number | null {
@@ -93,6 +117,9 @@ export function featurePath(featureId: number, state: ViewState): string {
   return `/feature/${featureId}${stateQuery(state, {
     examples: state.allExamples && "all",
     newlines: state.newlines && 1,
+    show: state.shown !== "strength" && state.shown,
+    band: state.band,
+    texts: state.whole && "whole",
   })}`;
 }
 

@@ -3,14 +3,16 @@
 import { Link } from "wouter";
 
 import { isNotFound } from "../api";
-import type { FeatureInfo } from "../apiTypes";
+import { DeadFeature } from "../components/feature/DeadFeature";
+import { FeatureSentence } from "../components/feature/FeatureSentence";
+import { FeatureTitle } from "../components/feature/FeatureTitle";
 import { FiredFeature } from "../components/feature/FiredFeature";
+import { Verdict } from "../components/feature/Verdict";
 import { LiveBanner } from "../components/LiveBanner";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { PlaceInList } from "../components/PlaceInList";
 import { NoFeaturesYet } from "../components/NoFeaturesYet";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
-import { formatPlural } from "../lib/format";
 import { featuresPath } from "../lib/viewState";
 import { useFeature, usePlace, useRankingHead } from "../queries";
 import { useLiveRun } from "../runQueries";
@@ -56,35 +58,30 @@ function NumberedFeature({ featureId }: { featureId: number }) {
     );
   }
   return (
-    <div className="space-y-5">
+    <div className="space-y-3">
       <StaleNote error={error} />
       {live !== undefined && info !== undefined && (
         <LiveBanner key={live.id} runId={live.id} state={state} numRecords={info.num_records} />
       )}
-      <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
-        <h1 className="text-xl font-semibold tracking-tight tabular-nums">Feature {featureId}</h1>
-        {ranking !== undefined && <PlaceInList place={place.data} metric={ranking.metric} state={state} />}
+      {info !== undefined && <Verdict run={info.run} />}
+      <div className="space-y-0.5">
+        <div className="flex flex-wrap items-center justify-between gap-x-5 gap-y-2">
+          <FeatureTitle featureId={featureId} label={null} />
+          {ranking !== undefined && <PlaceInList place={place.data} metric={ranking.metric} state={state} />}
+        </div>
+        {info !== undefined && info.num_active_tokens > 0 && <FeatureSentence info={info} />}
       </div>
       {info === undefined ? (
         <Loading label={`Loading feature ${featureId}…`} />
       ) : (
         <div className={feature.isPlaceholderData ? "opacity-50 transition-opacity delay-150" : ""}>
           {info.num_active_tokens === 0 ? (
-            <NeverFired info={info} />
+            <DeadFeature info={info} state={state} />
           ) : (
             <FiredFeature info={info} descriptions={ranking?.metric_descriptions ?? {}} metric={metric} state={state} />
           )}
         </div>
       )}
     </div>
-  );
-}
-
-function NeverFired({ info }: { info: FeatureInfo }) {
-  return (
-    <ContentPlaceholder title="This feature never fired" level={2}>
-      It was inactive at all {formatPlural(info.num_tokens, "token")} of this run, so it has no statistics and no texts.
-      Other text may activate it.
-    </ContentPlaceholder>
   );
 }

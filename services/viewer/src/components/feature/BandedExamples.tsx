@@ -1,0 +1,77 @@
+/** Examples by bands of strength, the strongest band first, and then where the same words don't make it fire. */
+
+import type { CSSProperties } from "react";
+
+import type { Band } from "../../lib/bands";
+import { strongestFirst } from "../../lib/examples";
+import { formatPlural, formatEdge, formatRoundShare } from "../../lib/format";
+import type { Sequence } from "../../apiTypes";
+import { ExampleList, type ListLook } from "./ExampleList";
+
+const LINES = 30; // of all bands together, at first
+const LEAST = 3;
+const MOST = 7;
+
+type Props = ListLook & {
+  bands: Band[];
+  examples: Map<number, Sequence[]>;
+  /** The only band that is shown; undefined: all of them. */
+  chosen: Band | undefined;
+  onChoose: (band: Band | null) => void;
+  all: boolean;
+};
+
+export function BandedExamples({ bands, examples, chosen, onChoose, all, ...look }: Props) {
+  const shown = chosen === undefined ? bands.toReversed() : [chosen];
+  const most = all || chosen !== undefined ? Infinity : linesPerBand(bands.length);
+  return (
+    <div className="panel divide-y divide-line">
+      {shown.map((band) => {
+        const own = examples.get(band.index) ?? [];
+        const title = `${formatEdge(band.above)} to ${formatEdge(band.upTo)}`;
+        return (
+          <section key={band.index} aria-label={`Activations ${title}`}>
+            <h3>
+              <button
+                type="button"
+                className="flex w-full items-baseline gap-2 bg-sunken px-3 py-0.5 text-left text-xs"
+                aria-pressed={chosen !== undefined}
+                title={chosen === undefined ? "Show only these" : "Show all"}
+                onClick={() => {
+                  onChoose(chosen === undefined ? band : null);
+                }}
+              >
+                <Swatch heat={band.heat} />
+                <span className="font-semibold tabular-nums">{title}</span>
+                <span className="text-muted tabular-nums">
+                  {formatPlural(band.count, "token")}, {formatRoundShare(band.share)}
+                </span>
+                {own.length > most && <span className="ml-auto text-muted">{own.length - most} more</span>}
+                {chosen !== undefined && <span className="ml-auto text-accent">show all bands</span>}
+              </button>
+            </h3>
+            {own.length === 0 ? (
+              <p className="px-3 text-xs text-muted">No example is kept.</p>
+            ) : (
+              <ExampleList texts={strongestFirst(own, most)} label={`Examples ${title}`} {...look} />
+            )}
+          </section>
+        );
+      })}
+    </div>
+  );
+}
+
+export function linesPerBand(numBands: number): number {
+  return Math.min(MOST, Math.max(LEAST, Math.floor(LINES / numBands)));
+}
+
+export function Swatch({ heat }: { heat: number }) {
+  return (
+    <span
+      aria-hidden="true"
+      className="band-swatch inline-block size-2.5 self-center rounded-xs"
+      style={{ "--heat": heat.toFixed(4) } as CSSProperties}
+    />
+  );
+}
