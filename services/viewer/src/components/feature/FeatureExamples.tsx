@@ -10,6 +10,7 @@ import { BandedExamples, linesPerBand } from "./BandedExamples";
 import { ExampleList, type ListLook } from "./ExampleList";
 import { ExampleTabs, Option, type Tab } from "./ExampleTabs";
 import { MixedNearMisses, NearMissesByToken } from "./NearMisses";
+import { TokenOdds } from "./TokenOdds";
 
 const TABS: Tab[] = [
   { kind: "strength", title: "By strength", note: "" },
@@ -57,6 +58,7 @@ export function FeatureExamples({ info, bands, chosen, state, onChange }: Props)
             {...look}
           />
           {chosen === undefined && <MixedNearMisses misses={misses} {...look} />}
+          {chosen === undefined && <TokenOdds info={info} />}
           {chosen === undefined && hidden > 0 && (
             <button
               type="button"
