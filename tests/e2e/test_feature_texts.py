@@ -15,6 +15,7 @@ from tests.e2e.serving import serving
 from tests.support.live_runs import LiveWriter
 
 LISTS = {"top": "Top activations", "random": "Random activations"}
+TABS = {"top": "strongest", "random": "random"}
 # the tokens of the odd run, each with how it is drawn
 DRAWN = {"<|endoftext|>": "⟨bos⟩", "\n": "⏎", "\t": "⇥", "\ufffd": "\ufffd", "  ": "  ", " word": " word"}
 
@@ -42,13 +43,13 @@ def texts(page: Page, kind: str) -> Locator:
     return page.get_by_role("region", name=LISTS[kind]).get_by_role("listitem")
 
 
-def open_all_texts(page: Page, feature_id: int | None = None) -> Any:
-    """Open a feature, by default the strongest one, with all its texts; the answer is what the API says of it."""
+def open_all_texts(page: Page, feature_id: int | None = None, kind: str = "top") -> Any:
+    """Open a feature, by default the strongest one, with whole texts; the answer is what the API says of it."""
     if feature_id is None:
         feature_id = api(page, "/api/features?metric=max_activation&limit=1")["features"][0]["feature_id"]
     info = api(page, f"/api/feature_info?id={feature_id}&top_k=20")
-    page.goto(f"/feature/{feature_id}?examples=all")
-    expect(texts(page, "top")).to_have_count(len(info["top"]))
+    page.goto(f"/feature/{feature_id}?show={TABS[kind]}&texts=whole")
+    expect(texts(page, kind)).to_have_count(len(info[kind]))
     return info
 
 
@@ -83,24 +84,23 @@ def text_with(page: Page, token: str) -> tuple[Locator, int]:
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_the_strongest_texts_and_random_ones_are_shown_whole_with_their_activations(page: Page, kind: str) -> None:
-    info = open_all_texts(page)
+    info = open_all_texts(page, kind=kind)
     assert info[kind]
-    expect(texts(page, kind)).to_have_count(len(info[kind]))
     for shown, text in zip(texts(page, kind).all(), info[kind], strict=True):
         _marker, *tokens = shown.locator(".token").all_text_contents()
         assert "".join(tokens) == api(page, f"/api/prompts/{text['row_id']}")["text"]
-        expect(shown).to_contain_text(f"{text['act']:.3f}")
+        expect(shown).to_contain_text(f"{text['act']:.2f}")
 
 
 def test_the_strongest_texts_come_in_the_order_of_their_maxima(page: Page) -> None:
     info = open_all_texts(page)
     shown = [float(one.inner_text().split()[0]) for one in texts(page, "top").all()]
-    assert shown == sorted((round(max(text["acts"]), 3) for text in info["top"]), reverse=True)
+    assert shown == sorted((round(max(text["acts"]), 2) for text in info["top"]), reverse=True)
 
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_the_token_that_a_text_is_listed_for_is_framed_and_no_other(page: Page, kind: str) -> None:
-    info = open_all_texts(page)
+    info = open_all_texts(page, kind=kind)
     for shown, text in zip(texts(page, kind).all(), info[kind], strict=True):
         frames = styles(shown.locator(".token"), "boxShadow")
         assert [index for index, frame in enumerate(frames) if frame != "none"] == [text["idx"]]
@@ -109,9 +109,9 @@ def test_the_token_that_a_text_is_listed_for_is_framed_and_no_other(page: Page, 
 
 
 def test_the_stronger_a_token_s_activation_the_fuller_its_colour(page: Page) -> None:
-    info = open_all_texts(page)
     seen = [(0.0, 0.0)]
     for kind in LISTS:
+        info = open_all_texts(page, kind=kind)
         for shown, text in zip(texts(page, kind).all(), info[kind], strict=True):
             colours = styles(shown.locator(".token"), "backgroundColor")
             seen += zip(text["acts"], map(opacity, colours), strict=True)
