@@ -198,7 +198,7 @@ def test_the_tab_of_near_misses_shows_each_token_where_it_fires_and_where_not(pa
     listed = next(one for one in info["tokens"] if one["token_id"] == token["token_id"])
     region = page.get_by_role("region", name=f"Where “{token['token'].strip()}” doesn’t make it fire")
     occurrences = round(listed["count"] / listed["share_of_occurrences"])
-    expect(region.locator("h3")).to_contain_text(
+    expect(region.locator("h2")).to_contain_text(
         f"fires at {percent(listed['share_of_occurrences'])} of its {occurrences:,}"
     )
     silent = region.get_by_role("list", name="Not firing").locator(".token-peak")
