@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -51,6 +52,11 @@ def open_all_texts(page: Page, feature_id: int | None = None, kind: str = "top")
     page.goto(f"/feature/{feature_id}?show={TABS[kind]}&texts=whole")
     expect(texts(page, kind)).to_have_count(len(info[kind]))
     return info
+
+
+def framed_token(page: Page) -> Locator:
+    """The strongest token of the strongest text."""
+    return texts(page, "top").first.locator(".token-peak")
 
 
 def styles(tokens: Locator, name: str) -> list[str]:
@@ -121,6 +127,64 @@ def test_the_stronger_a_token_s_activation_the_fuller_its_colour(page: Page) -> 
     assert by_activation[-1] == (info["max_act"], 1)
     assert [full for _, full in by_activation] == sorted(full for _, full in by_activation)
     assert by_activation[1][1] > 0.05  # the weakest can be seen
+
+
+def test_tokens_are_coloured_where_the_feature_is_active_and_only_there(page: Page) -> None:
+    text = open_all_texts(page)["top"][0]
+    tokens = texts(page, "top").first.locator(".token")
+    coloured = [opacity(colour) > 0 for colour in styles(tokens, "backgroundColor")]
+    assert coloured == [activation > 0 for activation in text["acts"]]
+
+
+def test_pointing_at_a_token_shows_its_exact_activation_and_its_id(page: Page) -> None:
+    text = open_all_texts(page)["top"][0]
+    framed_token(page).hover()
+    tooltip = page.get_by_role("tooltip")
+    assert float(tooltip.get_by_test_id("exact-activation").inner_text()) == text["act"]
+    expect(tooltip.get_by_text(str(text["token_ints"][text["idx"]]), exact=True)).to_be_visible()
+
+
+def test_in_a_text_the_arrow_keys_go_from_token_to_token(page: Page) -> None:
+    text = open_all_texts(page)["top"][0]
+    framed_token(page).focus()
+    shown = page.get_by_role("tooltip").get_by_test_id("exact-activation")
+    assert float(shown.inner_text()) == text["act"]
+    page.keyboard.press("ArrowLeft")
+    assert float(shown.inner_text()) == text["acts"][text["idx"] - 1]
+
+
+def test_of_a_near_miss_that_was_drawn_no_other_token_s_activation_is_claimed(page: Page) -> None:
+    for feature in api(page, "/api/features?sort=num_active_tokens&limit=20")["features"]:
+        info = api(page, f"/api/feature_info?id={feature['feature_id']}&top_k=20")
+        drawn = [one for token in info["not_firing"] for one in token["examples"] if one["idx"] > 1]
+        if drawn:
+            break
+    page.goto(f"/feature/{info['feature_id']}?show=not-firing&texts=whole")
+    line = page.get_by_role("list", name="Not firing on").get_by_role("listitem")
+    line = line.filter(has=page.get_by_role("link", name=f"row {drawn[0]['row_id']}", exact=True)).first
+    shown = page.get_by_role("tooltip").get_by_test_id("exact-activation")
+    line.locator(".token-peak").focus()
+    expect(shown).to_have_text("0")
+    page.keyboard.press("ArrowLeft")
+    expect(shown).to_have_text("not looked at")
+
+
+def test_a_text_s_row_number_links_to_the_listed_token_in_its_row(page: Page) -> None:
+    info = open_all_texts(page)
+    text = info["top"][0]
+    address = urlsplit(texts(page, "top").first.get_by_role("link", name="row ").get_attribute("href") or "")
+    assert address.path == f"/prompts/{text['row_id']}"
+    # the marker before the text isn't one of the row's tokens
+    assert parse_qs(address.query) == {"run": [info["run"]], "token": [str(text["idx"] - 1)]}
+
+
+def test_how_texts_are_shown_outlives_going_to_the_next_feature(page: Page) -> None:
+    info = open_all_texts(page)
+    page.get_by_label("show newlines").check()
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_role("heading", name=f"Feature {info['feature_id']}", exact=True)).to_have_count(0)
+    expect(page.get_by_label("show newlines")).to_be_checked()
+    expect(page.get_by_role("tab", name="Strongest")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_text_that_occurred_several_times_says_how_often_and_no_other_does(odd_page: Page) -> None:
