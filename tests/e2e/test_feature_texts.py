@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -15,6 +16,7 @@ from tests.e2e.serving import serving
 from tests.support.live_runs import LiveWriter
 
 LISTS = {"top": "Top activations", "random": "Random activations"}
+TABS = {"top": "strongest", "random": "random"}
 # the tokens of the odd run, each with how it is drawn
 DRAWN = {"<|endoftext|>": "⟨bos⟩", "\n": "⏎", "\t": "⇥", "\ufffd": "\ufffd", "  ": "  ", " word": " word"}
 
@@ -42,14 +44,19 @@ def texts(page: Page, kind: str) -> Locator:
     return page.get_by_role("region", name=LISTS[kind]).get_by_role("listitem")
 
 
-def open_all_texts(page: Page, feature_id: int | None = None) -> Any:
-    """Open a feature, by default the strongest one, with all its texts; the answer is what the API says of it."""
+def open_all_texts(page: Page, feature_id: int | None = None, kind: str = "top") -> Any:
+    """Open a feature, by default the strongest one, with whole texts; the answer is what the API says of it."""
     if feature_id is None:
         feature_id = api(page, "/api/features?metric=max_activation&limit=1")["features"][0]["feature_id"]
     info = api(page, f"/api/feature_info?id={feature_id}&top_k=20")
-    page.goto(f"/feature/{feature_id}?examples=all")
-    expect(texts(page, "top")).to_have_count(len(info["top"]))
+    page.goto(f"/feature/{feature_id}?show={TABS[kind]}&texts=whole")
+    expect(texts(page, kind)).to_have_count(len(info[kind]))
     return info
+
+
+def framed_token(page: Page) -> Locator:
+    """The strongest token of the strongest text."""
+    return texts(page, "top").first.locator(".token-peak")
 
 
 def styles(tokens: Locator, name: str) -> list[str]:
@@ -83,24 +90,23 @@ def text_with(page: Page, token: str) -> tuple[Locator, int]:
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_the_strongest_texts_and_random_ones_are_shown_whole_with_their_activations(page: Page, kind: str) -> None:
-    info = open_all_texts(page)
+    info = open_all_texts(page, kind=kind)
     assert info[kind]
-    expect(texts(page, kind)).to_have_count(len(info[kind]))
     for shown, text in zip(texts(page, kind).all(), info[kind], strict=True):
         _marker, *tokens = shown.locator(".token").all_text_contents()
         assert "".join(tokens) == api(page, f"/api/prompts/{text['row_id']}")["text"]
-        expect(shown).to_contain_text(f"{text['act']:.3f}")
+        expect(shown).to_contain_text(f"{text['act']:.2f}")
 
 
 def test_the_strongest_texts_come_in_the_order_of_their_maxima(page: Page) -> None:
     info = open_all_texts(page)
     shown = [float(one.inner_text().split()[0]) for one in texts(page, "top").all()]
-    assert shown == sorted((round(max(text["acts"]), 3) for text in info["top"]), reverse=True)
+    assert shown == sorted((round(max(text["acts"]), 2) for text in info["top"]), reverse=True)
 
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_the_token_that_a_text_is_listed_for_is_framed_and_no_other(page: Page, kind: str) -> None:
-    info = open_all_texts(page)
+    info = open_all_texts(page, kind=kind)
     for shown, text in zip(texts(page, kind).all(), info[kind], strict=True):
         frames = styles(shown.locator(".token"), "boxShadow")
         assert [index for index, frame in enumerate(frames) if frame != "none"] == [text["idx"]]
@@ -109,9 +115,9 @@ def test_the_token_that_a_text_is_listed_for_is_framed_and_no_other(page: Page, 
 
 
 def test_the_stronger_a_token_s_activation_the_fuller_its_colour(page: Page) -> None:
-    info = open_all_texts(page)
     seen = [(0.0, 0.0)]
     for kind in LISTS:
+        info = open_all_texts(page, kind=kind)
         for shown, text in zip(texts(page, kind).all(), info[kind], strict=True):
             colours = styles(shown.locator(".token"), "backgroundColor")
             seen += zip(text["acts"], map(opacity, colours), strict=True)
@@ -121,6 +127,64 @@ def test_the_stronger_a_token_s_activation_the_fuller_its_colour(page: Page) -> 
     assert by_activation[-1] == (info["max_act"], 1)
     assert [full for _, full in by_activation] == sorted(full for _, full in by_activation)
     assert by_activation[1][1] > 0.05  # the weakest can be seen
+
+
+def test_tokens_are_coloured_where_the_feature_is_active_and_only_there(page: Page) -> None:
+    text = open_all_texts(page)["top"][0]
+    tokens = texts(page, "top").first.locator(".token")
+    coloured = [opacity(colour) > 0 for colour in styles(tokens, "backgroundColor")]
+    assert coloured == [activation > 0 for activation in text["acts"]]
+
+
+def test_pointing_at_a_token_shows_its_exact_activation_and_its_id(page: Page) -> None:
+    text = open_all_texts(page)["top"][0]
+    framed_token(page).hover()
+    tooltip = page.get_by_role("tooltip")
+    assert float(tooltip.get_by_test_id("exact-activation").inner_text()) == text["act"]
+    expect(tooltip.get_by_text(str(text["token_ints"][text["idx"]]), exact=True)).to_be_visible()
+
+
+def test_in_a_text_the_arrow_keys_go_from_token_to_token(page: Page) -> None:
+    text = open_all_texts(page)["top"][0]
+    framed_token(page).focus()
+    shown = page.get_by_role("tooltip").get_by_test_id("exact-activation")
+    assert float(shown.inner_text()) == text["act"]
+    page.keyboard.press("ArrowLeft")
+    assert float(shown.inner_text()) == text["acts"][text["idx"] - 1]
+
+
+def test_of_a_near_miss_that_was_drawn_no_other_token_s_activation_is_claimed(page: Page) -> None:
+    for feature in api(page, "/api/features?sort=num_active_tokens&limit=20")["features"]:
+        info = api(page, f"/api/feature_info?id={feature['feature_id']}&top_k=20")
+        drawn = [one for token in info["not_firing"] for one in token["examples"] if one["idx"] > 1]
+        if drawn:
+            break
+    page.goto(f"/feature/{info['feature_id']}?show=not-firing&texts=whole")
+    line = page.get_by_role("list", name="Not firing on").get_by_role("listitem")
+    line = line.filter(has=page.get_by_role("link", name=f"row {drawn[0]['row_id']}", exact=True)).first
+    shown = page.get_by_role("tooltip").get_by_test_id("exact-activation")
+    line.locator(".token-peak").focus()
+    expect(shown).to_have_text("0")
+    page.keyboard.press("ArrowLeft")
+    expect(shown).to_have_text("not looked at")
+
+
+def test_a_text_s_row_number_links_to_the_listed_token_in_its_row(page: Page) -> None:
+    info = open_all_texts(page)
+    text = info["top"][0]
+    address = urlsplit(texts(page, "top").first.get_by_role("link", name="row ").get_attribute("href") or "")
+    assert address.path == f"/prompts/{text['row_id']}"
+    # the marker before the text isn't one of the row's tokens
+    assert parse_qs(address.query) == {"run": [info["run"]], "token": [str(text["idx"] - 1)]}
+
+
+def test_how_texts_are_shown_outlives_going_to_the_next_feature(page: Page) -> None:
+    info = open_all_texts(page)
+    page.get_by_label("show newlines").check()
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_role("heading", name=f"Feature {info['feature_id']}", exact=True)).to_have_count(0)
+    expect(page.get_by_label("show newlines")).to_be_checked()
+    expect(page.get_by_role("tab", name="Strongest")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_text_that_occurred_several_times_says_how_often_and_no_other_does(odd_page: Page) -> None:

@@ -206,6 +206,7 @@ def test_a_new_metric_appears_by_itself(new_metric_page: Page) -> None:
     assert values == sorted((feature["num_active_tokens"] % 7 for feature in features), reverse=True)
     expect(page.get_by_label("Ranked by")).to_have_accessible_description("What is left of its active tokens.")
     row(page, 1).get_by_role("link").click()
+    page.get_by_text("All statistics").click()
     metric = page.get_by_role("region", name="Metrics").get_by_role("link", name="Tokens modulo 7")
     expect(metric).to_contain_text(f"{values[0]:.0f}")
 

@@ -120,7 +120,7 @@ def test_markup_in_an_address_stays_text(watch: Watch, hostile_url: str, address
 def test_hovering_over_and_walking_through_hostile_tokens_shows_them_as_text(watch: Watch, hostile_url: str) -> None:
     visit(watch.page, "feature", hostile_url, fires_on="alert(1)")
     page = watch.page
-    for text in page.get_by_role("region", name="Top activations").get_by_role("listitem").all()[:5]:
+    for text in page.get_by_role("region", name="Activations ").get_by_role("listitem").all()[:5]:
         text.locator(".token-peak").hover()
         expect(page.get_by_role("tooltip")).to_be_visible()
         assert foreign_elements(page) == []

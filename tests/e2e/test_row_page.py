@@ -150,7 +150,7 @@ def test_an_example_of_a_feature_leads_to_its_token_in_the_row(page: Page) -> No
     feature = api(page, "/api/features?metric=max_activation&limit=1")["features"][0]["feature_id"]
     example = api(page, f"/api/feature_info?id={feature}")["top"][0]
     page.goto(f"/feature/{feature}")
-    page.get_by_role("region", name="Top activations").get_by_role("link").first.click()
+    page.get_by_role("region", name="Activations ").first.get_by_role("link").first.click()
     expect(page.get_by_role("heading", name=f"Row {example['row_id']}", exact=True)).to_be_visible()
     selected = page.locator("[aria-selected=true]")
     assert selected.text_content() == example["tokens"][example["idx"]]

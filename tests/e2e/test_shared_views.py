@@ -91,8 +91,9 @@ def test_a_feature_that_was_come_to_is_the_same_elsewhere_and_back_leads_to_its_
     listed = page.url
     feature_id = all_features(page, query)[1]["feature_id"]
     row(page, 2).get_by_role("link").click()
+    page.get_by_role("tab", name="Strongest").click()
+    page.get_by_label("whole text").check()
     page.get_by_label("show newlines").check()
-    page.get_by_role("button", name="more").first.click()
     info = api(page, f"/api/feature_info?id={feature_id}&run={query_of(page)['run'][0]}&top_k=20")
     place = page.get_by_role("navigation", name="Ranking")
     with opened_elsewhere(page, browser) as other:
@@ -113,8 +114,8 @@ def test_the_run_that_is_chosen_is_kept_from_page_to_page(runs_page: Page) -> No
     run_picker(page).select_option(older)
     expect_order(page, all_features(page, f"run={older}"))
     row(page, 1).get_by_role("link").click()
-    page.get_by_role("region", name="Top activations").get_by_role("link").first.click()
-    expect(page.get_by_role("listbox")).to_be_visible()
+    page.get_by_role("region", name="Activations ").get_by_role("link").first.click()
+    expect(page.get_by_role("listbox", name="Tokens of row")).to_be_visible()
     assert query_of(page)["run"] == [older]
     page.get_by_role("link", name="rows from here").click()
     expect(page.get_by_role("list", name="Rows", exact=True)).to_be_visible()

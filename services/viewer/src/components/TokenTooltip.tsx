@@ -1,7 +1,7 @@
 /** The tooltip of a token in an example: its exact activation, its id, and where it stands. */
 
 import type { Occurrence } from "../lib/examples";
-import { goesOn, isPartialCharacter, isStartOfText, quoteToken } from "../lib/tokens";
+import { goesOn, isPartialCharacter, isStartOfText, quoteToken, rowPosition } from "../lib/tokens";
 
 export const GOES_ON_NOTE = "more bytes of the character before";
 
@@ -18,11 +18,12 @@ export function TokenTooltip({ text, index }: { text: Occurrence; index: number 
         </dd>
         <dt className="opacity-70">token id</dt>
         <dd>{text.token_ints[index]}</dd>
-        <dt className="opacity-70">position</dt>
-        <dd>
-          {index}
-          {text.offset > 0 && ` (window starts at token ${text.offset} of its row)`}
-        </dd>
+        {!start && (
+          <>
+            <dt className="opacity-70">in its row</dt>
+            <dd>token {rowPosition(text, index)}</dd>
+          </>
+        )}
       </dl>
       {start && <div className="mt-0.5 opacity-70">the marker put before every window</div>}
       {isPartialCharacter(token) && <div className="mt-0.5 opacity-70">� stands for part of a character’s bytes</div>}

@@ -29,9 +29,9 @@ export const SHORTCUTS = [
       { keys: ["j", "k"], does: "next and previous feature of the list, or row" },
       {
         keys: ["ArrowRight", "ArrowLeft"],
-        does: "the same; in a text from token to token, in the histogram from bin to bin",
+        does: "the same; in a text from token to token, in the histogram from bin to bin, and from tab to tab",
       },
-      { keys: ["Enter"], does: "select the token, in the text of a row’s page" },
+      { keys: ["Enter"], does: "select the token, in a row’s text; choose the band, in a feature’s histogram" },
     ],
   },
 ] as const satisfies readonly { where: string; shortcuts: readonly Shortcut[] }[];

@@ -31,7 +31,7 @@ export function BandedExamples({ bands, examples, chosen, onChoose, all, ...look
         const title = `${formatEdge(band.above)} to ${formatEdge(band.upTo)}`;
         return (
           <section key={band.index} aria-label={`Activations ${title}`}>
-            <h3>
+            <h2>
               <button
                 type="button"
                 className="flex w-full items-baseline gap-2 bg-sunken px-3 py-0.5 text-left text-xs"
@@ -49,7 +49,7 @@ export function BandedExamples({ bands, examples, chosen, onChoose, all, ...look
                 {own.length > most && <span className="ml-auto text-muted">{own.length - most} more</span>}
                 {chosen !== undefined && <span className="ml-auto text-accent">show all bands</span>}
               </button>
-            </h3>
+            </h2>
             {own.length === 0 ? (
               <p className="px-3 text-xs text-muted">No example is kept.</p>
             ) : (

@@ -17,9 +17,9 @@ export function MixedNearMisses({ misses, ...look }: ListLook & { misses: NearMi
   return (
     <section aria-labelledby="near-misses" className="panel mt-2">
       <div className="flex flex-wrap items-baseline gap-x-3 bg-sunken px-3 py-0.5 text-xs">
-        <h3 id="near-misses" className="font-semibold">
+        <h2 id="near-misses" className="font-semibold">
           Same words, and it doesn’t fire
-        </h3>
+        </h2>
         <span className="text-muted">
           framed: where it is silent; in texts without colour only that token was looked at
         </span>
@@ -39,12 +39,12 @@ export function NearMissesByToken({ misses, info, ...look }: ListLook & { misses
         const occurrences = Math.round(token.count / token.share_of_occurrences);
         return (
           <section key={token.token_id} aria-label={`Where “${name}” doesn’t make it fire`}>
-            <h3 className="flex flex-wrap items-baseline gap-x-2 bg-sunken px-3 py-0.5 text-xs text-muted">
+            <h2 className="flex flex-wrap items-baseline gap-x-2 bg-sunken px-3 py-0.5 text-xs text-muted">
               <TokenChip token={token.token} />
               <span>
                 fires at {formatRoundShare(token.share_of_occurrences)} of its {formatCount(occurrences)}
               </span>
-            </h3>
+            </h2>
             {firing.length > 0 && (
               <>
                 <ExampleList texts={firing} label={`Firing on “${name}”`} {...look} />
