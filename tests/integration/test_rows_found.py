@@ -122,7 +122,7 @@ def test_what_takes_too_long_is_over_the_rows_searched_by_then_and_says_so(searc
         return clock()
 
     view = RunLibrary(DirectoryStore(searched.root)).newest()
-    answer = found_features(view, FoundParameters(text="raises", limit=500), ticking)
+    answer = found_features(view, FoundParameters.model_validate({"text": "raises", "limit": "500"}), ticking)
     before = [record for record in searched.records if record["row_id"] < (answer["next"] or 0)]
     assert 0 < len(before) < len(searched.records)
     assert answer["num_searched"] == len(before)
