@@ -14,9 +14,9 @@ type Live = { live?: boolean; num_records?: number };
 
 const IDS = Array.from({ length: NUM_ROWS }, (_, id) => id).filter((id) => !MISSING.has(id));
 const FIRED: RowFeature[] = [
-  { feature_id: 3, activation: 4.5, token: 1, token_str: " <b>rises</b>" },
-  { feature_id: 9, activation: 2.25, token: 1, token_str: " <b>rises</b>" },
-  { feature_id: 4, activation: 1.125, token: 0, token_str: "Profit" },
+  { feature_id: 3, activation: 4.5, max_activation: 9, token: 1, token_str: " <b>rises</b>" },
+  { feature_id: 9, activation: 2.25, max_activation: 9, token: 1, token_str: " <b>rises</b>" },
+  { feature_id: 4, activation: 1.125, max_activation: 9, token: 0, token_str: "Profit" },
 ];
 
 function tokensOf(id: number): string[] {
@@ -65,7 +65,8 @@ export function describePrompt(id: number, run: string, live: Live): PromptInfo 
     tokens,
     token_ints: tokens.map((_, token) => 1000 + token),
     windows: tokens.length > 63 ? tokens.flatMap((_, token) => (token % 63 === 0 ? [token] : [])) : [0],
-    features,
+    features: features.map((feature) => ({ ...feature, density: 0.01, tokens: [{ token_id: 1, token: " rises" }] })),
+    keeps_firings: false,
     columns: {},
     previous: IDS[at - 1] ?? null,
     next: IDS[at + 1] ?? null,
