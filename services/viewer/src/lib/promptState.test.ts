@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 
 import {
   ALL_ROWS,
+  columnsOf,
   isFiltered,
   promptPath,
   promptsPath,
@@ -56,4 +57,10 @@ test("a row's address has the order of its features, but for the usual one", () 
     "first",
     "first",
   ]);
+});
+
+test("the columns are those of the run's options, and the one that is asked for", () => {
+  expect(columnsOf(undefined, ALL_ROWS)).toEqual([]);
+  const options = { keep_columns: "stock, date", group_by: "date " };
+  expect(columnsOf({ options }, { ...ALL_ROWS, column: "day" })).toEqual(["stock", "date", "day"]);
 });

@@ -1,5 +1,6 @@
 /** What the URL says on the pages of rows, and their addresses. It is kept nowhere else. */
 
+import type { Run } from "../apiTypes";
 import type { RowOrder } from "./rowFeatures";
 import { readCount, readText, writeQuery } from "./urlQuery";
 
@@ -47,6 +48,13 @@ export function wantedRows({ run, text, column, value, contains }: PromptsState)
 /** Whether only some rows are meant. */
 export function isFiltered({ text, column }: PromptsState): boolean {
   return text !== null || column !== null;
+}
+
+/** The dataset's columns that a run keeps, and the one that the address names. */
+export function columnsOf(run: Pick<Run, "options"> | undefined, { column }: PromptsState): string[] {
+  const { keep_columns: kept, group_by: group } = run?.options ?? {};
+  const names = [...(typeof kept === "string" ? kept.split(",") : []), typeof group === "string" ? group : ""];
+  return [...new Set([...names.map((name) => name.trim()), column ?? ""])].filter((name) => name !== "");
 }
 
 /** The token that is selected on a row's page, counted in the row as the API does; -1 is the marker before the text. */

@@ -4,7 +4,6 @@ import { useMemo } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
 import { isNotFound } from "../api";
-import type { Prompt } from "../apiTypes";
 import { LiveBanner } from "../components/LiveBanner";
 import { ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { NoRuns } from "../components/NoRuns";
@@ -16,7 +15,7 @@ import { SharedFeatures } from "../components/prompts/SharedFeatures";
 import { StepLink } from "../components/PreviousNextLinks";
 import { ROWS_PER_PAGE, usePrompts, useRowBefore } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop } from "../hooks/usePage";
-import { isFiltered, promptsPath, type PromptsState, readPromptsState } from "../lib/promptState";
+import { columnsOf, isFiltered, promptsPath, type PromptsState, readPromptsState } from "../lib/promptState";
 import { isFinished } from "../lib/runStatus";
 import { DEFAULT_STATE } from "../lib/viewState";
 import { useLiveRun, useRuns } from "../runQueries";
@@ -39,8 +38,8 @@ export function PromptsPage() {
     }
     return (
       <ErrorMessage error={prompts.error} onRetry={() => void prompts.refetch()}>
-        <Link href="/prompts" className="control text-ink">
-          Newest run
+        <Link href={isFiltered(state) ? promptsPath({ run: state.run }) : "/prompts"} className="control text-ink">
+          {isFiltered(state) ? "All rows" : "Newest run"}
         </Link>
       </ErrorMessage>
     );
@@ -63,7 +62,7 @@ export function PromptsPage() {
         onChange={(changed) => {
           navigate(promptsPath(changed), { replace: true });
         }}
-        columns={columnsOf(rows, state)}
+        columns={columnsOf(run, state)}
         rows={rows}
         next={next}
         isSearching={goesOn}
@@ -97,12 +96,6 @@ export function PromptsPage() {
       </div>
     </div>
   );
-}
-
-/** The dataset's columns that the run keeps, as far as the rows listed and the address tell. */
-function columnsOf(rows: Prompt[], { column }: PromptsState): string[] {
-  const names = rows.flatMap(({ columns }) => Object.keys(columns));
-  return [...new Set(column === null ? names : [...names, column])];
 }
 
 type PagesProps = { state: PromptsState; firstRow: number | null; next: number | null };

@@ -68,7 +68,7 @@ export function Matrix({ columns, parts, selected, onSelect, onPoint, ...props }
   };
   const starts = parts.map((_, part) => parts.slice(0, part).reduce((sum, { rows }) => sum + rows.length, 0));
   return (
-    <div className="panel max-h-[calc(100vh-5rem)] min-w-0 overflow-auto overscroll-x-contain">
+    <div className="panel max-h-[calc(100vh-5rem)] w-fit max-w-full overflow-auto overscroll-x-contain">
       <table
         ref={grid}
         role="grid"

@@ -72,7 +72,7 @@ export const MatrixLine = memo(function MatrixLine({ row, number, columns, selec
             at token {tokenNumber(row.peak).toLocaleString("en-US")} →
           </button>
         )}
-        {row.share === null ? "not kept" : `${Math.round(row.share * 100)} %`}
+        {row.share === null ? <span title="not kept">–</span> : `${Math.round(row.share * 100)} %`}
       </td>
       <td className="border-b border-line px-3 text-end whitespace-nowrap text-muted">{formatShare(row.density)}</td>
     </tr>
@@ -89,7 +89,7 @@ type CellProps = {
 
 const Cell = memo(function Cell({ cell, place, beginsWindow, isSelected, isTabStop }: CellProps) {
   const classes = [
-    "min-w-9 cursor-pointer border-b border-line text-center",
+    "min-w-8 cursor-pointer border-b border-line text-center",
     beginsWindow && WINDOW_BORDER,
     cell === undefined ? isSelected && "bg-sunken" : "token",
     isSelected && cell !== undefined && "token-peak",
@@ -103,7 +103,7 @@ const Cell = memo(function Cell({ cell, place, beginsWindow, isSelected, isTabSt
       tabIndex={isTabStop ? 0 : -1}
       aria-label={cell === undefined ? undefined : describe(cell)}
     >
-      {cell !== undefined && (cell.value === null ? "●" : formatCell(cell.value))}
+      {cell !== undefined && (cell.value === null ? <span className="text-muted">●</span> : formatCell(cell.value))}
     </td>
   );
 });

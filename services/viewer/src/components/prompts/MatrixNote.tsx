@@ -7,7 +7,7 @@ type Props = { id: string; row: PromptInfo; firings: RowFirings | undefined; isL
 
 export function MatrixNote({ id, row, firings, isLong }: Props) {
   return (
-    <p id={id} className="max-w-[75ch] text-xs text-muted">
+    <p id={id} className="max-w-[110ch] text-xs text-muted">
       {row.keeps_firings ? (
         <Kept row={row} firings={firings} isLong={isLong} />
       ) : (
