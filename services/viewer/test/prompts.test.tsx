@@ -151,7 +151,7 @@ test("a matrix is one tab stop, its cells are reached by arrow keys, and a cell 
   within(grid).getByRole("link", { name: "Feature 4" }).focus();
   await user.keyboard("{ArrowDown}{ArrowRight}{ArrowRight}");
   expect(document.activeElement?.textContent).toBe("4.5");
-  expect(document.activeElement?.getAttribute("aria-label")).toBe("4.500, 50 % of its strongest");
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("4.5, 50 % of its strongest");
   expect(grid.querySelectorAll('[tabindex="0"]')).toHaveLength(1);
   await user.keyboard("{Enter}");
   expect(address()).toBe("/prompts/1?token=1");

@@ -102,15 +102,15 @@ const Cell = memo(function Cell({ cell, place, beginsWindow, isSelected, isTabSt
       data-place={place}
       tabIndex={isTabStop ? 0 : -1}
       aria-label={cell === undefined ? undefined : describe(cell)}
+      title={cell?.value == null ? undefined : formatActivation(cell.value)}
     >
       {cell !== undefined && (cell.value === null ? <span className="text-muted">●</span> : formatCell(cell.value))}
     </td>
   );
 });
 
+/** For those who don't see the colour; it begins with what is drawn. */
 function describe({ value, share }: MatrixCell): string {
   if (value === null) return "fires; how strongly isn’t kept";
-  return share === null
-    ? formatActivation(value)
-    : `${formatActivation(value)}, ${Math.round(share * 100)} % of its strongest`;
+  return share === null ? formatCell(value) : `${formatCell(value)}, ${Math.round(share * 100)} % of its strongest`;
 }
