@@ -141,6 +141,17 @@ def test_an_example_of_a_feature_leads_to_its_token_in_the_row(page: Page) -> No
     assert selected.text_content() == example["tokens"][example["idx"]]
 
 
+def test_a_token_has_the_same_number_beside_a_feature_and_in_its_row(page: Page) -> None:
+    feature = api(page, "/api/features?metric=max_activation&limit=1")["features"][0]["feature_id"]
+    example = api(page, f"/api/feature_info?id={feature}")["top"][0]
+    page.goto(f"/feature/{feature}")
+    page.locator(".token-peak").first.focus()
+    expect(page.get_by_role("tooltip")).to_contain_text(f"position{example['idx']}")
+    page.keyboard.press("Escape")
+    page.get_by_role("region", name="Top activations").get_by_role("link").first.click()
+    expect(selected_token(page).get_by_role("heading")).to_contain_text(f"Token {example['idx']}")
+
+
 def test_where_windows_begin_is_marked_when_there_are_several(odd_page: Page) -> None:
     windows = open_row(odd_page, WINDOWS)["windows"]
     assert len(windows) > 2

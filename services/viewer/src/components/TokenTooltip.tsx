@@ -1,13 +1,15 @@
 /** The tooltip of a token in an example: its exact activation, its id, and where it stands. */
 
 import type { Sequence } from "../apiTypes";
-import { goesOn, isPartialCharacter, isStartOfText, quoteToken } from "../lib/tokens";
+import { tokenNumber } from "../lib/rowFeatures";
+import { goesOn, isPartialCharacter, isStartOfText, quoteToken, rowPosition } from "../lib/tokens";
 
 export const GOES_ON_NOTE = "more bytes of the character before";
 
 export function TokenTooltip({ sequence, index }: { sequence: Sequence; index: number }) {
   const token = sequence.tokens[index] ?? "";
   const start = isStartOfText(token, index);
+  const number = tokenNumber(rowPosition(sequence, index));
   return (
     <>
       <div className="font-mono break-all">{goesOn(token) ? GOES_ON_NOTE : quoteToken(token)}</div>
@@ -21,7 +23,7 @@ export function TokenTooltip({ sequence, index }: { sequence: Sequence; index: n
         <dt className="opacity-70">position</dt>
         <dd>
           {index}
-          {sequence.offset > 0 && ` (window starts at token ${sequence.offset} of its row)`}
+          {!start && number !== index && ` (token ${number} of its row)`}
         </dd>
       </dl>
       {start && <div className="mt-0.5 opacity-70">the marker put before every window</div>}
