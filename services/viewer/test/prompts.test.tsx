@@ -132,7 +132,7 @@ test("a row's page has its tokens, those with features marked, and its strongest
   const tokens = screen.getAllByRole("option");
   expect(tokens.map(({ textContent }) => textContent)).toEqual(["Profit", " <b>rises</b>", "⏎", " number1"]);
   expect(tokens.map(({ dataset }) => dataset["fired"] ?? null)).toEqual(["true", "true", null, null]);
-  const features = within(screen.getByRole("grid", { name: "Features and tokens of row 1" }));
+  const features = within(await screen.findByRole("grid", { name: "Features and tokens of row 1" }));
   expect(features.getAllByRole("link").map((link) => link.textContent)).toEqual(["4", "3", "9"]);
 });
 

@@ -1,6 +1,6 @@
 /** One row of the dataset: its text, token by token, and what fired in it. */
 
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useDeferredValue, useMemo, useState } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
 import type { PromptInfo } from "../apiTypes";
@@ -87,6 +87,7 @@ function Row({ row, run, order }: RowProps) {
   const selected = readSelectedToken(useSearch());
   const [pointedAt, setPointedAt] = useState<MatrixRow | null>(null);
   const [, navigate] = useLocation();
+  const isTextThere = useDeferredValue(true, false); // the matrix comes after the text, which is read first
   const firedOn = useMemo(() => featuresByToken(row.features), [row.features]);
   const select = useCallback(
     (token: number) => {
@@ -111,17 +112,22 @@ function Row({ row, run, order }: RowProps) {
           <SelectedToken row={row} token={selected} features={firedOn.get(selected ?? NaN) ?? []} run={run} />
         </div>
       </div>
-      <RowMatrix
-        row={row}
-        run={run}
-        order={order}
-        onOrder={(next) => {
-          navigate(promptPath(row.row_id, run, selected, next), { replace: true });
-        }}
-        selected={selected}
-        onSelect={select}
-        onPoint={setPointedAt}
-      />
+      {isTextThere ? (
+        <RowMatrix
+          row={row}
+          run={run}
+          order={order}
+          onOrder={(next) => {
+            navigate(promptPath(row.row_id, run, selected, next), { replace: true });
+          }}
+          selected={selected}
+          onSelect={select}
+          onPoint={setPointedAt}
+        />
+      ) : (
+        // as high, so that the page stays where it was scrolled to
+        <div style={{ height: `${12 + 1.6 * row.features.length}rem` }} />
+      )}
     </div>
   );
 }
