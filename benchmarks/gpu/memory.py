@@ -13,7 +13,7 @@ from benchmarks.speed.stages import equal_batches
 from benchmarks.speed.workload import LOCATION, Target
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.pipeline.chunk_encoder import BLOCK_ACTIVATIONS, Encoder
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW
 from sparse_autoencoder.runs.run_options import Precision
 from sparse_autoencoder.subjects.subject import Subject
 from sparse_autoencoder.summaries.feature_summary import SummarySpec

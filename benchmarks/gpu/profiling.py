@@ -15,7 +15,7 @@ from benchmarks.speed.device_timing import now
 from benchmarks.speed.headline_rows import distinct_rows, windows_of_rows
 from benchmarks.speed.workload import LOCATION, Target
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.summaries.summariser_interface import Activations
 

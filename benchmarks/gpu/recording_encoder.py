@@ -9,9 +9,9 @@ import numpy as np
 from benchmarks.gpu.compare_precisions import Encoded, window_keys
 from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.load_inputs import load_models
 from sparse_autoencoder.pipeline.reconstruction_errors import BatchSums
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW
 from sparse_autoencoder.runs.run_options import Precision, RunOptions
 from sparse_autoencoder.summaries.feature_summary import SummarySpec
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations

@@ -25,8 +25,7 @@ from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.kernels.any_device_top_k import top_k
 from sparse_autoencoder.kernels.tiled_matmul import row_tiles
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder, batch_tokens
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
-from sparse_autoencoder.runs.rows_file_format import to_parquet
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW, to_parquet
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.subjects.subject import Subject
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec

@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.runs.example_cutoffs import ExampleCutoffs
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.partial_format import Partial
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.summaries.summarise_in_background import summarise_blocks
 from sparse_autoencoder.summaries.summarise_numpy import SparseActivations

@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.summaries.merge_speed import ROWS_PER_CHUNK, Rows, blocks_of, frequencies, make_rows
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.run_flags import at_least
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.publishing import publish
-from sparse_autoencoder.runs.rows_file_format import to_parquet
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW, to_parquet
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.store import DirectoryStore, Store

@@ -14,7 +14,18 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
 from services.api.endpoint_context import Api
-from services.api.endpoints import compare, features, health, one_feature, rows, runs, session, together
+from services.api.endpoints import (
+    compare,
+    features,
+    health,
+    one_feature,
+    row_firings,
+    rows,
+    rows_found,
+    runs,
+    session,
+    together,
+)
 from services.api.http.access import Access, AccessCheck
 from services.api.http.caching import RunAnswers
 from services.api.http.json_answers import ERRORS
@@ -30,7 +41,9 @@ from sparse_autoencoder.runs.store import Store
 ENDPOINTS = (
     *features.endpoints,
     *one_feature.endpoints,
+    *rows_found.endpoints,  # before the rows, whose numbers would be these words
     *rows.endpoints,
+    *row_firings.endpoints,
     *together.endpoints,
     *compare.endpoints,
     *runs.endpoints,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
-from sparse_autoencoder.runs.rows_file_format import to_parquet
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW, to_parquet
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
 from sparse_autoencoder.summaries.feature_summary import Summary, SummarySpec
 from sparse_autoencoder.tokens.chunks import Chunk
@@ -19,8 +19,6 @@ from sparse_autoencoder.tokens.token_policy import TokenPolicy
 
 if TYPE_CHECKING:
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-
-FEATURES_PER_ROW = 10
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,22 @@ class RunRows:
                 return self._whole(place, group, at)
         raise NotFoundError(f"run {self._folder.run_id} has no row {row_id}")
 
+    def visit(
+        self, columns: list[str], visit: Callable[[pa.Table], None], may_go_on: Callable[[], bool] = lambda: True
+    ) -> int | None:
+        """Call `visit` with these columns of each row group, in order.
+
+        `may_go_on` is called before each row group except the first; if it is False, this ends there. The answer is the
+        id of the row that would be the next; None if all were visited.
+        """
+        for number, place in enumerate(self._places_from(0)):
+            if number and not may_go_on():
+                return self._first_row(place)
+            table = self._files.read(place, columns)
+            with self._readable(place):
+                visit(table)
+        return None
+
     def _whole(self, place: Place, group: RowTokens, at: int) -> WholeRow:
         """The row with index `at` in a row group."""
         ids, token_ids = group.row_ids, group.row(at)

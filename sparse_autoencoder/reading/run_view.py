@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.firing_together import FiringsFiles
+from sparse_autoencoder.reading.row_firings import RowFirings
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
 from sparse_autoencoder.reading.suggested_order import STRENGTH, suggested
@@ -92,12 +93,24 @@ class RunView(ABC):
 
     def firings(self) -> FiringsFiles:
         """What fires at each token; NotFoundError for a run that was made without."""
+        self._check_keeps_firings("what fires together can't be counted")
+        return self._firings
+
+    def row_firings(self) -> RowFirings:
+        """What fires at each token of single rows; NotFoundError for a run that was made without."""
+        self._check_keeps_firings("no more is known of a row than its strongest features")
+        return self._row_firings
+
+    def _check_keeps_firings(self, so: str) -> None:
         if not self.metadata.options.keep_firings:
             raise NotFoundError(
-                f"run {self.metadata.run_id} did not keep what fires at each token, so what fires together can't be "
-                "counted: run it again with --keep-firings"
+                f"run {self.metadata.run_id} did not keep what fires at each token, so {so}: run it again with "
+                "--keep-firings"
             )
-        return self._firings
+
+    @cached_property
+    def _row_firings(self) -> RowFirings:
+        return RowFirings(self._folder, self.metadata, self.texts.files, self._chunks())
 
     @cached_property
     def _firings(self) -> FiringsFiles:

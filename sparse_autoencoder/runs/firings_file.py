@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.runs.format_version import marked
 from sparse_autoencoder.runs.stored_parquet import check_file
+from sparse_autoencoder.utils.numpy_array_ops import starts_of
 
 SCHEMA = pa.schema([pa.field("features", pa.list_(pa.field("element", pa.int32(), nullable=False)), nullable=False)])
 _MOST_FIRINGS = 1 << 21  # in a row group, unless one token has more: what a reader has in memory at once
@@ -68,6 +69,35 @@ def read(key: str, file: pq.ParquetFile) -> Iterator[Firings]:
     """A file's firings, a row group at a time; ValueError or an ArrowException for a damaged one."""
     check_file(key, file, SCHEMA)
     for group in range(file.num_row_groups):
-        for column in file.read_row_group(group, use_threads=False)["features"].chunks:
-            offsets = column.offsets.to_numpy()
-            yield Firings(np.diff(offsets).astype(np.int64), column.flatten().to_numpy())
+        yield from _of_group(file, group)
+
+
+def read_tokens(key: str, file: pq.ParquetFile, first: int, last: int) -> Firings:
+    """The firings at the counted tokens `first` to before `last` of a chunk: only their row groups are read.
+
+    ValueError or an ArrowException for a damaged file, also if it ends before those tokens.
+    """
+    check_file(key, file, SCHEMA)
+    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    ends = np.cumsum(sizes, dtype=np.int64)
+    if last > (ends[-1] if sizes else 0):
+        raise ValueError(f"it has fewer tokens than the rows, {sum(sizes):,}")
+    counts, features = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+    for group in range(int(np.searchsorted(ends, first, side="right")), len(sizes)):
+        begin = int(ends[group]) - sizes[group]
+        if begin >= last:
+            break
+        for part in _of_group(file, group):
+            inside = slice(max(first - begin, 0), max(min(last - begin, len(part.counts)), 0))
+            if inside.start < inside.stop:
+                starts = starts_of(part.counts)
+                counts.append(part.counts[inside])
+                features.append(part.features[starts[inside.start] : starts[inside.stop]])
+            begin += len(part.counts)
+    return Firings(np.concatenate(counts), np.concatenate(features))
+
+
+def _of_group(file: pq.ParquetFile, group: int) -> Iterator[Firings]:
+    for column in file.read_row_group(group, use_threads=False)["features"].chunks:
+        offsets = column.offsets.to_numpy()
+        yield Firings(np.diff(offsets).astype(np.int64), column.flatten().to_numpy())

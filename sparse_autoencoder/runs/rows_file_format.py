@@ -48,6 +48,7 @@ SCHEMA = pa.schema(
         pa.field("features", ROW_FEATURES),  # distinct, strongest first
     ]
 )
+FEATURES_PER_ROW = 10  # at most
 COLUMNS = "columns"  # of a run that keeps some: a struct with the dataset's own columns, after those in SCHEMA
 _SETS = ("sets", "earlier")  # of a chunk that waits: see data/row_sets.py
 _NOTE = b"saescope"  # schema metadata key in the file of a chunk that waits to be encoded

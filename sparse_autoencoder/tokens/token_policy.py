@@ -89,6 +89,21 @@ class TokenPolicy:
         offsets: list[int] = (self.window_offsets(number) + self.context * (number > 0)).tolist()
         return offsets
 
+    def num_counted(self, n_tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many tokens of rows count, BOS included where it does, by how many tokens the rows keep: [rows]."""
+        if self.bos != "include":
+            return n_tokens
+        counted: NDArray[np.int64] = n_tokens + (n_tokens > 0 if self.context else self.num_windows(n_tokens))
+        return counted
+
+    def counted_places(self, n_tokens: int) -> NDArray[np.int64]:
+        """The counted tokens of a row in their order: each one's place in the row, -1 for BOS."""
+        places = np.arange(n_tokens)
+        if self.bos != "include":
+            return places
+        begins = self.counted_offsets(n_tokens)
+        return np.insert(places, begins[:1] if self.context else begins, -1)
+
     def keep(self, n_tokens: int) -> int:
         """How many of a row's `n_tokens` tokens are put into windows."""
         return n_tokens if self.long_rows == "split" else min(n_tokens, self.row_tokens_per_window)

@@ -5,6 +5,7 @@ What is shown is compared with what the API says of the rows.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+import demo
+from demo.headlines import write_csv
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.asking import api, expect_to_fit_sideways
-from tests.e2e.serving import serving
+from tests.e2e.serving import serving, summarise
 from tests.support.live_runs import LiveWriter
 
 
@@ -61,6 +64,32 @@ def test_rows_come_in_order_with_their_text_and_their_features_and_the_tokens_th
     expect(chips).to_have_count(len(features))
     for chip, feature in zip(chips.all(), features, strict=True):
         assert chip.text_content() == f"{feature['feature_id']} {feature['token_str']}"
+
+
+def test_a_chip_s_colour_is_the_share_of_the_feature_s_own_strongest(page: Page) -> None:
+    page.goto("/prompts")
+    prompt = api(page, "/api/prompts")["prompts"][2]
+    chips = row(page, prompt["row_id"]).locator("[data-chip]")
+    expect(chips).to_have_count(len(prompt["features"]))
+    for chip, feature in zip(chips.all(), prompt["features"], strict=True):
+        share = feature["activation"] / feature["max_activation"]
+        alpha = re.search(r"/ ([\d.]+)\)", chip.evaluate("chip => getComputedStyle(chip).backgroundColor"))
+        assert (1.0 if alpha is None else float(alpha[1])) == pytest.approx(math.ceil(share * 10) / 10, abs=1e-3)
+        assert f"{round(share * 100)} % of its strongest" in str(chip.get_attribute("title"))
+
+
+def test_a_row_s_chips_are_one_tab_stop_and_arrow_keys_lead_from_chip_to_chip(page: Page) -> None:
+    page.goto("/prompts")
+    page.get_by_role("link", name="row 1", exact=True).focus()
+    page.keyboard.press("Tab")
+    chips = row(page, 1).locator("[data-chip]")
+    expect(chips.nth(0)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(chips.nth(1)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="row 2", exact=True)).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(chips.nth(1)).to_be_focused()
 
 
 def test_a_chip_leads_to_its_feature_and_back_leads_to_the_list(page: Page) -> None:
@@ -148,6 +177,70 @@ def test_a_text_that_is_nowhere_says_how_to_look_otherwise(page: Page) -> None:
     page.goto("/prompts?text=no+row+has+this")
     expect(page.get_by_role("heading", name="There are no such rows")).to_be_visible()
     expect(page.locator("main")).to_contain_text("Look for a shorter part of the text")
+
+
+def test_a_text_that_is_nowhere_leads_to_its_words_that_are_somewhere(page: Page) -> None:
+    texts = [str(prompt["text"]).lower() for prompt in api(page, "/api/prompts?limit=300")["prompts"]]
+    count = sum("price" in text for text in texts)
+    page.goto("/prompts?text=price+zebra")
+    parts = page.get_by_role("list", name="Shorter texts").get_by_role("listitem")
+    expect(parts).to_have_text([f"“price”, {count} rows"])
+    parts.get_by_role("link").click()
+    expect(page.locator("[data-row-link]")).to_have_count(min(count, 50))
+    assert path_of(page) == "/prompts?text=price"
+
+
+def test_the_features_of_the_rows_found_say_over_how_many_rows_and_lead_to_the_feature(page: Page) -> None:
+    page.goto("/prompts?text=price+target")
+    answer = api(page, "/api/prompts/features?text=price+target")
+    shared = page.get_by_role("region", name="Features of these rows")
+    expect(shared).to_contain_text(
+        f"In {answer['num_found']} rows found these are among the 10 strongest of a row more often than in all 300 rows"
+    )
+    first = answer["features"][0]
+    expect(shared.get_by_role("link").first).to_contain_text(f"{round(first['share'] * 100)} %")
+    expect(shared.get_by_role("link").first).to_contain_text(f"×{first['lift']:.1f}")
+    shared.get_by_role("button", name="more").click()
+    expect(shared.get_by_role("link")).to_have_count(len(answer["features"]))
+    shared.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name=f"Feature {first['feature_id']}", exact=True)).to_be_visible()
+
+
+def test_all_rows_have_no_features_of_their_own(page: Page) -> None:
+    page.goto("/prompts")
+    expect(rows(page).first).to_be_visible()
+    expect(page.get_by_role("region", name="Features of these rows")).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def columns_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a run that keeps two columns of its rows."""
+    folder = tmp_path_factory.mktemp("columns")
+    write_csv(60, 1, str(folder / "headlines.csv"))
+    models = ("--subject", demo.SUBJECT, "--autoencoder", demo.AUTOENCODER)
+    hook = ("--layer", str(demo.LAYER), "--location", demo.LOCATION, "--keep-columns", "stock,date")
+    summarise("--source", folder / "headlines.csv", *models, *hook, "--output", folder / "runs")
+    with serving("serve", "--runs", folder / "runs") as url:
+        yield url
+
+
+def test_rows_are_filtered_by_a_column_that_the_run_keeps(browser: Browser, columns_url: str) -> None:
+    page = browser.new_page(base_url=columns_url)
+    stocks = [str(prompt["columns"]["stock"]) for prompt in api(page, "/api/prompts?limit=60")["prompts"]]
+    wanted = stocks[0]
+    page.goto("/prompts")
+    page.get_by_label("value in the column").fill(wanted.lower())
+    expect_rows(page, [{"row_id": row_id} for row_id, stock in enumerate(stocks) if wanted in stock])
+    assert path_of(page) == f"/prompts?column=stock&contains={wanted.lower()}"
+    page.get_by_label("how the column’s value is compared").select_option("is")
+    expect(page.get_by_role("heading", name="There are no such rows")).to_be_visible()
+    page.get_by_label("value in the column").fill(wanted)
+    expect_rows(page, [{"row_id": row_id} for row_id, stock in enumerate(stocks) if stock == wanted])
+    page.get_by_label("column", exact=True).select_option("date")
+    expect(page.get_by_role("heading", name="There are no such rows")).to_be_visible()
+    page.get_by_role("link", name="Whatever is in the column").click()
+    expect(page.locator("[data-row-link]")).to_have_count(50)
+    page.close()
 
 
 def test_the_list_works_without_a_mouse(page: Page) -> None:

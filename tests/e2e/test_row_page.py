@@ -85,6 +85,7 @@ def test_pointing_at_a_token_says_which_features_fired_on_it_or_that_none_did(pa
     silent = next(index for index in range(len(info["tokens"])) if index not in fired)
     token(page, silent).focus()
     expect(tooltip).to_contain_text("None of this row’s strongest features")
+    expect(tooltip).to_contain_text("What else fired is not in this run’s files.")
     page.keyboard.press("Escape")
     expect(tooltip).to_have_count(0)
 
@@ -120,22 +121,6 @@ def test_a_token_that_no_strong_feature_fired_on_says_so(page: Page) -> None:
     expect(selected_token(page)).to_contain_text("None of this row’s strongest features fired most strongly here.")
 
 
-def test_the_strongest_features_are_listed_and_pointing_at_one_marks_its_token(page: Page) -> None:
-    info = open_row(page, 7)
-    listed = page.get_by_role("region", name="Strongest features").get_by_role("listitem")
-    expect(listed).to_have_count(len(info["features"]))
-    for item, feature in zip(listed.all(), info["features"], strict=True):
-        expect(item.get_by_role("link")).to_have_text(str(feature["feature_id"]))
-        expect(item).to_contain_text(f"{feature['activation']:.3f}")
-    third = info["features"][2]
-    listed.nth(2).hover()
-    expect(token(page, third["token"])).to_have_css("outline-style", "solid")
-    listed.nth(2).get_by_role("button").click()
-    expect(token(page, third["token"])).to_have_attribute("aria-selected", "true")
-    listed.nth(2).get_by_role("link").click()
-    expect(page.get_by_role("heading", name=f"Feature {third['feature_id']}", exact=True)).to_be_visible()
-
-
 def test_previous_and_next_lead_to_the_rows_beside_by_link_and_by_key(page: Page) -> None:
     open_row(page, 7)
     page.get_by_role("link", name="Next →").click()
@@ -152,8 +137,19 @@ def test_an_example_of_a_feature_leads_to_its_token_in_the_row(page: Page) -> No
     page.goto(f"/feature/{feature}")
     page.get_by_role("region", name="Activations ").first.get_by_role("link").first.click()
     expect(page.get_by_role("heading", name=f"Row {example['row_id']}", exact=True)).to_be_visible()
-    selected = page.locator("[aria-selected=true]")
+    selected = page.locator("[role=option][aria-selected=true]")
     assert selected.text_content() == example["tokens"][example["idx"]]
+
+
+def test_a_token_has_the_same_number_beside_a_feature_and_in_its_row(page: Page) -> None:
+    feature = api(page, "/api/features?metric=max_activation&limit=1")["features"][0]["feature_id"]
+    example = api(page, f"/api/feature_info?id={feature}")["top"][0]
+    page.goto(f"/feature/{feature}")
+    page.locator(".token-peak").first.focus()
+    expect(page.get_by_role("tooltip")).to_contain_text(f"position{example['idx']}")
+    page.keyboard.press("Escape")
+    page.get_by_role("region", name="Top activations").get_by_role("link").first.click()
+    expect(selected_token(page).get_by_role("heading")).to_contain_text(f"Token {example['idx']}")
 
 
 def test_where_windows_begin_is_marked_when_there_are_several(odd_page: Page) -> None:

@@ -128,10 +128,26 @@ def character_at(finished: Any, tokens: list[int], token: int) -> str:
     return next(string for string in reversed(strings_of(finished, tokens)[: token + 1]) if string)
 
 
+def described(finished: Finished) -> dict[int, dict[str, Any]]:
+    """What is said of each feature beside a row, from the run's other answers."""
+    listed = finished.get("/features", details="true", limit=10_000)
+    return {
+        feature["feature_id"]: {
+            "max_activation": feature["metrics"]["max_activation"],
+            "density": feature["num_active_tokens"] / listed["num_tokens"],
+            "tokens": feature["tokens"],
+        }
+        for feature in listed["features"]
+    }
+
+
 def test_a_row_has_its_strongest_features_and_the_tokens_they_fired_on(finished: Finished) -> None:
+    features = described(finished)
     for row, record in zip(finished.get("/prompts", limit=100)["prompts"], finished.records(), strict=True):
         expected = [
-            entry | {"token_str": character_at(finished, record["tokens"], entry["token"])}
+            entry
+            | {"token_str": character_at(finished, record["tokens"], entry["token"])}
+            | {"max_activation": features[entry["feature_id"]]["max_activation"]}
             for entry in record["features"]
         ]
         assert row["features"] == expected
@@ -210,7 +226,7 @@ def test_a_search_ends_in_time_and_goes_on_where_it_ended(finished: Finished) ->
 
 
 def test_a_row_is_told_whole(finished: Finished) -> None:
-    listed = finished.get("/prompts", limit=100)["prompts"]
+    listed, features = finished.get("/prompts", limit=100)["prompts"], described(finished)
     for record in finished.records():
         row_id = record["row_id"]
         assert finished.get(f"/prompts/{row_id}") == {
@@ -221,7 +237,8 @@ def test_a_row_is_told_whole(finished: Finished) -> None:
             "tokens": strings_of(finished, record["tokens"]),
             "token_ints": record["tokens"],
             "windows": list(range(0, len(record["tokens"]), 63)),
-            "features": listed[row_id]["features"],
+            "features": [feature | features[feature["feature_id"]] for feature in listed[row_id]["features"]],
+            "keeps_firings": False,
             "columns": {},
             "previous": row_id - 1 if row_id else None,
             "next": row_id + 1 if row_id + 1 < len(TEXTS) else None,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
@@ -24,6 +25,7 @@ from services.common.run_workspace import Workspace
 from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import FailedChunk
 from sparse_autoencoder.runs.store import DirectoryStore
@@ -43,6 +45,8 @@ QUESTIONS: list[tuple[str, Query, Query]] = [
     ("/api/feature", {"id": "1"}, {"id": "x"}),
     ("/api/feature_info", {"id": "1"}, {"top_k": "x"}),
     ("/api/prompts", {}, {"limit": "x"}),
+    ("/api/prompts/features", {"text": "e"}, {"min_hits": "0"}),
+    ("/api/prompts/parts", {"text": "nothing here"}, {"text": ""}),
     (ROW, {}, {"run": ["a", "b"]}),
 ]
 
@@ -117,15 +121,16 @@ def description(apis: Apis) -> Description:
 
 
 def keep_firings(root: Path) -> None:
-    """Make a run like ENDED in which two features fire at one token of each chunk."""
+    """Make a run like ENDED in which two features fire at each token."""
     shutil.copytree(root / ENDED, root / KEPT)
     path = root / KEPT / "metadata.json"
     metadata = json.loads(path.read_text())
     options = metadata["options"] | {"keep_firings": True}
     path.write_text(json.dumps(metadata | {"run_id": KEPT, "options": options}))
     folder = RunFolder(DirectoryStore(root), KEPT)
-    fires = Firings(np.array([0, 2]), np.array([0, 1], np.int32))
     for chunk in folder.numbers("prompts"):
+        lengths = RowTokens.of(pq.read_table(root / folder.prompts(chunk))).starts
+        fires = Firings(np.full(lengths[-1], 2), np.tile(np.array([0, 1], np.int32), lengths[-1]))
         folder.store.put(folder.firings(chunk), firings_file.to_parquet([fires]))
 
 
@@ -135,6 +140,7 @@ def about_features_and_rows(apis: Apis) -> Iterator[Any]:
     for path, right, wrong, unknown in [
         *((path, {"run": ENDED} | right, wrong, {"run": NOWHERE}) for path, right, wrong in QUESTIONS),
         ("/api/compare", compared, {"sort": "x"}, {"a": NOWHERE}),
+        (f"{ROW}/firings", {"run": KEPT}, {"sort": "x"}, {"run": NOWHERE}),
         ("/api/together", {"run": KEPT, "id": "1", "support": "1"}, {"id": "x"}, {"run": NOWHERE}),
     ]:
         yield apis.folder.get(path, params=right)

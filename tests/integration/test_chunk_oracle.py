@@ -14,9 +14,9 @@ from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.pipeline import chunk_encoder as encoder_module
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.single_process import prepare
 from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.subject import Subject, load_subject
 from sparse_autoencoder.summaries.summarise_torch import DeviceActivations

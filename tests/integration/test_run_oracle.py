@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sparse_autoencoder.pipeline.chunk_outputs import FEATURES_PER_ROW
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.oracle import (
     firings_by_position,

@@ -47,7 +47,8 @@ class Description:
         return response.request.method, path, response.status_code
 
     def _path_of(self, path: str) -> str:
-        (found,) = (known for known in self._paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path))
+        matching = (known for known in self._paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path))
+        found = min(matching, key=lambda known: known.count("{"))  # one without parameters comes first, says OpenAPI
         return str(found)
 
     def validate(self, value: Any, schema: Any) -> None:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.api.endpoints.shared_answers import with_live
+from services.api.endpoints.shared_answers import density, max_activation, token_chips, with_live
 from services.api.endpoints.shared_parameters import SearchedText
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Count, whole
-from services.api.response_types.rows import Prompt, PromptInfo, PromptList, RowFeature
+from services.api.response_types.rows import DescribedRowFeature, Prompt, PromptInfo, PromptList, RowFeature
 from sparse_autoencoder.reading.run_rows import FiredFeature, ListedRow, WantedRows
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.utils.printable import listed, printable
@@ -22,13 +22,9 @@ SEARCH_S = 1.0
 endpoints = Endpoints()
 
 
-class RowsParameters(OneRun):
-    """Some rows."""
+class RowFilters(OneRun):
+    """Which rows are looked for."""
 
-    first: Count = Field(
-        0, alias="from", description="The row to begin with; if there is none of this id, the next one."
-    )
-    limit: Annotated[int, whole(1, 1000)] = Field(50, description="How many, at most.")
     text: SearchedText | None = Field(None, description="Rows whose text contains this, ignoring case.")
     column: SearchedText | None = Field(None, description="A column that the run keeps, for value and contains.")
     value: SearchedText | None = Field(None, description="Rows with this value in the column.")
@@ -38,6 +34,15 @@ class RowsParameters(OneRun):
     def wanted(self) -> WantedRows:
         """The rows that are asked for."""
         return WantedRows(self.text, self.column, self.value, self.contains)
+
+
+class RowsParameters(RowFilters):
+    """Some rows."""
+
+    first: Count = Field(
+        0, alias="from", description="The row to begin with; if there is none of this id, the next one."
+    )
+    limit: Annotated[int, whole(1, 1000)] = Field(50, description="How many, at most.")
 
 
 class RowParameters(OneRun):
@@ -52,11 +57,11 @@ def rows(asked: RowsParameters, run: RunView) -> PromptList:
 
     A search answers after about a second with what it has found; `next` goes on.
     """
-    _check_column(asked, run)
+    check_column(asked, run)
     return some_rows(run, asked.first, asked.limit, asked.wanted)
 
 
-def _check_column(asked: RowsParameters, run: RunView) -> None:
+def check_column(asked: RowFilters, run: RunView) -> None:
     """BadRequest unless the column that is asked for is one that the run keeps, and something is asked of it."""
     kept = run.metadata.options.columns.names
     if asked.column is None:
@@ -78,7 +83,7 @@ def some_rows(
     page = run.rows.page(first, limit, wanted, may_go_on=lambda: clock() < end)
     answer: PromptList = {
         "run": run.metadata.run_id,
-        "prompts": [_prompt(row) for row in page.rows],
+        "prompts": [_prompt(row, run) for row in page.rows],
         "next": page.next,
         "limit": limit,
         "text": wanted.text,
@@ -98,7 +103,8 @@ def row(asked: RowParameters, run: RunView) -> PromptInfo:
         "tokens": found.tokens,
         "token_ints": found.token_ids,
         "windows": found.windows,
-        "features": [_fired(feature) for feature in found.features],
+        "features": [_described(feature, run) for feature in found.features],
+        "keeps_firings": run.metadata.options.keep_firings,
         "columns": found.columns,
         "previous": found.previous,
         "next": found.next,
@@ -106,21 +112,30 @@ def row(asked: RowParameters, run: RunView) -> PromptInfo:
     return with_live(answer, run)
 
 
-def _prompt(row: ListedRow) -> Prompt:
+def _prompt(row: ListedRow, run: RunView) -> Prompt:
     return {
         "row_id": row.row_id,
         "text": row.text,
         "is_cut": row.is_cut,
         "skipped": row.skipped,
-        "features": [_fired(feature) for feature in row.features],
+        "features": [_fired(feature, run) for feature in row.features],
         "columns": row.columns,
     }
 
 
-def _fired(feature: FiredFeature) -> RowFeature:
+def _described(feature: FiredFeature, run: RunView) -> DescribedRowFeature:
+    return {
+        **_fired(feature, run),
+        "density": density(run, feature.feature_id),
+        "tokens": token_chips(run, feature.feature_id),
+    }
+
+
+def _fired(feature: FiredFeature, run: RunView) -> RowFeature:
     return {
         "feature_id": feature.feature_id,
         "activation": feature.activation,
         "token": feature.token,
         "token_str": feature.token_str,
+        "max_activation": max_activation(run, feature.feature_id),
     }

@@ -22,6 +22,16 @@ def metrics_of(run: RunView, feature_id: int) -> dict[str, float]:
     return {name: float(values[feature_id]) for name, values in run.statistics.metrics.items()}
 
 
+def max_activation(run: RunView, feature_id: int) -> float:
+    """A feature's largest activation in the run."""
+    return float(run.statistics.metrics["max_activation"][feature_id])
+
+
+def density(run: RunView, feature_id: int) -> float:
+    """The share of the run's counted tokens at which a feature fires."""
+    return int(run.statistics.count[feature_id]) / max(run.metadata.num_tokens, 1)
+
+
 def token_chips(run: RunView, feature_id: int) -> list[TokenChip]:
     """The tokens at which a feature's examples are strongest, each once."""
     ids = run.overview.tokens.of(feature_id, TOKENS_PER_FEATURE)

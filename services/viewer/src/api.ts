@@ -4,19 +4,40 @@ import type {
   Comparison,
   FeatureInfo,
   FeatureRank,
+  FoundFeatures,
   Options,
   OptionValue,
   PromptInfo,
   PromptList,
   Ranking,
+  RowFirings,
   Run,
+  TextParts,
 } from "./apiTypes";
 import type { ListQuery } from "./lib/ranking";
 import { readToken } from "./lib/accessToken";
 import { absoluteUrl } from "./lib/basePath";
 
 /** A stretch of a dataset's rows, from the row with that id on. */
-export type PromptsQuery = { run: string | null; from: number; limit: number; text: string | null };
+export type PromptsQuery = RowsWanted & { from: number; limit: number };
+
+/** Which rows: those with all that is given. */
+export type RowsWanted = {
+  run: string | null;
+  text: string | null;
+  column: string | null;
+  value: string | null;
+  contains: string | null;
+};
+
+/** A stretch of a row's tokens, and how many of the features that fire there are described. */
+export type FiringsQuery = {
+  run: string | null;
+  from: number;
+  tokens: number;
+  sort: "first" | "rarest";
+  limit: number;
+};
 
 /** A stretch of the features of two runs, or one of them. */
 export type ComparisonQuery = {
@@ -119,6 +140,21 @@ export function fetchPrompts(query: PromptsQuery, signal?: AbortSignal): Promise
 /** One row with its tokens and its strongest features. */
 export function fetchPrompt(rowId: number, run: string | null, signal?: AbortSignal): Promise<PromptInfo> {
   return get<PromptInfo>(`/api/prompts/${rowId}`, { run }, signal);
+}
+
+/** Which features fire at each of some of a row's tokens. */
+export function fetchRowFirings(rowId: number, query: FiringsQuery, signal?: AbortSignal): Promise<RowFirings> {
+  return get<RowFirings>(`/api/prompts/${rowId}/firings`, query, signal);
+}
+
+/** The features that the rows found have more often than others. */
+export function fetchFoundFeatures(wanted: RowsWanted, signal?: AbortSignal): Promise<FoundFeatures> {
+  return get<FoundFeatures>("/api/prompts/features", wanted, signal);
+}
+
+/** Shorter texts, and how many rows have each. */
+export function fetchTextParts(text: string, run: string | null, signal?: AbortSignal): Promise<TextParts> {
+  return get<TextParts>("/api/prompts/parts", { text, run }, signal);
 }
 
 /** Features of two runs by how differently they fire. */

@@ -352,6 +352,166 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/prompts/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The features that are among the strongest of the rows found more often than of all rows. The most surprising first. It answers after about a second, with numbers over the rows searched by then. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description Rows whose text contains this, ignoring case. */
+                    text?: string;
+                    /** @description A column that the run keeps, for value and contains. */
+                    column?: string;
+                    /** @description Rows with this value in the column. */
+                    value?: string;
+                    /** @description Rows whose column contains this, ignoring case. */
+                    contains?: string;
+                    /** @description Rows found that have the feature, at least. */
+                    min_hits?: number;
+                    /** @description How many features, at most. */
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FoundFeatures"];
+                    };
+                };
+                /** @description It is what If-None-Match says. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/prompts/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shorter texts to look for instead of one that is nowhere, and how many rows have each. It answers after about a second, with numbers over the rows searched by then. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description The text that is nowhere. */
+                    text: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TextParts"];
+                    };
+                };
+                /** @description It is what If-None-Match says. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/prompts": {
         parameters: {
             query?: never;
@@ -365,10 +525,6 @@ export interface paths {
                 query?: {
                     /** @description The run's id; the newest run that has something to show if left out. */
                     run?: string;
-                    /** @description The row to begin with; if there is none of this id, the next one. */
-                    from?: number;
-                    /** @description How many, at most. */
-                    limit?: number;
                     /** @description Rows whose text contains this, ignoring case. */
                     text?: string;
                     /** @description A column that the run keeps, for value and contains. */
@@ -377,6 +533,10 @@ export interface paths {
                     value?: string;
                     /** @description Rows whose column contains this, ignoring case. */
                     contains?: string;
+                    /** @description The row to begin with; if there is none of this id, the next one. */
+                    from?: number;
+                    /** @description How many, at most. */
+                    limit?: number;
                 };
                 header?: never;
                 path?: never;
@@ -467,6 +627,92 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["PromptInfo"];
+                    };
+                };
+                /** @description It is what If-None-Match says. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/prompts/{row_id}/firings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which features fire at each of a row's tokens; for runs with --keep-firings. `features` describes those that aren't among the row's strongest, which /api/prompts/{row_id} has. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description The token to begin with, from 0. */
+                    from?: number;
+                    /** @description How many, at most. */
+                    tokens?: number;
+                    /** @description The order of the features: by the first of these tokens they fire at, or by density. */
+                    sort?: "first" | "rarest";
+                    /** @description How many to leave out at the beginning. */
+                    offset?: number;
+                    /** @description How many features, at most. */
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    /** @description The row. */
+                    row_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["RowFirings"];
                     };
                 };
                 /** @description It is what If-None-Match says. */
@@ -1840,6 +2086,21 @@ export interface components {
             /** @description True while a run is going; later answers may differ. */
             live?: boolean;
         };
+        /** @description A feature that fired in a row, with what tells what it is about. */
+        DescribedRowFeature: {
+            feature_id: number;
+            /** @description Its largest in the row. */
+            activation: number;
+            /** @description Index into the row's tokens; -1 for the marker before the text. */
+            token: number;
+            token_str: string;
+            /** @description The feature's largest activation in the run. */
+            max_activation: number;
+            /** @description Share of the run's counted tokens with activation > 0. */
+            density: number;
+            /** @description Where its examples are strongest, each token once. */
+            tokens: components["schemas"]["TokenChip"][];
+        };
         /** @description What changing the feature does, as one number. */
         Effect: {
             name: string;
@@ -2007,6 +2268,16 @@ export interface components {
             /** @description num_together by the tokens at which the other one fires. */
             recall: number;
         };
+        /** @description A feature that fires in a row and isn't among its strongest: its activations there aren't kept. */
+        FiringFeature: {
+            feature_id: number;
+            /** @description The feature's largest activation in the run. */
+            max_activation: number;
+            /** @description Share of the run's counted tokens with activation > 0. */
+            density: number;
+            /** @description Where its examples are strongest, each token once. */
+            tokens: components["schemas"]["TokenChip"][];
+        };
         /** @description What fires with a feature. */
         FiringTogether: {
             /** @description True while the run is going; later answers may differ. */
@@ -2027,6 +2298,45 @@ export interface components {
             features: components["schemas"]["FiresWithIt"][];
             /** @description What the numbers cover, if not the whole run. */
             covers?: string;
+        };
+        /** @description A feature that is among the strongest of more of the rows found than expected. */
+        FoundFeature: {
+            feature_id: number;
+            /** @description Rows found that have it among their strongest. */
+            hits: number;
+            /** @description hits by the rows found. */
+            share: number;
+            /** @description Of all rows searched, those that have it among their strongest. */
+            num_rows: number;
+            /** @description hits by those expected if the rows found were like all rows searched. */
+            lift: number;
+            /** @description The log-likelihood ratio G² of hits against the other rows; orders the list. */
+            surprise: number;
+            /** @description Share of the run's counted tokens with activation > 0. */
+            density: number;
+            /** @description Where its examples are strongest, each token once. */
+            tokens: components["schemas"]["TokenChip"][];
+        };
+        /** @description The features that the rows found have more often than others. */
+        FoundFeatures: {
+            /** @description True while the run is going; later answers may differ. */
+            live?: boolean;
+            /** @description Rows that the answer is about. */
+            num_records?: number;
+            run: string;
+            /** @description Rows found. */
+            num_found: number;
+            /** @description Rows that were searched, without skipped ones. */
+            num_searched: number;
+            /** @description The first row that was not searched; null if all were. */
+            next: number | null;
+            /** @description How many of its strongest features are stored of each row. */
+            features_per_row: number;
+            min_hits: number;
+            limit: number;
+            /** @description The length of the whole list. */
+            num_matching: number;
+            features: components["schemas"]["FoundFeature"][];
         };
         /** @description That the process answers. */
         Health: {
@@ -2184,7 +2494,10 @@ export interface components {
             token_ints: number[];
             /** @description The first of the tokens that each window counts. */
             windows: number[];
-            features: components["schemas"]["RowFeature"][];
+            /** @description Its strongest, strongest first. */
+            features: components["schemas"]["DescribedRowFeature"][];
+            /** @description Whether the run keeps what else fires at each token. */
+            keeps_firings: boolean;
             /** @description The dataset's own columns that the run keeps. */
             columns: {
                 [key: string]: string | null;
@@ -2236,6 +2549,30 @@ export interface components {
             /** @description Index into the row's tokens; -1 for the marker before the text. */
             token: number;
             token_str: string;
+            /** @description The feature's largest activation in the run. */
+            max_activation: number;
+        };
+        /** @description Which features fire at some of a row's tokens. */
+        RowFirings: {
+            /** @description True while the run is going; later answers may differ. */
+            live?: boolean;
+            /** @description Rows that the answer is about. */
+            num_records?: number;
+            run: string;
+            row_id: number;
+            /** @description The first of these tokens. */
+            first: number;
+            /** @description Features that fire on the marker before the text, if it counts. */
+            marker: number[];
+            /** @description Ids of the features that fire at each of these tokens. */
+            tokens: number[][];
+            sort: string;
+            offset: number;
+            limit: number;
+            /** @description Features that fire at these tokens or the marker without being among the strongest. */
+            num_features: number;
+            /** @description Some of those. */
+            features: components["schemas"]["FiringFeature"][];
         };
         /** @description A group of rows of a run with --group-by, with what was counted of it. */
         RowGroup: {
@@ -2407,6 +2744,25 @@ export interface components {
             /** @constant */
             status: "queued";
         };
+        /** @description A shorter text, and how many rows have it. */
+        TextPart: {
+            text: string;
+            num_rows: number;
+        };
+        /** @description Parts of a text, to look for instead. */
+        TextParts: {
+            /** @description True while the run is going; later answers may differ. */
+            live?: boolean;
+            /** @description Rows that the answer is about. */
+            num_records?: number;
+            run: string;
+            text: string;
+            /** @description Rows that were searched, without skipped ones. */
+            num_searched: number;
+            /** @description The first row that was not searched; null if all were. */
+            next: number | null;
+            parts: components["schemas"]["TextPart"][];
+        };
         /** @description A token of the vocabulary. */
         TokenChip: {
             token_id: number;
@@ -2507,6 +2863,7 @@ export type ComparedHalves = components['schemas']['ComparedHalves'];
 export type ComparedRun = components['schemas']['ComparedRun'];
 export type ComparedSide = components['schemas']['ComparedSide'];
 export type Comparison = components['schemas']['Comparison'];
+export type DescribedRowFeature = components['schemas']['DescribedRowFeature'];
 export type Effect = components['schemas']['Effect'];
 export type Elsewhere = components['schemas']['Elsewhere'];
 export type Explanation = components['schemas']['Explanation'];
@@ -2517,7 +2874,10 @@ export type FeatureRank = components['schemas']['FeatureRank'];
 export type FeatureToken = components['schemas']['FeatureToken'];
 export type FeatureTokens = components['schemas']['FeatureTokens'];
 export type FiresWithIt = components['schemas']['FiresWithIt'];
+export type FiringFeature = components['schemas']['FiringFeature'];
 export type FiringTogether = components['schemas']['FiringTogether'];
+export type FoundFeature = components['schemas']['FoundFeature'];
+export type FoundFeatures = components['schemas']['FoundFeatures'];
 export type Health = components['schemas']['Health'];
 export type LogitEffects = components['schemas']['LogitEffects'];
 export type Neighbour = components['schemas']['Neighbour'];
@@ -2536,12 +2896,15 @@ export type PromptList = components['schemas']['PromptList'];
 export type RankedFeature = components['schemas']['RankedFeature'];
 export type Ready = components['schemas']['Ready'];
 export type RowFeature = components['schemas']['RowFeature'];
+export type RowFirings = components['schemas']['RowFirings'];
 export type RowGroup = components['schemas']['RowGroup'];
 export type Run = components['schemas']['Run'];
 export type RunList = components['schemas']['RunList'];
 export type RunOptions = components['schemas']['RunOptions'];
 export type Sequence = components['schemas']['Sequence'];
 export type Started = components['schemas']['Started'];
+export type TextPart = components['schemas']['TextPart'];
+export type TextParts = components['schemas']['TextParts'];
 export type TokenChip = components['schemas']['TokenChip'];
 export type TokenEntry = components['schemas']['TokenEntry'];
 export type TokenHistogram = components['schemas']['TokenHistogram'];

@@ -3,10 +3,19 @@
 import { keepPreviousData, queryOptions, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 
-import { fetchComparison, fetchPrompt, fetchPrompts, type PromptsQuery } from "./api";
+import {
+  fetchComparison,
+  fetchFoundFeatures,
+  fetchPrompt,
+  fetchPrompts,
+  fetchRowFirings,
+  fetchTextParts,
+  type FiringsQuery,
+  type PromptsQuery,
+} from "./api";
 import type { Prompt, PromptList } from "./apiTypes";
 import type { CompareState } from "./lib/compareState";
-import type { PromptsState } from "./lib/promptState";
+import { isFiltered, type PromptsState, wantedRows } from "./lib/promptState";
 import { LIVE_MS, retryAfter } from "./lib/refreshIntervals";
 import { isActive } from "./lib/runStatus";
 import { FRESH_MS, isLive, useNeighbours, useRefreshInterval } from "./queries";
@@ -20,11 +29,12 @@ export const FEATURES_PER_PAGE = 100;
  * A page of rows. The API looks for a text for about a second and then answers with what it has; this goes on where it
  * stopped until the page is full or there are no more rows.
  */
-export function usePrompts({ run, text, from }: PromptsState) {
+export function usePrompts(state: PromptsState) {
+  const { run, from } = state;
   const interval = useRefreshInterval(run);
-  const first: PromptsQuery = { run, text, from, limit: ROWS_PER_PAGE };
+  const first: PromptsQuery = { ...wantedRows(state), from, limit: ROWS_PER_PAGE };
   const answer = useInfiniteQuery({
-    queryKey: ["prompts", run, text, from],
+    queryKey: ["prompts", first],
     queryFn: ({ pageParam, signal }) => fetchPrompts(pageParam, signal),
     initialPageParam: first,
     getNextPageParam: (last, parts) => {
@@ -35,7 +45,9 @@ export function usePrompts({ run, text, from }: PromptsState) {
     staleTime: ({ state }) => (isLive(state.data?.pages[0]) ? 0 : FRESH_MS),
     // a search that took several answers isn't repeated every few seconds
     refetchInterval: ({ state: { data, error } }) =>
-      text !== null && data !== undefined && data.pages.length > 1 ? false : interval({ data: data?.pages[0], error }),
+      isFiltered(state) && data !== undefined && data.pages.length > 1
+        ? false
+        : interval({ data: data?.pages[0], error }),
   });
   const { hasNextPage, isFetching, isError, fetchNextPage } = answer;
   const goesOn = hasNextPage && !isError;
@@ -69,6 +81,39 @@ export function usePrompt(rowId: number, run: string | null) {
   });
   useNeighbours(prompt.data, (neighbour) => [client.query(promptOptions(neighbour, run))]);
   return prompt;
+}
+
+/** What else fires at some of a row's tokens; asks for nothing of a run that doesn't keep it. */
+export function useRowFirings(rowId: number, query: FiringsQuery, isKept: boolean) {
+  const interval = useRefreshInterval(query.run);
+  return useQuery({
+    queryKey: ["row firings", rowId, query],
+    queryFn: ({ signal }) => fetchRowFirings(rowId, query, signal),
+    enabled: isKept,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => interval(state),
+  });
+}
+
+/** The features that the rows found have more often than others; asks for nothing about all rows. */
+export function useFoundFeatures(state: PromptsState) {
+  const interval = useRefreshInterval(state.run);
+  const wanted = wantedRows(state);
+  return useQuery({
+    queryKey: ["found features", wanted],
+    queryFn: ({ signal }) => fetchFoundFeatures(wanted, signal),
+    enabled: isFiltered(state),
+    refetchInterval: (query) => interval(query.state),
+  });
+}
+
+/** How many rows have parts of a text; asks for nothing without a text. */
+export function useTextParts(text: string | null, run: string | null) {
+  return useQuery({
+    queryKey: ["text parts", run, text],
+    queryFn: ({ signal }) => fetchTextParts(text ?? "", run, signal),
+    enabled: text !== null,
+  });
 }
 
 /** The row before a row; null if there is none, if it isn't known yet, and for no row. */

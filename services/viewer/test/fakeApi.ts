@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import type { Options, Run } from "../src/apiTypes";
-import { compareRuns, describePrompt, listPrompts } from "./fakeContent";
+import { compareRuns, countParts, describeFound, describePrompt, listPrompts } from "./fakeContent";
 import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } from "./fakeFeatures";
 
 export const RUN: Run = {
@@ -148,6 +148,8 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
   const live = run.progress === null ? {} : { live: true, num_records: run.progress.num_records };
   if (url.pathname === "/api/features") return [200, listFeatures(query, run.id, live)];
   if (url.pathname === "/api/prompts") return [200, listPrompts(query, run.id, live)];
+  if (url.pathname === "/api/prompts/features") return [200, describeFound(run.id, live)];
+  if (url.pathname === "/api/prompts/parts") return [200, countParts(query, run.id, live)];
   if (url.pathname.startsWith("/api/prompts/")) {
     const prompt = describePrompt(Number(id), run.id, live);
     return prompt === null ? [404, { error: `run ${run.id} has no row ${id ?? ""}` }] : [200, prompt];

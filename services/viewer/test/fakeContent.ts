@@ -1,6 +1,15 @@
 /** The fake API's rows, and its comparisons of runs: some made-up ones, listed as the API does it. */
 
-import type { ComparedFeature, Comparison, Prompt, PromptInfo, PromptList, RowFeature } from "../src/apiTypes";
+import type {
+  ComparedFeature,
+  Comparison,
+  FoundFeatures,
+  Prompt,
+  PromptInfo,
+  PromptList,
+  RowFeature,
+  TextParts,
+} from "../src/apiTypes";
 import { NUM_FEATURES, NUM_TOKENS } from "./fakeFeatures";
 
 const NUM_ROWS = 120;
@@ -14,9 +23,9 @@ type Live = { live?: boolean; num_records?: number };
 
 const IDS = Array.from({ length: NUM_ROWS }, (_, id) => id).filter((id) => !MISSING.has(id));
 const FIRED: RowFeature[] = [
-  { feature_id: 3, activation: 4.5, token: 1, token_str: " <b>rises</b>" },
-  { feature_id: 9, activation: 2.25, token: 1, token_str: " <b>rises</b>" },
-  { feature_id: 4, activation: 1.125, token: 0, token_str: "Profit" },
+  { feature_id: 3, activation: 4.5, max_activation: 9, token: 1, token_str: " <b>rises</b>" },
+  { feature_id: 9, activation: 2.25, max_activation: 9, token: 1, token_str: " <b>rises</b>" },
+  { feature_id: 4, activation: 1.125, max_activation: 9, token: 0, token_str: "Profit" },
 ];
 
 function tokensOf(id: number): string[] {
@@ -65,11 +74,36 @@ export function describePrompt(id: number, run: string, live: Live): PromptInfo 
     tokens,
     token_ints: tokens.map((_, token) => 1000 + token),
     windows: tokens.length > 63 ? tokens.flatMap((_, token) => (token % 63 === 0 ? [token] : [])) : [0],
-    features,
+    features: features.map((feature) => ({ ...feature, density: 0.01, tokens: [{ token_id: 1, token: " rises" }] })),
+    keeps_firings: false,
     columns: {},
     previous: IDS[at - 1] ?? null,
     next: IDS[at + 1] ?? null,
   };
+}
+
+/** What /api/prompts/features answers, whatever is looked for. */
+export function describeFound(run: string, live: Live): FoundFeatures {
+  const feature = { hits: 10, num_rows: 40, surprise: 9, density: 0.01, tokens: [{ token_id: 1, token: " rises" }] };
+  return {
+    run,
+    ...live,
+    num_found: 11,
+    num_searched: 116,
+    next: null,
+    features_per_row: 10,
+    min_hits: 3,
+    limit: 20,
+    num_matching: 8,
+    features: Array.from({ length: 8 }, (_, id) => ({ ...feature, feature_id: id, share: 10 / 11, lift: 14.2 - id })),
+  };
+}
+
+/** What /api/prompts/parts answers: a part for each word, of which the first is nowhere. */
+export function countParts(query: URLSearchParams, run: string, live: Live): TextParts {
+  const text = query.get("text") ?? "";
+  const parts = text.split(" ").map((word, position) => ({ text: word, num_rows: position * 5 }));
+  return { run, ...live, text, num_searched: 116, next: null, parts };
 }
 
 /** 150 features: feature id has the ratio 3 − id/50 and an interval of 1 to either side. */

@@ -85,7 +85,9 @@ test("a search goes on by itself until it has looked at every row, and marks wha
   expect(listedRows()).toEqual(["row 9", ...Array.from({ length: 10 }, (_, row) => `row ${90 + row}`)]);
   expect(address()).toBe("/prompts?text=NUMBER9");
   expect(document.querySelector("mark")?.textContent).toBe("number9");
-  const asked = api.requests.filter((request) => request.includes("text=NUMBER9"));
+  const asked = api.requests.filter(
+    (request) => request.startsWith("/api/prompts?") && request.includes("text=NUMBER9"),
+  );
   expect(asked.map((request) => new URL(request, api.origin).searchParams.get("from"))).toEqual(["0", "45", "93"]);
 });
 
@@ -112,6 +114,9 @@ test("what isn't there is said, and how to look otherwise", async () => {
   open(api, "/prompts?text=nothing+like+it");
   expect(await screen.findByText("There are no such rows")).toBeTruthy();
   expect(screen.getByText(/Look for a shorter part of the text/)).toBeTruthy();
+  const parts = within(await screen.findByRole("list", { name: "Shorter texts" }));
+  expect(parts.getAllByRole("listitem").map((part) => part.textContent)).toEqual(["“like”, 5 rows", "“it”, 10 rows"]);
+  expect(parts.getByRole("link", { name: /like/ }).getAttribute("href")).toBe("/prompts?text=like");
 });
 
 test("the run can be changed without losing the text that is looked for", async () => {
@@ -127,8 +132,45 @@ test("a row's page has its tokens, those with features marked, and its strongest
   const tokens = screen.getAllByRole("option");
   expect(tokens.map(({ textContent }) => textContent)).toEqual(["Profit", " <b>rises</b>", "⏎", " number1"]);
   expect(tokens.map(({ dataset }) => dataset["fired"] ?? null)).toEqual(["true", "true", null, null]);
-  const features = within(screen.getByRole("region", { name: "Strongest features" }));
-  expect(features.getAllByRole("link").map((link) => link.textContent)).toEqual(["3", "9", "4"]);
+  const features = within(await screen.findByRole("grid", { name: "Features and tokens of row 1" }));
+  expect(features.getAllByRole("link").map((link) => link.textContent)).toEqual(["4", "3", "9"]);
+});
+
+test("the order of a row's features is chosen, and is in the address", async () => {
+  const user = open(api, "/prompts/1");
+  const grid = within(await screen.findByRole("grid"));
+  await user.click(screen.getByRole("radio", { name: "strongest" }));
+  expect(grid.getAllByRole("link").map((link) => link.textContent)).toEqual(["3", "9", "4"]);
+  expect(address()).toBe("/prompts/1?sort=strongest");
+});
+
+test("a matrix is one tab stop, its cells are reached by arrow keys, and a cell selects its token", async () => {
+  const user = open(api, "/prompts/1");
+  const grid = await screen.findByRole("grid");
+  expect(grid.querySelectorAll('[tabindex="0"]')).toHaveLength(1);
+  within(grid).getByRole("link", { name: "Feature 4" }).focus();
+  await user.keyboard("{ArrowDown}{ArrowRight}{ArrowRight}");
+  expect(document.activeElement?.textContent).toBe("4.5");
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("4.5, 50 % of its strongest");
+  expect(grid.querySelectorAll('[tabindex="0"]')).toHaveLength(1);
+  await user.keyboard("{Enter}");
+  expect(address()).toBe("/prompts/1?token=1");
+});
+
+test("a run that keeps no firings says that an empty cell is no silence", async () => {
+  open(api, "/prompts/1");
+  expect(await screen.findByText(/an empty cell doesn’t mean that a feature is silent/)).toBeTruthy();
+});
+
+test("the features of the rows found stand beside them, and lead to the feature", async () => {
+  const user = open(api, "/prompts?text=number9");
+  const shared = within(await screen.findByRole("region", { name: "Features of these rows" }));
+  expect(await shared.findByText(/In 11 rows found these are among the 10 strongest of a row/)).toBeTruthy();
+  expect(shared.getAllByRole("link").map((link) => link.textContent)[0]).toBe("0 rises91 % ×14");
+  expect(shared.getAllByRole("link")).toHaveLength(6);
+  await user.click(shared.getByRole("button", { name: "Show 2 more" }));
+  await user.click(shared.getAllByRole("link")[7] as HTMLElement);
+  expect(address()).toBe("/feature/7");
 });
 
 test("pointing at a token says which features fired on it, or that none did", async () => {
@@ -136,7 +178,7 @@ test("pointing at a token says which features fired on it, or that none did", as
   await screen.findAllByRole("option");
   await user.hover(token(1));
   expect(screen.getByRole("tooltip").textContent).toBe(
-    '" <b>rises</b>"token 1, id 1001feature 3: 4.500feature 9: 2.250',
+    '" <b>rises</b>"token 2, id 1001feature 3: 4.500feature 9: 2.250',
   );
   await user.hover(token(2));
   expect(screen.getByRole("tooltip").textContent).toContain("None of this row’s strongest features");
@@ -155,20 +197,28 @@ test("a token is selected with the keyboard, is in the address, and leads to its
 
 test("the token in the address is selected, one without features says so, and one that isn't there too", async () => {
   open(api, "/prompts/1?token=3");
-  expect(await screen.findByRole("heading", { name: "Token 3 number1" })).toBeTruthy();
+  expect(await screen.findByRole("heading", { name: "Token 4 number1" })).toBeTruthy();
   expect(selectedToken().getByText(/None of this row’s strongest features/)).toBeTruthy();
   open(api, "/prompts/2?token=99");
-  expect(await screen.findByText("This row has no token 99.")).toBeTruthy();
+  expect(await screen.findByText("This row has no token 100.")).toBeTruthy();
 });
 
-test("pointing at one of the strongest features marks its token; its chip selects the token", async () => {
+test("pointing at a feature marks where it fires in the text", async () => {
   const user = open(api, "/prompts/1");
-  const features = within(await screen.findByRole("region", { name: "Strongest features" }));
-  await user.hover(features.getByRole("link", { name: "Feature 4" }));
+  const grid = within(await screen.findByRole("grid"));
+  await user.hover(grid.getByRole("link", { name: "Feature 4" }));
   expect(token(0).className).toContain("outline-accent");
   expect(token(1).className).not.toContain("outline-accent");
-  await user.click(features.getByRole("button", { name: "Profit" }));
-  expect(address()).toBe("/prompts/1?token=0");
+});
+
+test("of a long row a stretch is shown, and a feature that is strongest elsewhere leads there", async () => {
+  const user = open(api, `/prompts/${LONG_ROW}?token=2400`);
+  await screen.findByText("tokens 2,305–2,432 of 2,500");
+  await user.click(screen.getByRole("button", { name: "at token 1 →" }));
+  expect(address()).toBe(`/prompts/${LONG_ROW}?token=0`);
+  expect(screen.getByText("tokens 1–128 of 2,500")).toBeTruthy();
+  await user.click(screen.getByRole("button", { name: "Tokens after" }));
+  expect(screen.getByText("tokens 129–256 of 2,500")).toBeTruthy();
 });
 
 test("of a long row two thousand tokens are shown at first, and window borders are marked", async () => {
@@ -183,7 +233,7 @@ test("of a long row two thousand tokens are shown at first, and window borders a
 
 test("an address with a token far into a long row shows it", async () => {
   open(api, `/prompts/${LONG_ROW}?token=2400`);
-  await screen.findByText("Token 2400");
+  await screen.findByText("Token 2401");
   expect(token(2400).getAttribute("aria-selected")).toBe("true");
 });
 

@@ -1,6 +1,7 @@
 /** The tooltip of a token in an example: its exact activation, its id, and where it stands. */
 
 import type { Occurrence } from "../lib/examples";
+import { tokenNumber } from "../lib/rowFeatures";
 import { goesOn, isPartialCharacter, isStartOfText, quoteToken, rowPosition } from "../lib/tokens";
 
 export const GOES_ON_NOTE = "more bytes of the character before";
@@ -21,7 +22,7 @@ export function TokenTooltip({ text, index }: { text: Occurrence; index: number 
         {!start && (
           <>
             <dt className="opacity-70">in its row</dt>
-            <dd>token {rowPosition(text, index)}</dd>
+            <dd>token {tokenNumber(rowPosition(text, index))}</dd>
           </>
         )}
       </dl>

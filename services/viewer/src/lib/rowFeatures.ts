@@ -1,13 +1,28 @@
 /** Which features fired where in a row. Knows nothing of how that is drawn. */
 
-import type { RowFeature } from "../apiTypes";
+import type { DescribedRowFeature, FiringFeature, RowFeature } from "../apiTypes";
+import type { MatrixCell, MatrixRow } from "./matrix";
 
 /** The marker that is put before the text, counted as a token of the row. */
 export const MARKER = -1;
 
+export type RowOrder = "first" | "strongest" | "rarest";
+
+/** A token's number as people read it: the first of a row is 1, as its position in its window where a marker is 0. */
+export function tokenNumber(index: number): number {
+  return index + 1;
+}
+
+/** A feature's activation as a share of the largest it has in the run. */
+export function shareOf({ activation, max_activation: maximum }: RowFeature): number {
+  return maximum > 0 ? Math.min(1, activation / maximum) : 0;
+}
+
 /** Features by the token they fired on most strongly, in the order given. */
-export function featuresByToken(features: readonly RowFeature[]): ReadonlyMap<number, RowFeature[]> {
-  const byToken = new Map<number, RowFeature[]>();
+export function featuresByToken<Feature extends RowFeature>(
+  features: readonly Feature[],
+): ReadonlyMap<number, Feature[]> {
+  const byToken = new Map<number, Feature[]>();
   for (const feature of features) byToken.set(feature.token, [...(byToken.get(feature.token) ?? []), feature]);
   return byToken;
 }
@@ -18,4 +33,72 @@ export function windowOf(token: number, windows: readonly number[]): number {
     0,
     windows.findLastIndex((begin) => begin <= token),
   );
+}
+
+/** Which features fire at some of a row's tokens: ids by token, the marker included. */
+export type Firings = ReadonlyMap<number, readonly number[]>;
+
+export function firingsByToken(answer: { first: number; marker: number[]; tokens: number[][] }): Firings {
+  return new Map([
+    [MARKER, answer.marker],
+    ...answer.tokens.map((ids, position): [number, number[]] => [answer.first + position, ids]),
+  ]);
+}
+
+/** The tokens at which each feature fires, in their order. */
+export function tokensByFeature(firings: Firings): ReadonlyMap<number, number[]> {
+  const byFeature = new Map<number, number[]>();
+  for (const [token, ids] of firings) {
+    for (const id of ids) {
+      const tokens = byFeature.get(id);
+      if (tokens === undefined) byFeature.set(id, [token]);
+      else tokens.push(token);
+    }
+  }
+  return byFeature;
+}
+
+/** The strongest features as rows of a matrix, in an order; with firings also where else they fire. */
+export function strongestRows(
+  features: readonly DescribedRowFeature[],
+  order: RowOrder,
+  firedAt: ReadonlyMap<number, readonly number[]> | null,
+): MatrixRow[] {
+  const first = (feature: DescribedRowFeature) =>
+    Math.min(feature.token, ...(firedAt?.get(feature.feature_id)?.slice(0, 1) ?? []));
+  const sorted = {
+    first: () => features.toSorted((a, b) => first(a) - first(b)),
+    strongest: () => [...features],
+    rarest: () => features.toSorted((a, b) => a.density - b.density),
+  }[order]();
+  return sorted.map((feature) => ({
+    id: feature.feature_id,
+    tokens: feature.tokens,
+    density: feature.density,
+    share: shareOf(feature),
+    peak: feature.token,
+    cells: new Map<number, MatrixCell>([
+      ...marks(firedAt?.get(feature.feature_id) ?? []),
+      [feature.token, { value: feature.activation, share: shareOf(feature) }],
+    ]),
+  }));
+}
+
+/** Features of whose firings only the places are known, as rows of a matrix. */
+export function otherRows(
+  features: readonly FiringFeature[],
+  firedAt: ReadonlyMap<number, readonly number[]>,
+): MatrixRow[] {
+  return features.map((feature) => ({
+    id: feature.feature_id,
+    tokens: feature.tokens,
+    density: feature.density,
+    share: null,
+    peak: null,
+    cells: new Map(marks(firedAt.get(feature.feature_id) ?? [])),
+  }));
+}
+
+function marks(tokens: readonly number[]): [number, MatrixCell][] {
+  return tokens.map((token) => [token, { value: null, share: null }]);
 }

@@ -1,20 +1,22 @@
 /** One row of the dataset: its text, token by token, and what fired in it. */
 
-import { useMemo, useState } from "react";
+import { useCallback, useDeferredValue, useMemo, useState } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
 import type { PromptInfo } from "../apiTypes";
 import { LiveBanner } from "../components/LiveBanner";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
-import { RowFeatures } from "../components/prompts/RowFeatures";
+import { RowColumns } from "../components/prompts/RowColumns";
+import { RowMatrix } from "../components/prompts/RowMatrix";
 import { RowText } from "../components/prompts/RowText";
 import { SelectedToken } from "../components/prompts/SelectedToken";
 import { PreviousNextLinks } from "../components/PreviousNextLinks";
 import { usePrompt } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
 import { formatPlural } from "../lib/format";
-import { promptPath, promptsPath, readSelectedToken } from "../lib/promptState";
-import { featuresByToken } from "../lib/rowFeatures";
+import type { MatrixRow } from "../lib/matrix";
+import { promptPath, promptsPath, readRowOrder, readSelectedToken } from "../lib/promptState";
+import { featuresByToken, type RowOrder } from "../lib/rowFeatures";
 import { DEFAULT_STATE } from "../lib/viewState";
 import { useLiveRun } from "../runQueries";
 
@@ -33,6 +35,7 @@ export function PromptPage({ row }: { row: string }) {
 
 function NumberedRow({ rowId }: { rowId: number }) {
   const { run } = useViewState();
+  const order = readRowOrder(useSearch());
   const prompt = usePrompt(rowId, run);
   const row = prompt.data;
   const live = useLiveRun(row?.run ?? run);
@@ -42,14 +45,14 @@ function NumberedRow({ rowId }: { rowId: number }) {
     if (prompt.error === null) return <Loading label={`Loading row ${rowId}…`} />;
     return (
       <ErrorMessage error={prompt.error} onRetry={() => void prompt.refetch()}>
-        <Link href={promptsPath({ run, text: null, from: 0 })} className="control text-ink">
+        <Link href={promptsPath({ run })} className="control text-ink">
           All rows
         </Link>
       </ErrorMessage>
     );
   }
   const step = (neighbour: number | null) =>
-    neighbour === null ? null : { href: promptPath(neighbour, run), title: `Row ${neighbour}` };
+    neighbour === null ? null : { href: promptPath(neighbour, run, null, order), title: `Row ${neighbour}` };
   return (
     <div className="space-y-5">
       <StaleNote error={prompt.error} />
@@ -60,17 +63,14 @@ function NumberedRow({ rowId }: { rowId: number }) {
         <h1 className="text-xl font-semibold tracking-tight tabular-nums">Row {rowId}</h1>
         <nav aria-label="Rows" className="flex flex-wrap items-center gap-2">
           <PreviousNextLinks previous={step(row.previous)} next={step(row.next)} />
-          <Link
-            href={promptsPath({ run, text: null, from: rowId })}
-            className="text-muted hover:text-ink hover:underline"
-          >
+          <Link href={promptsPath({ run, from: rowId })} className="text-muted hover:text-ink hover:underline">
             rows from here
           </Link>
         </nav>
       </div>
       {row.skipped === null ? (
         <div className={prompt.isPlaceholderData ? "opacity-50 transition-opacity delay-150" : ""}>
-          <Row key={row.row_id} row={row} run={run} />
+          <Row key={row.row_id} row={row} run={run} order={order} />
         </div>
       ) : (
         <ContentPlaceholder title="This row was skipped" level={2}>
@@ -81,29 +81,53 @@ function NumberedRow({ rowId }: { rowId: number }) {
   );
 }
 
-function Row({ row, run }: { row: PromptInfo; run: string | null }) {
+type RowProps = { row: PromptInfo; run: string | null; order: RowOrder };
+
+function Row({ row, run, order }: RowProps) {
   const selected = readSelectedToken(useSearch());
-  const [marked, setMarked] = useState<number | null>(null);
+  const [pointedAt, setPointedAt] = useState<MatrixRow | null>(null);
   const [, navigate] = useLocation();
+  const isTextThere = useDeferredValue(true, false); // the matrix comes after the text, which is read first
   const firedOn = useMemo(() => featuresByToken(row.features), [row.features]);
-  const select = (token: number) => {
-    navigate(promptPath(row.row_id, run, token), { replace: true });
-  };
+  const select = useCallback(
+    (token: number) => {
+      navigate(promptPath(row.row_id, run, token, order), { replace: true });
+    },
+    [navigate, row.row_id, run, order],
+  );
   return (
-    <div className="flex flex-col gap-4 lg:grid lg:grid-cols-[minmax(0,1fr)_20rem] lg:items-start lg:gap-x-6">
-      <section aria-label="Text" className="panel min-w-0 overflow-clip px-4 py-3">
-        <p className="mb-2 text-xs text-muted tabular-nums">
-          {formatPlural(row.tokens.length, "token")}
-          {row.windows.length > 1 &&
-            ` in ${formatPlural(row.windows.length, "window")}, which begin at the vertical lines`}
-          ; underlined are those that one of the row’s strongest features fired on most strongly
-        </p>
-        <RowText row={row} firedOn={firedOn} selected={selected} marked={marked} onSelect={select} />
-      </section>
-      <div className="contents lg:sticky lg:top-16 lg:block lg:space-y-4">
-        <SelectedToken row={row} token={selected} features={firedOn.get(selected ?? NaN) ?? []} run={run} />
-        <RowFeatures features={row.features} run={run} onPoint={setMarked} onSelect={select} />
+    <div className="space-y-4">
+      <RowColumns columns={row.columns} run={run} />
+      <div className="flex flex-col gap-4 lg:grid lg:grid-cols-[minmax(0,1fr)_20rem] lg:items-start lg:gap-x-6">
+        <section aria-label="Text" className="panel min-w-0 overflow-clip px-4 py-3">
+          <p className="mb-2 text-xs text-muted tabular-nums">
+            {formatPlural(row.tokens.length, "token")}
+            {row.windows.length > 1 &&
+              ` in ${formatPlural(row.windows.length, "window")}, which begin at the vertical lines`}
+            ; underlined are those that one of the row’s strongest features fired on most strongly
+          </p>
+          <RowText row={row} firedOn={firedOn} selected={selected} pointedAt={pointedAt} onSelect={select} />
+        </section>
+        <div className="contents lg:sticky lg:top-16 lg:block">
+          <SelectedToken row={row} token={selected} features={firedOn.get(selected ?? NaN) ?? []} run={run} />
+        </div>
       </div>
+      {isTextThere ? (
+        <RowMatrix
+          row={row}
+          run={run}
+          order={order}
+          onOrder={(next) => {
+            navigate(promptPath(row.row_id, run, selected, next), { replace: true });
+          }}
+          selected={selected}
+          onSelect={select}
+          onPoint={setPointedAt}
+        />
+      ) : (
+        // as high, so that the page stays where it was scrolled to
+        <div style={{ height: `${12 + 1.6 * row.features.length}rem` }} />
+      )}
     </div>
   );
 }

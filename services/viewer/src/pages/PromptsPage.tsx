@@ -5,15 +5,17 @@ import { Link, useLocation, useSearch } from "wouter";
 
 import { isNotFound } from "../api";
 import { LiveBanner } from "../components/LiveBanner";
-import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
+import { ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { NoRuns } from "../components/NoRuns";
 import { NoFeaturesYet } from "../components/NoFeaturesYet";
+import { NoRows } from "../components/prompts/NoRows";
 import { PromptsFilters } from "../components/prompts/PromptsFilters";
 import { PromptsList } from "../components/prompts/PromptsList";
+import { SharedFeatures } from "../components/prompts/SharedFeatures";
 import { StepLink } from "../components/PreviousNextLinks";
 import { ROWS_PER_PAGE, usePrompts, useRowBefore } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop } from "../hooks/usePage";
-import { promptsPath, type PromptsState, readPromptsState } from "../lib/promptState";
+import { columnsOf, isFiltered, promptsPath, type PromptsState, readPromptsState } from "../lib/promptState";
 import { isFinished } from "../lib/runStatus";
 import { DEFAULT_STATE } from "../lib/viewState";
 import { useLiveRun, useRuns } from "../runQueries";
@@ -36,8 +38,8 @@ export function PromptsPage() {
     }
     return (
       <ErrorMessage error={prompts.error} onRetry={() => void prompts.refetch()}>
-        <Link href="/prompts" className="control text-ink">
-          Newest run
+        <Link href={isFiltered(state) ? promptsPath({ run: state.run }) : "/prompts"} className="control text-ink">
+          {isFiltered(state) ? "All rows" : "Newest run"}
         </Link>
       </ErrorMessage>
     );
@@ -60,6 +62,7 @@ export function PromptsPage() {
         onChange={(changed) => {
           navigate(promptsPath(changed), { replace: true });
         }}
+        columns={columnsOf(run, state)}
         rows={rows}
         next={next}
         isSearching={goesOn}
@@ -71,7 +74,18 @@ export function PromptsPage() {
         </button>
       )}
       <div className={`space-y-4 transition-opacity ${prompts.isPlaceholderData ? "opacity-50" : ""}`}>
-        {rows.length > 0 && <PromptsList prompts={rows} run={state.run} wanted={head.text} />}
+        {rows.length > 0 && (
+          <div
+            className={
+              isFiltered(state)
+                ? "flex flex-col-reverse gap-4 lg:grid lg:grid-cols-[minmax(0,1fr)_22rem] lg:items-start lg:gap-x-6"
+                : ""
+            }
+          >
+            <PromptsList prompts={rows} run={state.run} wanted={head.text} />
+            {isFiltered(state) && <SharedFeatures state={state} />}
+          </div>
+        )}
         {rows.length === 0 && !goesOn && <NoRows state={state} />}
         <Pages
           key={state.from}
@@ -84,25 +98,12 @@ export function PromptsPage() {
   );
 }
 
-function NoRows({ state }: { state: PromptsState }) {
-  return (
-    <ContentPlaceholder title="There are no such rows" level={2}>
-      {state.text !== null && "Look for a shorter part of the text: capitals don’t count, spaces do. "}
-      {state.from > 0 && (
-        <Link href={promptsPath({ ...state, from: 0 })} className="text-accent underline">
-          From the first row
-        </Link>
-      )}
-    </ContentPlaceholder>
-  );
-}
-
 type PagesProps = { state: PromptsState; firstRow: number | null; next: number | null };
 
 /** The ways to the rows before and after those listed; there is another one for every page, which begins at its top. */
 function Pages({ state, firstRow, next }: PagesProps) {
   useScrollToTop();
-  const isSearch = state.text !== null;
+  const isSearch = isFiltered(state);
   // not always the number before: a failed chunk's rows are missing
   const before = useRowBefore(state.from > 0 && !isSearch ? firstRow : null, state.run);
   const step = (from: number) => ({ href: promptsPath({ ...state, from }), title: `From row ${from}` });

@@ -2,11 +2,13 @@
 
 import type { PromptInfo, RowFeature } from "../../apiTypes";
 import { formatActivation } from "../../lib/format";
-import { MARKER, windowOf } from "../../lib/rowFeatures";
+import { MARKER, tokenNumber, windowOf } from "../../lib/rowFeatures";
 import { goesOn, quoteToken } from "../../lib/tokens";
 import { GOES_ON_NOTE } from "../TokenTooltip";
 
 export const NONE_FIRED = "None of this row’s strongest features fired most strongly here.";
+/** For a run without what else fires. */
+export const NOT_KEPT = "What else fired is not in this run’s files.";
 
 type Props = { row: PromptInfo; index: number; features: RowFeature[] };
 
@@ -21,13 +23,15 @@ export function FiredFeaturesTooltip({ row, index, features }: Props) {
             {goesOn(row.tokens[index] ?? "") ? GOES_ON_NOTE : quoteToken(row.tokens[index] ?? "")}
           </div>
           <div className="tabular-nums opacity-70">
-            token {index}, id {row.token_ints[index]}
+            token {tokenNumber(index)}, id {row.token_ints[index]}
             {row.windows.length > 1 && `, window ${windowOf(index, row.windows) + 1} of ${row.windows.length}`}
           </div>
         </>
       )}
       {features.length === 0 ? (
-        <div className="mt-0.5">{NONE_FIRED}</div>
+        <div className="mt-0.5">
+          {NONE_FIRED} {!row.keeps_firings && NOT_KEPT}
+        </div>
       ) : (
         <ul className="mt-0.5 tabular-nums">
           {features.map(({ feature_id: id, activation }) => (

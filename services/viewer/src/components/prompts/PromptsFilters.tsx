@@ -1,14 +1,17 @@
-/** Which rows are listed: fields for a text and for the row to begin with, and how far the search for the text is. */
+/** Which rows are listed: fields for a text, for a column and for the row to begin with, and how far the search for the text is. */
 
 import type { Prompt } from "../../apiTypes";
 import { parseCount, parseToken } from "../../lib/featureFilters";
 import { formatCount, formatPlural } from "../../lib/format";
-import type { PromptsState } from "../../lib/promptState";
+import { isFiltered, type PromptsState } from "../../lib/promptState";
 import { FilterField } from "../features/FilterField";
+import { ColumnFilter } from "./ColumnFilter";
 
 type Props = {
   state: PromptsState;
   onChange: (state: PromptsState) => void;
+  /** The dataset's columns that the run keeps. */
+  columns: readonly string[];
   rows: Prompt[];
   /** The row to go on from; null if all were looked at. */
   next: number | null;
@@ -17,7 +20,7 @@ type Props = {
   total: number | null;
 };
 
-export function PromptsFilters({ state, onChange, ...found }: Props) {
+export function PromptsFilters({ state, onChange, columns, ...found }: Props) {
   return (
     <div role="search" aria-label="Find rows" className="flex flex-wrap items-start gap-x-5 gap-y-2">
       <FilterField
@@ -30,6 +33,7 @@ export function PromptsFilters({ state, onChange, ...found }: Props) {
           onChange({ ...state, text, from: 0 });
         }}
       />
+      {columns.length > 0 && <ColumnFilter columns={columns} state={state} onChange={onChange} />}
       <FilterField
         label="from row"
         width="w-24"
@@ -42,13 +46,13 @@ export function PromptsFilters({ state, onChange, ...found }: Props) {
         }}
       />
       <p role="status" className="flex min-h-[1.9rem] items-center tabular-nums">
-        {state.text === null ? describeRows(found) : describeSearch(found)}
+        {isFiltered(state) ? describeSearch(found) : describeRows(found)}
       </p>
     </div>
   );
 }
 
-type Found = Omit<Props, "state" | "onChange">;
+type Found = Omit<Props, "state" | "onChange" | "columns">;
 
 function describeRows({ rows, total }: Found): string {
   const [first, last] = [rows[0], rows.at(-1)];

@@ -7,16 +7,17 @@ import { useTableKeyboard } from "../../hooks/useTableKeyboard";
 import { excerpt } from "../../lib/excerpt";
 import { promptPath } from "../../lib/promptState";
 import { TokenPieces } from "../TokenPieces";
-import { FeatureChip } from "./FeatureChip";
+import { FeatureChipList } from "./FeatureChipList";
 
 type ListProps = {
   prompts: Prompt[];
   run: string | null;
   /** What was searched for. */
   wanted: string | null;
+  labelOf?: ((feature: number) => string | null) | undefined;
 };
 
-export function PromptsList({ prompts, run, wanted }: ListProps) {
+export function PromptsList({ prompts, run, wanted, labelOf }: ListProps) {
   const { body, onKeyDown } = useTableKeyboard<HTMLOListElement>("[data-row-link]");
   return (
     <ol ref={body} onKeyDown={onKeyDown} aria-label="Rows" className="panel divide-y divide-line">
@@ -39,13 +40,12 @@ export function PromptsList({ prompts, run, wanted }: ListProps) {
             ) : (
               <Text text={prompt.text} isCut={prompt.is_cut} wanted={wanted} />
             )}
-            <ul aria-label={`Features of row ${prompt.row_id}`} className="flex flex-wrap gap-x-3 gap-y-1">
-              {prompt.features.map((feature) => (
-                <li key={feature.feature_id} className="max-w-full">
-                  <FeatureChip feature={feature} run={run} />
-                </li>
-              ))}
-            </ul>
+            <FeatureChipList
+              label={`Features of row ${prompt.row_id}`}
+              features={prompt.features}
+              run={run}
+              labelOf={labelOf}
+            />
           </div>
         </li>
       ))}

@@ -1,17 +1,19 @@
 /**
- * A row's text, token by token; those that features fired on are marked. One token can be selected.
+ * A row's text, token by token; those that features fired on are marked, or those of the feature that is pointed at. One
+ * token can be selected.
  *
  * Takes one tab stop: arrow keys move from token to token, Enter selects. Knows nothing of where the row comes from.
  */
 
-import { type KeyboardEvent, type MouseEvent, useEffect, useId, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, useEffect, useId, useMemo, useRef, useState } from "react";
 
 import type { PromptInfo, RowFeature } from "../../apiTypes";
 import { tokenElement, useTokenCursor } from "../../hooks/useTokenCursor";
 import { formatCount } from "../../lib/format";
-import { MARKER } from "../../lib/rowFeatures";
+import type { MatrixRow } from "../../lib/matrix";
+import { MARKER, shareOf } from "../../lib/rowFeatures";
 import { Tooltip } from "../Tooltip";
-import { TokenBlock } from "./TokenBlock";
+import { TokenBlock, type TokenShare } from "./TokenBlock";
 import { FiredFeaturesTooltip } from "./FiredFeaturesTooltip";
 
 const BLOCK_TOKENS = 2000; // also as many as are drawn at first
@@ -21,12 +23,12 @@ type Props = {
   firedOn: ReadonlyMap<number, RowFeature[]>;
   /** The token that is selected. */
   selected: number | null;
-  /** The token that something beside the text points at. */
-  marked: number | null;
+  /** The feature that something beside the text points at. */
+  pointedAt: MatrixRow | null;
   onSelect: (token: number) => void;
 };
 
-export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
+export function RowText({ row, firedOn, selected, pointedAt, onSelect }: Props) {
   const tooltipId = useId();
   const group = useRef<HTMLDivElement>(null);
   const selectedHere = useRef<number | null>(null); // what was selected in the text itself is in sight already
@@ -35,6 +37,7 @@ export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
   const isAll = isAllWanted || (selected ?? 0) >= BLOCK_TOKENS;
   const shown = isAll ? count : Math.min(count, BLOCK_TOKENS);
   const first = firedOn.has(MARKER) ? MARKER : 0;
+  const shares = useMemo(() => (pointedAt === null ? sharesOf(firedOn) : sharesOfOne(pointedAt)), [firedOn, pointedAt]);
   const isThere = selected !== null && selected >= first && selected < shown;
   const { pointed, tabStop, setTabStop, handlers } = useTokenCursor({
     group,
@@ -85,10 +88,8 @@ export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
             from={from === 0 ? first : from}
             to={Math.min(from + BLOCK_TOKENS, shown)}
             windows={row.windows}
-            firedOn={firedOn}
-            strongest={row.features[0]?.activation ?? 0}
+            shares={shares}
             selected={within(selected, from)}
-            marked={within(marked, from)}
             tabStop={within(tabStop, from)}
             described={within(pointed?.index, from)}
             descriptionId={tooltipId}
@@ -113,4 +114,18 @@ export function RowText({ row, firedOn, selected, marked, onSelect }: Props) {
       )}
     </div>
   );
+}
+
+/** Each token's largest share of a feature's strongest. */
+function sharesOf(firedOn: ReadonlyMap<number, RowFeature[]>): ReadonlyMap<number, TokenShare> {
+  return new Map(
+    [...firedOn].map(([token, features]) => [
+      token,
+      { share: Math.max(...features.map((feature) => shareOf(feature))), isPointed: false },
+    ]),
+  );
+}
+
+function sharesOfOne({ cells }: MatrixRow): ReadonlyMap<number, TokenShare> {
+  return new Map([...cells].map(([token, { share }]) => [token, { share: share ?? 0, isPointed: true }]));
 }

@@ -3,11 +3,14 @@
 import { Link } from "wouter";
 
 import type { PromptInfo, RowFeature } from "../../apiTypes";
-import { formatActivation } from "../../lib/format";
-import { MARKER } from "../../lib/rowFeatures";
+import { formatActivation, formatPlural } from "../../lib/format";
+import { stretchStart } from "../../lib/matrix";
+import { firingsByToken, MARKER, shareOf, tokenNumber } from "../../lib/rowFeatures";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
+import { useRowFirings } from "../../rowAndCompareQueries";
 import { TokenChip } from "../TokenChips";
-import { NONE_FIRED } from "./FiredFeaturesTooltip";
+import { NONE_FIRED, NOT_KEPT } from "./FiredFeaturesTooltip";
+import { STRETCH } from "./RowMatrix";
 
 type Props = { row: PromptInfo; token: number | null; features: RowFeature[]; run: string | null };
 
@@ -18,32 +21,73 @@ export function SelectedToken({ row, token, features, run }: Props) {
     <section
       aria-label="Selected token"
       aria-live="polite"
-      className="panel px-4 py-3 max-lg:sticky max-lg:bottom-0 max-lg:max-h-[40vh] max-lg:overflow-y-auto max-lg:shadow-lg"
+      className="panel px-4 py-3 max-lg:sticky max-lg:bottom-0 max-lg:z-20 max-lg:max-h-[40vh] max-lg:overflow-y-auto max-lg:shadow-lg"
     >
       {token === null && <p className="text-muted">Select a token to see the features that fired on it.</p>}
-      {token !== null && !isThere && <p className="text-muted">This row has no token {token}.</p>}
+      {token !== null && !isThere && <p className="text-muted">This row has no token {tokenNumber(token)}.</p>}
       {token !== null && isThere && (
         <>
           <h2 className="flex items-center gap-2 font-semibold tabular-nums">
-            {token === MARKER ? "Marker before the text" : `Token ${token}`}
+            {token === MARKER ? "Marker before the text" : `Token ${tokenNumber(token)}`}
             {token !== MARKER && <TokenChip token={row.tokens[token] ?? ""} />}
           </h2>
           {features.length === 0 ? (
             <p className="text-muted">{NONE_FIRED}</p>
           ) : (
             <ul className="mt-1 tabular-nums">
-              {features.map(({ feature_id: id, activation }) => (
-                <li key={id} className="flex justify-between gap-4 py-0.5">
-                  <Link href={featurePath(id, { ...DEFAULT_STATE, run })} className="text-accent hover:underline">
-                    feature {id}
-                  </Link>
-                  <span className="font-medium">{formatActivation(activation)}</span>
+              {features.map((feature) => (
+                <li key={feature.feature_id} className="flex justify-between gap-4 py-0.5">
+                  <FeatureLink id={feature.feature_id} run={run} />
+                  <span>
+                    <span className="font-medium">{formatActivation(feature.activation)}</span>
+                    <span className="text-muted"> · {Math.round(shareOf(feature) * 100)} % of its strongest</span>
+                  </span>
                 </li>
               ))}
             </ul>
           )}
+          {row.keeps_firings ? (
+            <AlsoFires row={row} token={token} run={run} listed={features} />
+          ) : (
+            <p className="mt-1 text-xs text-muted">{NOT_KEPT}</p>
+          )}
         </>
       )}
     </section>
+  );
+}
+
+function FeatureLink({ id, run }: { id: number; run: string | null }) {
+  return (
+    <Link href={featurePath(id, { ...DEFAULT_STATE, run })} className="text-accent hover:underline">
+      feature {id}
+    </Link>
+  );
+}
+
+type AlsoProps = { row: PromptInfo; token: number; run: string | null; listed: readonly RowFeature[] };
+
+/** The features that fire on the token besides those that are strongest there; how strongly isn't kept. */
+function AlsoFires({ row, token, run, listed }: AlsoProps) {
+  const query = { run, from: stretchStart(token, STRETCH), tokens: STRETCH, sort: "first", limit: 0 } as const;
+  const firings = useRowFirings(row.row_id, query, true).data;
+  const here = firings === undefined ? undefined : firingsByToken(firings).get(token);
+  if (here === undefined) return <p className="mt-1 text-xs text-muted">Loading what else fires here…</p>;
+  const others = here.filter((id) => !listed.some(({ feature_id }) => feature_id === id));
+  if (others.length === 0) return <p className="mt-1 text-xs text-muted">No other feature fires here.</p>;
+  return (
+    <>
+      <p className="mt-1.5 text-xs text-muted">
+        {formatPlural(others.length, listed.length === 0 ? "feature" : "other feature")} fire
+        {others.length === 1 ? "s" : ""} here, how strongly isn’t kept:
+      </p>
+      <ul className="flex flex-wrap gap-x-2.5 tabular-nums">
+        {others.map((id) => (
+          <li key={id}>
+            <FeatureLink id={id} run={run} />
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }

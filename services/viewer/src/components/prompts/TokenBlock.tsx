@@ -2,11 +2,13 @@
 
 import { type CSSProperties, memo, useRef } from "react";
 
-import type { RowFeature } from "../../apiTypes";
 import { useIsNearViewport } from "../../hooks/useIsNearViewport";
 import { MARKER } from "../../lib/rowFeatures";
 import { heat } from "../../lib/tokens";
 import { TokenPieces } from "../TokenPieces";
+
+/** How a token is marked: its share of a feature's strongest (0: not known), and whether this is of the feature pointed at. */
+export type TokenShare = { share: number; isPointed: boolean };
 
 type BlockProps = {
   /** The whole row's. */
@@ -15,18 +17,16 @@ type BlockProps = {
   from: number;
   to: number;
   windows: number[];
-  firedOn: ReadonlyMap<number, RowFeature[]>;
-  /** The row's largest activation, which gets the full colour. */
-  strongest: number;
+  /** Of the tokens that are marked. */
+  shares: ReadonlyMap<number, TokenShare>;
   /** Tokens of this stretch; null: none of them. */
   selected: number | null;
-  marked: number | null;
   tabStop: number | null;
   described: number | null;
   descriptionId: string;
 };
 
-export const TokenBlock = memo(function TokenBlock({ tokens, from, to, windows, firedOn, ...props }: BlockProps) {
+export const TokenBlock = memo(function TokenBlock({ tokens, from, to, windows, shares, ...props }: BlockProps) {
   const frame = useRef<HTMLSpanElement>(null);
   const isNear = useIsNearViewport(frame);
   const isPlain = !isNear && from > 0 && props.selected === null && props.tabStop === null;
@@ -46,9 +46,9 @@ export const TokenBlock = memo(function TokenBlock({ tokens, from, to, windows, 
           token={tokens[index] ?? ""}
           index={index}
           beginsWindow={index > 0 && begins.has(index)}
-          heat={heat(firedOn.get(index)?.[0]?.activation ?? 0, props.strongest)}
+          heat={heat(shares.get(index)?.share ?? 0, 1)}
+          isPointed={shares.get(index)?.isPointed === true}
           isSelected={index === props.selected}
-          isMarked={index === props.marked}
           isTabStop={index === props.tabStop}
           describedBy={index === props.described ? props.descriptionId : undefined}
         />
@@ -61,10 +61,10 @@ type TokenProps = {
   token: string;
   index: number;
   beginsWindow: boolean;
-  /** 0: no feature fired on it. */
+  /** 0: not known. */
   heat: number;
+  isPointed: boolean;
   isSelected: boolean;
-  isMarked: boolean;
   isTabStop: boolean;
   describedBy: string | undefined;
 };
@@ -75,7 +75,7 @@ const Token = memo(function Token({ token, index, heat: share, ...is }: TokenPro
     share > 0 && "underline decoration-bar decoration-2 underline-offset-4",
     is.beginsWindow && "border-s-2 border-accent ps-0.5",
     is.isSelected && "token-peak",
-    is.isMarked && "outline-2 outline-accent",
+    is.isPointed && "outline-2 outline-accent",
     index === MARKER && "token-mark",
   ];
   return (
