@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
 from services.api.endpoint_context import Api
-from services.api.endpoints import compare, features, health, one_feature, rows, runs, session, together
+from services.api.endpoints import compare, features, health, labels, one_feature, rows, runs, session, together
 from services.api.http.access import Access, AccessCheck
 from services.api.http.caching import RunAnswers
 from services.api.http.json_answers import ERRORS
@@ -24,6 +24,7 @@ from services.api.http.url_prefix import WithoutPrefix
 from services.api.http.viewer_files import ViewerFiles
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import Backend, RunEntries
+from services.api.runs.run_labels import RunLabels
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
@@ -33,6 +34,7 @@ ENDPOINTS = (
     *rows.endpoints,
     *together.endpoints,
     *compare.endpoints,
+    *labels.endpoints,
     *runs.endpoints,
     *session.endpoints,
     *health.endpoints,
@@ -67,8 +69,9 @@ def create_app(
         events.close()
 
     changes = None if backend is None else RunChanges(backend, entries)
-    api = Api(store, entries, events, changes, access, root_path, ENDPOINTS)
-    answers = RunAnswers(library)
+    run_labels = RunLabels(store, library)
+    api = Api(store, entries, events, changes, run_labels, access, root_path, ENDPOINTS)
+    answers = RunAnswers(library, run_labels)
     present = [endpoint for endpoint in ENDPOINTS if changes is not None or endpoint.path != _NEEDS_SERVICES]
     below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]
     # A router of its own: what it doesn't have is a 404 and what it can't do a 405, and never the viewer's page.

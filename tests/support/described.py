@@ -47,6 +47,8 @@ class Description:
         return response.request.method, path, response.status_code
 
     def _path_of(self, path: str) -> str:
+        if path in self._paths:  # and perhaps one that has a parameter in place of its end
+            return path
         (found,) = (known for known in self._paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path))
         return str(found)
 
@@ -64,6 +66,8 @@ def _values(media_type: str, text: str) -> list[Any]:
     match media_type:
         case "application/json":
             return [json.loads(text)]
+        case "application/x-ndjson":
+            return [json.loads(line) for line in text.splitlines()]
         case "text/event-stream":
             return [json.loads(line.removeprefix("data: ")) for line in text.split("\n") if line.startswith("data: ")]
         case _:

@@ -17,11 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.http.json_answers import json_answer
-from services.api.http.parameters import Parameters
+from services.api.http.parameters import Flag, Parameters
+from services.api.runs.run_labels import RunLabels
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 
-RunAnswer = Callable[..., Mapping[str, object]]  # of the parameters, and of the runs that these name
+# of the parameters, the runs that these name, and the features if only those that have a label or a star are wanted
+RunAnswer = Callable[..., Mapping[str, object]]
 _KEPT_BYTES = 48 << 20
 _OVERHEAD_BYTES = 1 << 10  # of an answer that stays in memory, besides itself
 
@@ -30,6 +32,13 @@ class OneRun(Parameters):
     """Parameters of an answer about a run."""
 
     run: str | None = Field(None, description="The run's id; the newest run that has something to show if left out.")
+
+
+class OfLabelled(OneRun):
+    """Parameters of an answer about a run's features, or about those that people said something of."""
+
+    labelled: Flag = Field(False, description="Only features that have a label.")
+    starred: Flag = Field(False, description="Only features that have a star.")
 
 
 class TwoRuns(Parameters):
@@ -50,23 +59,27 @@ class _Kept:
 class RunAnswers:
     """Opens the runs that are asked about, and keeps the last answers about finished ones in memory."""
 
-    def __init__(self, library: RunLibrary) -> None:
+    def __init__(self, library: RunLibrary, labels: RunLabels) -> None:
         self._library = library
+        self._labels = labels
         self._lock = threading.Lock()
         self._answers: LRUCache[Hashable, _Kept] = LRUCache(_KEPT_BYTES, getsizeof=_num_bytes)
 
     def answer(self, function: RunAnswer, asked: Parameters, request: Request) -> Response:
         """What `function` says of these runs, from memory if possible; may block."""
         runs = self._runs(asked)
+        chosen: tuple[tuple[int, ...], ...] = ()
+        if isinstance(asked, OfLabelled) and (asked.labelled or asked.starred):
+            book = self._labels.of(runs[0]).log.read()
+            chosen = (book.ids(labelled=asked.labelled, starred=asked.starred),)
         if any(run.live for run in runs):
-            return json_answer(function(asked, *runs), headers={"Cache-Control": "no-store"})
+            return json_answer(function(asked, *runs, *chosen), headers={"Cache-Control": "no-store"})
         # a run that was made again is another object; weak, so that runs nobody asks about go
-        key = (function, asked, *map(weakref.ref, runs))
+        key = (function, asked, *map(weakref.ref, runs), *chosen)
         with self._lock:
             kept = self._answers.get(key)
         if kept is None:
-            body = bytes(json_answer(function(asked, *runs)).body)
-            kept = _Kept(body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"')
+            kept = _kept(bytes(json_answer(function(asked, *runs, *chosen)).body))
             with self._lock, suppress(ValueError):  # an answer larger than the whole cache isn't kept
                 self._answers[key] = kept
         return _response(request, kept)
@@ -76,6 +89,15 @@ class RunAnswers:
             return [self._library.open(asked.a), self._library.open(asked.b)]
         assert isinstance(asked, OneRun)  # noqa: S101
         return [self._library.asked(asked.run)]
+
+
+def unless_known(request: Request, body: bytes) -> Response:
+    """An answer that may change, with its ETag; status 304 if the client has it already."""
+    return _response(request, _kept(body))
+
+
+def _kept(body: bytes) -> _Kept:
+    return _Kept(body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"')
 
 
 def _num_bytes(kept: _Kept) -> int:

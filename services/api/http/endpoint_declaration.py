@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from services.api.http.parameters import Parameters
 
-Method = Literal["GET", "POST", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -39,6 +39,9 @@ class Endpoint:
     body: type[BaseModel] | None
     about_runs: bool
     public: bool  # taken from everybody, though it isn't GET
+    without_services: bool  # works without services, though it isn't GET
+    takes: str  # the media type of a request's body
+    has_tag: bool  # answers with 304 what If-None-Match names
 
     @property
     def summary(self) -> str:
@@ -74,11 +77,15 @@ class Endpoints:
         body: type[BaseModel] | None = None,
         about_runs: bool = False,
         public: bool = False,
+        without_services: bool = False,
+        takes: str = "application/json",
+        has_tag: bool = False,
     ) -> Callable[[F], F]:
         """Declare a function of the parameters, the Api and, if there is one, the `body`; it is called in a thread.
 
         An async function gets the request as well, and its Response is sent as it is; `answer` is the type of what is
-        in it. Whatever isn't GET is for those who may change runs, unless it is `public`.
+        in it. Whatever isn't GET is for those who may change runs, unless it is `public`; it needs services behind the
+        API, unless it is `without_services`.
         """
 
         def declared(function: F) -> F:
@@ -88,7 +95,20 @@ class Endpoints:
             answered = answer or (None if returned in (type(None), Response) else returned)
             self._declared.append(
                 Endpoint(
-                    method, path, function, parameters, answered, problems, status, media_type, body, about_runs, public
+                    method=method,
+                    path=path,
+                    function=function,
+                    parameters=parameters,
+                    answer=answered,
+                    problems=problems,
+                    status=status,
+                    media_type=media_type,
+                    body=body,
+                    about_runs=about_runs,
+                    public=public,
+                    without_services=without_services,
+                    takes=takes,
+                    has_tag=has_tag or about_runs,
                 )
             )
             return function
