@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import { isNotFound } from "../api";
 import type { FeatureInfo } from "../apiTypes";
 import { FiredFeature } from "../components/feature/FiredFeature";
+import { LabelEditor } from "../components/labels/LabelEditor";
 import { LiveBanner } from "../components/LiveBanner";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { PlaceInList } from "../components/PlaceInList";
@@ -63,6 +64,7 @@ function NumberedFeature({ featureId }: { featureId: number }) {
       )}
       <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
         <h1 className="text-xl font-semibold tracking-tight tabular-nums">Feature {featureId}</h1>
+        {info !== undefined && info.feature_id === featureId && <LabelEditor featureId={featureId} run={info.run} />}
         {ranking !== undefined && <PlaceInList place={place.data} metric={ranking.metric} state={state} />}
       </div>
       {info === undefined ? (
