@@ -63,7 +63,7 @@ export function Header() {
 function RunSearch({ state }: { state: ViewState }) {
   const head = useRankingHead(state).data;
   return (
-    <div className="flex min-w-0 grow max-sm:order-1 max-sm:basis-full">
+    <div className="flex min-w-0 grow max-sm:order-1 max-sm:basis-3/5">
       <HeaderSearch state={state} numFeatures={head?.num_features ?? null} />
     </div>
   );
@@ -82,7 +82,7 @@ function Tools({ random, isAlone }: ToolsProps) {
       {...group}
       role="toolbar"
       aria-label="Tools"
-      className={`flex items-center gap-2 max-sm:ml-auto ${isAlone ? "ml-auto" : ""}`}
+      className={`flex items-center gap-2 ${isAlone ? "ml-auto" : "max-sm:order-1"}`}
     >
       {random !== null && <RandomFeature state={random} />}
       <ThemeSwitch />

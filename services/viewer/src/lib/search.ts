@@ -12,7 +12,7 @@ const LABELS_SHOWN = 6;
 export type Target = { key: string; href: string } & (
   | { kind: "feature"; featureId: number; feature?: RankedFeature }
   | { kind: "features"; token: string; count: number | null }
-  | { kind: "row"; prompt: Prompt }
+  | { kind: "row"; prompt: Prompt; text: string }
   | { kind: "rows"; text: string }
 );
 
@@ -93,6 +93,7 @@ function rowTargets({ text, state, rows }: Asked): Target[] {
     kind: "row",
     key: `row-${prompt.row_id}`,
     prompt,
+    text: wanted,
     href: promptPath(prompt.row_id, state.run),
   }));
   return [{ kind: "rows", key: "rows", text: wanted, href }, ...found];

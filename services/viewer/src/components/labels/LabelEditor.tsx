@@ -73,9 +73,11 @@ function Editor({ featureId, run, label }: Props & { label: Label | undefined })
         )}
       </div>
       {began === undefined && label?.note != null && (
-        <p className="max-w-prose basis-full text-muted whitespace-pre-wrap wrap-anywhere" data-testid="note">
-          <LabelText text={label.note} whole breakLines />
-        </p>
+        <div className="basis-full">
+          <p className="max-w-prose text-muted whitespace-pre-wrap wrap-anywhere" data-testid="note">
+            <LabelText text={label.note} whole breakLines />
+          </p>
+        </div>
       )}
       {began !== undefined && (
         <LabelForm

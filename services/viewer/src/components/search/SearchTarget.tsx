@@ -1,6 +1,7 @@
 /** One option of the header's search. */
 
 import type { Prompt } from "../../apiTypes";
+import { excerpt } from "../../lib/excerpt";
 import { formatPlural } from "../../lib/format";
 import type { Target } from "../../lib/search";
 import { FeatureName } from "../labels/FeatureName";
@@ -8,6 +9,7 @@ import { TokenChip, TokenChips } from "../TokenChips";
 import { TokenPieces } from "../TokenPieces";
 
 const TOKENS_SHOWN = 3;
+const BEFORE = 24; // characters before what was found
 const MOST_CHARACTERS = 160;
 
 export function SearchTarget({ target, run }: { target: Target; run: string | null }) {
@@ -37,16 +39,24 @@ export function SearchTarget({ target, run }: { target: Target; run: string | nu
         </>
       );
     case "row":
-      return <Row prompt={target.prompt} />;
+      return <Row prompt={target.prompt} wanted={target.text} />;
   }
 }
 
-function Row({ prompt }: { prompt: Prompt }) {
+function Row({ prompt, wanted }: { prompt: Prompt; wanted: string }) {
   return (
     <>
       <span className="text-faint tabular-nums">row {prompt.row_id}</span>{" "}
       <bdi>
-        <TokenPieces token={(prompt.text ?? "").slice(0, MOST_CHARACTERS)} />
+        {excerpt(prompt.text ?? "", wanted, BEFORE).map(({ text, isMatch }, position) =>
+          isMatch ? (
+            <b key={position}>
+              <TokenPieces token={text} />
+            </b>
+          ) : (
+            <TokenPieces key={position} token={text.slice(0, MOST_CHARACTERS)} />
+          ),
+        )}
       </bdi>
     </>
   );
