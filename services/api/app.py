@@ -18,6 +18,7 @@ from services.api.endpoints import (
     compare,
     features,
     health,
+    labels,
     one_feature,
     row_firings,
     rows,
@@ -35,6 +36,7 @@ from services.api.http.url_prefix import WithoutPrefix
 from services.api.http.viewer_files import ViewerFiles
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import Backend, RunEntries
+from services.api.runs.run_labels import RunLabels
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
@@ -46,6 +48,7 @@ ENDPOINTS = (
     *row_firings.endpoints,
     *together.endpoints,
     *compare.endpoints,
+    *labels.endpoints,
     *runs.endpoints,
     *session.endpoints,
     *health.endpoints,
@@ -80,8 +83,9 @@ def create_app(
         events.close()
 
     changes = None if backend is None else RunChanges(backend, entries)
-    api = Api(store, entries, events, changes, access, root_path, ENDPOINTS)
-    answers = RunAnswers(library)
+    run_labels = RunLabels(store, library)
+    api = Api(store, entries, events, changes, run_labels, access, root_path, ENDPOINTS)
+    answers = RunAnswers(library, run_labels)
     present = [endpoint for endpoint in ENDPOINTS if changes is not None or endpoint.path != _NEEDS_SERVICES]
     below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]
     # A router of its own: what it doesn't have is a 404 and what it can't do a 405, and never the viewer's page.

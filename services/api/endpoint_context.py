@@ -11,6 +11,7 @@ from services.api.http.run_event_stream import RunEvents
 from services.api.http.write_requests import check_may_write
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import RunEntries
+from services.api.runs.run_labels import RunLabels
 from sparse_autoencoder.runs.store import Store
 
 _READ_ONLY = "no services are behind this API, so runs can only be looked at; `saescope run` does runs in this folder"
@@ -24,6 +25,7 @@ class Api:
     entries: RunEntries
     events: RunEvents
     run_changes: RunChanges | None
+    labels: RunLabels
     access: Access
     root_path: str  # the prefix under which a proxy shows the API
     endpoints: tuple[Endpoint, ...]  # all of them, for openapi.json
@@ -35,7 +37,8 @@ class Api:
             raise HTTPException(405, _READ_ONLY, {"Allow": "GET, HEAD"})
         return self.run_changes
 
-    def check_may_write(self, request: Request) -> None:
-        """HTTPException unless there are services and this request may change runs."""
-        _ = self.changes  # 405 without services
-        check_may_write(request, self.access)
+    def check_may_write(self, request: Request, endpoint: Endpoint) -> None:
+        """HTTPException unless this request may change something, and there are services if that takes some."""
+        if not endpoint.without_services:
+            _ = self.changes  # 405 without services
+        check_may_write(request, self.access, endpoint.takes)

@@ -21,7 +21,7 @@ from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask, starts_of
 MAIN_TOKENS = 8
 """For so many of a feature's most frequent tokens it is said where it does not fire."""
 
-SHOWN = 2
+SHOWN = 4
 """So many occurrences are shown for each of them."""
 
 _MERGE_AT = 1 << 17  # new occurrences that are collected before they are merged

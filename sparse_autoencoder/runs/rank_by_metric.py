@@ -36,6 +36,7 @@ class Selection:
     max_count: int | None = None
     token: str | None = None  # only features that fire on a token whose string contains this, ignoring case
     dead: bool = False  # the features that never fired, instead of those that fired
+    only: tuple[int, ...] | None = None  # features, of which others are left out
 
 
 def ranked(values: NDArray[Any], descending: bool = True) -> Ints:
@@ -114,4 +115,9 @@ class Rankings:
                 mask &= values >= least
             if most is not None:
                 mask &= values <= most
+        if selection.only is not None:
+            wanted = np.array(selection.only, np.int64)
+            among = np.zeros_like(mask)
+            among[wanted[wanted < len(mask)]] = True
+            mask &= among
         return mask

@@ -52,6 +52,22 @@ def open_list(page: Page, path: str = "/") -> list[Feature]:
     return features
 
 
+def filter_menu(page: Page) -> Locator:
+    """The menu of filters, opened."""
+    summary = page.get_by_text("+ Filter", exact=True)
+    if not summary.evaluate("summary => summary.parentElement.open"):
+        summary.click()
+    return page.get_by_role("group", name="Filters")
+
+
+def expect_dead(page: Page, features: list[int]) -> None:
+    """The grid of features that never fired is as long as these, and begins with them."""
+    grid = page.get_by_role("list", name="Features that never fired")
+    expect(grid.get_by_role("listitem").first).to_have_attribute("aria-setsize", str(len(features)))
+    for place, feature_id in enumerate(features[:8]):
+        expect(grid.get_by_role("listitem").nth(place)).to_have_text(str(feature_id))
+
+
 def is_in_view(page: Page, element: Locator) -> bool:
     """Whether nothing covers the middle of it."""
     return bool(

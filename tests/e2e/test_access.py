@@ -71,7 +71,7 @@ def test_every_page_works_below_a_prefix(tab: Page, store: DirectoryStore) -> No
         expect(tab.get_by_role("heading", level=1)).to_be_visible()
         tab.reload()  # now the page's own path is deeper
         expect(tab.get_by_role("heading", level=1)).to_be_visible()
-        for name, path in (("Prompts", "/prompts"), ("Compare", "/compare"), ("Runs", "/runs"), ("Features", "/")):
+        for name, path in (("Rows", "/prompts"), ("Compare", "/compare"), ("Runs", "/runs"), ("Features", "/")):
             tab.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
             expect(tab).to_have_url(re.compile(f"{PREFIX}{path}"))
             expect(tab.get_by_role("alert")).to_have_count(0)

@@ -21,17 +21,17 @@ from tests.e2e.feature_list import (
 )
 
 
-def test_a_slash_leads_to_the_field_for_a_feature_s_number(page: Page) -> None:
+def test_a_slash_leads_to_the_field_that_finds_a_feature_by_its_number(page: Page) -> None:
     feature_id = open_list(page)[7]["feature_id"]
     page.keyboard.press("/")
     page.keyboard.type(f"{feature_id}\n")
     expect(page.get_by_role("heading", name=f"Feature {feature_id}", exact=True)).to_be_visible()
 
 
-def test_feeling_lucky_opens_one_of_the_features_that_match(page: Page) -> None:
+def test_the_random_feature_is_one_of_the_features_that_match(page: Page) -> None:
     page.goto("/?token=+upgrade")
     matching = {str(one["feature_id"]) for one in all_features(page, "token=%20upgrade")}
-    page.get_by_role("button", name="I’m feeling lucky").click()
+    page.get_by_role("button", name="Random feature").click()
     page.wait_for_url(re.compile(r"/feature/\d+\?token=\+upgrade"))
     assert urlsplit(page.url).path.rsplit("/", 1)[1] in matching
 

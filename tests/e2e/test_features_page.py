@@ -52,9 +52,10 @@ def test_a_row_has_rank_feature_tokens_value_histogram_active_tokens_and_the_oth
     assert float(cells.nth(3).inner_text()) == pytest.approx(feature["value"], rel=1e-3)
     expect(cells.nth(4).get_by_test_id("sparkline")).to_be_visible()
     expect(cells.nth(5)).to_have_text(f"{feature['num_active_tokens']:,}")
-    others = [value for name, value in feature["metrics"].items() if name != "mean_activation"]
-    shown = [float(text.replace(",", "")) for text in cells.all_inner_texts()[6:]]
-    assert shown == pytest.approx(others, rel=1e-3)
+    others = {name: value for name, value in feature["metrics"].items() if name != "mean_activation"}
+    others["fraction_active"] *= 100  # in percent, and only two digits of small ones
+    shown = [float(text.replace(",", "").removesuffix(" %")) for text in cells.all_inner_texts()[6:]]
+    assert shown == pytest.approx(list(others.values()), rel=0.05)
 
 
 def test_a_sparkline_is_highest_where_the_histogram_counts_most_and_empty_where_it_counts_nothing(page: Page) -> None:
@@ -247,7 +248,7 @@ def test_every_metric_s_column_sorts(page: Page) -> None:
     sorting = page.get_by_role("columnheader").get_by_role("button")
     expect(sorting).to_have_count(2 + len(metrics))  # feature, active tokens
     for metric in metrics:
-        name = metric.replace("_", " ").capitalize()
+        name = {"fraction_active": "Density"}.get(metric, metric.replace("_", " ").capitalize())
         page.get_by_role("columnheader", name=name).get_by_role("button", name=name).click()
         expect(page.locator("[aria-sort]")).to_have_text([re.compile(f"^{name}")])
         expect_order(page, all_features(page, urlsplit(page.url).query))

@@ -257,7 +257,7 @@ def test_the_list_works_without_a_mouse(page: Page) -> None:
 def test_the_header_leads_to_the_rows_of_the_run_that_is_shown(page: Page) -> None:
     run = api(page, "/api/runs")["runs"][0]["id"]
     page.goto(f"/?run={run}&token=e")
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Prompts").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Rows").click()
     expect(rows(page).first).to_be_visible()
     assert path_of(page) == f"/prompts?run={run}"
 

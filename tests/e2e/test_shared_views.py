@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.feature_list import all_features, api, expect_order, query_of, row
+from tests.e2e.feature_list import all_features, api, expect_order, filter_menu, query_of, row
 
 
 @pytest.fixture
@@ -51,9 +51,10 @@ def choose(page: Page) -> str:
     run_picker(page).select_option(older)
     page.get_by_label("Ranked by").select_option("std")
     page.get_by_role("button", name="highest first").click()
-    page.get_by_label("fires on").fill("e")
-    page.get_by_label("active tokens at least").fill("20")
-    page.get_by_label("density to, in percent").fill("2")
+    menu = filter_menu(page)
+    menu.get_by_label("fires on").fill("e")
+    menu.get_by_label("active tokens at least").fill("20")
+    menu.get_by_label("density to, in percent").fill("2")
     page.get_by_text("Columns", exact=True).click()
     page.get_by_role("checkbox", name="Skew").uncheck()
     page.keyboard.press("Escape")
@@ -64,7 +65,7 @@ def choose(page: Page) -> str:
 
 def shown_in_list(page: Page) -> dict[str, Any]:
     """What a list of features shows of what it is a list of."""
-    fields = page.get_by_role("search").get_by_role("textbox")
+    fields = filter_menu(page).get_by_role("textbox")
     return {
         "heads": heads(page).all_inner_texts(),
         "fields": [field.input_value() for field in fields.all()],

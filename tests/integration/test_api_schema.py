@@ -196,6 +196,33 @@ def changes(apis: Apis) -> Iterator[Any]:
             yield apis.services.request(method, path.replace(run, f"/api/runs/{NOWHERE}"), json={})
 
 
+def about_labels(apis: Apis) -> Iterator[Any]:
+    """All kinds of answers to who asks for labels, or gives some."""
+    one, lines = "/api/labels/1", {"Content-Type": "application/x-ndjson"}
+    of_run = {"run": apis.finished.name}
+    yield apis.folder.put(one, params=of_run, json={"label": "dates"})
+    yield apis.folder.put(one, params=of_run, json={"label": "years", "if_updated_at": None})
+    for path in ("/api/labels", one, "/api/labels/export"):
+        yield apis.folder.get(path, params=of_run)
+        yield apis.folder.get(path, params={"run": NOWHERE})
+        yield apis.folder.get(path, params={"x": "1"})
+        yield apis.away.get(path)
+    for method, path in (("PUT", one), ("DELETE", one), ("POST", "/api/labels/import")):
+        headers = {"Content-Type": "application/json"} if path == one else lines
+        content = b"{}" if path == one else b'{"feature_id": 1, "label": "x"}\n{'
+
+        def asked(api: TestClient, **other: Any) -> Any:
+            return api.request(method, path, **({"content": content, "headers": headers} | other))  # noqa: B023
+
+        yield asked(apis.folder, params=of_run)
+        yield asked(apis.folder, params={"run": NOWHERE})
+        yield asked(apis.folder, params={"x": "1"})
+        yield asked(apis.folder, headers=headers | {"Host": "evil.example"})
+        yield asked(apis.folder, headers={})
+        yield asked(apis.guarded)
+        yield asked(apis.away)
+
+
 def sessions(apis: Apis) -> Iterator[Any]:
     """All kinds of answers to who gives the token, or doesn't."""
     for api in (apis.guarded, apis.services):  # the second has none
@@ -209,7 +236,7 @@ def sessions(apis: Apis) -> Iterator[Any]:
 
 
 def test_everything_that_is_described_is_answered_and_nothing_else(apis: Apis, description: Description) -> None:
-    answers = [*about_features_and_rows(apis), *about_runs(apis), *changes(apis), *sessions(apis)]
+    answers = [*about_features_and_rows(apis), *about_runs(apis), *changes(apis), *about_labels(apis), *sessions(apis)]
     # the 304s are test_api_caching.py's, the 408s test_access.py's
     expected = {(method, path, status) for method, path, status in description.answers if status not in (304, 408)}
     assert {description.check(answer) for answer in answers} == expected

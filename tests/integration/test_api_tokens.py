@@ -16,7 +16,7 @@ from demo.headlines import write_csv
 from services.api.app import create_app
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.reading import chunk_token_tables
-from sparse_autoencoder.runs.not_firing import MAIN_TOKENS
+from sparse_autoencoder.runs.not_firing import MAIN_TOKENS, SHOWN
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import DirectoryStore
 from sparse_autoencoder.runs.tokens_by_feature import LISTED
@@ -134,7 +134,7 @@ def test_a_feature_has_its_tokens_with_shares_and_what_is_left_out(finished: Fin
         assert [entry["token_id"] for entry in quiet] == [entry["token_id"] for entry in answer["tokens"]][:MAIN_TOKENS]
         for entry in quiet:
             assert 0 < entry["sampled"] == min(8, finished.entries[entry["token_id"], ITSELF][0])
-            assert len(entry["examples"]) == min(2, entry["sampled"] - entry["firing"])
+            assert len(entry["examples"]) == min(SHOWN, entry["sampled"] - entry["firing"])
             for example in entry["examples"]:
                 assert example["token_ints"][example["idx"]] == entry["token_id"]
                 own = example["token_ints"][1:]  # without BOS

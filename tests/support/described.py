@@ -65,6 +65,8 @@ def _values(media_type: str, text: str) -> list[Any]:
     match media_type:
         case "application/json":
             return [json.loads(text)]
+        case "application/x-ndjson":
+            return [json.loads(line) for line in text.splitlines()]
         case "text/event-stream":
             return [json.loads(line.removeprefix("data: ")) for line in text.split("\n") if line.startswith("data: ")]
         case _:

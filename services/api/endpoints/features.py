@@ -10,7 +10,7 @@ from pydantic import Field
 from services.api.endpoints.shared_answers import metrics_of, token_chips, with_live
 from services.api.endpoints.shared_answers_about_tokens import token_match, token_search
 from services.api.endpoints.shared_parameters import FeatureId, Limit, Offset, Order, SearchedText, check_feature_id
-from services.api.http.caching import OneRun
+from services.api.http.caching import OfLabelled
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import Count, Flag, number
@@ -21,12 +21,13 @@ from sparse_autoencoder.runs.rank_by_metric import BY_POSITION, OTHER_SORTS, SUG
 from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
 
+FeatureIds = tuple[int, ...]
 Density = Annotated[float, number(0, 1)]
 
 endpoints = Endpoints()
 
 
-class Ranking(OneRun):
+class Ranking(OfLabelled):
     """Which features are listed, and in which order."""
 
     metric: str | None = Field(None, description="The metric; the first one of metrics_available if left out.")
@@ -65,9 +66,9 @@ class RankParameters(Ranking):
 
 
 @endpoints.about_runs("/api/features", table="features")
-def features(asked: ListParameters, run: RunView) -> FeatureList:
+def features(asked: ListParameters, run: RunView, only: FeatureIds | None = None) -> FeatureList:
     """A stretch of a ranking of features."""
-    metric, selection = _metric(asked, run), _selection(asked, run)
+    metric, selection = _metric(asked, run), _selection(asked, run, only)
     matches = None if asked.token is None else run.token_matches(asked.token)
     counts = None if matches is None else matches.counts
     ids = run.ranking(selection)
@@ -95,10 +96,10 @@ def features(asked: ListParameters, run: RunView) -> FeatureList:
 
 
 @endpoints.about_runs("/api/feature_rank")
-def feature_rank(asked: RankParameters, run: RunView) -> FeatureRank:
+def feature_rank(asked: RankParameters, run: RunView, only: FeatureIds | None = None) -> FeatureRank:
     """Where a feature stands in a ranking, and which are beside it."""
     feature_id = check_feature_id(asked.id, run)
-    ids = run.ranking(_selection(asked, run))
+    ids = run.ranking(_selection(asked, run, only))
     found: list[int] = (ids == feature_id).nonzero()[0].tolist()
     rank = found[0] if found else None
     answer: FeatureRank = {
@@ -167,7 +168,7 @@ def _sort(asked: Ranking, run: RunView, sorts: list[str]) -> str:
     return asked.sort
 
 
-def _selection(asked: Ranking, run: RunView) -> Selection:
+def _selection(asked: Ranking, run: RunView, only: FeatureIds | None) -> Selection:
     """The features that are asked for, and their order; BadRequest if that can't be."""
     sort = _sort(asked, run, _sorts(asked, run))
     _check_between("density", asked.min_density, asked.max_density)
@@ -181,6 +182,7 @@ def _selection(asked: Ranking, run: RunView) -> Selection:
         max_count=asked.max_count,
         token=asked.token,
         dead=asked.dead,
+        only=only,
     )
 
 

@@ -18,8 +18,9 @@ from starlette.responses import Response
 
 from services.api.http.endpoint_declaration import Endpoint
 from services.api.http.json_answers import json_answer
-from services.api.http.parameters import Parameters
+from services.api.http.parameters import Flag, Parameters
 from services.api.http.table_answers import AsTable, table_of
+from services.api.runs.run_labels import RunLabels
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 
@@ -31,6 +32,13 @@ class OneRun(Parameters):
     """Parameters of an answer about a run."""
 
     run: str | None = Field(None, description="The run's id; the newest run that has something to show if left out.")
+
+
+class OfLabelled(OneRun):
+    """Parameters of an answer about a run's features, or about those that people said something of."""
+
+    labelled: Flag = Field(False, description="Only features that have a label.")
+    starred: Flag = Field(False, description="Only features that have a star.")
 
 
 class TwoRuns(Parameters):
@@ -53,27 +61,32 @@ class _Kept:
 class RunAnswers:
     """Opens the runs that are asked about, and keeps the last answers about finished ones in memory."""
 
-    def __init__(self, library: RunLibrary) -> None:
+    def __init__(self, library: RunLibrary, labels: RunLabels) -> None:
         self._library = library
+        self._labels = labels
         self._lock = threading.Lock()
         self._answers: LRUCache[Hashable, _Kept] = LRUCache(_KEPT_BYTES, getsizeof=_num_bytes)
 
     def answer(self, endpoint: Endpoint, asked: Parameters, request: Request) -> Response:
-        """What an endpoint's function says of these runs, from memory if possible; may block."""
+        """What an endpoint's function says of these runs, from memory if possible; may block.
+
+        It gets the parameters, the runs, and the features if only those that have a label or a star are wanted.
+        """
         runs, function = self._runs(asked), endpoint.function
+        chosen: tuple[tuple[int, ...], ...] = ()
+        if isinstance(asked, OfLabelled) and (asked.labelled or asked.starred):
+            book = self._labels.of(runs[0]).log.read()
+            chosen = (book.ids(labelled=asked.labelled, starred=asked.starred),)
         if any(run.live for run in runs):
-            response = _made(endpoint, asked, runs)
+            response = _made(endpoint, asked, *runs, *chosen)
             response.headers["Cache-Control"] = "no-store"
             return response
         # a run that was made again is another object; weak, so that runs nobody asks about go
-        key = (function, asked, *map(weakref.ref, runs))
+        key = (function, asked, *map(weakref.ref, runs), *chosen)
         with self._lock:
             kept = self._answers.get(key)
         if kept is None:
-            response = _made(endpoint, asked, runs)
-            body = bytes(response.body)
-            tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-            kept = _Kept(body, tag, response.headers["Content-Type"], _named(response))
+            kept = _kept(_made(endpoint, asked, *runs, *chosen))
             with self._lock, suppress(ValueError):  # an answer larger than the whole cache isn't kept
                 self._answers[key] = kept
         return _response(request, kept)
@@ -85,19 +98,25 @@ class RunAnswers:
         return [self._library.asked(asked.run)]
 
 
-def _made(endpoint: Endpoint, asked: Parameters, runs: list[RunView]) -> Response:
+def unless_known(request: Request, response: Response) -> Response:
+    """An answer that may change, with its ETag; status 304 if the client has it already."""
+    return _response(request, _kept(response))
+
+
+def _made(endpoint: Endpoint, asked: Parameters, *about: object) -> Response:
     """The answer, as JSON or as the table that is asked for."""
     if endpoint.table is None or not isinstance(asked, AsTable) or asked.format == "json":
-        return json_answer(endpoint.function(asked, *runs))
-    table = table_of(endpoint.function, asked, tuple(runs), endpoint.table)
+        return json_answer(endpoint.function(asked, *about))
+    table = table_of(endpoint.function, asked, about, endpoint.table)
     saved_as = {"Content-Disposition": f'attachment; filename="{table.file_name}"'}
     return Response(table.body, headers=saved_as, media_type=table.media_type)
 
 
-def _named(response: Response) -> dict[str, str]:
-    """The header that names a file, if the answer is one."""
-    name = response.headers.get("Content-Disposition")
-    return {} if name is None else {"Content-Disposition": name}
+def _kept(response: Response) -> _Kept:
+    body = bytes(response.body)
+    tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    headers = {name: response.headers[name] for name in ("Content-Disposition",) if name in response.headers}
+    return _Kept(body, tag, response.headers["Content-Type"], headers)
 
 
 def _num_bytes(kept: _Kept) -> int:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from services.api.http.parameters import Parameters
 
-Method = Literal["GET", "POST", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -39,7 +39,10 @@ class Endpoint:
     body: type[BaseModel] | None
     about_runs: bool
     public: bool  # taken from everybody, though it isn't GET
-    table: str | None = None  # the key of the answer's list that can be had as a table
+    table: str | None  # the key of the answer's list that can be had as a table
+    without_services: bool  # works without services, though it isn't GET
+    takes: str  # the media type of a request's body
+    has_tag: bool  # answers with 304 what If-None-Match names
 
     @property
     def summary(self) -> str:
@@ -77,11 +80,15 @@ class Endpoints:
         about_runs: bool = False,
         public: bool = False,
         table: str | None = None,
+        without_services: bool = False,
+        takes: str = "application/json",
+        has_tag: bool = False,
     ) -> Callable[[F], F]:
         """Declare a function of the parameters, the Api and, if there is one, the `body`; it is called in a thread.
 
         An async function gets the request as well, and its Response is sent as it is; `answer` is the type of what is
-        in it. Whatever isn't GET is for those who may change runs, unless it is `public`.
+        in it. Whatever isn't GET is for those who may change runs, unless it is `public`; it needs services behind the
+        API, unless it is `without_services`.
         """
 
         def declared(function: F) -> F:
@@ -89,8 +96,25 @@ class Endpoints:
             returned = types.pop("return")
             parameters = next(iter(types.values()))
             answered = answer or (None if returned in (type(None), Response) else returned)
-            how = (status, media_type, body, about_runs, public, table)
-            self._declared.append(Endpoint(method, path, function, parameters, answered, problems, *how))
+            self._declared.append(
+                Endpoint(
+                    method=method,
+                    path=path,
+                    function=function,
+                    parameters=parameters,
+                    answer=answered,
+                    problems=problems,
+                    status=status,
+                    media_type=media_type,
+                    body=body,
+                    about_runs=about_runs,
+                    public=public,
+                    table=table,
+                    without_services=without_services,
+                    takes=takes,
+                    has_tag=has_tag or about_runs,
+                )
+            )
             return function
 
         return declared

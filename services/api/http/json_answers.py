@@ -10,8 +10,11 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from services.api.runs.run_changes import ConflictError
+from services.api.runs.run_labels import label_of
 from services.common.allowed_sources import NotAllowedError
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.runs.label_entries import LabelError
+from sparse_autoencoder.runs.label_log import LabelConflictError
 from sparse_autoencoder.runs.store import NotFoundError
 
 
@@ -41,6 +44,11 @@ def _not_allowed(_request: Request, error: Exception) -> Response:
     return json_answer({"error": str(error), "field": error.field}, 400)
 
 
+def _label_conflict(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, LabelConflictError)  # noqa: S101
+    return json_answer({"error": str(error), "label": label_of(error.entry)}, 409)
+
+
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     detail = f"there is nothing at {request.url.path}" if error.detail == "Not Found" else error.detail
@@ -58,6 +66,8 @@ ERRORS: Mapping[Any, ExceptionHandler] = {
     NotAllowedError: _not_allowed,
     NotFoundError: _status(404),
     ConflictError: _status(409),
+    LabelConflictError: _label_conflict,
+    LabelError: _status(400),
     SaescopeError: _status(503),
     Exception: _unexpected,
 }

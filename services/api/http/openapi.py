@@ -26,8 +26,8 @@ _PROBLEMS = {
     404: "There is no such thing.",
     408: "The body took too long to arrive.",
     405: "There are no services behind this API, so runs can only be looked at.",
-    409: "The run's state doesn't allow this.",
-    415: "The header Content-Type: application/json is missing.",
+    409: "The run's state doesn't allow this, or somebody changed the label meanwhile.",
+    415: "The header Content-Type is missing, or not what this takes.",
     503: "Something that the API needs doesn't answer, or a file of the run is damaged.",
 }
 
@@ -92,7 +92,9 @@ def _operation(endpoint: Endpoint, schemas: _Schemas) -> Json:
         operation["parameters"] = parameters
     if endpoint.method != "GET":
         body = schemas.get((endpoint, "validation"), {"type": "object", "maxProperties": 0})
-        operation["requestBody"] = {"content": {"application/json": {"schema": body}}}
+        if endpoint.takes != "application/json":
+            body = {"type": "string"}
+        operation["requestBody"] = {"content": {endpoint.takes: {"schema": body}}}
         operation["security"] = [{}, {"token": []}]
     operation["responses"] = _responses(endpoint, schemas)
     return operation
@@ -123,7 +125,7 @@ def _responses(endpoint: Endpoint, schemas: _Schemas) -> Json:
     if endpoint.table is not None:
         answer["content"] |= {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}
     responses = {str(endpoint.status): answer}
-    if endpoint.about_runs:
+    if endpoint.has_tag:
         responses["304"] = {"description": "It is what If-None-Match says."}
     problem = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
     for status in endpoint.problems:

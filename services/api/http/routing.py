@@ -35,7 +35,7 @@ def _handler(endpoint: Endpoint, api: Api, run_answers: RunAnswers) -> _Handler:
 
     async def handle(request: Request) -> Response:
         if endpoint.method != "GET" and not endpoint.public:
-            api.check_may_write(request)
+            api.check_may_write(request, endpoint)
         asked = read_parameters(endpoint.parameters, request)
         if endpoint.about_runs:
             return await run_in_threadpool(run_answers.answer, endpoint, asked, request)

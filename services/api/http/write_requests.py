@@ -22,20 +22,23 @@ BODY_TIMEOUT_S = 20.0
 _SHOWN_CHARS = 60  # of a value in an error
 
 
-def check_may_write(request: Request, access: Access) -> None:
-    """HTTPException 401 without the token, if there is one, and 415 unless the request says it is JSON.
+JSON = "application/json"
 
-    A page of another site can send JSON only with a permission that this API doesn't give.
+
+def check_may_write(request: Request, access: Access, media_type: str = JSON) -> None:
+    """HTTPException 401 without the token, if there is one, and 415 unless the request says it is of that type.
+
+    A page of another site can send JSON, or JSON Lines, only with a permission that this API doesn't give.
     """
     if access.token is not None and not access.has_token(request.headers):
         raise HTTPException(401, NEEDS_TOKEN, CHALLENGE)
-    check_says_json(request)
+    check_says_json(request, media_type)
 
 
-def check_says_json(request: Request) -> None:
-    """HTTPException 415 unless the request says that its body is JSON."""
-    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "send this with the header Content-Type: application/json")
+def check_says_json(request: Request, media_type: str = JSON) -> None:
+    """HTTPException 415 unless the request says that its body is JSON, or of another type that forms can't have."""
+    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != media_type:
+        raise HTTPException(415, f"send this with the header Content-Type: {media_type}")
 
 
 async def read_options(request: Request) -> RunOptions:
@@ -45,25 +48,24 @@ async def read_options(request: Request) -> RunOptions:
 
 async def read_json(request: Request) -> Any:
     """A request's body, parsed; BadRequest or HTTPException 408 if it isn't JSON, too large, or takes too long."""
-    return _json_of(await _body_of(request))
+    return _json_of(await read_body(request, MAX_BODY_BYTES, "what can be sent is a few lines"))
 
 
-async def _body_of(request: Request) -> bytes:
-    body = b""
+async def read_body(request: Request, most: int, advice: str) -> bytes:
+    """A request's body; BadRequest or HTTPException 408 if it is larger than `most` bytes, or takes too long."""
+    body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for part in request.stream():
                 body += part
-                if len(body) > MAX_BODY_BYTES:
-                    raise BadRequest(
-                        f"the body is larger than {MAX_BODY_BYTES:,} bytes; a run's options are a few lines"
-                    )
+                if len(body) > most:
+                    raise BadRequest(f"the body is larger than {most:,} bytes; {advice}")
     except ClientDisconnect as error:  # nobody hears this
         raise BadRequest("the body did not arrive whole") from error
     except TimeoutError as error:
         sentence = f"the body did not arrive within {BODY_TIMEOUT_S:g} seconds"
         raise HTTPException(408, sentence, {"Connection": "close"}) from error
-    return body
+    return bytes(body)
 
 
 def _json_of(body: bytes) -> Any:

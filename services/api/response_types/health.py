@@ -5,12 +5,15 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from services.api.response_types.labels import Label
+
 
 class Problem(TypedDict):
     """What went wrong, as a sentence."""
 
     error: str
     field: NotRequired[Annotated[str, Field(description="The option that is wrong, if it is one.")]]
+    label: NotRequired[Annotated[Label, Field(description="What is said of the feature now, if somebody was quicker.")]]
 
 
 class Health(TypedDict):

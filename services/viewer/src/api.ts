@@ -5,6 +5,9 @@ import type {
   FeatureInfo,
   FeatureRank,
   FoundFeatures,
+  Label,
+  LabelChange,
+  LabelList,
   Options,
   OptionValue,
   PromptInfo,
@@ -60,12 +63,15 @@ export class ApiError extends Error {
   readonly status: number | null;
   /** The option that the API objects to, if it named one. */
   readonly field: string | null;
+  /** What is said of the feature now, if somebody else was quicker to say it. */
+  readonly label: Label | null;
 
-  constructor(sentence: string, status: number | null, field: string | null = null) {
+  constructor(sentence: string, status: number | null, field: string | null = null, label: Label | null = null) {
     super(sentence);
     this.name = "ApiError";
     this.status = status;
     this.field = field;
+    this.label = label;
   }
 }
 
@@ -162,6 +168,21 @@ export function fetchComparison(query: ComparisonQuery, signal?: AbortSignal): P
   return get<Comparison>("/api/compare", query, signal);
 }
 
+/** All that is said of the features of a run's autoencoder. */
+export function fetchLabels(run: string | null, signal?: AbortSignal): Promise<LabelList> {
+  return get<LabelList>("/api/labels", { run }, signal);
+}
+
+/** Where all that is said of the features of a run's autoencoder can be had as JSON Lines. */
+export function labelsExportUrl(run: string): string {
+  return address("/api/labels/export", { run }).href;
+}
+
+/** Say something of a feature; the answer is all that is said then. An ApiError with a `label` if another was quicker. */
+export function putLabel(featureId: number, run: string, change: Partial<LabelChange>): Promise<Label> {
+  return write<Label>("PUT", `/api/labels/${featureId}`, change, { run });
+}
+
 /** Start a run with the options that differ from their defaults; the answer is its id. */
 export async function startRun(options: Record<string, OptionValue>): Promise<string> {
   return (await write<{ id: string }>("POST", "/api/runs", options)).id;
@@ -238,9 +259,14 @@ function address(path: string, parameters: Query): URL {
   return url;
 }
 
-function write<Payload>(method: "POST" | "DELETE", path: string, body: object): Promise<Payload> {
+function write<Payload>(
+  method: "POST" | "PUT" | "DELETE",
+  path: string,
+  body: object,
+  parameters: Query = {},
+): Promise<Payload> {
   const token = readToken();
-  return request<Payload>(absoluteUrl(path), {
+  return request<Payload>(address(path, parameters), {
     method,
     headers: {
       accept: "application/json",
@@ -278,10 +304,11 @@ async function readJson(response: Response): Promise<unknown> {
 }
 
 function errorOf(body: unknown, status: number): ApiError {
-  const { error, field } = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+  const { error, field, label } = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
   return new ApiError(
     typeof error === "string" ? error : `The API answered with status ${status} and no explanation.`,
     status,
     typeof field === "string" ? field : null,
+    typeof label === "object" ? (label as Label | null) : null,
   );
 }

@@ -19,6 +19,10 @@ export interface paths {
                     format?: "json" | "csv" | "parquet";
                     /** @description The run's id; the newest run that has something to show if left out. */
                     run?: string;
+                    /** @description Only features that have a label. */
+                    labelled?: boolean;
+                    /** @description Only features that have a star. */
+                    starred?: boolean;
                     /** @description The metric; the first one of metrics_available if left out. */
                     metric?: string;
                     /** @description What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may begin in mid-sentence), suggested (strong on few tokens, in several texts and not everywhere), and with `token` token_share, the share of a feature's firings that are on these tokens. If left out: the metric that is asked for, or token_share, or suggested. */
@@ -118,6 +122,10 @@ export interface paths {
                 query: {
                     /** @description The run's id; the newest run that has something to show if left out. */
                     run?: string;
+                    /** @description Only features that have a label. */
+                    labelled?: boolean;
+                    /** @description Only features that have a star. */
+                    starred?: boolean;
                     /** @description The metric; the first one of metrics_available if left out. */
                     metric?: string;
                     /** @description What orders the list: a metric, feature_id, num_active_tokens, early_share (of the feature's firings, those at the beginning of windows), cut_share (at the beginning of rows' later windows, which may begin in mid-sentence), suggested (strong on few tokens, in several texts and not everywhere), and with `token` token_share, the share of a feature's firings that are on these tokens. If left out: the metric that is asked for, or token_share, or suggested. */
@@ -937,6 +945,506 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that is said of the features of a run's autoencoder. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LabelList"];
+                    };
+                };
+                /** @description It is what If-None-Match says. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/labels/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as JSON Lines, a feature a line. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": components["schemas"]["LabelLine"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/labels/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take over labels from JSON Lines, of this export or of Neuronpedia's; how many, and why not the others. */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description Whether they replace what is said already. */
+                    replace?: boolean;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ImportedLabels"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The API's token is missing or wrong. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body took too long to arrive. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type is missing, or not what this takes. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/labels/{feature_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is said of a feature; its fields are null if nothing is. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description The feature. */
+                    feature_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Label"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        /** Say something of a feature; what is said then. Refused, with what is said now, if somebody was quicker. */
+        put: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description The feature. */
+                    feature_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": components["schemas"]["LabelChange"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Label"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The API's token is missing or wrong. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body took too long to arrive. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The run's state doesn't allow this, or somebody changed the label meanwhile. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type is missing, or not what this takes. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Say nothing of a feature any more: no label, no note, no star. */
+        delete: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description The feature. */
+                    feature_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            responses: {
+                /** @description No Content */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The API's token is missing or wrong. */
+                401: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type is missing, or not what this takes. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/options": {
         parameters: {
             query?: never;
@@ -1088,7 +1596,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The header Content-Type: application/json is missing. */
+                /** @description The header Content-Type is missing, or not what this takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1243,7 +1751,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The header Content-Type: application/json is missing. */
+                /** @description The header Content-Type is missing, or not what this takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1348,7 +1856,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The run's state doesn't allow this. */
+                /** @description The run's state doesn't allow this, or somebody changed the label meanwhile. */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -1357,7 +1865,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The header Content-Type: application/json is missing. */
+                /** @description The header Content-Type is missing, or not what this takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1463,7 +1971,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The run's state doesn't allow this. */
+                /** @description The run's state doesn't allow this, or somebody changed the label meanwhile. */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -1472,7 +1980,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The header Content-Type: application/json is missing. */
+                /** @description The header Content-Type is missing, or not what this takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1578,7 +2086,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The run's state doesn't allow this. */
+                /** @description The run's state doesn't allow this, or somebody changed the label meanwhile. */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -1587,7 +2095,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The header Content-Type: application/json is missing. */
+                /** @description The header Content-Type is missing, or not what this takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -1745,7 +2253,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The header Content-Type: application/json is missing. */
+                /** @description The header Content-Type is missing, or not what this takes. */
                 415: {
                     headers: {
                         [name: string]: unknown;
@@ -2343,6 +2851,61 @@ export interface components {
             /** @constant */
             status: "ok";
         };
+        /** @description What became of the lines. */
+        ImportedLabels: {
+            taken: number;
+            /** @description Lines that say what is said already. */
+            unchanged: number;
+            num_skipped: number;
+            /** @description The first hundred. */
+            skipped: components["schemas"]["SkippedLine"][];
+        };
+        /** @description What is said of a feature. */
+        Label: {
+            feature_id: number;
+            label: string | null;
+            note: string | null;
+            starred: boolean;
+            /** @description Of the last change, if it had one. */
+            author: string | null;
+            /** @description UTC; null if nothing was ever said. */
+            updated_at: string | null;
+        };
+        /** @description What is to be said of a feature; what is left out stays, and null or an empty text removes it. */
+        LabelChange: {
+            /** @default null */
+            label?: string | null;
+            /** @default null */
+            note?: string | null;
+            /** @default false */
+            starred?: boolean;
+            /** @default null */
+            author?: string | null;
+            /**
+             * @description The `updated_at` that the writer saw, null if there was none: the change is refused if somebody changed one of its fields to something else since. Whatever was said since if left out.
+             * @default null
+             */
+            if_updated_at?: string | null;
+        };
+        /** @description A line of the export. */
+        LabelLine: {
+            feature_id: number;
+            label: string | null;
+            note: string | null;
+            starred: boolean;
+            author: string | null;
+            updated_at: string;
+            autoencoder_sha256: string;
+        };
+        /** @description All that is said of the features of a run's autoencoder, in whichever run it was. */
+        LabelList: {
+            run: string;
+            /** @description Of the autoencoder. */
+            sha256: string;
+            /** @description Whether changing a label needs the API's token. */
+            needs_token: boolean;
+            labels: components["schemas"]["Label"][];
+        };
         /**
          * @description What the decoder direction does to the logits, by the weights alone: per unit of activation, and divided by the
          *     deviation of the residual stream before the final norm, which differs from token to token.
@@ -2448,6 +3011,8 @@ export interface components {
             error: string;
             /** @description The option that is wrong, if it is one. */
             field?: string;
+            /** @description What is said of the feature now, if somebody was quicker. */
+            label?: components["schemas"]["Label"];
         };
         /** @description How far an active run is. */
         Progress: {
@@ -2738,6 +3303,12 @@ export interface components {
             /** @description How often this very text occurred; null while the run is going. */
             count: number | null;
         };
+        /** @description A line that was left out. */
+        SkippedLine: {
+            /** @description From 1. */
+            line: number;
+            why: string;
+        };
         /** @description A run that was started. */
         Started: {
             id: string;
@@ -2879,6 +3450,11 @@ export type FiringTogether = components['schemas']['FiringTogether'];
 export type FoundFeature = components['schemas']['FoundFeature'];
 export type FoundFeatures = components['schemas']['FoundFeatures'];
 export type Health = components['schemas']['Health'];
+export type ImportedLabels = components['schemas']['ImportedLabels'];
+export type Label = components['schemas']['Label'];
+export type LabelChange = components['schemas']['LabelChange'];
+export type LabelLine = components['schemas']['LabelLine'];
+export type LabelList = components['schemas']['LabelList'];
 export type LogitEffects = components['schemas']['LogitEffects'];
 export type Neighbour = components['schemas']['Neighbour'];
 export type NeighboursElsewhere = components['schemas']['NeighboursElsewhere'];
@@ -2902,6 +3478,7 @@ export type Run = components['schemas']['Run'];
 export type RunList = components['schemas']['RunList'];
 export type RunOptions = components['schemas']['RunOptions'];
 export type Sequence = components['schemas']['Sequence'];
+export type SkippedLine = components['schemas']['SkippedLine'];
 export type Started = components['schemas']['Started'];
 export type TextPart = components['schemas']['TextPart'];
 export type TextParts = components['schemas']['TextParts'];

@@ -3,8 +3,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { Options, Run } from "../src/apiTypes";
+import type { Label, LabelChange, Options, Run } from "../src/apiTypes";
 import { compareRuns, countParts, describeFound, describePrompt, listPrompts } from "./fakeContent";
+import { changedLabels } from "./fakeLabels";
 import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } from "./fakeFeatures";
 
 export const RUN: Run = {
@@ -78,10 +79,11 @@ export type Write = { call: string; body: unknown; token: string | undefined };
 export type FakeApi = {
   origin: string;
   runs: Run[];
+  labels: Label[];
   /** Null: an API that doesn't know of starting runs. */
   options: Options | null;
   /** What every write is answered with instead of being done. */
-  refusal: { status: number; error: string; field?: string } | null;
+  refusal: { status: number; error: string; field?: string; label?: Label } | null;
   /** Part of the addresses that are answered with an error. */
   failing: string | null;
   /** The token that reading needs until it was given. */
@@ -96,6 +98,7 @@ export async function startFakeApi(): Promise<FakeApi> {
   const api: FakeApi = {
     origin: "",
     runs: [RUN],
+    labels: [],
     options: null,
     refusal: null,
     failing: null,
@@ -146,6 +149,9 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
   if (url.pathname.startsWith("/api/runs/")) return [200, run];
   if (run.progress?.num_records === 0) return [404, { error: "The run has nothing to show yet." }];
   const live = run.progress === null ? {} : { live: true, num_records: run.progress.num_records };
+  if (url.pathname === "/api/labels") {
+    return [200, { run: run.id, sha256: "a".repeat(64), needs_token: false, labels: api.labels }];
+  }
   if (url.pathname === "/api/features") return [200, listFeatures(query, run.id, live)];
   if (url.pathname === "/api/prompts") return [200, listPrompts(query, run.id, live)];
   if (url.pathname === "/api/prompts/features") return [200, describeFound(run.id, live)];
@@ -175,6 +181,11 @@ function change(url: URL, method: string, api: FakeApi): [number, unknown] {
     if (!isRight) return [401, { error: "that isn't the API's token" }];
     api.token = null;
     return [204, null];
+  }
+  if (method === "PUT") {
+    const { label, labels } = changedLabels(api.labels, Number(id), api.writes.at(-1)?.body as Partial<LabelChange>);
+    api.labels = labels;
+    return [200, label];
   }
   if (method === "DELETE") {
     api.runs = api.runs.filter((run) => run.id !== id);

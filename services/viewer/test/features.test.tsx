@@ -4,6 +4,7 @@ import { screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { type FakeApi, startFakeApi } from "./fakeApi";
+import { labelOf } from "./fakeLabels";
 import { address, open } from "./open";
 
 let api: FakeApi;
@@ -22,6 +23,9 @@ const rows = () =>
     .getAllByRole("row")
     .slice(1);
 const rankedIds = () => rows().map((row) => within(row).getByRole("link").textContent);
+const openFilters = async (user: ReturnType<typeof open>) => {
+  await user.click(screen.getByText("+ Filter"));
+};
 const asked = (part: string) => api.requests.filter((request) => request.includes(part));
 
 test("the list shows the first features of the first metric's ranking and the run's counts", async () => {
@@ -98,17 +102,19 @@ test("the metrics with columns are chosen, and kept in the address", async () =>
 test("a token that is looked for is asked for once typing pauses, with its spaces, and shown", async () => {
   const user = open(api, "/");
   await feature(0);
+  await openFilters(user);
   await user.type(screen.getByRole("textbox", { name: "fires on" }), " UPGRADE");
   expect(await screen.findByText(/^12 of 120 match/)).toBeTruthy();
   await feature(110);
   expect(rankedIds()).toHaveLength(12);
   expect(new URLSearchParams(window.location.search).get("token")).toBe(" UPGRADE");
-  expect(screen.getByRole("status").textContent).toBe("12 of 120 match, on tokens with  UPGRADE");
+  expect(screen.getByRole("button", { name: /^Without the filter: fires on/ }).textContent).toContain(" UPGRADE");
 });
 
 test("typing replaces the address instead of adding to the history", async () => {
   const user = open(api, "/");
   await feature(0);
+  await openFilters(user);
   const { length } = window.history;
   await user.type(screen.getByRole("textbox", { name: "active tokens at least" }), "100");
   await screen.findByText("21 of 120 match");
@@ -119,6 +125,7 @@ test("typing replaces the address instead of adding to the history", async () =>
 test("densities are typed as percentages", async () => {
   const user = open(api, "/");
   await feature(0);
+  await openFilters(user);
   await user.type(screen.getByRole("textbox", { name: "density to, in percent" }), "0.03");
   // 10 of 34,567 tokens are 0.0289 %, 11 are 0.0318 %
   await screen.findByText("10 of 120 match");
@@ -128,6 +135,7 @@ test("densities are typed as percentages", async () => {
 test("what makes no sense as a filter says so beside the field and is asked nobody", async () => {
   const user = open(api, "/?max_density=0.01");
   await feature(0);
+  await openFilters(user);
   const field = screen.getByRole("textbox", { name: "density from, in percent" });
   await user.type(field, "half");
   expect(screen.getByRole("alert").textContent).toBe("Type a percentage from 0 to 100, such as 0.5.");
@@ -138,11 +146,38 @@ test("what makes no sense as a filter says so beside the field and is asked nobo
   expect(address()).toBe("/?max_density=0.01");
 });
 
+test("a filter's chip takes it away, and no other", async () => {
+  const user = open(api, "/?min_count=100&token=upgrade");
+  await user.click(await screen.findByRole("button", { name: /at least 100 active tokens/ }));
+  await screen.findByText("12 of 120 match");
+  expect(address()).toBe("/?token=upgrade");
+});
+
+test("a label and a star stand in the feature's row", async () => {
+  api.labels = [labelOf(1, { label: "dates", starred: true })];
+  open(api, "/");
+  const row = (await feature(1)).closest<HTMLElement>("[role=row]") as HTMLElement;
+  expect(await within(row).findByText("dates")).toBeTruthy();
+  expect(within(row).getByText("starred")).toBeTruthy();
+});
+
+test("labelled and starred features are asked for and are in the address", async () => {
+  const user = open(api, "/");
+  await feature(0);
+  await openFilters(user);
+  await user.click(screen.getByRole("checkbox", { name: "starred" }));
+  expect(address()).toBe("/?starred=1");
+  await waitFor(() => {
+    expect(asked("/api/features?").some((request) => request.includes("starred=true"))).toBe(true);
+  });
+});
+
 test("going back puts what was typed before into the fields", async () => {
   const user = open(api, "/?min_count=100");
   await screen.findByText("21 of 120 match");
   await user.click(screen.getByRole("button", { name: "Clear all" }));
   await screen.findByText("120 features fired");
+  await openFilters(user);
   expect(screen.getByRole<HTMLInputElement>("textbox", { name: "active tokens at least" }).value).toBe("");
   window.history.back();
   await screen.findByText("21 of 120 match");
@@ -152,6 +187,7 @@ test("going back puts what was typed before into the fields", async () => {
 test("clearing all filters takes a wrong text away too", async () => {
   const user = open(api, "/?min_count=100");
   await screen.findByText("21 of 120 match");
+  await openFilters(user);
   await user.type(screen.getByRole("textbox", { name: "density to, in percent" }), "x");
   await user.click(screen.getByRole("button", { name: "Clear all" }));
   expect(screen.queryByRole("alert")).toBeNull();
@@ -161,6 +197,7 @@ test("clearing all filters takes a wrong text away too", async () => {
 test("when nothing matches the page says what to do and keeps the fields", async () => {
   const user = open(api, "/?min_count=500");
   expect(await screen.findByText("No feature matches")).toBeTruthy();
+  await openFilters(user);
   await user.clear(screen.getByRole("textbox", { name: "active tokens at least" }));
   await feature(0);
 });
@@ -169,10 +206,11 @@ test("features that never fired are counted and listed by number", async () => {
   const user = open(api, "/");
   await user.click(await screen.findByRole("link", { name: "392" }));
   await feature(120);
-  expect(rankedIds()[0]).toBe("120");
+  const list = within(screen.getByRole("list", { name: "Features that never fired" }));
+  expect(list.getAllByRole("link").map((link) => link.textContent)[0]).toBe("120");
   expect(screen.getByRole("status").textContent).toBe("392 features never fired");
   expect(address()).toBe("/?dead=1");
-  await user.click(screen.getByRole("checkbox", { name: "never fired" }));
+  await user.click(screen.getByRole("button", { name: "Without the filter: never fired" }));
   await feature(0);
   expect(address()).toBe("/");
 });
@@ -228,10 +266,10 @@ test("a feature that the filters leave out says so", async () => {
   expect(await screen.findByText("features by alpha; the filters leave this one out")).toBeTruthy();
 });
 
-test("feeling lucky opens one of the features that match", async () => {
+test("the random feature is one of the features that match", async () => {
   const user = open(api, "/?token=upgrade");
   await feature(0);
-  await user.click(screen.getByRole("button", { name: /lucky/i }));
+  await user.click(screen.getByRole("button", { name: "Random feature" }));
   await screen.findByRole("tablist", { name: "Examples" });
   expect(address()).toMatch(/^\/feature\/\d*0\?token=upgrade$/);
 });

@@ -48,7 +48,7 @@ def test_it_shows_runs_in_the_browser(base: Path, browser: Browser, tmp_path: Pa
         page = browser.new_page()
         page.goto(url)
         expect(page.get_by_role("heading", level=1)).to_have_text("Features")
-        expect(page.get_by_role("link", name="Prompts")).to_be_visible()
+        expect(page.get_by_role("link", name="Rows")).to_be_visible()
 
 
 def test_it_says_what_a_run_needs(base: Path, tmp_path: Path) -> None:

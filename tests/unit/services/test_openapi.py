@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -28,8 +29,8 @@ OPERATIONS = {
     for method, operation in methods.items()
 }
 QUERIES = [
-    pytest.param(path, parameter, id=f"{path} {parameter['name']}")
-    for (_method, path), operation in OPERATIONS.items()
+    pytest.param(f"{method} {path}", parameter, id=f"{method} {path} {parameter['name']}")
+    for (method, path), operation in OPERATIONS.items()
     for parameter in operation.get("parameters", [])
     if parameter["in"] == "query"
 ]
@@ -126,40 +127,59 @@ def allowed_by(schema: dict[str, Any]) -> list[str]:
     return [str(schema.get("minimum", -7)), str(schema.get("maximum", 7))]
 
 
-def answer(client: TestClient, path: str, parameter: dict[str, Any], *texts: str) -> Any:
+def answer(client: TestClient, operation: str, parameter: dict[str, Any], *texts: str) -> Any:
     """The answer to a request with these values of one parameter, and right ones of the others that are required."""
-    others = OPERATIONS["GET", path].get("parameters", [])
+    method, _, path = operation.partition(" ")
+    described = OPERATIONS[method, path]
+    others = described.get("parameters", [])
     required = [other["name"] for other in others if other["required"] and other["in"] == "query"]
-    query = [(name, "1") for name in required if name != parameter["name"]]
-    return client.get(path.replace("{row_id}", "1"), params=query + [(parameter["name"], text) for text in texts])
+    query = [f"{name}=1" for name in required if name != parameter["name"]]
+    query += [urlencode({parameter["name"]: text}) for text in texts]
+    headers = {"Content-Type": next(iter(content_of(described)))}
+    return client.request(
+        method, filled(path), params="&".join(query), content="{}" if method == "PUT" else None, headers=headers
+    )
 
 
-@pytest.mark.parametrize(("path", "parameter"), QUERIES)
-def test_what_the_description_forbids_is_refused(client: TestClient, path: str, parameter: dict[str, Any]) -> None:
+def content_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """What an operation takes, by media type."""
+    taken: dict[str, Any] = operation.get("requestBody", {}).get("content", {"application/json": None})
+    return taken
+
+
+def filled(path: str) -> str:
+    """A path with something in place of its parameters."""
+    return path.replace("{row_id}", "1").replace("{feature_id}", "1").replace("{id}", "x")
+
+
+@pytest.mark.parametrize(("operation", "parameter"), QUERIES)
+def test_what_the_description_forbids_is_refused(client: TestClient, operation: str, parameter: dict[str, Any]) -> None:
     for text in forbidden_by(parameter["schema"]):
-        response = answer(client, path, parameter, text)
+        response = answer(client, operation, parameter, text)
         assert (response.status_code, text) == (400, text)
         assert response.json()["error"].startswith(f"{parameter['name']} ")
 
 
-@pytest.mark.parametrize(("path", "parameter"), QUERIES)
-def test_what_the_description_allows_is_taken(client: TestClient, path: str, parameter: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("operation", "parameter"), QUERIES)
+def test_what_the_description_allows_is_taken(client: TestClient, operation: str, parameter: dict[str, Any]) -> None:
     for text in allowed_by(parameter["schema"]):
-        response = answer(client, path, parameter, text)
+        response = answer(client, operation, parameter, text)
         assert (response.status_code, text) == (404, text)
         assert "run" in response.json()["error"]
 
 
-@pytest.mark.parametrize(("path", "parameter"), QUERIES)
-def test_what_is_there_twice_is_refused(client: TestClient, path: str, parameter: dict[str, Any]) -> None:
-    response = answer(client, path, parameter, "1", "1")
+@pytest.mark.parametrize(("operation", "parameter"), QUERIES)
+def test_what_is_there_twice_is_refused(client: TestClient, operation: str, parameter: dict[str, Any]) -> None:
+    response = answer(client, operation, parameter, "1", "1")
     assert response.status_code == 400
     assert response.json() == {"error": f"{parameter['name']} is there 2 times: give it once"}
 
 
-@pytest.mark.parametrize(("path", "parameter"), QUERIES)
-def test_what_is_missing_is_refused_if_it_is_required(client: TestClient, path: str, parameter: dict[str, Any]) -> None:
-    response = answer(client, path, parameter)
+@pytest.mark.parametrize(("operation", "parameter"), QUERIES)
+def test_what_is_missing_is_refused_if_it_is_required(
+    client: TestClient, operation: str, parameter: dict[str, Any]
+) -> None:
+    response = answer(client, operation, parameter)
     assert response.status_code == (400 if parameter["required"] else 404)
     assert response.json()["error"].startswith(f"{parameter['name']} is missing: ") == parameter["required"]
 
@@ -168,8 +188,8 @@ def test_what_is_missing_is_refused_if_it_is_required(client: TestClient, path: 
 def test_what_is_not_described_is_refused(tmp_path: Path, method: str, path: str) -> None:
     store = DirectoryStore(tmp_path)
     with TestClient(create_app(store, backend=backend_without_servers(store, tmp_path))) as client:
-        address = path.replace("{row_id}", "1").replace("{id}", "x")
-        response = client.request(method, address, params={"hue": "1"}, json={}, headers={"Host": "localhost"})
+        headers = {"Host": "localhost", "Content-Type": next(iter(content_of(OPERATIONS[method, path])))}
+        response = client.request(method, filled(path), params={"hue": "1"}, content="{}", headers=headers)
     assert response.status_code == 400
     assert response.json()["error"].startswith("there is no parameter 'hue'; there are ")
 

@@ -3,7 +3,7 @@
 import { Link } from "wouter";
 
 import { useTooltip } from "../hooks/useTooltip";
-import { formatNumber, metricTitle } from "../lib/format";
+import { formatMetric, metricTitle } from "../lib/format";
 import { featurePath, type ViewState } from "../lib/viewState";
 
 type Props = {
@@ -49,7 +49,7 @@ function Metric({ name, value, description, href, isCurrent }: MetricProps) {
         {...target}
       >
         <span>{metricTitle(name)}</span>
-        <span className="font-medium text-ink tabular-nums">{formatNumber(value)}</span>
+        <span className="font-medium text-ink tabular-nums">{formatMetric(name, value)}</span>
       </Link>
       {description !== "" && tooltip}
     </>

@@ -26,6 +26,7 @@ export function KeyboardHelp() {
       </button>
       <dialog
         ref={dialog}
+        data-not-roving=""
         aria-labelledby={titleId}
         className="panel m-auto w-full max-w-lg text-ink backdrop:bg-black/40 open:flex open:flex-col"
         onClick={(event) => {

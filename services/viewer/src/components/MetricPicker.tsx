@@ -6,21 +6,13 @@ import type { Ranking } from "../apiTypes";
 import { columnTitle } from "../lib/featureColumns";
 import { sortedBy } from "../lib/ranking";
 import type { ViewState } from "../lib/viewState";
+import { ORDER_NOTE_ID } from "./features/OrderNote";
 import { OrderButton } from "./OrderButton";
-
-/** What lists can be ordered by besides metrics, and what isn't said by the name. */
-const OTHER_DESCRIPTIONS: Record<string, string> = {
-  suggested: "Strong on few tokens, in ten texts or more, and not everywhere.",
-  early_share: "Share of its firings at the beginning of windows.",
-  cut_share: "Share of its firings where rows were cut into windows.",
-  token_share: "Share of its firings that are on these tokens.",
-};
 
 type Props = { ranking: Ranking; state: ViewState; onChange: (state: ViewState) => void };
 
 export function MetricPicker({ ranking, state, onChange }: Props) {
   const selectId = useId();
-  const descriptionId = useId();
   const { sort, order } = ranking;
   const others = ranking.sorts_available.filter((name) => !ranking.metrics_available.includes(name));
   return (
@@ -31,7 +23,7 @@ export function MetricPicker({ ranking, state, onChange }: Props) {
       <select
         id={selectId}
         className="control font-medium"
-        aria-describedby={descriptionId}
+        aria-describedby={ORDER_NOTE_ID}
         value={sort}
         onChange={(event) => {
           onChange(sortedBy(state, event.target.value, ranking));
@@ -58,9 +50,6 @@ export function MetricPicker({ ranking, state, onChange }: Props) {
           onChange(sortedBy(state, sort, ranking));
         }}
       />
-      <p id={descriptionId} className="text-muted max-sm:basis-full">
-        {ranking.metric_descriptions[sort] ?? OTHER_DESCRIPTIONS[sort]}
-      </p>
     </>
   );
 }

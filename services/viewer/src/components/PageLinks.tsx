@@ -2,6 +2,7 @@
 
 import { Link, useLocation } from "wouter";
 
+import { useRovingGroup } from "../hooks/useRovingGroup";
 import { comparePath, DEFAULT_COMPARE_STATE } from "../lib/compareState";
 import { promptsPath } from "../lib/promptState";
 import { featuresPath, type ViewState } from "../lib/viewState";
@@ -9,14 +10,15 @@ import { featuresPath, type ViewState } from "../lib/viewState";
 export function PageLinks({ state }: { state: ViewState }) {
   const [location] = useLocation();
   const { run } = state;
+  const group = useRovingGroup<HTMLElement>();
   const pages = [
     { title: "Features", path: "/", below: "/feature/", href: featuresPath({ ...state, offset: 0 }) },
-    { title: "Prompts", path: "/prompts", below: "/prompts/", href: promptsPath({ run, text: null, from: 0 }) },
+    { title: "Rows", path: "/prompts", below: "/prompts/", href: promptsPath({ run, text: null, from: 0 }) },
     { title: "Compare", path: "/compare", below: "/compare/", href: comparePath({ ...DEFAULT_COMPARE_STATE, a: run }) },
     { title: "Runs", path: "/runs", below: "/runs/", href: "/runs" },
   ];
   return (
-    <nav aria-label="Pages" className="flex gap-x-3">
+    <nav {...group} aria-label="Pages" className="flex gap-x-3">
       {pages.map(({ title, path, below, href }) => (
         <Link
           key={title}

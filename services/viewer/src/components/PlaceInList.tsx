@@ -14,11 +14,12 @@ const RANKS_ABOVE = 5; // in view above the feature's own in the list
 type Props = {
   /** Undefined until it is known. */
   place: FeatureRank | undefined;
-  metric: string;
+  /** What the list is ordered by. */
+  sort: string;
   state: ViewState;
 };
 
-export function PlaceInList({ place, metric, state }: Props) {
+export function PlaceInList({ place, sort, state }: Props) {
   const step = (featureId: number | null | undefined) =>
     featureId == null
       ? null
@@ -31,15 +32,15 @@ export function PlaceInList({ place, metric, state }: Props) {
         href={featuresPath({ ...state, offset })}
         className="text-muted tabular-nums hover:text-ink hover:underline"
       >
-        {describePlace(place, metric, state)}
+        {describePlace(place, sort, state)}
       </Link>
     </nav>
   );
 }
 
-function describePlace(place: FeatureRank | undefined, metric: string, state: ViewState): string {
-  const { sort, order } = listQuery(state);
-  const by = `by ${columnTitle(sort ?? metric).toLowerCase()}${order === "asc" ? ", lowest first" : ""}`;
+function describePlace(place: FeatureRank | undefined, sort: string, state: ViewState): string {
+  const { order } = listQuery(state);
+  const by = `by ${columnTitle(sort).toLowerCase()}${order === "asc" ? ", lowest first" : ""}`;
   if (place === undefined) return `features ${by}`;
   if (place.rank !== null) {
     const rank = `rank ${formatCount(place.rank + 1)} of ${formatCount(place.num_matching)} ${by}`;

@@ -80,7 +80,8 @@ function Fact({ name, value, title, href }: FactProps) {
         {href === undefined ? (
           value
         ) : (
-          <Link href={href} className="text-accent underline">
+          // no stop of the Tab key: the list's filters lead there too
+          <Link href={href} tabIndex={-1} className="text-accent underline">
             {value}
           </Link>
         )}

@@ -74,8 +74,17 @@ export function formatShare(share: number): string {
   return percent >= 1e-4 ? `${percent.toPrecision(2)} %` : `${percent.toExponential(1)} %`;
 }
 
+/** The metrics that are shares of something, and are shown as percentages. */
+const SHARES = new Set(["fraction_active"]);
+
+/** A metric's value in its unit: shares as percentages, whatever else as a number. */
+export function formatMetric(name: string, value: number): string {
+  return SHARES.has(name) && Number.isFinite(value) ? formatShare(value) : formatNumber(value);
+}
+
 /** A metric's name as a title: "mean_when_active" is "Mean when active". */
 export function metricTitle(name: string): string {
+  if (name === "fraction_active") return "Density";
   const words = name.replaceAll("_", " ").trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

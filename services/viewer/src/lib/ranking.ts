@@ -16,6 +16,8 @@ export type ListQuery = {
   min_count: number | null;
   token: string | null;
   dead: true | null;
+  labelled: true | null;
+  starred: true | null;
 };
 
 /** What the API is asked for; features that never fired have no value to be ranked by and come by number. */
@@ -31,6 +33,8 @@ export function listQuery({ run, metric, sort, order, filters }: ListState): Lis
     min_count: filters.minCount,
     token: filters.token,
     dead: filters.dead || null,
+    labelled: filters.labelled || null,
+    starred: filters.starred || null,
   };
 }
 

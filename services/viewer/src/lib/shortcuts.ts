@@ -7,7 +7,7 @@ export const SHORTCUTS = [
     where: "Everywhere",
     shortcuts: [
       { keys: ["?"], does: "show this help" },
-      { keys: ["/"], does: "go to the field for a feature’s number" },
+      { keys: ["/", "Ctrl K"], does: "search for a feature’s number or label, a token, or a phrase" },
       { keys: ["Escape"], does: "close this help, or what a token or a term shows" },
     ],
   },
@@ -32,6 +32,7 @@ export const SHORTCUTS = [
         does: "the same; in a text from token to token, in the histogram from bin to bin, and from tab to tab",
       },
       { keys: ["Enter"], does: "select the token, in a row’s text; choose the band, in a feature’s histogram" },
+      { keys: ["s", "l"], does: "star the feature, or write its label" },
     ],
   },
 ] as const satisfies readonly { where: string; shortcuts: readonly Shortcut[] }[];

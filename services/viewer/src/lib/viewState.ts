@@ -15,6 +15,9 @@ export type Filters = {
   token: string | null;
   /** The features that never fired instead of those that did. */
   dead: boolean;
+  /** Those that somebody gave a label, or a star. */
+  labelled: boolean;
+  starred: boolean;
 };
 
 /** What makes one list of features differ from another. */
@@ -45,7 +48,15 @@ export type ViewState = ListState & {
 export type ExampleKind = "strength" | "strongest" | "random" | "not-firing";
 const EXAMPLE_KINDS: readonly string[] = ["strength", "strongest", "random", "not-firing"];
 
-export const NO_FILTERS: Filters = { minDensity: null, maxDensity: null, minCount: null, token: null, dead: false };
+export const NO_FILTERS: Filters = {
+  minDensity: null,
+  maxDensity: null,
+  minCount: null,
+  token: null,
+  dead: false,
+  labelled: false,
+  starred: false,
+};
 
 export const DEFAULT_STATE: ViewState = {
   run: null,
@@ -76,6 +87,8 @@ export function readViewState(search: string): ViewState {
       minCount: readCount(query, "min_count"),
       token: readText(query, "token"),
       dead: query.get("dead") === "1",
+      labelled: query.get("labelled") === "1",
+      starred: query.get("starred") === "1",
     },
     columns: query.get("columns")?.split(",").filter(Boolean) ?? null,
     offset: readCount(query, "offset") ?? 0,
@@ -134,6 +147,8 @@ function stateQuery(state: ViewState, ofThePage: QueryParameters): string {
     min_count: filters.minCount,
     token: filters.token,
     dead: filters.dead && 1,
+    labelled: filters.labelled && 1,
+    starred: filters.starred && 1,
     columns: state.columns?.join(",") ?? null,
     ...ofThePage,
     run: state.run,

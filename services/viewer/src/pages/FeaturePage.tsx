@@ -8,6 +8,7 @@ import { FeatureSentence } from "../components/feature/FeatureSentence";
 import { FeatureTitle } from "../components/feature/FeatureTitle";
 import { FiredFeature } from "../components/feature/FiredFeature";
 import { Verdict } from "../components/feature/Verdict";
+import { LabelEditor } from "../components/labels/LabelEditor";
 import { LiveBanner } from "../components/LiveBanner";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { PlaceInList } from "../components/PlaceInList";
@@ -66,8 +67,13 @@ function NumberedFeature({ featureId }: { featureId: number }) {
       {info !== undefined && <Verdict run={info.run} />}
       <div className="space-y-0.5">
         <div className="flex flex-wrap items-center justify-between gap-x-5 gap-y-2">
-          <FeatureTitle featureId={featureId} label={null} />
-          {ranking !== undefined && <PlaceInList place={place.data} metric={ranking.metric} state={state} />}
+          <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
+            <FeatureTitle featureId={featureId} label={null} />
+            {info !== undefined && info.feature_id === featureId && (
+              <LabelEditor featureId={featureId} run={info.run} />
+            )}
+          </div>
+          {ranking !== undefined && <PlaceInList place={place.data} sort={ranking.sort} state={state} />}
         </div>
         {info !== undefined && info.num_active_tokens > 0 && <FeatureSentence info={info} />}
       </div>

@@ -3,13 +3,13 @@
 import { Link, useLocation } from "wouter";
 
 import { isNotFound } from "../api";
-import { ColumnPicker } from "../components/features/ColumnPicker";
-import { FeatureFilters } from "../components/features/FeatureFilters";
+import { DeadGrid } from "../components/features/DeadGrid";
 import { FeatureTable } from "../components/features/FeatureTable";
+import { ListBar } from "../components/features/ListBar";
 import { NoneMatch } from "../components/features/NoneMatch";
 import { LiveBanner } from "../components/LiveBanner";
 import { ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
-import { MetricPicker } from "../components/MetricPicker";
+import { OrderNote } from "../components/features/OrderNote";
 import { NoRuns } from "../components/NoRuns";
 import { NoFeaturesYet } from "../components/NoFeaturesYet";
 import { RunFacts } from "../components/RunFacts";
@@ -52,6 +52,7 @@ export function FeaturesPage() {
   const open = (next: ViewState, how: { replace: boolean }) => {
     navigate(featuresPath(next), how);
   };
+  const List = list.shown.filters.dead ? DeadGrid : FeatureTable;
   const run = runs.data?.find((candidate) => candidate.id === ranking.run);
   return (
     <div className="space-y-4">
@@ -66,30 +67,15 @@ export function FeaturesPage() {
         />
       )}
       {run !== undefined && <RunFacts run={run} ranking={ranking} state={state} />}
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
-        <MetricPicker
-          ranking={ranking}
-          state={state}
-          onChange={(next) => {
-            open(next, { replace: false });
-          }}
-        />
-        <div className="ml-auto">
-          <ColumnPicker
-            metrics={ranking.metrics_available}
-            shown={state.columns}
-            onChange={(columns) => {
-              open({ ...state, columns }, { replace: true });
-            }}
-          />
-        </div>
+      <div>
+        <ListBar ranking={ranking} state={state} onChange={open} />
+        <OrderNote ranking={ranking} state={list.shown} />
       </div>
-      <FeatureFilters ranking={ranking} state={state} onChange={open} />
       {ranking.num_matching === 0 ? (
         <NoneMatch ranking={ranking} state={list.shown} />
       ) : (
         <div className={`transition-opacity ${list.isChanging ? "opacity-50" : ""}`}>
-          <FeatureTable
+          <List
             ranking={ranking}
             state={list.shown}
             onChange={(next, how) => {
@@ -100,7 +86,7 @@ export function FeaturesPage() {
         </div>
       )}
       <p className="hidden text-xs text-faint sm:block">
-        <kbd>j</kbd> <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>/</kbd> goes to a feature by number
+        <kbd>j</kbd> <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>/</kbd> finds features and rows
       </p>
     </div>
   );

@@ -1,13 +1,16 @@
 /** The heads of the table of features; by most of them the list can be sorted. */
 
 import type { Ranking } from "../../apiTypes";
+import { useRovingGroup } from "../../hooks/useRovingGroup";
 import { type Column, columnTitle } from "../../lib/featureColumns";
 
 type Props = { columns: Column[]; ranking: Ranking; onSort: (name: string) => void };
 
 export function ColumnHeads({ columns, ranking, onSort }: Props) {
+  const group = useRovingGroup<HTMLDivElement>();
   return (
     <div
+      {...group}
       role="row"
       aria-rowindex={1}
       className="grid grid-cols-(--feature-columns) items-center h-[38px] text-xs leading-tight text-muted"

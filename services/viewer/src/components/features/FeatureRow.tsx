@@ -2,10 +2,12 @@
 
 import { memo } from "react";
 
-import type { RankedFeature } from "../../apiTypes";
+import type { Label, RankedFeature } from "../../apiTypes";
 import { basePath } from "../../lib/basePath";
 import type { Column } from "../../lib/featureColumns";
-import { formatCount, formatNumber } from "../../lib/format";
+import { formatCount, formatMetric } from "../../lib/format";
+import { Star } from "../labels/FeatureName";
+import { LabelText } from "../labels/LabelText";
 import { Sparkline } from "./Sparkline";
 import { TokenChips } from "../TokenChips";
 
@@ -17,6 +19,8 @@ type Props = {
   href: string;
   columns: Column[];
   isTabStop: boolean;
+  /** What is said of the feature. */
+  label: Label | undefined;
 };
 
 // on the cell itself: an element less in each is a third less to lay out while the list is scrolled
@@ -30,7 +34,7 @@ const LOOK: Record<Column["kind"], string> = {
   metric: "text-right text-muted",
 };
 
-export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, columns, isTabStop }: Props) {
+export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, columns, isTabStop, label }: Props) {
   return (
     <div
       role="row"
@@ -42,6 +46,7 @@ export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, c
       {/* by their names, so that the link, which may have the focus, is the same when the other cells come */}
       {(feature === undefined ? columns.filter(({ kind }) => kind === "feature") : columns).map((column) => (
         <div key={column.name} role="cell" className={`min-w-0 px-2 whitespace-nowrap ${LOOK[column.kind]}`}>
+          {column.kind === "feature" && label?.starred === true && <Star />}
           {column.kind === "feature" ? (
             <a
               href={`${basePath()}${href}`}
@@ -52,7 +57,7 @@ export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, c
               {feature?.feature_id ?? "…"}
             </a>
           ) : (
-            feature !== undefined && <Cell column={column} rank={rank} feature={feature} />
+            feature !== undefined && <Cell column={column} rank={rank} feature={feature} text={label?.label ?? null} />
           )}
         </div>
       ))}
@@ -60,20 +65,31 @@ export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, c
   );
 });
 
-function Cell({ column, rank, feature }: { column: Column; rank: number; feature: RankedFeature }) {
+type CellProps = { column: Column; rank: number; feature: RankedFeature; text: string | null };
+
+function Cell({ column, rank, feature, text }: CellProps) {
   switch (column.kind) {
     case "rank":
       return formatCount(rank + 1);
     case "tokens":
-      return <TokenChips tokens={feature.tokens ?? []} />;
+      return (
+        <>
+          {text !== null && (
+            <b className="pr-1.5 font-semibold" data-testid="label">
+              <LabelText text={text} />
+            </b>
+          )}
+          <TokenChips tokens={feature.tokens ?? []} />
+        </>
+      );
     case "value":
-      return formatNumber(feature.value);
+      return formatMetric(column.name, feature.value);
     case "histogram":
       return <Sparkline hist={feature.hist ?? {}} />;
     case "count":
       return formatCount(feature.num_active_tokens);
     case "metric":
-      return formatNumber(feature.metrics[column.name] ?? NaN);
+      return formatMetric(column.name, feature.metrics[column.name] ?? NaN);
     default:
       return null;
   }

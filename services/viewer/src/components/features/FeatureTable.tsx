@@ -13,6 +13,7 @@ import { basePath } from "../../lib/basePath";
 import { columnsThatFit, gridTemplate } from "../../lib/featureColumns";
 import { listQuery, sortedBy } from "../../lib/ranking";
 import { featurePath, featuresPath, type ViewState } from "../../lib/viewState";
+import { useLabels } from "../../labelQueries";
 import { useFeatureRows } from "../../queries";
 import { ColumnHeads } from "./ColumnHeads";
 import { FeatureRow } from "./FeatureRow";
@@ -50,6 +51,7 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
     list.rows.filter((rank) => featureAt(rank) !== undefined),
     ROWS_PER_FRAME,
   );
+  const labels = useLabels(state.run).data?.byId;
   const tellPlace = useScrolledRow({
     listKey: JSON.stringify(listQuery(state)),
     row: state.offset,
@@ -104,6 +106,7 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
                 href={feature === undefined ? featuresPath(state) : featurePath(feature.feature_id, state)}
                 columns={columns}
                 isTabStop={rank === list.tabStop}
+                label={feature === undefined ? undefined : labels?.get(feature.feature_id)}
               />
             );
           })}

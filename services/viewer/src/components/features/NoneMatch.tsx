@@ -13,12 +13,13 @@ export function NoneMatch({ ranking, state }: { ranking: Ranking; state: ViewSta
     <ContentPlaceholder title={title + soFar}>{children}</ContentPlaceholder>
   );
   if (state.filters.dead)
-    return say("Every feature fired", "There is none that never did. Untick “never fired” to see them.");
+    return say("Every feature fired", "There is none that never did. Take the filter “never fired” away to see them.");
   if (isFiltered(state) && ranking.num_active_features > 0) {
     return say(
       "No feature matches",
       <>
         {formatPlural(ranking.num_active_features, "feature")} fired, but none of them fits all that is asked for above.
+        {state.filters.labelled || state.filters.starred ? "Label or star a feature on its page. " : ""}
         Widen the range of densities, ask for fewer active tokens, or look for a shorter part of a token: spaces count,
         capitals don’t.
       </>,

@@ -1,0 +1,56 @@
+"""The labels of a run, which are those of its autoencoder, in whichever run they were given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.api.response_types.labels import Label
+from sparse_autoencoder.reading.open_runs import RunLibrary
+from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.runs.label_entries import Entry
+from sparse_autoencoder.runs.label_log import LabelLog, LabelLogs
+from sparse_autoencoder.runs.store import NotFoundError, Store
+
+
+@dataclass(frozen=True)
+class LabelsOfRun:
+    """A run, and what is said of its features."""
+
+    run: RunView
+    log: LabelLog
+
+
+def label_of(entry: Entry) -> Label:
+    """An entry as the API answers it."""
+    return {
+        "feature_id": entry.feature_id,
+        "label": entry.label,
+        "note": entry.note,
+        "starred": entry.starred,
+        "author": entry.author,
+        "updated_at": entry.updated_at or None,
+    }
+
+
+class RunLabels:
+    """Finds runs' labels. Several threads may use it."""
+
+    def __init__(self, store: Store, library: RunLibrary) -> None:
+        self._library = library
+        self._logs = LabelLogs(store)
+
+    def asked(self, run_id: str | None) -> LabelsOfRun:
+        """The labels of the run with this id, without one of the newest; NotFoundError if it can have none."""
+        return self.of(self._library.asked(run_id))
+
+    def of(self, run: RunView) -> LabelsOfRun:
+        """The labels of a run; NotFoundError if it doesn't say which file its autoencoder is."""
+        sha256 = run.metadata.autoencoder.get("sha256")
+        try:
+            log = self._logs.of(str(sha256))
+        except ValueError:
+            raise NotFoundError(
+                f"run {run.metadata.run_id} was computed by an earlier version of saescope, which did not say which "
+                "file its autoencoder is: labels are kept by that, so run it again to label its features"
+            ) from None
+        return LabelsOfRun(run, log)
