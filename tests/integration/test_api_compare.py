@@ -323,7 +323,6 @@ def test_both_runs_must_be_named(compared: Compared, side: str) -> None:
             {"sort": "mean"},
             "sort is certain, log_ratio, feature_id, density_a, density_b, p or log_odds, not 'mean'",
         ),
-        ({"show": "differ", "unit": "token"}, "show=differ needs texts as units: ask with unit=text"),
         ({"sort": "p", "unit": "token"}, "sort=p needs texts as units: ask with unit=text"),
         ({"order": "up"}, "order is asc or desc, not 'up'"),
         ({"limit": "-1"}, "limit must be from 0 to 10000, not -1"),

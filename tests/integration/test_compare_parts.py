@@ -124,6 +124,13 @@ def test_what_is_counted_of_both_sides_does_not_depend_on_what_is_listed(grouped
         assert {name: part[name] for name in numbers} == {name: whole[name] for name in numbers}
 
 
+def test_with_tokens_as_units_nobody_says_which_features_differ(grouped: Grouped) -> None:
+    query = {"a": grouped.bulls, "b": grouped.bears, "show": "differ", "unit": "token"}
+    response = grouped.client.get("/api/compare", params=query)
+    assert response.status_code == 400
+    assert response.json()["error"] == "show=differ needs texts as units: ask with unit=text"
+
+
 def test_the_halves_of_a_run_differ_by_chance_alone(grouped: Grouped) -> None:
     answer = grouped.get(grouped.both, grouped.both, part_a="half:0", part_b="half:1")
     assert answer["num_tested"] > 100
