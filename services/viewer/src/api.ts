@@ -22,6 +22,9 @@ export type PromptsQuery = { run: string | null; from: number; limit: number; te
 export type ComparisonQuery = {
   a: string;
   b: string;
+  part_a: string | null;
+  part_b: string | null;
+  show: string | null;
   sort: Comparison["sort"];
   order: Comparison["order"];
   min_count: number | null;

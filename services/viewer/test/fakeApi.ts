@@ -9,6 +9,7 @@ import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } 
 
 export const RUN: Run = {
   id: "20261123-101500_run-001",
+  name: null,
   status: "complete",
   error: null,
   created_at: "2026-11-23T10:14:00Z",

@@ -1,0 +1,38 @@
+/** A compared feature in words. Knows nothing of pages. */
+
+import type { ComparedFeature } from "../apiTypes";
+import { excludesZero, formatFactor } from "./confidenceInterval";
+
+const FOUND_RATE = 0.05;
+
+/** Whether the feature counts as different: by its q, or where only tokens were compared by its interval. */
+export function differs(feature: ComparedFeature): boolean {
+  if (feature.q === undefined) return excludesZero(feature);
+  return feature.q !== null && feature.q <= FOUND_RATE;
+}
+
+/** "3.2× in B", "only in A", "1.1× in B, not sure". */
+export function describeDifference(feature: ComparedFeature): string {
+  const { a, b, log_ratio: ratio } = feature;
+  const sure = differs(feature) ? "" : ", not sure";
+  if (a.num_active_tokens === 0) return `only in B${sure}`;
+  if (b.num_active_tokens === 0) return `only in A${sure}`;
+  const factor = formatFactor(ratio);
+  if (factor === "1.0×") return `as often${sure}`;
+  return `${factor} in ${ratio > 0 ? "B" : "A"}${sure}`;
+}
+
+/** "q = 0.003", "q < 0.001"; null where the feature wasn't tested. */
+export function describeQ(feature: ComparedFeature): string | null {
+  if (feature.q == null) return null;
+  return feature.q < 0.001 ? "q < 0.001" : `q = ${feature.q.toPrecision(2)}`;
+}
+
+/** "Where it fires, it is stronger in B: 62 % of pairs." Null where histograms are of more than what is compared. */
+export function describeStrength({ b_stronger: share }: ComparedFeature): string | null {
+  if (share == null) return null;
+  const percent = (value: number) => `${Math.round(100 * value)} %`;
+  if (Math.abs(share - 0.5) < 0.025) return "Where it fires, it is about as strong in A as in B.";
+  const [side, other] = share > 0.5 ? ["B", "A"] : ["A", "B"];
+  return `Where it fires, it is stronger in ${side}: so it is in ${percent(Math.max(share, 1 - share))} of pairs of an activation in ${side} and one in ${other}.`;
+}
