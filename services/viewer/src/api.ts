@@ -8,6 +8,7 @@ import type {
   OptionValue,
   PromptInfo,
   PromptList,
+  Provenance,
   Ranking,
   Run,
 } from "./apiTypes";
@@ -77,6 +78,10 @@ export async function fetchRuns(signal?: AbortSignal): Promise<Run[]> {
 
 export function fetchRun(id: string, signal?: AbortSignal): Promise<Run> {
   return get<Run>(runPath(id), {}, signal);
+}
+
+export function fetchProvenance(id: string, signal?: AbortSignal): Promise<Provenance> {
+  return get<Provenance>(`${runPath(id)}/provenance`, {}, signal);
 }
 
 /** What can be chosen for a run; null if this API knows nothing of starting runs. */

@@ -9,13 +9,16 @@ const MOST_CHARACTERS = 44;
 type Known = Pick<Run, "id" | "name" | "source" | "options" | "num_prompts" | "created_at" | "started_at" | "status"> &
   Parameters<typeof runSubject>[0];
 
-/** A name as one visible line: what would be unseen is drawn by what exists, what is too long is cut in the middle. */
+/** A text on one line in which what would be unseen, or would turn round what is beside it, is drawn by what exists. */
+export function visibleText(text: string): string {
+  return tokenPieces(text)
+    .map((piece) => piece.text)
+    .join("");
+}
+
+/** The same, and what is too long is cut in the middle. */
 export function visibleName(name: string): string {
-  const shown = Array.from(
-    tokenPieces(name)
-      .map(({ text }) => text)
-      .join(""),
-  );
+  const shown = Array.from(visibleText(name));
   if (shown.length <= MOST_CHARACTERS) return shown.join("");
   const half = (MOST_CHARACTERS - 1) / 2;
   return `${shown.slice(0, Math.ceil(half)).join("")}…${shown.slice(-Math.floor(half)).join("")}`;

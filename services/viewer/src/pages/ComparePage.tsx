@@ -73,7 +73,7 @@ function Compared({ state, runs }: { state: CompareState; runs: Run[] }) {
           />
         ))}
       </div>
-      {!isChosen && <HowToChoose runs={runs} />}
+      {!isChosen && <HowToChoose runs={runs} chosen={state.a ?? state.b} />}
       {isChosen && data === undefined && error === null && <Loading label="Comparing…" />}
       {isChosen && data === undefined && error !== null && (
         <ErrorMessage error={error} onRetry={() => void comparison.refetch()} />

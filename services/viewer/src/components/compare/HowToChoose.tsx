@@ -11,10 +11,11 @@ import { ContentPlaceholder } from "../ContentPlaceholder";
 
 const MOST_OFFERED = 5;
 
-export function HowToChoose({ runs }: { runs: Run[] }) {
+/** `chosen` is the side that is chosen already, if one is. */
+export function HowToChoose({ runs, chosen }: { runs: Run[]; chosen: string | null }) {
   const now = new Date();
-  const [newest] = runs;
-  const pairs = newest === undefined ? [] : comparableRuns(newest, runs).slice(0, MOST_OFFERED);
+  const first = runs.find(({ id }) => id === chosen) ?? runs[0];
+  const pairs = first === undefined ? [] : comparableRuns(first, runs).slice(0, MOST_OFFERED);
   const grouped = runs.filter(({ groups }) => groups.length > 1).slice(0, MOST_OFFERED);
   return (
     <ContentPlaceholder title={runs.length === 1 ? "There is only one run" : "Choose two runs"} level={2}>
@@ -22,12 +23,12 @@ export function HowToChoose({ runs }: { runs: Run[] }) {
         The features of two runs with the same autoencoder and the same model, or of two groups of one run’s rows, are
         listed by how differently they fire.
       </p>
-      {newest !== undefined && pairs.length > 0 && (
-        <Offers title="With the newest run:">
+      {first !== undefined && pairs.length > 0 && (
+        <Offers title={`With ${runTitle(first, now)}:`}>
           {pairs.map((run) => (
             <Link
               key={run.id}
-              href={comparePath({ ...DEFAULT_COMPARE_STATE, a: run.id, b: newest.id })}
+              href={comparePath({ ...DEFAULT_COMPARE_STATE, a: run.id, b: first.id })}
               className="break-words text-accent underline"
             >
               {runTitle(run, now)}
