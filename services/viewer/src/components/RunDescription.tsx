@@ -14,7 +14,7 @@ export function RunDescription({ run }: { run: Run }) {
     ["text column", run.text_column === null ? null : visibleText(run.text_column)],
     ["model", `${model}, ${hookPoint(run)}`],
     ["autoencoder", autoencoder],
-    ["created", moment(run.created_at)],
+    ["asked for", run.created_at === run.started_at ? null : moment(run.created_at)],
     ["started", moment(run.started_at)],
     ["finished", moment(run.finished_at)],
     ["took", run.finished_at !== null && run.seconds !== null ? formatDuration(run.seconds) : null],

@@ -29,7 +29,7 @@ export function RunPicker({ run, onChoose }: Props) {
   }
   return (
     <select
-      className="control max-w-full min-w-0 sm:max-w-96"
+      className="control max-w-full min-w-0 sm:max-w-md"
       aria-label="Run"
       value={known ? (run ?? "") : ""}
       onChange={(event) => {
@@ -37,7 +37,7 @@ export function RunPicker({ run, onChoose }: Props) {
       }}
     >
       <option value="">
-        {run === null || known ? `newest: ${titles.get(newest?.id ?? "") ?? ""}` : `unknown run ${run}`}
+        {run === null || known ? `${titles.get(newest?.id ?? "") ?? ""} (newest)` : `unknown run ${run}`}
       </option>
       {runs.map(({ id }) => (
         <option key={id} value={id}>

@@ -18,7 +18,7 @@ export function describeDifference(feature: ComparedFeature): string {
   if (a.num_active_tokens === 0) return `only in B${sure}`;
   if (b.num_active_tokens === 0) return `only in A${sure}`;
   const factor = formatFactor(ratio);
-  if (factor === "1.0×") return `as often${sure}`;
+  if (factor === "1.0×" || factor === "1×") return `as often${sure}`;
   return `${factor} in ${ratio > 0 ? "B" : "A"}${sure}`;
 }
 
@@ -34,5 +34,6 @@ export function describeStrength({ b_stronger: share }: ComparedFeature): string
   const percent = (value: number) => `${Math.round(100 * value)} %`;
   if (Math.abs(share - 0.5) < 0.025) return "Where it fires, it is about as strong in A as in B.";
   const [side, other] = share > 0.5 ? ["B", "A"] : ["A", "B"];
-  return `Where it fires, it is stronger in ${side}: so it is in ${percent(Math.max(share, 1 - share))} of pairs of an activation in ${side} and one in ${other}.`;
+  const pairs = percent(Math.max(share, 1 - share));
+  return `Where it fires, it is stronger in ${side} than in ${other}: in ${pairs} of pairs of activations, one of each.`;
 }

@@ -1,5 +1,7 @@
 /** Intervals of log ratios: as words, and where they are on an axis around 0. Knows nothing of pages. */
 
+import { formatCount } from "./format";
+
 export type Interval = { log_ratio: number; low: number; high: number };
 
 const AXIS_ENDS = [0.5, 1, 2, 3, 4, 6, 8, 12];
@@ -20,8 +22,9 @@ export function formatInterval({ log_ratio: ratio, low, high }: Interval): strin
 /** A log₂ ratio as a factor of at least 1: "3.2×", "120×". */
 export function formatFactor(logRatio: number): string {
   const factor = 2 ** Math.abs(logRatio);
-  if (factor >= 10_000) return `over ${(10_000).toLocaleString("en-US")}×`;
-  return `${factor < 10 ? factor.toFixed(1) : Math.round(factor).toLocaleString("en-US")}×`;
+  if (factor >= 10_000) return `over ${formatCount(10_000)}×`;
+  if (Number.isInteger(factor)) return `${formatCount(factor)}×`;
+  return `${factor < 10 ? factor.toFixed(1) : formatCount(Math.round(factor))}×`;
 }
 
 /** To where an axis reaches on both sides of 0, so that most of these intervals are whole on it. */

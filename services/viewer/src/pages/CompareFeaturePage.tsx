@@ -1,12 +1,13 @@
 /** One feature on both sides of a comparison. */
 
-import { useMemo } from "react";
+import { type ReactNode, useMemo } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
 import type { Comparison, FeatureInfo } from "../apiTypes";
 import { ComparedFeature } from "../components/compare/ComparedFeature";
 import { ConfidenceIntervalNote } from "../components/compare/ConfidenceIntervalNote";
 import { Difference } from "../components/compare/Difference";
+import { HowToChoose } from "../components/compare/HowToChoose";
 import { PairedHistogram } from "../components/compare/PairedHistogram";
 import { SideStatistics } from "../components/compare/SideStatistics";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
@@ -26,13 +27,39 @@ export function CompareFeaturePage({ id }: { id: string }) {
   if (a !== null && b !== null && /^\d{1,15}$/.test(id)) {
     return <FeatureInBoth key={id} featureId={Number(id)} a={a} b={b} state={state} />;
   }
+  if (/^\d{1,15}$/.test(id)) return <ChooseFor featureId={Number(id)} state={state} />;
   return (
-    <ContentPlaceholder title={/^\d{1,15}$/.test(id) ? "Two runs are needed" : `“${id}” isn’t a feature`}>
-      The address says which two runs and which feature are compared.{" "}
+    <ContentPlaceholder title={`“${id}” isn’t a feature`}>
+      The address says which feature is compared, by its number.{" "}
       <Link href={comparePath(state)} className="text-accent underline">
-        Choose them
+        List all compared features
       </Link>
     </ContentPlaceholder>
+  );
+}
+
+/** A feature of which the address doesn't say what it is compared in. */
+function ChooseFor({ featureId, state }: { featureId: number; state: CompareState }) {
+  const runs = useRuns();
+  usePageTitle(`Compare feature ${featureId}`);
+  if (runs.data === undefined) {
+    if (runs.error === null) return <Loading label="Loading the runs…" />;
+    return <ErrorMessage error={runs.error} onRetry={() => void runs.refetch()} />;
+  }
+  return (
+    <>
+      <h1 className="text-xl font-semibold tracking-tight tabular-nums">Compare feature {featureId}</h1>
+      <HowToChoose
+        runs={runs.data}
+        chosen={state.a ?? state.b}
+        pathTo={(sides) => comparedFeaturePath(featureId, { ...state, ...sides })}
+      />
+      <p className="text-center">
+        <Link href={comparePath(state)} className="text-accent underline">
+          Choose other runs
+        </Link>
+      </p>
+    </>
   );
 }
 
@@ -102,8 +129,9 @@ function BothSides({ featureId, infos, comparison, state }: BothProps) {
   };
   return (
     <>
-      <Verdict comparison={comparison} names={names} infos={isOfWholeRuns ? infos : null} />
-      {isOfWholeRuns && !isOneRun && <PairedHistogram a={infos.a} b={infos.b} />}
+      <Verdict comparison={comparison} names={names} infos={isOfWholeRuns ? infos : null}>
+        {isOfWholeRuns && !isOneRun && <PairedHistogram a={infos.a} b={infos.b} />}
+      </Verdict>
       {isOneRun ? (
         <ComparedFeature side={null} name="" info={infos.a} {...examples} />
       ) : (
@@ -120,10 +148,12 @@ type VerdictProps = {
   comparison: Comparison;
   names: Record<Side, string>;
   infos: Record<Side, FeatureInfo> | null;
+  /** Beside the figures. */
+  children: ReactNode;
 };
 
 /** Whether it differs, by how much, and the figures of both sides. */
-function Verdict({ comparison, names, infos }: VerdictProps) {
+function Verdict({ comparison, names, infos, children }: VerdictProps) {
   const [feature] = comparison.features;
   if (feature === undefined) return <p className="text-muted">It fires on neither side.</p>;
   const [q, strength] = [describeQ(feature), describeStrength(feature)];
@@ -134,7 +164,10 @@ function Verdict({ comparison, names, infos }: VerdictProps) {
         {q !== null && <span className="text-sm text-muted">{q}</span>}
       </p>
       {strength !== null && <p>{strength}</p>}
-      <SideStatistics comparison={comparison} feature={feature} names={names} infos={infos} />
+      <div className="grid items-start gap-6 lg:grid-cols-2">
+        <SideStatistics comparison={comparison} feature={feature} names={names} infos={infos} />
+        {children}
+      </div>
       <details>
         <summary className="w-fit cursor-pointer text-xs text-accent">What the numbers are</summary>
         <ConfidenceIntervalNote confidence={comparison.confidence} unit={comparison.unit} />

@@ -70,8 +70,13 @@ function RunView({ run, options }: { run: Run; options: Options | null | undefin
           {run.error}
         </p>
       )}
-      <RunDescription run={run} />
-      <SelfCheck run={run} />
+      <div className="grid items-start gap-6 lg:grid-cols-2">
+        <section className="min-w-0">
+          <h2 className="mb-1.5 font-semibold">What it read, and how much</h2>
+          <RunDescription run={run} />
+        </section>
+        <SelfCheck run={run} />
+      </div>
       <FailedAndSkipped run={run} />
       <RunGroups run={run} />
       {provenance.data !== undefined && <MadeOf provenance={provenance.data} />}

@@ -77,9 +77,9 @@ export function CompareTable({ comparison, state, names, labelOf = () => null }:
 function AxisHead({ end }: { end: number }) {
   return (
     <span className="flex items-end gap-3">
-      <span className="flex shrink-0 justify-between" style={{ width: BAR_WIDTH }}>
-        <span className={SIDE_TEXT.a}>← A</span> <span>{formatFactor(end)}</span>{" "}
-        <span className={SIDE_TEXT.b}>B →</span>
+      <span className="flex shrink-0 justify-between whitespace-nowrap" style={{ width: BAR_WIDTH }}>
+        <span className={SIDE_TEXT.a}>← A {formatFactor(end)}</span>{" "}
+        <span className={SIDE_TEXT.b}>{formatFactor(end)} B →</span>
       </span>{" "}
       <span className="max-sm:sr-only">how many times as often, log₂ (interval)</span>
     </span>

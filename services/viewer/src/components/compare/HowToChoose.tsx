@@ -4,15 +4,26 @@ import { Link } from "wouter";
 
 import type { Run } from "../../apiTypes";
 import { groupPart } from "../../lib/compareSides";
-import { comparePath, DEFAULT_COMPARE_STATE, partsPath } from "../../lib/compareState";
+import { comparePath, type CompareState, DEFAULT_COMPARE_STATE } from "../../lib/compareState";
 import { comparableRuns } from "../../lib/comparableRuns";
 import { runTitle, visibleName } from "../../lib/runTitle";
 import { ContentPlaceholder } from "../ContentPlaceholder";
 
 const MOST_OFFERED = 5;
 
-/** `chosen` is the side that is chosen already, if one is. */
-export function HowToChoose({ runs, chosen }: { runs: Run[]; chosen: string | null }) {
+type Sides = Pick<CompareState, "a" | "b" | "partA" | "partB">;
+
+type Props = {
+  runs: Run[];
+  /** The side that is chosen already, if one is. */
+  chosen: string | null;
+  /** Where a comparison of these sides is. */
+  pathTo?: (sides: Sides) => string;
+};
+
+const listOf = (sides: Sides) => comparePath({ ...DEFAULT_COMPARE_STATE, ...sides });
+
+export function HowToChoose({ runs, chosen, pathTo = listOf }: Props) {
   const now = new Date();
   const first = runs.find(({ id }) => id === chosen) ?? runs[0];
   const pairs = first === undefined ? [] : comparableRuns(first, runs).slice(0, MOST_OFFERED);
@@ -28,7 +39,7 @@ export function HowToChoose({ runs, chosen }: { runs: Run[]; chosen: string | nu
           {pairs.map((run) => (
             <Link
               key={run.id}
-              href={comparePath({ ...DEFAULT_COMPARE_STATE, a: run.id, b: first.id })}
+              href={pathTo({ a: first.id, b: run.id, partA: null, partB: null })}
               className="break-words text-accent underline"
             >
               {runTitle(run, now)}
@@ -44,7 +55,7 @@ export function HowToChoose({ runs, chosen }: { runs: Run[]; chosen: string | nu
             return (
               <Link
                 key={run.id}
-                href={partsPath(run.id, groupPart(a.name), groupPart(b.name))}
+                href={pathTo({ a: run.id, b: run.id, partA: groupPart(a.name), partB: groupPart(b.name) })}
                 className="break-words text-accent underline"
               >
                 {visibleName(a.name)} and {visibleName(b.name)} of {runTitle(run, now)}

@@ -37,15 +37,19 @@ export function MadeOf({ provenance }: { provenance: Provenance }) {
   );
 }
 
+/** What is told of the source under names of its own; whatever else there is follows under the files' own names. */
+const TOLD = ["source", "file", "format", "text_column", "compression", "bytes"];
+
 function madeOf({ source, model, autoencoder, rows_hash }: Provenance): Fact[] {
-  const read = Object.entries(source).map(([name, value]): Fact => {
-    if (value === null || value === "") return [sourceFact(name), null];
-    if (name === "bytes" && typeof value === "number") return ["source size", formatBytes(value)];
-    return [sourceFact(name), visibleText(String(value))];
-  });
   const files = Object.entries(model?.files ?? {}).map(([name, sha]): Fact => [name, <Hash key={name} sha={sha} />]);
   return [
-    ...read,
+    ["source", known(source["source"])],
+    ["file", source["file"] === source["source"] ? null : known(source["file"])],
+    ["read as", readAs(source)],
+    ["size", typeof source["bytes"] === "number" ? formatBytes(source["bytes"]) : null],
+    ...Object.entries(source)
+      .filter(([name]) => !TOLD.includes(name))
+      .map(([name, value]): Fact => [name.replaceAll("_", " "), known(value)]),
     ["rows, SHA-256", rows_hash === null ? null : <Hash sha={rows_hash} />],
     ["model", model === null ? null : visibleText(model.name)],
     ["hook", model?.hook ?? null],
@@ -58,8 +62,16 @@ function madeOf({ source, model, autoencoder, rows_hash }: Provenance): Fact[] {
   ];
 }
 
-function sourceFact(name: string): string {
-  return name === "source" ? "source" : `source ${name.replaceAll("_", " ")}`;
+/** "csv, column title, gzip": the format, the column with the text, and the compression. */
+function readAs(source: Provenance["source"]): string | null {
+  const column = known(source["text_column"]);
+  const parts = [known(source["format"]), column === null ? null : `column ${column}`, known(source["compression"])];
+  const told = parts.filter((part) => part !== null);
+  return told.length === 0 ? null : told.join(", ");
+}
+
+function known(value: string | number | boolean | null | undefined): string | null {
+  return value == null || value === "" || value === false ? null : visibleText(String(value));
 }
 
 function activation(name: string, k: number | null): string {

@@ -31,7 +31,7 @@ export function SelfCheck({ run }: { run: Run }) {
           ))}
         </ul>
       )}
-      <dl className="grid gap-x-6 gap-y-1 sm:grid-cols-2 xl:grid-cols-3">
+      <dl className="grid gap-x-6 gap-y-1 sm:grid-cols-2">
         {check.figures.map(({ name, value, meaning }) => (
           <div key={name}>
             <dt className="inline font-medium">{name}</dt>{" "}
