@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import type { Options, Run } from "../src/apiTypes";
 import { compareRuns, describePrompt, listPrompts } from "./fakeContent";
 import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } from "./fakeFeatures";
+import { PROVENANCE } from "./fakeProvenance";
 
 export const RUN: Run = {
   id: "20261123-101500_run-001",
@@ -144,6 +145,7 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
       ? (runs.find(({ status }) => status === "complete") ?? runs[0])
       : runs.find((one) => one.id === asked);
   if (run === undefined) return [404, { error: `There is no run '${asked ?? ""}'.` }];
+  if (url.pathname.endsWith("/provenance")) return [200, PROVENANCE];
   if (url.pathname.startsWith("/api/runs/")) return [200, run];
   if (run.progress?.num_records === 0) return [404, { error: "The run has nothing to show yet." }];
   const live = run.progress === null ? {} : { live: true, num_records: run.progress.num_records };
