@@ -128,7 +128,7 @@ def test_without_runs_every_list_says_how_there_come_to_be_some(empty_page: Page
     for path in ("/", "/prompts", "/runs", "/compare"):
         empty_page.goto(path)
         expect(empty_page.get_by_role("heading", name="There are no runs yet"), path).to_be_visible()
-        expect(empty_page.get_by_role("main"), path).to_contain_text("saescope run --max-rows 1000")
+        expect(empty_page.get_by_role("main"), path).to_contain_text("saescope run --source texts.csv --max-rows 1000")
 
 
 @pytest.mark.parametrize("path", ["/feature/3", "/prompts/3"])

@@ -4,7 +4,7 @@ import { RUN } from "../../test/fakeApi";
 import type { ComparedFeature, ComparedRun } from "../apiTypes";
 import { controls, otherDifferences } from "./compareNotes";
 import { sideNames } from "./compareSides";
-import { describeDifference, describeQ, describeStrength } from "./compareWords";
+import { describeDensities, describeDifference, describeQ, describeStrength } from "./compareWords";
 
 const side = (count: number) => ({ num_active_tokens: count, density: count / 1000, tokens: [] });
 const feature = (a: number, b: number, more: Partial<ComparedFeature>): ComparedFeature => ({
@@ -28,6 +28,14 @@ test.each([
   [feature(10, 34, {}), "3.3× in B, not sure"],
 ])("a difference in words: %#", (compared, words) => {
   expect(describeDifference(compared)).toBe(words);
+});
+
+test("densities are told in a sentence, of the side that has more first", () => {
+  expect(describeDensities(feature(10, 34, { q: 0.01 }))).toBe(
+    "It fires 3.3× as often in B as in A: at 3.40 % of the tokens, not 1.00 %.",
+  );
+  expect(describeDensities(feature(34, 10, { q: 0.5 }))).toMatch(/in A as in B: .* That may be chance\.$/);
+  expect(describeDensities(feature(0, 5, {}))).toBe("It fires at 0.50 % of the tokens in B, and never in A.");
 });
 
 test("a q is a number that can be read, and what wasn't tested has none", () => {

@@ -2,6 +2,7 @@
 
 import type { ComparedFeature } from "../apiTypes";
 import { excludesZero, formatFactor } from "./confidenceInterval";
+import { formatShare } from "./format";
 
 const FOUND_RATE = 0.05;
 
@@ -20,6 +21,17 @@ export function describeDifference(feature: ComparedFeature): string {
   const factor = formatFactor(ratio);
   if (factor === "1.0×" || factor === "1×") return `as often${sure}`;
   return `${factor} in ${ratio > 0 ? "B" : "A"}${sure}`;
+}
+
+/** "It fires 3.2× as often in B as in A: at 0.43 % of the tokens, not 0.13 %." */
+export function describeDensities(feature: ComparedFeature): string {
+  const { a, b, log_ratio: ratio } = feature;
+  if (a.num_active_tokens === 0) return `It fires at ${formatShare(b.density)} of the tokens in B, and never in A.`;
+  if (b.num_active_tokens === 0) return `It fires at ${formatShare(a.density)} of the tokens in A, and never in B.`;
+  const [most, least, names] = ratio > 0 ? [b, a, ["B", "A"]] : [a, b, ["A", "B"]];
+  const shares = `at ${formatShare(most.density)} of the tokens, not ${formatShare(least.density)}`;
+  const sure = differs(feature) ? "" : " That may be chance.";
+  return `It fires ${formatFactor(ratio)} as often in ${names.join(" as in ")}: ${shares}.${sure}`;
 }
 
 /** "q = 0.003", "q < 0.001"; null where the feature wasn't tested. */

@@ -14,7 +14,7 @@ import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../compone
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
 import { namesOfSides, type Side } from "../lib/compareSides";
 import { comparedFeaturePath, comparePath, type CompareState, readCompareState } from "../lib/compareState";
-import { describeQ, describeStrength } from "../lib/compareWords";
+import { describeDensities, describeQ, describeStrength } from "../lib/compareWords";
 import { useFeature } from "../queries";
 import { useComparison } from "../rowAndCompareQueries";
 import { useRuns } from "../runQueries";
@@ -159,11 +159,13 @@ function Verdict({ comparison, names, infos, children }: VerdictProps) {
   const [q, strength] = [describeQ(feature), describeStrength(feature)];
   return (
     <div className="space-y-3">
-      <p className="flex flex-wrap items-center gap-x-3 text-base tabular-nums">
+      <p className="text-base tabular-nums">
+        {describeDensities(feature)} {strength}
+      </p>
+      <p className="flex flex-wrap items-center gap-x-3 tabular-nums">
         <Difference feature={feature} />
         {q !== null && <span className="text-sm text-muted">{q}</span>}
       </p>
-      {strength !== null && <p>{strength}</p>}
       <div className="grid items-start gap-6 lg:grid-cols-2">
         <SideStatistics comparison={comparison} feature={feature} names={names} infos={infos} />
         {children}

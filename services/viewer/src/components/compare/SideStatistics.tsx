@@ -23,7 +23,7 @@ export function SideStatistics({ comparison, feature, names, infos }: Props) {
         <tr className="border-b border-line [&>th]:px-3 [&>th]:py-1.5">
           <td />
           {(["a", "b"] as const).map((side) => (
-            <th key={side} scope="col" className="w-2/5 max-w-0">
+            <th key={side} scope="col" className="w-1/3 max-w-0">
               <SideName side={side} name={names[side]} />
             </th>
           ))}
