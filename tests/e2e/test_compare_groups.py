@@ -206,7 +206,7 @@ def test_two_runs_ticked_in_the_list_are_compared(page: Page) -> None:
     page.goto("/runs")
     for run in (grouped, other):
         page.get_by_role("checkbox", name=re.compile(run)).check()
-    page.get_by_role("status", name="To compare").get_by_role("link").click()
+    page.get_by_role("group", name="To compare").get_by_role("link").click()
     expect(rows_of(page).first).to_be_visible()
     assert (asked(page)["a"], asked(page)["b"]) == ([other], [grouped])
 

@@ -12,7 +12,7 @@ export function MadeOf({ provenance }: { provenance: Provenance }) {
       <Panel id="again" title="The same run again">
         <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
           <code className="min-w-0 rounded bg-sunken px-2 py-1 break-all whitespace-pre-wrap">
-            {provenance.command}
+            {visibleText(provenance.command)}
           </code>
           <CopyButton text={provenance.command} title="Copy the command" />
         </div>

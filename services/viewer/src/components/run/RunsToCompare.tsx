@@ -11,7 +11,11 @@ export function RunsToCompare({ runs, chosen }: { runs: Run[]; chosen: Run[] }) 
   if (runs.length < 2) return null;
   const [newer, older] = chosen; // as the list has the newest first
   return (
-    <p role="status" aria-label="To compare" className="flex min-h-8 flex-wrap items-center gap-x-3 gap-y-1 text-muted">
+    <div
+      role="group"
+      aria-label="To compare"
+      className="flex min-h-8 flex-wrap items-center gap-x-3 gap-y-1 text-muted"
+    >
       {newer === undefined && "Tick two runs to compare them."}
       {newer !== undefined && older === undefined && (
         <>
@@ -27,6 +31,6 @@ export function RunsToCompare({ runs, chosen }: { runs: Run[]; chosen: Run[] }) 
           Compare {runName(older)} with {runName(newer)}
         </Link>
       )}
-    </p>
+    </div>
   );
 }
