@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
+from sparse_autoencoder.runs.run_name import check_run_name
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
 
 LARGEST_NUMBER = 2**63 - 1  # the largest that counters and files can store
@@ -172,6 +173,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what the checkpoint is known to reach: the metadata.json of an earlier run with it, or a reference file",
     )
+    add_flag(
+        parser,
+        "--name",
+        type=_run_name,
+        metavar="TEXT",
+        help="what the run is called in lists and on pages, up to 100 characters; it changes no result",
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -201,3 +209,10 @@ def at_least(minimum: int, maximum: int = LARGEST_NUMBER) -> Callable[[str], int
         return number
 
     return parse
+
+
+def _run_name(text: str) -> str:
+    try:
+        return check_run_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -77,9 +77,14 @@ class TextComparison:
         return np.maximum(0.0, np.maximum(self.low, -self.high))
 
     @property
+    def found(self) -> Mask:
+        """The features that differ at a false discovery rate of FOUND_RATE."""
+        return self.q <= FOUND_RATE
+
+    @property
     def num_found(self) -> int:
-        """How many features differ at a false discovery rate of FOUND_RATE."""
-        return int((self.q <= FOUND_RATE).sum())
+        """How many features differ."""
+        return int(self.found.sum())
 
 
 def compare_texts(a: TextSet, b: TextSet) -> TextComparison:

@@ -2,13 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sparse_autoencoder.data.kept_columns import KeptColumns, kept_columns
 from sparse_autoencoder.data.source import DEFAULT_SOURCE
+from sparse_autoencoder.runs.run_name import MOST_CHARS, check_run_name
 from sparse_autoencoder.tokens.token_policy import Bos, LongRows
 
 Precision = Literal["float32", "tf32", "bfloat16", "float64"]
+Name = Annotated[str, Field(min_length=1, max_length=MOST_CHARS), AfterValidator(check_run_name)]
 
 
 class RunOptions(BaseModel):
@@ -16,6 +18,7 @@ class RunOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    name: Name | None = None
     source: str = DEFAULT_SOURCE
     text_column: str | None = None
     encoding: str | None = None

@@ -11,10 +11,12 @@ from tests.e2e.serving import REPOSITORY
 AXE = REPOSITORY / "services" / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
 # Each width and each scheme once: what axe says of colours doesn't depend on the width.
 SHOWN: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (375, "dark"))
-# What has a place in the order of the Tab key; of a group with one tab stop that is one.
+# What has a place in the order of the Tab key; of a group with one tab stop that is one,
+# of radio buttons the checked one.
 TAB_STOPS = """() => Array.from(
     document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")
-).filter(e => e.tabIndex >= 0 && !e.disabled && e.checkVisibility() && e.getClientRects().length > 0)"""
+).filter(e => e.tabIndex >= 0 && !e.disabled && (e.type !== "radio" || e.checked))
+    .filter(e => e.checkVisibility() && e.getClientRects().length > 0)"""
 
 
 def violations(page: Page) -> list[str]:

@@ -99,13 +99,13 @@ def test_the_header_leads_to_where_two_runs_are_chosen_and_the_address_keeps_the
     page.goto("/")
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Compare").click()
     expect(page.get_by_role("heading", name="Choose two runs")).to_be_visible()
-    page.get_by_label("Run a").select_option(a)
-    page.get_by_label("Run b").select_option(b)
+    page.get_by_label("Run A").select_option(a)
+    page.get_by_label("Run B").select_option(b)
     expect_order(page, compared(page))
     assert urlsplit(page.url).query == f"a={a}&b={b}"
     page.reload()
     expect_order(page, compared(page))
-    expect(page.get_by_label("Run a")).to_have_value(a)
+    expect(page.get_by_label("Run A")).to_have_value(a)
 
 
 def test_runs_of_different_layers_can_t_be_compared_and_it_says_what_to_choose(page: Page) -> None:
@@ -114,7 +114,7 @@ def test_runs_of_different_layers_can_t_be_compared_and_it_says_what_to_choose(p
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("layers differ")
     expect(alert).to_contain_text("choose two runs of the same autoencoder")
-    page.get_by_label("Run a").select_option(a)
+    page.get_by_label("Run A").select_option(a)
     expect_order(page, compared(page))
 
 
@@ -145,12 +145,17 @@ def test_features_are_ordered_by_how_differently_they_fire_for_sure(page: Page) 
 
 
 def test_a_row_has_the_ratio_and_its_interval_as_numbers_and_as_a_bar_around_0(page: Page) -> None:
-    page.goto(f"/compare?{both(page)}")
+    page.goto(f"/compare?{both(page)}&sort=density_a")
+    expect(rows(page).first).to_be_visible()
     for place in (0, 1, 2):
         row = rows(page).nth(place)
+        expect(row.get_by_test_id("beyond")).to_have_count(0)
         feature_id = int(row.get_by_role("link").inner_text())
         by_hand = interval_by_hand(page, feature_id)
-        assert numbers_in(row.get_by_role("cell").nth(1).inner_text()) == pytest.approx(by_hand, abs=0.006)
+        words, numbers = row.get_by_role("cell").nth(1).inner_text().splitlines()
+        assert numbers_in(numbers) == pytest.approx(by_hand, abs=0.006)
+        factor, side = 2 ** abs(by_hand[0]), "A" if by_hand[0] < 0 else "B"
+        assert words.startswith((f"{factor:.1f}× in {side}", "as often"))
         zero, low, high, dot = row.get_by_test_id("interval").evaluate(
             """svg => {
                 const [, zero, bar] = svg.querySelectorAll("line");
@@ -175,6 +180,7 @@ def test_a_row_has_density_and_tokens_of_both_sides(page: Page) -> None:
 
 def test_it_says_what_the_interval_is_and_what_it_takes_for_independent(page: Page) -> None:
     page.goto(f"/compare?{both(page)}")
+    page.get_by_text("What the numbers are").click()
     note = page.get_by_text("95 % confidence interval")
     expect(note).to_contain_text("takes whole texts for independent, and rows with the same text for one")
 
@@ -226,7 +232,7 @@ def test_the_list_works_without_a_mouse(page: Page) -> None:
     page.keyboard.press("j")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    name = f"Feature {features[1]['feature_id']} in two runs"
+    name = f"Feature {features[1]['feature_id']} compared"
     expect(page.get_by_role("heading", name=name)).to_be_visible()
 
 
@@ -254,16 +260,17 @@ def test_a_feature_has_statistics_and_strongest_texts_of_both_runs_side_by_side(
     feature_id = compared(page)[0]["feature_id"]
     page.goto(f"/compare?{both(page)}")
     rows(page).first.get_by_role("link").click()
-    expect(page.get_by_role("heading", name=f"Feature {feature_id} in two runs")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"Feature {feature_id} compared")).to_be_visible()
     lefts = []
-    for side, run in zip("ab", run_ids(page), strict=False):
+    statistics = page.get_by_role("table", name="Statistics")
+    for column, (side, run) in enumerate(zip("AB", run_ids(page), strict=False)):
         info = api(page, f"/api/feature_info?id={feature_id}&run={run}")
-        statistics = page.get_by_role("region", name=f"Statistics in {side}")
-        active = statistics.locator("dl > div").filter(has_text="active tokens").locator("dd")
+        active = statistics.get_by_role("row", name="active tokens").get_by_role("cell").nth(column)
         expect(active).to_have_text(f"{info['num_active_tokens']:,}")
-        text = page.get_by_role("region", name=f"Top activations in {side}").get_by_role("listitem").first
-        expect(text.locator(".token-peak")).to_have_text(info["top"][0]["tokens"][info["top"][0]["idx"]])
-        box = statistics.bounding_box()
+        texts = page.get_by_role("region", name=f"Top activations in {side}")
+        peak = texts.get_by_role("listitem").first.locator(".token-peak")
+        expect(peak).to_have_text(info["top"][0]["tokens"][info["top"][0]["idx"]])
+        box = texts.bounding_box()
         assert box is not None
         lefts.append(box["x"])
     assert lefts[1] > lefts[0] + 400
@@ -277,7 +284,7 @@ def test_a_colour_means_the_same_activation_in_both_runs(page: Page) -> None:
             break
     page.goto(f"/compare/{feature['feature_id']}?{both(page)}")
     peaks = [
-        page.get_by_role("region", name=f"Top activations in {side}").locator(".token-peak").first for side in "ab"
+        page.get_by_role("region", name=f"Top activations in {side}").locator(".token-peak").first for side in "AB"
     ]
     heats = [float(peak.evaluate("e => e.style.getPropertyValue('--heat')")) for peak in peaks]
     assert heats == pytest.approx([0.08 + 0.92 * top / max(tops) for top in tops], abs=1e-3)
@@ -295,9 +302,9 @@ def test_the_way_back_leads_to_the_same_list(page: Page) -> None:
 def test_more_examples_are_kept_in_the_address(page: Page) -> None:
     feature = compared(page, "sort=density_b")[0]["feature_id"]
     page.goto(f"/compare/{feature}?{both(page)}")
-    page.get_by_role("region", name="Top activations in a").get_by_role("button").click()
+    page.get_by_role("region", name="Top activations in A").get_by_role("button").click()
     page.wait_for_url("**examples=all")
-    texts = page.get_by_role("region", name="Top activations in b").get_by_role("listitem")
+    texts = page.get_by_role("region", name="Top activations in B").get_by_role("listitem")
     shown = texts.count()
     assert shown > 5
     page.reload()
@@ -311,9 +318,9 @@ def test_a_feature_is_found_by_its_number_and_one_that_fired_in_one_run_only_say
     page.keyboard.press("/")
     page.keyboard.type(str(lonely["feature_id"]))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=f"Feature {lonely['feature_id']} in two runs")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"Feature {lonely['feature_id']} compared")).to_be_visible()
     expect(page.get_by_text("It was inactive at all")).to_have_count(1)
-    expect(page.get_by_role("region", name="Top activations in b")).to_be_visible()
+    expect(page.get_by_role("region", name="Top activations in B")).to_be_visible()
 
 
 @pytest.mark.parametrize("address", ["/compare/3", "/compare/nobody", "/compare/99999999?{both}"])
@@ -321,7 +328,7 @@ def test_what_isn_t_there_says_so_and_leads_to_the_list(page: Page, address: str
     page.goto(address.format(both=both(page)))
     expect(page.locator("main h1")).to_be_visible()
     page.locator("main").get_by_role("link").first.click()
-    expect(page.get_by_role("heading", name="Compare runs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
 
 
 def expect_stacked(page: Page, first: Locator, second: Locator) -> None:
@@ -344,5 +351,5 @@ def test_on_a_phone_a_row_s_sides_are_stacked(page: Page) -> None:
 def test_on_a_phone_a_feature_s_sides_are_stacked(page: Page) -> None:
     page.set_viewport_size({"width": 375, "height": 812})
     page.goto(f"/compare/{compared(page)[0]['feature_id']}?{both(page)}")
-    texts = page.get_by_role("region", name="Top activations in a")
-    expect_stacked(page, texts, page.get_by_role("region", name="Statistics in b"))
+    texts = page.get_by_role("region", name="Top activations in A")
+    expect_stacked(page, texts, page.get_by_role("region", name="Top activations in B"))

@@ -151,16 +151,18 @@ def about_features_and_rows(apis: Apis) -> Iterator[Any]:
 
 def about_runs(apis: Apis) -> Iterator[Any]:
     """All kinds of answers of the endpoints about runs, but for changes, and about the API."""
-    for path in ("/api/runs", f"/api/runs/{ENDED}", f"/api/runs/{ENDED}/events"):
+    of_one = (f"/api/runs/{ENDED}", f"/api/runs/{ENDED}/events", f"/api/runs/{ENDED}/provenance")
+    for path in ("/api/runs", *of_one):
         yield apis.folder.get(path)
         yield apis.away.get(path)
     yield apis.folder.get(f"/api/runs/{NOWHERE}")
     yield apis.folder.get(f"/api/runs/{NOWHERE}/events")
+    yield apis.folder.get(f"/api/runs/{NOWHERE}/provenance")
     yield apis.away.get("/readyz")
     for path in ("/api/options", "/api/openapi.json", "/healthz", "/readyz", "/metrics"):
         yield apis.services.get(path)
         yield apis.services.get(path, params={"x": "1"})
-    for path in ("/api/runs", f"/api/runs/{ENDED}", f"/api/runs/{ENDED}/events"):
+    for path in ("/api/runs", *of_one):
         yield apis.folder.get(path, params={"x": "1"})
 
 

@@ -93,6 +93,44 @@ def test_what_was_planted_in_one_source_comes_first_with_its_ratio(grouped: Grou
     assert first["low"] > 0
 
 
+def test_only_features_that_differ_are_listed_and_counted_by_the_side_that_has_more(grouped: Grouped) -> None:
+    parts = {"part_a": "group:bulls", "part_b": "group:bears"}
+    everything = grouped.get(grouped.both, grouped.both, **parts)
+    differ = [feature for feature in everything["features"] if feature["q"] is not None and feature["q"] <= 0.05]
+    answer = grouped.get(grouped.both, grouped.both, **parts, show="differ")
+    assert answer["features"] == differ != []
+    assert answer["num_matching"] == answer["num_found"] == len(differ)
+    assert answer["num_found_denser_in_b"] == sum(feature["log_ratio"] > 0 for feature in differ)
+
+
+@pytest.mark.parametrize(("show", "silent", "number"), [("only_a", "b", "num_only_a"), ("only_b", "a", "num_only_b")])
+def test_only_features_that_fire_on_one_side_are_listed_and_counted(
+    grouped: Grouped, show: str, silent: str, number: str
+) -> None:
+    everything = grouped.get(grouped.bulls, grouped.bears)["features"]
+    lonely = [feature for feature in everything if feature[silent]["num_active_tokens"] == 0]
+    answer = grouped.get(grouped.bulls, grouped.bears, show=show)
+    assert answer["features"] == lonely != []
+    assert answer["num_matching"] == answer[number] == len(lonely)
+    assert answer["num_fired"] == len(everything)
+
+
+def test_what_is_counted_of_both_sides_does_not_depend_on_what_is_listed(grouped: Grouped) -> None:
+    numbers = ("num_fired", "num_only_a", "num_only_b", "num_tested", "num_found", "num_found_denser_in_b")
+    whole = grouped.get(grouped.bulls, grouped.bears)
+    queries: list[dict[str, str | int]] = [{"show": "only_a"}, {"show": "differ"}, {"min_count": 20}, {"offset": 3}]
+    for query in queries:
+        part = grouped.get(grouped.bulls, grouped.bears, **query)
+        assert {name: part[name] for name in numbers} == {name: whole[name] for name in numbers}
+
+
+def test_with_tokens_as_units_nobody_says_which_features_differ(grouped: Grouped) -> None:
+    query = {"a": grouped.bulls, "b": grouped.bears, "show": "differ", "unit": "token"}
+    response = grouped.client.get("/api/compare", params=query)
+    assert response.status_code == 400
+    assert response.json()["error"] == "show=differ needs texts as units: ask with unit=text"
+
+
 def test_the_halves_of_a_run_differ_by_chance_alone(grouped: Grouped) -> None:
     answer = grouped.get(grouped.both, grouped.both, part_a="half:0", part_b="half:1")
     assert answer["num_tested"] > 100

@@ -25,6 +25,7 @@ from services.api.response_types.compare import (
     ComparedRun,
     ComparedSide,
     Comparison,
+    Shown,
     Unit,
 )
 from sparse_autoencoder.reading.compare_densities import CONFIDENCE, LogRatios, log_ratios
@@ -62,6 +63,11 @@ class CompareParameters(TwoRuns):
     offset: Offset = 0
     limit: Limit = 50
     min_count: Count = Field(0, description="Active tokens in both runs together, at least.")
+    show: Shown = Field(
+        "all",
+        description="Which features are listed: all that fire, those that differ (q at most 0.05; texts as units), or "
+        "those that fire on one side only.",
+    )
     id: AnyInteger | None = Field(None, description="Only this feature.")
 
 
@@ -99,7 +105,7 @@ def compare(asked: CompareParameters, a: RunView, b: RunView) -> Comparison:
     sides = _Side.of(a, asked.part_a), _Side.of(b, asked.part_b)
     compared = _compared(sides, asked.unit)
     unit: Unit = "text" if isinstance(compared, TextComparison) else "token"
-    ids = np.flatnonzero(_listed(asked, *sides))
+    ids = np.flatnonzero(_listed(asked, sides, compared))
     ids = ids[ranked(_values(asked.sort, sides, compared)[ids], asked.order == "desc")]
     shown = ids[asked.offset : asked.offset + asked.limit].tolist()
     answer: Comparison = {
@@ -113,12 +119,16 @@ def compare(asked: CompareParameters, a: RunView, b: RunView) -> Comparison:
         "limit": asked.limit,
         "num_features": a.metadata.num_features,
         "num_matching": len(ids),
+        "num_fired": int(((sides[0].count > 0) | (sides[1].count > 0)).sum()),
+        "num_only_a": _num_only_in(*sides),
+        "num_only_b": _num_only_in(sides[1], sides[0]),
         "features": [_feature(sides, compared, feature) for feature in shown],
     }
     if differ := _policies_differ(a.metadata, b.metadata):
         answer["policies_differ"] = differ
     if isinstance(compared, TextComparison):
         answer["num_tested"], answer["num_found"] = int(compared.tested.sum()), compared.num_found
+        answer["num_found_denser_in_b"] = int((compared.found & (compared.log_ratio > 0)).sum())
     if a.live or b.live:
         answer["live"] = True
     return answer
@@ -171,12 +181,26 @@ def _autoencoder(metadata: RunMetadata) -> str:
     return str(metadata.autoencoder.get("sha256", metadata.autoencoder["name"]))
 
 
-def _listed(asked: CompareParameters, a: _Side, b: _Side) -> Mask:
+def _listed(asked: CompareParameters, sides: tuple[_Side, _Side], compared: TextComparison | LogRatios) -> Mask:
     """Mask of the features [features] to list; those that fired on neither side aren't."""
+    a, b = sides
     listed: Mask = a.count + b.count >= max(asked.min_count, 1)
     if asked.id is not None:
         listed &= np.arange(len(listed)) == asked.id
+    match asked.show:
+        case "only_a":
+            listed &= b.count == 0
+        case "only_b":
+            listed &= a.count == 0
+        case "differ" if isinstance(compared, TextComparison):
+            listed &= compared.found
+        case "differ":
+            raise BadRequest("show=differ needs texts as units: ask with unit=text")
     return listed
+
+
+def _num_only_in(one: _Side, other: _Side) -> int:
+    return int(((one.count > 0) & (other.count == 0)).sum())
 
 
 def _values(sort: ComparedBy, sides: tuple[_Side, _Side], compared: TextComparison | LogRatios) -> NDArray[Any]:

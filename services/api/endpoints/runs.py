@@ -12,8 +12,10 @@ from services.api.endpoint_context import Api
 from services.api.http import run_event_stream as event_stream
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import Parameters
+from services.api.response_types.provenance import Provenance
 from services.api.response_types.runs import Options, Run, RunList, Started
 from services.api.runs import offered_options
+from services.api.runs.provenance import provenance_of
 from sparse_autoencoder.runs.run_options import RunOptions
 
 _CHANGE = (400, 401, 403, 404, 405, 415, 503)
@@ -57,6 +59,12 @@ def start(_asked: Parameters, api: Api, wanted: RunOptions) -> Started:
 def one_run(asked: RunId, api: Api) -> Run:
     """A run."""
     return api.entries.one(asked.id)
+
+
+@endpoints.declare("GET", "/api/runs/{id}/provenance", problems=(400, 404, 503))
+def provenance(asked: RunId, api: Api) -> Provenance:
+    """What a run was made of: files and their hashes, versions, and the command that makes the same run."""
+    return provenance_of(api.entries.files.one(asked.id), api.store)
 
 
 @endpoints.declare("DELETE", "/api/runs/{id}", status=204, problems=_CHANGE)

@@ -109,6 +109,9 @@ _EXPECTED = {  # by pydantic's names of errors
     "literal_error": "{expected}",
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
+    "string_too_short": "a name of 1 to 100 characters",  # only the name has limits, and a rule of its own
+    "string_too_long": "a name of 1 to 100 characters",
+    "value_error": "a name in characters that are printed",
 }
 
 

@@ -9,6 +9,7 @@ from services.api.response_types.features import TokenChip, TokensAtPositions
 
 ComparedBy = Literal["certain", "log_ratio", "feature_id", "density_a", "density_b", "p", "log_odds"]
 Unit = Literal["text", "token"]
+Shown = Literal["all", "differ", "only_a", "only_b"]
 
 
 class TokensPerText(TypedDict):
@@ -88,8 +89,12 @@ class Comparison(TypedDict):
     limit: int
     num_features: int
     num_matching: int
+    num_fired: Annotated[int, Field(description="Features that fire on either side, whatever is listed.")]
+    num_only_a: Annotated[int, Field(description="Of them, those that fire in a and never in b.")]
+    num_only_b: int
     num_tested: NotRequired[Annotated[int, Field(description="Features that fire in enough texts to be tested.")]]
     num_found: NotRequired[Annotated[int, Field(description="Features that differ (q at most 0.05).")]]
+    num_found_denser_in_b: NotRequired[Annotated[int, Field(description="Of those, the ones with more in b.")]]
     policies_differ: NotRequired[
         Annotated[str, Field(description="A sentence, if the runs' windows were made in other ways.")]
     ]

@@ -55,6 +55,7 @@ class Run(TypedDict):
     """A run; what isn't known yet is null, or 0 where it is a count."""
 
     id: str
+    name: Annotated[str | None, Field(description="What whoever started it called it (`--name`).")]
     status: RunStatus
     error: str | None
     created_at: str | None

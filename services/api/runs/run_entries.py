@@ -208,6 +208,7 @@ def _run(facts: RunFacts, progress: Progress | None, can: Can) -> Run:
     options, metadata = facts.options, facts.metadata
     entry: Run = {
         "id": facts.run_id,
+        "name": options.name,
         "status": facts.status,
         "error": None,
         "created_at": None,

@@ -1,4 +1,4 @@
-/** The one module that talks to the API: its addresses, its event stream, its errors. Caches nothing. */
+/** What can be asked of the API, and its event stream. With apiRequests.ts all that talks to it; caches nothing. */
 
 import type {
   Comparison,
@@ -12,14 +12,17 @@ import type {
   OptionValue,
   PromptInfo,
   PromptList,
+  Provenance,
   Ranking,
   RowFirings,
   Run,
   TextParts,
 } from "./apiTypes";
-import type { ListQuery } from "./lib/ranking";
-import { readToken } from "./lib/accessToken";
+import { address, get, isNotFound, write } from "./apiRequests";
 import { absoluteUrl } from "./lib/basePath";
+import type { ListQuery } from "./lib/ranking";
+
+export { ApiError, isNotFound, isTemporary, isUnauthorised } from "./apiRequests";
 
 /** A stretch of a dataset's rows, from the row with that id on. */
 export type PromptsQuery = RowsWanted & { from: number; limit: number };
@@ -46,6 +49,9 @@ export type FiringsQuery = {
 export type ComparisonQuery = {
   a: string;
   b: string;
+  part_a: string | null;
+  part_b: string | null;
+  show: string | null;
   sort: Comparison["sort"];
   order: Comparison["order"];
   min_count: number | null;
@@ -57,41 +63,6 @@ export type ComparisonQuery = {
 /** A stretch of a list; with details each feature has its tokens and its histogram. */
 export type RankingQuery = ListQuery & { offset: number; limit: number; details: true | null };
 
-/** What the API or the network answered instead of data, as a sentence for the person at the screen. */
-export class ApiError extends Error {
-  /** The HTTP status, or null if there was no usable answer. */
-  readonly status: number | null;
-  /** The option that the API objects to, if it named one. */
-  readonly field: string | null;
-  /** What is said of the feature now, if somebody else was quicker to say it. */
-  readonly label: Label | null;
-
-  constructor(sentence: string, status: number | null, field: string | null = null, label: Label | null = null) {
-    super(sentence);
-    this.name = "ApiError";
-    this.status = status;
-    this.field = field;
-    this.label = label;
-  }
-}
-
-/** Whether the API's answer was that there is no such thing (yet), as against an answer that failed. */
-export function isNotFound(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 404;
-}
-
-/** Whether the API wants its token first. */
-export function isUnauthorised(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 401;
-}
-
-/** Whether asking again later may help: nothing answered, or it could not. */
-export function isTemporary(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === null || error.status >= 500);
-}
-
-const UNREACHABLE =
-  "The API doesn't answer. Start it with `saescope serve` or `docker compose up` (port 8765), then try again.";
 const RECONNECT_MS = 5000;
 
 /** All runs, newest first. */
@@ -101,6 +72,10 @@ export async function fetchRuns(signal?: AbortSignal): Promise<Run[]> {
 
 export function fetchRun(id: string, signal?: AbortSignal): Promise<Run> {
   return get<Run>(runPath(id), {}, signal);
+}
+
+export function fetchProvenance(id: string, signal?: AbortSignal): Promise<Provenance> {
+  return get<Provenance>(`${runPath(id)}/provenance`, {}, signal);
 }
 
 /** What can be chosen for a run; null if this API knows nothing of starting runs. */
@@ -240,75 +215,4 @@ export function followRun(id: string, { onRun, onConnection }: RunListener): () 
 
 function runPath(id: string): string {
   return `/api/runs/${encodeURIComponent(id)}`;
-}
-
-type Query = Record<string, string | number | true | null>;
-
-function get<Payload>(path: string, parameters: Query, signal: AbortSignal | undefined): Promise<Payload> {
-  return request<Payload>(address(path, parameters), {
-    headers: { accept: "application/json" },
-    signal: signal ?? null,
-  });
-}
-
-function address(path: string, parameters: Query): URL {
-  const url = absoluteUrl(path);
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value !== null) url.searchParams.set(name, String(value));
-  }
-  return url;
-}
-
-function write<Payload>(
-  method: "POST" | "PUT" | "DELETE",
-  path: string,
-  body: object,
-  parameters: Query = {},
-): Promise<Payload> {
-  const token = readToken();
-  return request<Payload>(address(path, parameters), {
-    method,
-    headers: {
-      accept: "application/json",
-      "content-type": "application/json",
-      ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-  });
-}
-
-async function request<Payload>(url: URL, init: RequestInit): Promise<Payload> {
-  let response: Response;
-  try {
-    response = await fetch(url, init);
-  } catch (error) {
-    if (init.signal?.aborted === true) throw error;
-    throw new ApiError(UNREACHABLE, null);
-  }
-  const body = response.status === 204 ? null : await readJson(response);
-  if (!response.ok) throw errorOf(body, response.status);
-  return body as Payload;
-}
-
-async function readJson(response: Response): Promise<unknown> {
-  try {
-    return await response.json();
-  } catch {
-    // a proxy or another server answered: 5xx from the development proxy means that nothing listens behind it
-    if (response.status >= 500) throw new ApiError(UNREACHABLE, response.status);
-    throw new ApiError(
-      `${response.url} answered with something that isn't JSON; is another server on this port?`,
-      null,
-    );
-  }
-}
-
-function errorOf(body: unknown, status: number): ApiError {
-  const { error, field, label } = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
-  return new ApiError(
-    typeof error === "string" ? error : `The API answered with status ${status} and no explanation.`,
-    status,
-    typeof field === "string" ? field : null,
-    typeof label === "object" ? (label as Label | null) : null,
-  );
 }

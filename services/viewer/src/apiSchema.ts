@@ -883,6 +883,8 @@ export interface paths {
                     limit?: number;
                     /** @description Active tokens in both runs together, at least. */
                     min_count?: number;
+                    /** @description Which features are listed: all that fire, those that differ (q at most 0.05; texts as units), or those that fire on one side only. */
+                    show?: "all" | "differ" | "only_a" | "only_b";
                     /** @description Only this feature. */
                     id?: number;
                 };
@@ -1776,6 +1778,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/runs/{id}/provenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run was made of: files and their hashes, versions, and the command that makes the same run. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The run's id. */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Provenance"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs/{id}/cancel": {
         parameters: {
             query?: never;
@@ -2496,6 +2564,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The autoencoder; what an earlier run's files don't say is null. */
+        AutoencoderProvenance: {
+            name: string;
+            address: string | null;
+            num_bytes: number | null;
+            sha256: string | null;
+            activation: string | null;
+            k: number | null;
+        };
         /** @description The activations of a certain strength, and a few of them, drawn at random, in different texts. */
         Band: {
             /** @description The activations are larger than this. */
@@ -2584,10 +2661,17 @@ export interface components {
             limit: number;
             num_features: number;
             num_matching: number;
+            /** @description Features that fire on either side, whatever is listed. */
+            num_fired: number;
+            /** @description Of them, those that fire in a and never in b. */
+            num_only_a: number;
+            num_only_b: number;
             /** @description Features that fire in enough texts to be tested. */
             num_tested?: number;
             /** @description Features that differ (q at most 0.05). */
             num_found?: number;
+            /** @description Of those, the ones with more in b. */
+            num_found_denser_in_b?: number;
             /** @description A sentence, if the runs' windows were made in other ways. */
             policies_differ?: string;
             features: components["schemas"]["ComparedFeature"][];
@@ -2925,6 +3009,17 @@ export interface components {
             /** @description 3 for a normal distribution. */
             kurtosis: number;
         };
+        /** @description The language model that was read. */
+        ModelProvenance: {
+            name: string;
+            hook: string | null;
+            /** @description The hub's revision, if it came from there. */
+            commit: string | null;
+            /** @description SHA-256 of each file that the results depend on. */
+            files: {
+                [key: string]: string;
+            };
+        };
         /** @description A feature whose decoder direction is near. */
         Neighbour: {
             feature_id: number;
@@ -3083,6 +3178,26 @@ export interface components {
             limit: number;
             text: string | null;
         };
+        /** @description What a run was made of. Of a run that hasn't begun, only the command is known; the rest is null or empty. */
+        Provenance: {
+            /** @description Makes the same run; paths are as they were given, from the folder it was started in. */
+            command: string;
+            /** @description What was read, and how: format, column, size, version. */
+            source: {
+                [key: string]: string | number | boolean | null;
+            };
+            model: components["schemas"]["ModelProvenance"] | null;
+            autoencoder: components["schemas"]["AutoencoderProvenance"] | null;
+            versions: {
+                [key: string]: string;
+            };
+            processor: {
+                [key: string]: string;
+            };
+            /** @description Hash of all rows that were read, in order. */
+            rows_hash: string | null;
+            files: components["schemas"]["RunFiles"][];
+        };
         /** @description A feature in a list. */
         RankedFeature: {
             feature_id: number;
@@ -3150,6 +3265,8 @@ export interface components {
         /** @description A run; what isn't known yet is null, or 0 where it is a count. */
         Run: {
             id: string;
+            /** @description What whoever started it called it (`--name`). */
+            name: string | null;
             /** @enum {string} */
             status: "queued" | "running" | "interrupted" | "cancelled" | "failed" | "complete" | "completed_with_errors";
             error: string | null;
@@ -3199,12 +3316,22 @@ export interface components {
             progress: components["schemas"]["Progress"] | null;
             can: components["schemas"]["Can"];
         };
+        /** @description A file of the run's folder, or all files of one of its folders. */
+        RunFiles: {
+            /** @description Ends with a slash for a folder. */
+            name: string;
+            num_files: number;
+            /** @description Null where there are too many files to ask for their sizes. */
+            num_bytes: number | null;
+        };
         /** @description All runs, newest first. */
         RunList: {
             runs: components["schemas"]["Run"][];
         };
         /** @description What can be chosen for a run; the defaults are the command's. */
         RunOptions: {
+            /** @default null */
+            name?: string | null;
             /** @default kaggle:miguelaenlle/massive-stock-news-analysis-db-for-nlpbacktests/analyst_ratings_processed.csv */
             source?: string;
             /** @default null */
@@ -3427,6 +3554,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AutoencoderProvenance = components['schemas']['AutoencoderProvenance'];
 export type Band = components['schemas']['Band'];
 export type Can = components['schemas']['Can'];
 export type ComparedFeature = components['schemas']['ComparedFeature'];
@@ -3456,6 +3584,7 @@ export type LabelChange = components['schemas']['LabelChange'];
 export type LabelLine = components['schemas']['LabelLine'];
 export type LabelList = components['schemas']['LabelList'];
 export type LogitEffects = components['schemas']['LogitEffects'];
+export type ModelProvenance = components['schemas']['ModelProvenance'];
 export type Neighbour = components['schemas']['Neighbour'];
 export type NeighboursElsewhere = components['schemas']['NeighboursElsewhere'];
 export type NotFiring = components['schemas']['NotFiring'];
@@ -3469,12 +3598,14 @@ export type Progress = components['schemas']['Progress'];
 export type Prompt = components['schemas']['Prompt'];
 export type PromptInfo = components['schemas']['PromptInfo'];
 export type PromptList = components['schemas']['PromptList'];
+export type Provenance = components['schemas']['Provenance'];
 export type RankedFeature = components['schemas']['RankedFeature'];
 export type Ready = components['schemas']['Ready'];
 export type RowFeature = components['schemas']['RowFeature'];
 export type RowFirings = components['schemas']['RowFirings'];
 export type RowGroup = components['schemas']['RowGroup'];
 export type Run = components['schemas']['Run'];
+export type RunFiles = components['schemas']['RunFiles'];
 export type RunList = components['schemas']['RunList'];
 export type RunOptions = components['schemas']['RunOptions'];
 export type Sequence = components['schemas']['Sequence'];

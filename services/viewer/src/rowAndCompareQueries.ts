@@ -125,10 +125,14 @@ export function useRowBefore(rowId: number | null, run: string | null): number |
 /** A page of the features of two runs, or one feature; asks for nothing until both runs are chosen. */
 export function useComparison(state: CompareState, featureId: number | null = null) {
   const runs = useRuns().data ?? [];
-  const { a, b, sort, order, minCount, offset } = featureId === null ? state : { ...state, minCount: null, offset: 0 };
+  const of: CompareState = featureId === null ? state : { ...state, minCount: null, show: "all", offset: 0 };
+  const { a, b, partA, partB, show, sort, order, minCount, offset } = of;
   const query = {
     a: a ?? "",
     b: b ?? "",
+    part_a: partA,
+    part_b: partB,
+    show: show === "all" ? null : show,
     sort,
     order,
     min_count: minCount,

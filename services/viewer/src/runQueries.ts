@@ -1,8 +1,8 @@
 /** Runs as React queries: the list, one followed live, what can be chosen for a new one, and what can be done to one. */
 
-import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
-import { changeRun, deleteRun, fetchOptions, fetchRun, fetchRuns, isNotFound, startRun } from "./api";
+import { changeRun, deleteRun, fetchOptions, fetchProvenance, fetchRun, fetchRuns, isNotFound, startRun } from "./api";
 import type { Run } from "./apiTypes";
 import { useRunEvents } from "./hooks/useRunEvents";
 import { retryAfter } from "./lib/refreshIntervals";
@@ -40,6 +40,15 @@ export function useRun(id: string) {
   });
   // also when the first answer about this run alone doesn't come
   return { ...run, data: run.data ?? listed };
+}
+
+/** What a run was made of; asked for again when its status changes, as files come and go. */
+export function useProvenance({ id, status }: Run) {
+  return useQuery({
+    queryKey: ["provenance", id, status],
+    queryFn: ({ signal }) => fetchProvenance(id, signal),
+    placeholderData: keepPreviousData,
+  });
 }
 
 /** What can be chosen for a run; null where runs can't be started. */

@@ -32,8 +32,8 @@ const expectFirst = (id: string) =>
 test("two runs are chosen on the page and are then in its address", async () => {
   const user = open(api, "/compare");
   expect(await screen.findByText("Choose two runs")).toBeTruthy();
-  await user.selectOptions(screen.getByRole("combobox", { name: "Run a" }), OTHER.id);
-  await user.selectOptions(screen.getByRole("combobox", { name: "Run b" }), RUN.id);
+  await user.selectOptions(screen.getByRole("combobox", { name: "Run A" }), OTHER.id);
+  await user.selectOptions(screen.getByRole("combobox", { name: "Run B" }), RUN.id);
   expect(await rows()).toHaveLength(100);
   expect(address()).toBe(`/compare?${BOTH}`);
 });
@@ -43,9 +43,9 @@ test("a feature's row has both sides' tokens and densities, and the ratio with i
   const cells = within((await rows())[7] as HTMLElement).getAllByRole("cell");
   expect(cells.map(({ textContent }) => textContent)).toEqual([
     "7",
-    "+2.86 (+1.86 to +3.86)",
-    "a0.020 % in-a",
-    "b0.43 % in-b",
+    "7.3× in B +2.86 (+1.86 to +3.86)",
+    "A0.020 % in-a",
+    "B0.43 % in-b",
   ]);
   expect(within(cells[1] as HTMLElement).getByTestId("interval")).toBeTruthy();
 });
@@ -60,7 +60,7 @@ test("what the interval is, and what it takes for independent, is said", async (
 test("the order can be chosen and turned round", async () => {
   const user = open(api, `/compare?${BOTH}`);
   await table();
-  await user.selectOptions(screen.getByRole("combobox", { name: "Ordered by" }), "density in a");
+  await user.selectOptions(screen.getByRole("combobox", { name: "Ordered by" }), "density in A");
   expect(address()).toBe(`/compare?${BOTH}&sort=density_a`);
   await expectFirst("149");
   await user.click(screen.getByRole("button", { name: "highest first ↓" }));
@@ -95,10 +95,9 @@ test("pages of a hundred features follow each other", async () => {
 test("a feature leads to its statistics and texts in both runs, and back to the same list", async () => {
   const user = open(api, `/compare?${BOTH}&sort=density_b`);
   await user.click(within(await table()).getByText("19"));
-  expect(await screen.findByRole("heading", { name: "Feature 19 in two runs" })).toBeTruthy();
-  expect(screen.getByRole("region", { name: "Statistics in a" })).toBeTruthy();
-  expect(screen.getByRole("region", { name: "Statistics in b" })).toBeTruthy();
-  const texts = within(screen.getByRole("region", { name: "Top activations in b" }));
+  expect(await screen.findByRole("heading", { name: "Feature 19 compared" })).toBeTruthy();
+  expect(screen.getByRole("table", { name: "Statistics" })).toBeTruthy();
+  const texts = within(screen.getByRole("region", { name: "Top activations in B" }));
   expect(texts.getAllByRole("link")[0]?.getAttribute("href")).toBe(`/prompts/77?run=${RUN.id}&token=1`);
   expect(screen.getByText(/\+2\.62 \(\+1\.62 to \+3\.62\)/)).toBeTruthy();
   await user.click(screen.getByRole("link", { name: "All compared features" }));
@@ -109,7 +108,7 @@ test("more examples are shown on both sides at once, and that is in the address"
   const user = open(api, `/compare/3?${BOTH}`);
   await user.click((await screen.findAllByRole("button", { name: "Show 3 more" }))[0] as HTMLElement);
   expect(address()).toBe(`/compare/3?${BOTH}&examples=all`);
-  for (const side of ["a", "b"]) {
+  for (const side of ["A", "B"]) {
     const texts = within(screen.getByRole("region", { name: `Top activations in ${side}` }));
     expect(texts.getAllByRole("listitem")).toHaveLength(8);
   }
@@ -117,7 +116,7 @@ test("more examples are shown on both sides at once, and that is in the address"
 
 test("a feature that fired in neither run says so", async () => {
   open(api, `/compare/400?${BOTH}`);
-  expect(await screen.findByText("It fired in neither run.")).toBeTruthy();
+  expect(await screen.findByText("It fires on neither side.")).toBeTruthy();
   expect(screen.getAllByText("It was inactive at all 34,567 tokens of this run.")).toHaveLength(2);
 });
 
@@ -125,7 +124,7 @@ test("a feature is found by its number", async () => {
   const user = open(api, `/compare?${BOTH}`);
   await table();
   await user.type(screen.getByRole("textbox", { name: "Go to feature" }), "119{Enter}");
-  expect(await screen.findByRole("heading", { name: "Feature 119 in two runs" })).toBeTruthy();
+  expect(await screen.findByRole("heading", { name: "Feature 119 compared" })).toBeTruthy();
 });
 
 test("runs of different autoencoders can't be compared, and others can be chosen at once", async () => {
@@ -133,7 +132,7 @@ test("runs of different autoencoders can't be compared, and others can be chosen
   expect((await screen.findByRole("alert")).textContent).toContain(
     "Their autoencoders differ: choose two of the same.",
   );
-  await user.selectOptions(screen.getByRole("combobox", { name: "Run a" }), OTHER.id);
+  await user.selectOptions(screen.getByRole("combobox", { name: "Run A" }), OTHER.id);
   expect(await rows()).toHaveLength(100);
 });
 
@@ -150,8 +149,18 @@ test("without runs the page leads to where one is started", async () => {
   expect(await screen.findByRole("link", { name: "Start a run" })).toBeTruthy();
 });
 
-test("an address of a feature without runs leads to where they are chosen", async () => {
+test("an address of a feature without runs leads to runs that it can be compared in", async () => {
   open(api, "/compare/3");
-  expect(await screen.findByText("Two runs are needed")).toBeTruthy();
-  expect(screen.getByRole("link", { name: "Choose them" }).getAttribute("href")).toBe("/compare");
+  expect(await screen.findByRole("heading", { name: "Compare feature 3" })).toBeTruthy();
+  const offers = screen.getAllByRole("listitem").map((item) => within(item).getByRole("link").getAttribute("href"));
+  expect(offers).toEqual([`/compare/3?a=${RUN.id}&b=${OTHER.id}`]);
+  expect(screen.getByRole("link", { name: "Choose other runs" }).getAttribute("href")).toBe("/compare");
+});
+
+test("what is listed is chosen by the numbers of the summary, and is in the address", async () => {
+  const user = open(api, `/compare?${BOTH}`);
+  await table();
+  expect(screen.getByRole("radio", { name: /^150 fire at all/ })).toHaveProperty("checked", true);
+  await user.click(screen.getByRole("radio", { name: /^40 differ/ }));
+  expect(address()).toBe(`/compare?${BOTH}&show=differ`);
 });

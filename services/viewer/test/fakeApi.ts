@@ -7,9 +7,11 @@ import type { Label, LabelChange, Options, Run } from "../src/apiTypes";
 import { compareRuns, countParts, describeFound, describePrompt, listPrompts } from "./fakeContent";
 import { changedLabels } from "./fakeLabels";
 import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } from "./fakeFeatures";
+import { PROVENANCE } from "./fakeProvenance";
 
 export const RUN: Run = {
   id: "20261123-101500_run-001",
+  name: null,
   status: "complete",
   error: null,
   created_at: "2026-11-23T10:14:00Z",
@@ -146,6 +148,7 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
       ? (runs.find(({ status }) => status === "complete") ?? runs[0])
       : runs.find((one) => one.id === asked);
   if (run === undefined) return [404, { error: `There is no run '${asked ?? ""}'.` }];
+  if (url.pathname.endsWith("/provenance")) return [200, PROVENANCE];
   if (url.pathname.startsWith("/api/runs/")) return [200, run];
   if (run.progress?.num_records === 0) return [404, { error: "The run has nothing to show yet." }];
   const live = run.progress === null ? {} : { live: true, num_records: run.progress.num_records };

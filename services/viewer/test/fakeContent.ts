@@ -143,6 +143,12 @@ export function compareRuns(query: URLSearchParams, a: string, b: string): Compa
     limit,
     num_features: NUM_FEATURES,
     num_matching: ordered.length,
+    num_fired: COMPARED.length,
+    num_only_a: 0,
+    num_only_b: 0,
+    num_tested: COMPARED.length,
+    num_found: 40,
+    num_found_denser_in_b: 30,
     features: ordered.slice(offset, offset + limit),
   };
 }

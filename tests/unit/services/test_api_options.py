@@ -30,6 +30,7 @@ def test_the_command_s_help_knows_the_same_options() -> None:
         ("text_column", {"default": None, "type": "string"}),
         ("bos", {"default": "exclude", "type": "string", "choices": ["exclude", "include", "none"]}),
         ("device", {"default": "auto", "type": "string"}),
+        ("name", {"default": None, "type": "string"}),
     ],
 )
 def test_an_option_has_type_choices_and_least_value(name: str, rest: dict[str, object]) -> None:

@@ -2,6 +2,8 @@
 
 import type { ReactNode } from "react";
 
+import { WithCode } from "./WithCode";
+
 type MessageProps = {
   title: string;
   /** The title's level: 1 where the message is all of the page, 2 below a title of the page. */
@@ -31,7 +33,9 @@ export function ErrorMessage({
   return (
     <div role="alert">
       <ContentPlaceholder title="That didn’t work">
-        <p className="mb-3 break-words text-danger">{error.message}</p>
+        <p className="mb-3 break-words text-danger">
+          <WithCode>{error.message}</WithCode>
+        </p>
         <div className="flex flex-wrap gap-2">
           <button type="button" className="control text-ink" onClick={onRetry}>
             Try again

@@ -3,21 +3,25 @@
 import type { Run } from "../apiTypes";
 import { formatCount, formatDate, formatDuration } from "../lib/format";
 import { hookPoint, runSubject } from "../lib/runStatus";
+import { visibleText } from "../lib/runTitle";
+import { Facts } from "./run/Facts";
 
 export function RunDescription({ run }: { run: Run }) {
   const { source, model, autoencoder } = runSubject(run);
   const facts: [name: string, value: string | null][] = [
-    ["dataset", source],
-    ["text column", run.text_column],
+    ["name", run.name === null ? null : visibleText(run.name)],
+    ["dataset", visibleText(source)],
+    ["text column", run.text_column === null ? null : visibleText(run.text_column)],
     ["model", `${model}, ${hookPoint(run)}`],
     ["autoencoder", autoencoder],
-    ["created", moment(run.created_at)],
+    ["asked for", run.created_at === run.started_at ? null : moment(run.created_at)],
     ["started", moment(run.started_at)],
     ["finished", moment(run.finished_at)],
     ["took", run.finished_at !== null && run.seconds !== null ? formatDuration(run.seconds) : null],
     // of a run that is going, the progress says it
     ["rows", run.progress === null ? count(run.num_prompts) : null],
     ["tokens", run.progress === null ? count(run.num_tokens) : null],
+    ["distinct texts", run.num_texts === null ? null : count(run.num_texts)],
     ["features", count(run.num_features)],
     ["features that fired", count(run.num_active_features)],
   ];
@@ -26,29 +30,13 @@ export function RunDescription({ run }: { run: Run }) {
     value === null ? null : String(value),
   ]);
   return (
-    <section aria-label="Description" className="space-y-3">
+    <section aria-label="Description" className="panel space-y-3 px-4 py-3">
       <Facts facts={facts} />
       <details>
         <summary className="mb-2 w-fit cursor-pointer text-accent">Options</summary>
-        <Facts facts={options} />
+        <Facts facts={options.map(([name, value]) => [name, value === null ? null : visibleText(value)])} />
       </details>
     </section>
-  );
-}
-
-/** Names with values; a null value means that there is nothing to say. */
-function Facts({ facts }: { facts: [name: string, value: string | null][] }) {
-  return (
-    <dl className="grid grid-cols-[max-content_minmax(0,1fr)] gap-x-4 gap-y-1">
-      {facts
-        .filter(([, value]) => value !== null)
-        .map(([name, value]) => (
-          <div key={name} className="col-span-2 grid grid-cols-subgrid">
-            <dt className="text-muted">{name}</dt>
-            <dd className="break-all tabular-nums">{value}</dd>
-          </div>
-        ))}
-    </dl>
   );
 }
 

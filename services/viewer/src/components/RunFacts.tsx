@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import type { FailedChunk, Ranking, Run } from "../apiTypes";
 import { formatCount, formatPlural, shortPath } from "../lib/format";
 import { describeChunk, hookPoint, isFinished, runPath, runSubject } from "../lib/runStatus";
+import { WithCode } from "./WithCode";
 import { DEFAULT_STATE, featuresPath, NO_FILTERS, type ViewState } from "../lib/viewState";
 
 const STATUS_NOTE: Partial<Record<Run["status"], string>> = {
@@ -44,7 +45,11 @@ export function RunFacts({ run, ranking, state }: Props) {
       ))}
       {(numSkipped > 0 || note !== undefined) && (
         <p className="mt-1 text-muted">
-          {note !== undefined && <span className="text-danger">{note} </span>}
+          {note !== undefined && (
+            <span className="text-danger">
+              <WithCode>{note}</WithCode>{" "}
+            </span>
+          )}
           {numSkipped > 0 && `${formatPlural(numSkipped, "row")} could not be used. `}
           <Link href={runPath(run.id)} className="text-accent underline">
             More about this run

@@ -1,12 +1,14 @@
-import type { Run } from "../apiTypes";
-import { statusTitle } from "../lib/runStatus";
+import { useMemo } from "react";
 
-/** Runs as a list to choose from; one that isn't complete says what it is. */
+import type { Run } from "../apiTypes";
+import { runTitles } from "../lib/runTitle";
+
+/** Runs as a list to choose from, by name, dataset, size and time; one that isn't complete says what it is. */
 export function RunOptions({ runs }: { runs: Run[] }) {
+  const titles = useMemo(() => runTitles(runs, new Date()), [runs]);
   return runs.map((run) => (
     <option key={run.id} value={run.id}>
-      {run.id}
-      {run.status === "complete" ? "" : ` (${statusTitle(run.status)})`}
+      {titles.get(run.id)}
     </option>
   ));
 }

@@ -2,8 +2,18 @@ import { expect, test } from "vitest";
 
 import { comparedFeaturePath, comparePath, DEFAULT_COMPARE_STATE, readCompareState } from "./compareState";
 
-const STATE = { a: "one", b: "two", sort: "density_b", order: "asc", minCount: 10, offset: 200 } as const;
-const QUERY = "?a=one&b=two&sort=density_b&order=asc&min_count=10&offset=200";
+const STATE = {
+  a: "one",
+  b: "two",
+  partA: null,
+  partB: "group:x y",
+  show: "only_b",
+  sort: "density_b",
+  order: "asc",
+  minCount: 10,
+  offset: 200,
+} as const;
+const QUERY = "?a=one&b=two&part_b=group%3Ax+y&show=only_b&sort=density_b&order=asc&min_count=10&offset=200";
 
 test("the address says what is compared and how it is listed, and is read back as the same", () => {
   expect(comparePath(STATE)).toBe(`/compare${QUERY}`);
@@ -16,6 +26,8 @@ test("a feature's address keeps the list it came from", () => {
 });
 
 test("what the address doesn't say, or says wrongly, gets its default", () => {
-  expect(readCompareState("sort=toString&order=up&min_count=x&offset=-1")).toEqual(DEFAULT_COMPARE_STATE);
+  expect(readCompareState("sort=toString&order=up&min_count=x&offset=-1&show=me&part_a=all")).toEqual(
+    DEFAULT_COMPARE_STATE,
+  );
   expect(comparePath(DEFAULT_COMPARE_STATE)).toBe("/compare");
 });

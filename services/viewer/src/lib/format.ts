@@ -121,3 +121,12 @@ export function formatDate(moment: string): string {
   const date = new Date(moment);
   return Number.isNaN(date.getTime()) ? moment : DATE.format(date);
 }
+
+/** A size in bytes: "950 bytes", "4.3 kB", "19 MB". */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return formatPlural(bytes, "byte");
+  const units = ["kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  const size = bytes / 1000 ** power;
+  return `${size < 10 ? size.toFixed(1) : COUNT.format(Math.round(size))} ${units[power - 1] ?? ""}`;
+}

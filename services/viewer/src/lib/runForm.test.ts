@@ -24,7 +24,7 @@ test.each([
   expect(requestBody(values, OPTIONS)).toEqual(body);
 });
 
-test("a form's address fills it in as the run was", () => {
-  const path = newRunPath({ source: "news & more.csv", max_rows: null, seed: 0 }, OPTIONS);
+test("a form's address fills it in as the run was, without its name", () => {
+  const path = newRunPath({ source: "news & more.csv", max_rows: null, seed: 0, name: "mine" }, OPTIONS);
   expect(readFormValues(path.slice("/runs/new".length))).toEqual({ source: "news & more.csv" });
 });

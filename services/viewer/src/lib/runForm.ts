@@ -5,7 +5,17 @@ import type { Option, OptionValue } from "../apiTypes";
 /** What was typed, by option; absent or empty means the default. */
 export type FormValues = Record<string, string>;
 
-const MAIN_OPTIONS = ["source", "text_column", "max_rows", "subject", "autoencoder", "layer", "location"];
+const MAIN_OPTIONS = [
+  "source",
+  "text_column",
+  "max_rows",
+  "subject",
+  "autoencoder",
+  "layer",
+  "location",
+  "group_by",
+  "name",
+];
 
 /** Options that name a file, for which the data folder's files are suggested. */
 export function isFileOption(name: string): boolean {
@@ -42,11 +52,11 @@ export function readFormValues(search: string): FormValues {
   return Object.fromEntries(new URLSearchParams(search));
 }
 
-/** The address of a form that is filled in as a run was: with what differs from the defaults. */
+/** The address of a form that is filled in as a run was: with what differs from the defaults, but for its name. */
 export function newRunPath(chosen: Record<string, OptionValue>, options: Record<string, Option>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(chosen)) {
-    if (value !== null && value !== options[name]?.default) query.set(name, String(value));
+    if (name !== "name" && value !== null && value !== options[name]?.default) query.set(name, String(value));
   }
   const text = query.toString();
   return text === "" ? "/runs/new" : `/runs/new?${text}`;

@@ -1,21 +1,29 @@
-/** Two runs: their features by how differently they fire. */
+/** Two runs, or two parts of one: their features by how differently they fire. */
 
 import { useMemo } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
 import type { Comparison, Run } from "../apiTypes";
-import { CompareTable } from "../components/compare/CompareTable";
 import { CompareControls } from "../components/compare/CompareControls";
-import { ConfidenceIntervalNote } from "../components/compare/ConfidenceIntervalNote";
-import { RunChoice } from "../components/compare/RunChoice";
-import { GoToFeature } from "../components/GoToFeature";
+import { CompareNotes } from "../components/compare/CompareNotes";
+import { ComparePages } from "../components/compare/ComparePages";
+import { CompareSummary } from "../components/compare/CompareSummary";
+import { CompareTable } from "../components/compare/CompareTable";
+import { HowToChoose } from "../components/compare/HowToChoose";
+import { SideChoice } from "../components/compare/SideChoice";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
+import { GoToFeature } from "../components/GoToFeature";
 import { NoRuns } from "../components/NoRuns";
-import { StepLink } from "../components/PreviousNextLinks";
-import { FEATURES_PER_PAGE, useComparison } from "../rowAndCompareQueries";
-import { usePageTitle, useScrollToTop } from "../hooks/usePage";
-import { comparedFeaturePath, comparePath, type CompareState, readCompareState } from "../lib/compareState";
-import { formatCount, formatPlural } from "../lib/format";
+import { usePageTitle } from "../hooks/usePage";
+import { namesOfSides, type Side } from "../lib/compareSides";
+import {
+  comparedFeaturePath,
+  comparePath,
+  type CompareState,
+  DEFAULT_COMPARE_STATE,
+  readCompareState,
+} from "../lib/compareState";
+import { useComparison } from "../rowAndCompareQueries";
 import { useRuns } from "../runQueries";
 
 export function ComparePage() {
@@ -23,7 +31,7 @@ export function ComparePage() {
   const state = useMemo(() => readCompareState(search), [search]);
   const runs = useRuns();
 
-  usePageTitle("Compare runs");
+  usePageTitle("Compare");
   if (runs.data === undefined) {
     if (runs.error === null) return <Loading label="Loading the runs…" />;
     return <ErrorMessage error={runs.error} onRetry={() => void runs.refetch()} />;
@@ -31,7 +39,7 @@ export function ComparePage() {
   if (runs.data.length === 0) return <NoRuns />;
   return (
     <div className="space-y-4">
-      <h1 className="text-xl font-semibold tracking-tight">Compare runs</h1>
+      <h1 className="text-xl font-semibold tracking-tight">Compare</h1>
       <StaleNote error={runs.error} />
       <Compared state={state} runs={runs.data} />
     </div>
@@ -44,43 +52,54 @@ function Compared({ state, runs }: { state: CompareState; runs: Run[] }) {
   const isChosen = state.a !== null && state.b !== null;
   const { data, error } = comparison;
   const change = (changed: CompareState, how: { replace: boolean } = { replace: false }) => {
-    navigate(comparePath(changed), how);
+    navigate(comparePath({ ...changed, offset: 0 }), how);
   };
+  const isOfThese = isChosen && data !== undefined && !comparison.isPlaceholderData;
   return (
     <>
-      <div className="grid gap-3 sm:grid-cols-2">
+      <div className="grid gap-3 lg:grid-cols-2">
         {(["a", "b"] as const).map((side) => (
-          <RunChoice
+          <SideChoice
             key={side}
             side={side}
             runs={runs}
             chosen={state[side]}
-            onChange={(run) => {
-              change({ ...state, [side]: run, offset: 0 });
+            part={side === "a" ? state.partA : state.partB}
+            compared={isOfThese ? data[side] : undefined}
+            onChange={(run, part) => {
+              const chosen = side === "a" ? { a: run, partA: part } : { b: run, partB: part };
+              change({ ...state, ...chosen, show: DEFAULT_COMPARE_STATE.show });
             }}
           />
         ))}
       </div>
-      {!isChosen && <HowToChoose isAlone={runs.length === 1} />}
-      {isChosen && data === undefined && error === null && <Loading label="Comparing the runs…" />}
+      {!isChosen && <HowToChoose runs={runs} chosen={state.a ?? state.b} />}
+      {isChosen && data === undefined && error === null && <Loading label="Comparing…" />}
       {isChosen && data === undefined && error !== null && (
         <ErrorMessage error={error} onRetry={() => void comparison.refetch()} />
       )}
       {isChosen && data !== undefined && (
         <>
           <StaleNote error={error} />
-          <div className="flex flex-wrap items-start gap-x-5 gap-y-2">
-            <CompareControls state={state} onChange={change} />
-            <GoToFeature
-              numFeatures={data.num_features}
-              onGo={(featureId) => {
-                navigate(comparedFeaturePath(featureId, state));
+          <div className={`space-y-4 transition-opacity ${comparison.isPlaceholderData ? "opacity-50" : ""}`}>
+            <CompareSummary
+              comparison={data}
+              shown={state.show}
+              onShow={(show) => {
+                change({ ...state, show }, { replace: true });
               }}
             />
-          </div>
-          <ConfidenceIntervalNote confidence={data.confidence} unit={data.unit} />
-          <div className={`space-y-4 transition-opacity ${comparison.isPlaceholderData ? "opacity-50" : ""}`}>
-            <Features comparison={data} state={state} />
+            <CompareNotes comparison={data} />
+            <div className="flex flex-wrap items-start gap-x-5 gap-y-2">
+              <CompareControls state={state} ofTexts={data.unit === "text"} onChange={change} />
+              <GoToFeature
+                numFeatures={data.num_features}
+                onGo={(featureId) => {
+                  navigate(comparedFeaturePath(featureId, state));
+                }}
+              />
+            </div>
+            <Features comparison={data} state={state} names={namesOfSides(data, runs, state, new Date())} />
           </div>
         </>
       )}
@@ -88,56 +107,28 @@ function Compared({ state, runs }: { state: CompareState; runs: Run[] }) {
   );
 }
 
-function HowToChoose({ isAlone }: { isAlone: boolean }) {
-  return (
-    <ContentPlaceholder title={isAlone ? "There is only one run" : "Choose two runs"} level={2}>
-      {isAlone && (
-        <>
-          Make another with the same autoencoder over other texts, with <code>saescope run --source FILE</code> or on
-          the page of{" "}
-          <Link href="/runs" className="text-accent underline">
-            runs
-          </Link>
-          .{" "}
-        </>
-      )}
-      The features of two runs with the same autoencoder and the same model are listed here by how differently they
-      fire.
-    </ContentPlaceholder>
-  );
-}
+type FeaturesProps = { comparison: Comparison; state: CompareState; names: Record<Side, string> };
 
-function Features({ comparison, state }: { comparison: Comparison; state: CompareState }) {
-  const { offset, num_matching: matching, features } = comparison;
-  if (matching === 0) {
-    return (
-      <ContentPlaceholder title="No feature matches" level={2}>
-        No feature fired that often in the two runs together. Ask for fewer active tokens.
-      </ContentPlaceholder>
-    );
-  }
-  const step = (to: number) => ({
-    href: comparePath({ ...state, offset: to }),
-    title: `From rank ${formatCount(to + 1)}`,
-  });
-  const next = offset + features.length;
+function Features({ comparison, state, names }: FeaturesProps) {
+  if (comparison.num_matching === 0) return <NoneMatches state={state} />;
   return (
     <>
-      <CompareTable comparison={comparison} state={state} />
-      <nav key={state.offset} aria-label="Pages of features" className="flex flex-wrap items-center gap-2 tabular-nums">
-        <TopOfPage />
-        <StepLink step={offset === 0 ? null : step(Math.max(0, offset - FEATURES_PER_PAGE))}>← Previous</StepLink>
-        <StepLink step={next >= matching ? null : step(next)}>Next →</StepLink>
-        <span className="text-muted">
-          ranks {formatCount(offset + 1)} to {formatCount(next)} of {formatPlural(matching, "feature")}
-        </span>
-      </nav>
+      <CompareTable comparison={comparison} state={state} names={names} />
+      <ComparePages key={state.offset} comparison={comparison} state={state} />
     </>
   );
 }
 
-/** Begins every page at its top. */
-function TopOfPage() {
-  useScrollToTop();
-  return null;
+function NoneMatches({ state }: { state: CompareState }) {
+  const isDifferent = state.show === "differ" && state.minCount === null;
+  return (
+    <ContentPlaceholder title={isDifferent ? "No feature differs" : "No feature matches"} level={2}>
+      {isDifferent
+        ? "Nothing was found that chance alone doesn’t explain. With more rows smaller differences would show. "
+        : "No feature fits all that is asked for above. "}
+      <Link href={comparePath({ ...state, show: "all", minCount: null, offset: 0 })} className="text-accent underline">
+        List all that fire
+      </Link>
+    </ContentPlaceholder>
+  );
 }

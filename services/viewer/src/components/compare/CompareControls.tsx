@@ -7,9 +7,14 @@ import { parseCount } from "../../lib/featureFilters";
 import { FilterField } from "../features/FilterField";
 import { OrderButton } from "../OrderButton";
 
-type Props = { state: CompareState; onChange: (state: CompareState, how: { replace: boolean }) => void };
+type Props = {
+  state: CompareState;
+  /** Whether texts were compared, without which there is no evidence to order by. */
+  ofTexts: boolean;
+  onChange: (state: CompareState, how: { replace: boolean }) => void;
+};
 
-export function CompareControls({ state, onChange }: Props) {
+export function CompareControls({ state, ofTexts, onChange }: Props) {
   const id = useId();
   return (
     <div className="flex flex-wrap items-start gap-x-5 gap-y-2">
@@ -29,11 +34,13 @@ export function CompareControls({ state, onChange }: Props) {
             );
           }}
         >
-          {Object.entries(COMPARED_BY).map(([name, title]) => (
-            <option key={name} value={name}>
-              {title}
-            </option>
-          ))}
+          {Object.entries(COMPARED_BY)
+            .filter(([name]) => ofTexts || name !== "log_odds" || state.sort === name)
+            .map(([name, title]) => (
+              <option key={name} value={name}>
+                {title}
+              </option>
+            ))}
         </select>
         <OrderButton
           order={state.order}

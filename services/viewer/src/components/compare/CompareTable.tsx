@@ -1,36 +1,58 @@
-/** Features of two runs, each with the log ratio of its densities; all of a row leads to the feature in both runs. */
+/** Compared features: how differently each fires, its densities and main tokens; all of a row leads to the feature. */
 
 import { Link } from "wouter";
 
 import type { ComparedFeature, ComparedSide, Comparison } from "../../apiTypes";
 import { useTableKeyboard } from "../../hooks/useTableKeyboard";
+import type { Side } from "../../lib/compareSides";
 import { comparedFeaturePath, type CompareState } from "../../lib/compareState";
-import { formatCount, formatShare } from "../../lib/format";
-import { axisEnd, formatInterval } from "../../lib/confidenceInterval";
+import { axisEnd, formatFactor } from "../../lib/confidenceInterval";
+import { formatPlural, formatShare } from "../../lib/format";
 import { TokenChips } from "../TokenChips";
-import { ConfidenceIntervalBar } from "./ConfidenceIntervalBar";
+import { BAR_WIDTH } from "./ConfidenceIntervalBar";
+import { Difference } from "./Difference";
+import { SideBadge, SideName, SIDE_TEXT } from "./SideBadge";
 
-const GRID =
-  "grid grid-cols-[4.5rem_minmax(0,1fr)] gap-x-4 gap-y-1 px-3 md:grid-cols-[4.5rem_11rem_minmax(0,1fr)_minmax(0,1fr)] xl:grid-cols-[4.5rem_25rem_minmax(0,1fr)_minmax(0,1fr)]";
+const COLUMNS = {
+  twoRuns: "lg:grid-cols-[minmax(4rem,8rem)_21rem_minmax(0,1fr)_minmax(0,1fr)]",
+  oneRun: "lg:grid-cols-[minmax(4rem,8rem)_21rem_minmax(5.5rem,10rem)_minmax(5.5rem,10rem)_minmax(0,1fr)]",
+};
+const GRID = "grid grid-cols-[4rem_minmax(0,1fr)] gap-x-4 gap-y-1 px-3";
 
-export function CompareTable({ comparison, state }: { comparison: Comparison; state: CompareState }) {
+type Props = {
+  comparison: Comparison;
+  state: CompareState;
+  names: Record<Side, string>;
+  /** A feature's label, where it has one. */
+  labelOf?: (featureId: number) => string | null;
+};
+
+export function CompareTable({ comparison, state, names, labelOf = () => null }: Props) {
   const { body, onKeyDown } = useTableKeyboard<HTMLDivElement>();
   const { features, offset, num_matching: matching } = comparison;
   const end = axisEnd(features);
+  // examples and so tokens are those of whole runs, the same for all parts of one
+  const isOneRun = comparison.a.run === comparison.b.run;
+  const grid = `${GRID} ${isOneRun ? COLUMNS.oneRun : COLUMNS.twoRuns}`;
   return (
     <div role="table" aria-label="Features" aria-rowcount={matching + 1} className="panel tabular-nums">
       <div role="rowgroup" className="border-b border-line py-2 text-xs text-muted">
-        <div role="row" aria-rowindex={1} className={GRID}>
+        <div role="row" aria-rowindex={1} className={`items-end ${grid}`}>
           <span role="columnheader">Feature</span>
           <span role="columnheader">
-            log₂ ratio, −{end} to +{end}
+            <AxisHead end={end} />
           </span>
-          <span role="columnheader" className="max-md:sr-only">
-            In a: density, tokens
-          </span>
-          <span role="columnheader" className="max-md:sr-only">
-            In b: density, tokens
-          </span>
+          {(["a", "b"] as const).map((side) => (
+            <span key={side} role="columnheader" className="min-w-0 max-lg:sr-only">
+              <SideName side={side} name={names[side]} />
+              {isOneRun ? "density" : "density, tokens of its examples"}
+            </span>
+          ))}
+          {isOneRun && (
+            <span role="columnheader" className="max-lg:sr-only">
+              tokens of its examples in the whole run
+            </span>
+          )}
         </div>
       </div>
       <div role="rowgroup" ref={body} onKeyDown={onKeyDown} className="divide-y divide-line">
@@ -38,9 +60,12 @@ export function CompareTable({ comparison, state }: { comparison: Comparison; st
           <Row
             key={feature.feature_id}
             feature={feature}
+            label={labelOf(feature.feature_id)}
             index={offset + position + 2} // the heads are row 1
             href={comparedFeaturePath(feature.feature_id, state)}
             end={end}
+            grid={grid}
+            isOneRun={isOneRun}
           />
         ))}
       </div>
@@ -48,40 +73,75 @@ export function CompareTable({ comparison, state }: { comparison: Comparison; st
   );
 }
 
-type RowProps = { feature: ComparedFeature; index: number; href: string; end: number };
+/** Says which way is which, and how far the axis reaches. */
+function AxisHead({ end }: { end: number }) {
+  return (
+    <span className="flex items-end gap-3">
+      <span className="flex shrink-0 justify-between whitespace-nowrap" style={{ width: BAR_WIDTH }}>
+        <span className={SIDE_TEXT.a}>← A {formatFactor(end)}</span>{" "}
+        <span className={SIDE_TEXT.b}>{formatFactor(end)} B →</span>
+      </span>{" "}
+      <span className="max-sm:sr-only">how many times as often, log₂ (interval)</span>
+    </span>
+  );
+}
 
-function Row({ feature, index, href, end }: RowProps) {
+type RowProps = {
+  feature: ComparedFeature;
+  label: string | null;
+  index: number;
+  href: string;
+  end: number;
+  grid: string;
+  isOneRun: boolean;
+};
+
+function Row({ feature, label, index, href, end, grid, isOneRun }: RowProps) {
   return (
     <div
       role="row"
       aria-rowindex={index}
-      className={`relative items-center py-1.5 focus-within:bg-sunken hover:bg-sunken ${GRID}`}
+      className={`relative items-center py-1 focus-within:bg-sunken hover:bg-sunken ${grid}`}
     >
-      <div role="cell">
+      <div role="cell" className="min-w-0">
         <Link href={href} className="font-medium text-accent after:absolute after:inset-0">
           {feature.feature_id}
         </Link>
+        {label !== null && (
+          <bdi className="block truncate text-xs" title={label}>
+            {label}
+          </bdi>
+        )}
       </div>
       <div role="cell" className="flex flex-wrap items-center gap-x-3">
-        <ConfidenceIntervalBar interval={feature} end={end} />
-        {formatInterval(feature)}
+        <Difference feature={feature} end={end} />
       </div>
-      <Side name="a" side={feature.a} />
-      <Side name="b" side={feature.b} />
+      <SideCell side="a" of={feature.a} hasTokens={!isOneRun} />
+      <SideCell side="b" of={feature.b} hasTokens={!isOneRun} />
+      {isOneRun && (
+        <div role="cell" className="flex min-w-0 max-lg:col-span-2">
+          <TokenChips tokens={feature.a.tokens} />
+        </div>
+      )}
     </div>
   );
 }
 
-function Side({ name, side }: { name: string; side: ComparedSide }) {
+function SideCell({ side, of, hasTokens }: { side: Side; of: ComparedSide; hasTokens: boolean }) {
+  const isSilent = of.num_active_tokens === 0;
   return (
     <div
       role="cell"
-      title={`${formatCount(side.num_active_tokens)} active tokens in ${name}`}
-      className="flex min-w-0 items-center gap-2 max-md:col-span-2"
+      title={`${formatPlural(of.num_active_tokens, "active token")} in ${side.toUpperCase()}`}
+      className="flex min-w-0 items-center gap-2 max-lg:col-span-2"
     >
-      <span className="text-xs text-muted md:hidden">{name}</span>
-      <span className="w-20 shrink-0 whitespace-nowrap">{formatShare(side.density)}</span>
-      <TokenChips tokens={side.tokens} />
+      <span className="lg:hidden">
+        <SideBadge side={side} />
+      </span>
+      <span className={`w-18 shrink-0 whitespace-nowrap ${isSilent ? "text-muted" : ""}`}>
+        {isSilent ? "never" : formatShare(of.density)}
+      </span>
+      {hasTokens && <TokenChips tokens={of.tokens} />}
     </div>
   );
 }

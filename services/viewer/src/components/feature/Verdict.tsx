@@ -2,17 +2,17 @@
 
 import { Link } from "wouter";
 
-import { verdictOf } from "../../lib/selfCheck";
+import { readSelfCheck } from "../../lib/selfCheck";
 import { useRuns } from "../../runQueries";
 
 export function Verdict({ run }: { run: string }) {
   const found = useRuns().data?.find(({ id }) => id === run);
-  const { verdict, reasons } = verdictOf(found?.self_check ?? null);
-  if (verdict !== "doubtful") return null;
+  const check = readSelfCheck(found?.self_check ?? null);
+  if (check?.verdict !== "doubtful") return null;
   return (
     <p role="note" className="panel border-danger px-4 py-2 break-words">
       <strong className="font-semibold text-danger">This autoencoder is doubtful,</strong> so this feature may mean
-      nothing: {reasons.join("; ")}.{" "}
+      nothing: {check.reasons.join("; ")}.{" "}
       <Link href={`/runs/${encodeURIComponent(run)}`} className="text-accent underline">
         The run’s self-check
       </Link>
