@@ -15,7 +15,7 @@ export type Occurrence = Place & {
 const CONTEXT = 3; // tokens on each side; texts that agree there teach the same
 const WORDS_PER_TOKEN = 2;
 const TELLING_TOKENS = 6;
-const FEW = 6; // near misses; where there are fewer, less telling ones are better than none
+const FEW = 10; // near misses; where there are fewer, less telling ones are better than none
 const TELLING_SHARE = 0.02; // that a feature is silent at nearly every comma tells nothing
 const MOST_OF_A_TOKEN = 4;
 
@@ -88,7 +88,7 @@ export function mixed(misses: readonly NearMisses[], most: number): Occurrence[]
     roundRobin(of.slice(0, TELLING_TOKENS).map(({ examples }) => examples.slice(0, MOST_OF_A_TOKEN)));
   const telling = some(sorted.filter(isTelling)).slice(0, most);
   const others = some(sorted.filter((one) => !isTelling(one)));
-  return [...telling, ...others.slice(0, Math.max(0, FEW - telling.length))];
+  return [...telling, ...others.slice(0, Math.max(0, Math.min(FEW, most) - telling.length))];
 }
 
 /** Stored places at which the feature fires on a token, those that read differently. */
