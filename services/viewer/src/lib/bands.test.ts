@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { bandAt, bandsOf, heatByBand } from "./bands";
+import { bandAt, bandsOf, heatByBand, linesPerBand } from "./bands";
 
 const WIDTH = { bin_width: 0.2 };
 
@@ -30,6 +30,20 @@ test("a band that holds most activations is halved", () => {
     [0.8, 1.2, 20],
     [1.2, 1.6, 20],
   ]);
+});
+
+test("a band isn't halved where a half would be nearly empty", () => {
+  expect(ranges({ "1": 1, "5": 1, "8": 40 }, 1.6)).toEqual([
+    [0, 0.2, 1],
+    [0.8, 1.6, 41],
+  ]);
+});
+
+test("bands share the lines of the page evenly, and what one doesn't need others get", () => {
+  expect(linesPerBand([20, 20, 20, 20, 20])).toEqual([6, 6, 6, 6, 6]);
+  expect(linesPerBand([1, 2, 20, 20, 20])).toEqual([1, 2, 9, 9, 9]);
+  expect(linesPerBand([20, 20, 20, 20])).toEqual([7, 7, 8, 8]);
+  expect(linesPerBand([3])).toEqual([3]);
 });
 
 test("where there would be more than six bands, the weakest are one", () => {

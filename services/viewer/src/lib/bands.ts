@@ -26,7 +26,8 @@ export type Band = {
 
 const MOST_OCTAVES = 6;
 const MOST_BANDS = 7;
-const CROWDED = 0.5; // a larger share of all activations is halved
+const CROWDED = 0.5; // a larger share of all activations is halved,
+const THIN = 0.1; // unless a half would have less than this
 const WEAKEST_HEAT = 0.16; // can be told from the ground in light and dark
 
 type Range = { bins: Bin[]; count: number };
@@ -42,8 +43,8 @@ export function bandsOf(info: Pick<FeatureInfo, "hist" | "bin_width" | "max_act"
     const place = ranges.findIndex(({ bins: own, count }) => count > CROWDED * total && own.length >= 4);
     const crowded = ranges[place];
     if (crowded === undefined) break;
-    const halves = halved(crowded).filter(({ count }) => count > 0);
-    if (halves.length < 2) break;
+    const halves = halved(crowded);
+    if (halves.some(({ count }) => count < THIN * total)) break;
     ranges.splice(place, 1, ...halves);
   }
   return ranges.map(({ bins: own, count }, index) => ({
@@ -76,6 +77,23 @@ function joined(ranges: Range[]): Range {
 
 function range(bins: Bin[]): Range {
   return { bins, count: bins.reduce((sum, bin) => sum + bin.count, 0) };
+}
+
+const LINES = 30; // of all bands together
+const MOST_LINES = 9; // of a band
+
+/** How many of the examples that each band has are shown at first: as even as possible, with no line left unused. */
+export function linesPerBand(available: readonly number[]): number[] {
+  const lines = available.map(() => 0);
+  for (let left = LINES; left > 0; left -= 1) {
+    const open = lines.flatMap((shown, place) => (shown < Math.min(available[place] ?? 0, MOST_LINES) ? [shown] : []));
+    const place = lines.findLastIndex(
+      (shown, band) => shown === Math.min(...open) && shown < Math.min(available[band] ?? 0, MOST_LINES),
+    );
+    if (place < 0) break;
+    lines[place] = (lines[place] ?? 0) + 1;
+  }
+  return lines;
 }
 
 /** The band of an activation; one that rounding puts beside all bands belongs to the nearest. */

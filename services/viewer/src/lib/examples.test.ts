@@ -90,15 +90,13 @@ test("a token that always makes it fire has no near misses", () => {
   expect(nearMisses({ ...INFO, tokens: [listed(UP, 0.5, 1)] })).toEqual([]);
 });
 
-test("a comma at which it hardly ever fires is left out where other tokens tell more", () => {
-  const examples = [{ ...UP, acts: null, count: null }];
-  const others = [{ ...DOWN, acts: null, count: null }];
-  const misses = [
-    { token: listed(UP, 0.5, 0.005), examples },
-    { token: listed(DOWN, 0.1, 0.5), examples: others },
-  ];
-  expect(rows(mixed(misses, 5))).toEqual([3]);
-  expect(rows(mixed(misses.slice(0, 1), 5))).toEqual([1]);
+test("a comma at which it hardly ever fires comes after tokens that tell more, and only where those are few", () => {
+  const comma = { token: listed(UP, 0.5, 0.005), examples: [{ ...UP, acts: null, count: null }] };
+  const often = [11, 12, 13, 14].map((row) => ({ ...DOWN, row_id: row }));
+  const words = { token: listed(DOWN, 0.1, 0.5), examples: often };
+  const others = { token: listed(DOWN, 0.1, 0.5), examples: often.map((one) => ({ ...one, row_id: one.row_id + 10 })) };
+  expect(rows(mixed([comma, words], 12))).toEqual([11, 12, 13, 14, 1]);
+  expect(rows(mixed([comma, words, others], 8))).toEqual([11, 21, 12, 22, 13, 23, 14, 24]);
 });
 
 test("a part of a word is shown in the word in which it fired", () => {

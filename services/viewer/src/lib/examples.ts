@@ -15,6 +15,7 @@ export type Occurrence = Place & {
 const CONTEXT = 3; // tokens on each side; texts that agree there teach the same
 const WORDS_PER_TOKEN = 2;
 const TELLING_TOKENS = 6;
+const FEW = 10; // near misses; where there are fewer, less telling ones are better than none
 const TELLING_SHARE = 0.02; // that a feature is silent at nearly every comma tells nothing
 const MOST_OF_A_TOKEN = 4;
 
@@ -80,14 +81,14 @@ function silentPlaces(window: Sequence, tokenId: number): Occurrence[] {
 /** Some of the near misses: of the few tokens that make it fire often, and often don't. */
 export function mixed(misses: readonly NearMisses[], most: number): Occurrence[] {
   const weight = ({ token }: NearMisses) => token.share * (1 - token.share_of_occurrences);
-  const telling = misses.filter(
-    ({ token }) => token.share >= TELLING_SHARE && token.share_of_occurrences >= TELLING_SHARE,
-  );
-  const tokens = (telling.length > 0 ? telling : misses).toSorted((one, other) => weight(other) - weight(one));
-  return roundRobin(tokens.slice(0, TELLING_TOKENS).map(({ examples }) => examples.slice(0, MOST_OF_A_TOKEN))).slice(
-    0,
-    most,
-  );
+  const isTelling = ({ token: { share, share_of_occurrences: fires } }: NearMisses) =>
+    Math.min(share, fires) >= TELLING_SHARE;
+  const sorted = misses.toSorted((one, other) => weight(other) - weight(one));
+  const some = (of: NearMisses[]) =>
+    roundRobin(of.slice(0, TELLING_TOKENS).map(({ examples }) => examples.slice(0, MOST_OF_A_TOKEN)));
+  const telling = some(sorted.filter(isTelling)).slice(0, most);
+  const others = some(sorted.filter((one) => !isTelling(one)));
+  return [...telling, ...others.slice(0, Math.max(0, Math.min(FEW, most) - telling.length))];
 }
 
 /** Stored places at which the feature fires on a token, those that read differently. */

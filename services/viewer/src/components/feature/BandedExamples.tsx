@@ -8,26 +8,24 @@ import { formatPlural, formatEdge, formatRoundShare } from "../../lib/format";
 import type { Sequence } from "../../apiTypes";
 import { ExampleList, type ListLook } from "./ExampleList";
 
-const LINES = 30; // of all bands together, at first
-const LEAST = 3;
-const MOST = 7;
-
 type Props = ListLook & {
   bands: Band[];
   examples: Map<number, Sequence[]>;
+  /** How many of them are shown at first, by band. */
+  lines: number[];
   /** The only band that is shown; undefined: all of them. */
   chosen: Band | undefined;
   onChoose: (band: Band | null) => void;
   all: boolean;
 };
 
-export function BandedExamples({ bands, examples, chosen, onChoose, all, ...look }: Props) {
+export function BandedExamples({ bands, examples, lines, chosen, onChoose, all, ...look }: Props) {
   const shown = chosen === undefined ? bands.toReversed() : [chosen];
-  const most = all || chosen !== undefined ? Infinity : linesPerBand(bands.length);
   return (
     <div className="panel divide-y divide-line">
       {shown.map((band) => {
         const own = examples.get(band.index) ?? [];
+        const most = all || chosen !== undefined ? Infinity : (lines[band.index] ?? 0);
         const title = `${formatEdge(band.above)} to ${formatEdge(band.upTo)}`;
         return (
           <section key={band.index} aria-label={`Activations ${title}`}>
@@ -60,10 +58,6 @@ export function BandedExamples({ bands, examples, chosen, onChoose, all, ...look
       })}
     </div>
   );
-}
-
-export function linesPerBand(numBands: number): number {
-  return Math.min(MOST, Math.max(LEAST, Math.floor(LINES / numBands)));
 }
 
 export function Swatch({ heat }: { heat: number }) {

@@ -3,10 +3,10 @@
 import { useMemo } from "react";
 
 import type { FeatureInfo } from "../../apiTypes";
-import { type Band, heatByBand } from "../../lib/bands";
+import { type Band, heatByBand, linesPerBand } from "../../lib/bands";
 import { examplesByBand, nearMisses } from "../../lib/examples";
 import type { ViewState } from "../../lib/viewState";
-import { BandedExamples, linesPerBand } from "./BandedExamples";
+import { BandedExamples } from "./BandedExamples";
 import { ExampleList, type ListLook } from "./ExampleList";
 import { ExampleTabs, Option, type Tab } from "./ExampleTabs";
 import { MixedNearMisses, NearMissesByToken } from "./NearMisses";
@@ -32,10 +32,9 @@ export function FeatureExamples({ info, bands, chosen, state, onChange }: Props)
   const misses = useMemo(() => nearMisses(info), [info]);
   const heatOf = useMemo(() => heatByBand(bands), [bands]);
   const look: ListLook = { run: info.run, heatOf, breakLines: state.newlines, whole: state.whole };
-  const hidden = [...examples.values()].reduce(
-    (sum, own) => sum + Math.max(0, own.length - linesPerBand(bands.length)),
-    0,
-  );
+  const available = bands.map(({ index }) => examples.get(index)?.length ?? 0);
+  const lines = linesPerBand(available);
+  const hidden = available.reduce((sum, number, index) => sum + number - (lines[index] ?? 0), 0);
   return (
     <ExampleTabs
       tabs={TABS}
@@ -50,6 +49,7 @@ export function FeatureExamples({ info, bands, chosen, state, onChange }: Props)
           <BandedExamples
             bands={bands}
             examples={examples}
+            lines={lines}
             chosen={chosen}
             onChoose={(band) => {
               onChange({ band: band?.above ?? null });
