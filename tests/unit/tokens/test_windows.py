@@ -345,7 +345,7 @@ def test_a_rows_counted_places_are_those_that_its_windows_count(bos: Bos, contex
         windows = windows_of(np.array([7]), np.arange(length, dtype=np.int32), np.array([0, length]), policy)
         own = int(policy.prepends_bos)
         expected = [
-            -1 if position < own else int(policy.window_offsets(number)) + position - own
+            -1 if position < own else int(policy.window_offsets(windows.numbers[number])) + position - own
             for number in range(len(windows))
             for position in range(windows.first_counted[number], windows.lengths[number])
         ]
