@@ -27,6 +27,8 @@ QUESTIONS = {
     "/api/feature": f"run={ENDED}&id=1",
     "/api/feature_info": f"run={ENDED}&id=1",
     "/api/prompts": f"run={ENDED}",
+    "/api/prompts/features": f"run={ENDED}&text=e",
+    "/api/prompts/parts": f"run={ENDED}&text=no+such",
     "/api/prompts/2": f"run={ENDED}",
     "/api/compare": f"a={ENDED}&b={ENDED}",
 }
@@ -89,7 +91,8 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 def test_every_endpoint_whose_answers_are_kept_is_asked_here() -> None:
     kept = {endpoint.path.replace("{row_id}", "2") for endpoint in ENDPOINTS if endpoint.about_runs}
-    assert kept == set(QUESTIONS) | {"/api/together"}  # which needs more of a run: test_firing_together.py
+    # these need more of a run: test_firing_together.py, test_row_firings.py
+    assert kept == set(QUESTIONS) | {"/api/together", "/api/prompts/2/firings"}
 
 
 def test_what_the_client_has_is_confirmed_without_a_body(api: Api) -> None:

@@ -138,6 +138,14 @@ def test_a_run_without_them_says_how_to_get_them(world: World, tmp_path: Path) -
     )
 
 
+def test_an_answer_about_a_finished_run_can_be_kept(kept: Path) -> None:
+    answer = ask(kept, "0/firings")
+    again = TestClient(create_app(DirectoryStore(kept))).get(
+        str(answer.request.url), headers={"If-None-Match": answer.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_a_row_that_is_not_there_is_404(kept: Path) -> None:
     answer = ask(kept, "999999/firings")
     assert (answer.status_code, answer.json()["error"].endswith("has no row 999999")) == (404, True)

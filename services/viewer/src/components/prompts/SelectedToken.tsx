@@ -36,7 +36,10 @@ export function SelectedToken({ row, token, features, run }: Props) {
           ) : (
             <ul className="mt-1 tabular-nums">
               {features.map((feature) => (
-                <li key={feature.feature_id} className="flex justify-between gap-4 py-0.5">
+                <li
+                  key={feature.feature_id}
+                  className="flex flex-wrap justify-between gap-x-4 py-0.5 whitespace-nowrap"
+                >
                   <FeatureLink id={feature.feature_id} run={run} />
                   <span>
                     <span className="font-medium">{formatActivation(feature.activation)}</span>
