@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import demo
 from demo.headlines import generate
@@ -231,6 +231,14 @@ def test_a_feature_s_address_with_one_run_offers_what_it_can_be_compared_in(page
     expect(page.get_by_role("heading", name=f"Feature {feature} compared")).to_be_visible()
 
 
+def test_with_one_run_only_it_says_how_there_come_to_be_two(browser: Browser, demo_url: str) -> None:
+    page = browser.new_page(base_url=demo_url)
+    page.goto("/compare")
+    expect(page.get_by_role("heading", name="There is only one run")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("saescope run --source FILE")
+    page.close()
+
+
 # --- names
 
 
@@ -248,16 +256,10 @@ def test_a_run_is_called_by_its_name_wherever_it_is_chosen(page: Page) -> None:
 @pytest.mark.parametrize("path", ["/runs/{run}", "/compare?a={run}&b={run}&part_a=group:bulls&part_b=group:{group}"])
 def test_a_hostile_group_s_name_is_text_that_breaks_nothing(page: Page, path: str, width: int) -> None:
     grouped, _ = run_ids(page)
-    dialogs: list[str] = []
-
-    def note(dialog: Dialog) -> None:
-        dialogs.append(dialog.message)
-        dialog.dismiss()
-
-    page.on("dialog", note)
+    page.add_init_script("window.alert = () => { window.wasRun = true }")
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(path.format(run=grouped, group=quote(HOSTILE)))
     expect(page.get_by_text(re.compile(r"^U\+202E<img")).first).to_be_attached()
     expect_to_fit_sideways(page)
     assert page.locator("main img").count() == 0
-    assert dialogs == []
+    assert page.evaluate("window.wasRun") is None

@@ -123,14 +123,6 @@ def test_a_run_that_isn_t_there_is_named(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("nobody")
 
 
-def test_with_one_run_only_it_says_how_there_come_to_be_two(browser: Browser, demo_url: str) -> None:
-    page = browser.new_page(base_url=demo_url)
-    page.goto("/compare")
-    expect(page.get_by_role("heading", name="There is only one run")).to_be_visible()
-    expect(page.locator("main")).to_contain_text("saescope run --source FILE")
-    page.close()
-
-
 # --- the list
 
 

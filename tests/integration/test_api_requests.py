@@ -47,7 +47,7 @@ def refusal(client: TestClient, content: Any) -> tuple[str | None, str]:
 
 WRONG = [
     ({"max_row": 5}, "max_row", "there is no option 'max_row'; did you mean max_rows?"),
-    ({"zebra": 5}, "zebra", "there is no option 'zebra'; there are source, text_column, "),
+    ({"zebra": 5}, "zebra", "there is no option 'zebra'; there are name, source, text_column, "),
     ({"output": "x"}, "output", "there is no option 'output'"),
     ({"": 1}, "", "there is no option ''"),
     ({"layer": "6"}, "layer", 'layer must be a whole number, not "6"'),
