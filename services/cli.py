@@ -166,7 +166,7 @@ def serve_command(args: argparse.Namespace) -> int:
     """Serve the API and the viewer on a folder of runs until interrupted."""
     from services.api.http.access import Access
 
-    token = os.environ.get(TOKEN_VARIABLE) if args.guard_reading else None
+    token = os.environ.get(TOKEN_VARIABLE) or None  # without --guard-reading it guards labels alone
     if args.guard_reading and not token:
         raise SaescopeError(f"--guard-reading needs a token, which nobody can guess, in the variable {TOKEN_VARIABLE}")
     access = Access(token, args.guard_reading, tuple(args.allowed_host), tuple(args.allowed_origin))

@@ -102,6 +102,14 @@ def test_starred_and_labelled_features_are_listed(page: Page) -> None:
     filter_menu(page).get_by_label("starred").check()
     expect_order(page, [{"feature_id": third}])
     expect(row(page, 1)).to_contain_text("starred")
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="All labels as JSON Lines").click()
+    lines = [json.loads(line) for line in download.value.path().read_text().splitlines()]
+    assert {line["feature_id"]: (line["label"], line["starred"]) for line in lines} == {
+        second: ("second", False),
+        third: (None, True),
+    }
     assert first not in (second, third)
 
 

@@ -118,7 +118,7 @@ def test_what_is_no_json_is_400(client: TestClient, body: bytes) -> None:
 
 
 def test_a_body_that_is_too_large_is_400(client: TestClient) -> None:
-    sentence = "the body is larger than 65,536 bytes; a run's options are a few lines"
+    sentence = "the body is larger than 65,536 bytes; what can be sent is a few lines"
     assert refusal(client, b'{"source": "' + b"x" * 70_000 + b'"}') == (None, sentence)
 
 
