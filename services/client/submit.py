@@ -53,6 +53,9 @@ def submit_command(args: argparse.Namespace) -> int:
 
     url = args.url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     api = ApiClient(url, args.token or os.environ.get(TOKEN_VARIABLE))
+    action = next((words for words, run in _actions(args) if run is not None), "starting a run")
+    sys.stderr.write(f"saescope: {action} on {api.url}\n")
+    api.check_starts_runs()
     if args.cancel is not None:
         api.change(args.cancel, "cancel")
         print(f"cancelled {args.cancel}; go on with it: saescope submit --resume {args.cancel}")
@@ -65,6 +68,14 @@ def submit_command(args: argparse.Namespace) -> int:
         run_id = api.start(options) if args.resume is None else str(api.change(args.resume, "resume")["id"])
         print(run_id, flush=True)
     return 0 if args.no_follow else _follow(api, run_id, getattr(args, "strict", False))
+
+
+def _actions(args: argparse.Namespace) -> list[tuple[str, str | None]]:
+    return [
+        (f"cancelling {args.cancel}", args.cancel),
+        (f"trying the failed chunks of {args.retry_failed} again", args.retry_failed),
+        (f"going on with {args.resume}", args.resume),
+    ]
 
 
 def _what_is_computed_again(retry_from: int | None) -> str:

@@ -21,6 +21,7 @@ from sparse_autoencoder import paths
 from sparse_autoencoder.autoencoders import azure_download
 from sparse_autoencoder.autoencoders.other_formats import ADVICE, kind_of_folder
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.did_you_mean import suggestion
 from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
 from sparse_autoencoder.utils.progress_bars import progress_bar
 
@@ -66,8 +67,8 @@ def address_of(autoencoder: str, location: str, layer_index: int) -> str:
     if Path(autoencoder).exists():
         return autoencoder
     raise SaescopeError(
-        f"there is no autoencoder '{autoencoder}'; known are {', '.join(paths.FAMILIES)}, an az:// or https:// "
-        "address, or the path of a checkpoint file"
+        f"there is no autoencoder '{autoencoder}'{suggestion(autoencoder, list(paths.FAMILIES))}; "
+        f"known are {', '.join(paths.FAMILIES)}, an az:// or https:// address, or the path of a checkpoint file"
     )
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from sparse_autoencoder.autoencoders.checkpoints import address_of
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
 from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
@@ -27,6 +28,7 @@ from sparse_autoencoder.runs.folder_name import reserved_run
 from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
 from sparse_autoencoder.runs.provenance import check_same, check_tokens, source_changes
 from sparse_autoencoder.runs.resume_command import command_again
+from sparse_autoencoder.runs.run_lock import computing
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import (
@@ -58,6 +60,7 @@ def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
             job.metadata = with_reference(job.metadata, options.check_reference)
             folder = RunFolder(store, run_id)
             folder.write_metadata(job.metadata)
+        opened.enter_context(computing(store, run_id))
         return _finish(job, folder, store)
 
 
@@ -68,11 +71,12 @@ def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
     if before.status in PUBLISHED:
         instead = "" if before.status == "complete" else f"; {_trying_again(before, store)}"
         raise SaescopeError(f"run {run_id} is {_words(before.status)}: there is nothing to resume{instead}")
-    saved = read_state(folder, before.spec)
-    for error in saved.damaged:
-        say(f"{error}; going on from chunk {saved.state.next_chunk} instead")
-    job = _prepare_again(before)
-    with job.source:
+    with _alone(folder, store) as opened:
+        saved = read_state(folder, before.spec)
+        for error in saved.damaged:
+            say(f"{error}; going on from chunk {saved.state.next_chunk} instead")
+        job = _prepare_again(before)
+        opened.enter_context(job.source)
         job.state = saved.state
         remove_states(folder, after=saved.state.next_chunk)
         folder.write_metadata(job.metadata)
@@ -91,8 +95,9 @@ def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
     if before.status != "completed_with_errors":
         command = command_again("--resume", run_id, store.root)
         raise SaescopeError(f"run {run_id} is {_words(before.status)}: go on with it first, `{command}`")
-    job = _prepare_again(before)
-    with job.source:
+    with _alone(folder, store) as opened:
+        job = _prepare_again(before)
+        opened.enter_context(job.source)
         failed = [chunk.chunk for chunk in before.failed_chunks]
         job.state, said = state_to_retry_from(folder, job.metadata.spec, failed)
         job.begun = False
@@ -100,10 +105,20 @@ def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
         return _finish(job, folder, store)
 
 
+@contextmanager
+def _alone(folder: RunFolder, store: DirectoryStore) -> Iterator[ExitStack]:
+    """Have an existing run for this process alone, without what killed writers left; RunGoingError if it is going."""
+    with ExitStack() as opened:
+        opened.enter_context(computing(store, folder.run_id))
+        store.remove_unfinished(folder.run_id)
+        yield opened
+
+
 def prepare(options: RunOptions, run_id: str) -> Job:
     """Open, load and check everything that a run needs, before anything is written; SaescopeError if it can't begin."""
     patience = patience_s()
     hook_name(options.location, options.layer)  # before anything is downloaded
+    address_of(options.autoencoder, options.location, options.layer)
     with ExitStack() as opened:
         with opening(options.prompt_file or options.source, say):
             source = opened.enter_context(open_rows(options))
@@ -153,9 +168,8 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
             ending.put_files_of_weights(watch)
         _remove_others(job, folder)
         return ending.published()
-    except KeyboardInterrupt:
-        ending.interrupted()
-        raise
+    except KeyboardInterrupt as interruption:
+        raise ending.interrupted() from interruption
     except BaseException as error:
         if not is_failure(error):
             raise
