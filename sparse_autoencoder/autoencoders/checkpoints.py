@@ -20,7 +20,7 @@ from filelock import FileLock
 from sparse_autoencoder import paths
 from sparse_autoencoder.autoencoders import azure_download
 from sparse_autoencoder.autoencoders.other_formats import ADVICE, kind_of_folder
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import NetworkError, SaescopeError
 from sparse_autoencoder.utils.did_you_mean import suggestion
 from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
 from sparse_autoencoder.utils.progress_bars import progress_bar
@@ -168,7 +168,8 @@ def _download(address: str, path: Path) -> Checkpoint:
         part.replace(path)
         state = FileState.of(path)
     except azure_download.BlobError as error:
-        raise SaescopeError(
+        kind = SaescopeError if isinstance(error, azure_download.NoSuchBlobError) else NetworkError
+        raise kind(
             f"the checkpoint {address} can't be downloaded: {error}; it isn't in the cache {cache_folder()} either. "
             "Try again when there is a connection, or give a checkpoint file that you have with --autoencoder"
         ) from error

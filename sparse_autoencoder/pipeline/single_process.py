@@ -23,6 +23,7 @@ from sparse_autoencoder.pipeline.files_of_weights import check_other_dictionary
 from sparse_autoencoder.pipeline.hang_detection import RunWatch, opening
 from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows, with_reference
 from sparse_autoencoder.pipeline.run_ending import Ending, Job
+from sparse_autoencoder.pipeline.run_progress import RunProgress
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.folder_name import reserved_run
 from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
@@ -45,7 +46,8 @@ from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.tokens.chunks import Chunk, read_chunks
 from sparse_autoencoder.utils.failure_rule import is_failure
 from sparse_autoencoder.utils.prefetch import one_ahead, one_behind
-from sparse_autoencoder.utils.progress_bars import progress_bar, say
+from sparse_autoencoder.utils.progress_bars import say
+from sparse_autoencoder.utils.progress_lines import phase, shown
 from sparse_autoencoder.utils.watchdog import patience_s
 
 SAVE_EVERY_S = 10.0
@@ -122,8 +124,9 @@ def prepare(options: RunOptions, run_id: str) -> Job:
     with ExitStack() as opened:
         with opening(options.prompt_file or options.source, say):
             source = opened.enter_context(open_rows(options))
-        tokens = load_tokens(options)
-        models = load_models(options)
+        with phase(f"loading {options.subject} and the autoencoder {options.autoencoder}"):
+            tokens = load_tokens(options)
+            models = load_models(options)
         check_other_dictionary(options, models.n_inputs)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         metadata = models.metadata(options, run_id, source.describe(), started_at)
@@ -165,9 +168,11 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
         with ending.watch() as watch:
             _process(job, folder, ending.attempts, watch)
-            ending.put_files_of_weights(watch)
+            with phase("computing what follows from the weights"):
+                ending.put_files_of_weights(watch)
         _remove_others(job, folder)
-        return ending.published()
+        with phase("publishing"):
+            return ending.published()
     except KeyboardInterrupt as interruption:
         raise ending.interrupted() from interruption
     except BaseException as error:
@@ -202,22 +207,23 @@ def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWat
     # With --kaggle-row, all rows before that one are read first.
     may_wait = job.source.is_stream or options.kaggle_row is not None
     watched = watch.chunks(chunks, job.metadata.dataset_csv, may_wait=may_wait)
-    read = ((chunk, job.source.fraction_read()) for chunk in watched)
+    progress = RunProgress(state.num_records, options.max_rows)
+    read = progress.read(watched, job.source.fraction_read)
     # A thread that waits for a pipe can't be stopped, so a pipe isn't prefetched.
     reading = nullcontext(read) if job.source.is_stream else one_ahead(read)
     keep = _keeping(job, folder)
-    with _progress(job) as advance, reading as chunks_read, one_behind() as later, watch.reading_ends():
+    with shown(progress.describe), reading as chunks_read, one_behind() as later, watch.reading_ends():
 
-        def finish(settled: Settled, fraction: float | None) -> None:
+        def finish(settled: Settled) -> None:
             for chunk, result in settled:
                 with watch.keeping(chunk):
                     keep(chunk, result)
-                advance(chunk, fraction)
 
-        for chunk, fraction in chunks_read:
+        for chunk in chunks_read:
             _begin(job, folder, attempts)
-            later(partial(finish, attempts.settle(chunk, partial(_encode, job, chunk, watch)), fraction))
-        later(partial(finish, attempts.rest(), None))
+            job.encoder.encoded = progress.encoding(chunk)
+            later(partial(finish, attempts.settle(chunk, partial(_encode, job, chunk, watch))))
+        later(partial(finish, attempts.rest()))
 
 
 def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
@@ -265,29 +271,6 @@ def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:
     with watch.encoding(chunk) as work:
         job.encoder.moved = work.moved
         return encode_chunk(job.encoder, chunk, job.metadata.policy)
-
-
-@contextmanager
-def _progress(job: Job) -> Iterator[Callable[[Chunk, float | None], None]]:
-    """A progress bar over rows, with tokens/s and the time left; yields a function to call after each chunk.
-
-    Its arguments are the chunk, and the share of the source that was read so far.
-    """
-    begin = time.monotonic()
-    tokens_before = job.state.summary.num_tokens
-    max_rows = job.metadata.options.max_rows
-    with progress_bar(total=max_rows, initial=job.state.num_records, unit=" rows", dynamic_ncols=True) as bar:
-
-        def advance(chunk: Chunk, fraction: float | None) -> None:
-            state = job.state
-            if fraction:
-                estimate = max(state.num_records, round(state.num_records / fraction))
-                bar.total = min(estimate, max_rows or estimate)
-            tokens_per_s = (state.summary.num_tokens - tokens_before) / (time.monotonic() - begin)
-            bar.set_postfix_str(f"{tokens_per_s:,.0f} tokens/s", refresh=False)
-            bar.update(chunk.n_records)
-
-        yield advance
 
 
 def _first(source: Source, max_rows: int | None) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import NetworkError, SaescopeError
 from sparse_autoencoder.utils.failure_rule import first_line
 from sparse_autoencoder.utils.time_limit import within
 
@@ -206,8 +206,8 @@ def _download(name: str, cache: Path, weights: bool) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
     from huggingface_hub.errors import HTTPError as ClientError  # type: ignore[attr-defined]
 
-    def refusal(reason: str) -> SaescopeError:
-        return SaescopeError(
+    def refusal(reason: str) -> NetworkError:
+        return NetworkError(
             f"the subject model '{name}' is not, or not completely, in the Hugging Face cache {cache} and can't be "
             f"downloaded ({reason}): "
             "connect to the internet for the first run, copy the model into that cache, or give a local folder"
