@@ -20,10 +20,11 @@ from sparse_autoencoder.run_flags import add_flag, add_run_arguments
 from sparse_autoencoder.runs.resume_command import command_again, command_to_see
 from sparse_autoencoder.runs.warnings import self_check_line
 from sparse_autoencoder.utils.flag_parser import FlagParser
-from sparse_autoencoder.utils.printable import printable
+from sparse_autoencoder.utils.printable import facts_in_lines, printable
 
 if TYPE_CHECKING:
     from sparse_autoencoder.runs.metadata import RunMetadata
+    from sparse_autoencoder.runs.store import DirectoryStore
 
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
 EXIT_INTERRUPTED = 130  # as shells report Ctrl-C
@@ -39,7 +40,7 @@ EXIT_STATUSES = f"""exit status:
   {EXIT_INTERRUPTED}  interrupted (Ctrl-C); a run says how to go on
   {EXIT_UNREAD}  nobody reads the output any more"""
 _OF_A_RUN = ("resume", "retry_failed")  # flags that name a run, which then has all options
-_OF_THE_COMMAND = ("output", "strict", "open", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
+_OF_THE_COMMAND = ("output", "strict", "open", "dry_run", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
 _ABOUT_THE_SOURCE = ("source", "text_column", "delimiter", "no_header", "kaggle_row", "keep_columns", "group_by")
 
 
@@ -57,6 +58,10 @@ def run_command(args: argparse.Namespace) -> int:
     from sparse_autoencoder.utils.interrupt_signals import stopping_cleanly
 
     store = DirectoryStore(output)
+    if given.get("dry_run"):
+        if again:
+            raise SaescopeError(f"--dry-run is for new runs, so leave out {_flag(again[0])}")
+        return _dry_run(options, store)
 
     def do() -> RunMetadata:
         from sparse_autoencoder.pipeline import single_process as runs
@@ -83,6 +88,17 @@ def run_command(args: argparse.Namespace) -> int:
     if given.get("open"):
         _serve_and_open(see)
     print(f"see it: {command_to_see(see)}")
+    return 0
+
+
+def _dry_run(options: dict[str, Any], store: DirectoryStore) -> int:
+    from sparse_autoencoder.pipeline.dry_run import dry_run
+    from sparse_autoencoder.runs.run_options import RunOptions
+
+    with _unexpected_reported():
+        facts = dry_run(RunOptions(**options), store)
+    print(facts_in_lines(facts))
+    print("nothing was begun or written: leave out --dry-run to begin")
     return 0
 
 
@@ -216,6 +232,12 @@ def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all flags of `saescope run`: a run's, --resume and --retry-failed."""
     add_run_arguments(parser)
     add_strict_flag(parser)
+    add_flag(
+        parser,
+        "--dry-run",
+        action="store_true",
+        help="say what would be read, downloaded and computed, and about how long it takes; begin and write nothing",
+    )
     add_flag(parser, "--open", action="store_true", help="when the run is complete, show it in the browser")
     add_flag(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
     add_flag(parser, "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run")

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.client.submit import TOKEN_VARIABLE, URL_VARIABLE
-from services.commands.tables import columns, facts, size_in_words
+from services.commands.tables import columns
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
+from sparse_autoencoder.utils.printable import facts_in_lines
+from sparse_autoencoder.utils.sizes import size_in_words
 
 if TYPE_CHECKING:
     from services.commands.places_of_runs import Place
@@ -87,7 +89,7 @@ def show_command(args: argparse.Namespace) -> int:
     if args.json:
         _print_json(entry)
     else:
-        print(facts(_facts(entry)))
+        print(facts_in_lines(_facts(entry)))
     return 0
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from sparse_autoencoder.utils.printable import printable
 
 _CELL_CHARS = 60
-_FACT_CHARS = 2000
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def columns(rows: Iterable[Sequence[str]]) -> str:
@@ -23,17 +21,3 @@ def columns(rows: Iterable[Sequence[str]]) -> str:
         ).rstrip()
 
     return "\n".join(map(line, cells))
-
-
-def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """Names and values, a pair on each line."""
-    width = max(len(name) for name, _value in pairs)
-    return "\n".join(f"{name.ljust(width)}  {printable(value, _FACT_CHARS)}" for name, value in pairs)
-
-
-def size_in_words(size: int) -> str:
-    """A number of bytes as people write it: `1.3 MB`."""
-    number, unit = float(size), 0
-    while number >= 999.5 and unit < len(_UNITS) - 1:
-        number, unit = number / 1000, unit + 1
-    return f"{number:.1f} {_UNITS[unit]}" if unit and number < 9.95 else f"{number:.0f} {_UNITS[unit]}"

@@ -98,6 +98,26 @@ def at_hand(address: str) -> Checkpoint | None:
     return _local(address) if Path(address).is_file() else None
 
 
+def is_remote(address: str) -> bool:
+    """Whether a checkpoint at this address is downloaded before it is used."""
+    return address.startswith(_REMOTE)
+
+
+def remote_size(address: str, *, ask: bool = True) -> int | None:
+    """The size in bytes of a remote checkpoint, by the server, or (without `ask`) in the cache; None if not known.
+
+    Raises SaescopeError if the server says that there is no such checkpoint.
+    """
+    try:
+        if not ask:
+            return _cached_path(address).stat().st_size if _record_path(_cached_path(address)).is_file() else None
+        return azure_download.describe(address)[0]
+    except azure_download.NoSuchBlobError as error:
+        raise SaescopeError(f"there is no checkpoint {address}: {error}") from error
+    except (azure_download.BlobError, OSError):
+        return None
+
+
 def beside(autoencoder: str, location: str, layer_index: int) -> dict[int, str]:
     """Addresses of the same family's autoencoders for the layers before and after one, by layer.
 
