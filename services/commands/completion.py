@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sparse_autoencoder.errors import SaescopeError
-
 SHELLS = ("bash", "zsh")
 _HOW = """How to use it:
   bash: saescope completion bash > ~/.local/share/bash-completion/completions/saescope
@@ -27,10 +25,7 @@ def add_completion_parser(commands: Any, whole: argparse.ArgumentParser) -> None
 
 
 def _print_completion(whole: argparse.ArgumentParser, shell: str) -> int:
-    try:
-        import shtab
-    except ImportError as error:
-        raise SaescopeError("shell completion needs the package shtab: python -m pip install shtab") from error
+    import shtab
 
     print(shtab.complete(_with_paths(whole), shell=shell))
     return 0

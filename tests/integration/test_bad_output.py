@@ -23,6 +23,7 @@ from tests.support.commands import (
 )
 from tests.support.small_disk import small_disk
 from tests.support.terminal import Terminal
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("work")
 
@@ -185,6 +186,7 @@ def test_ctrl_c_is_one_line_and_the_run_says_how_far_it_came(command: list[str],
         ) as process,
     ):
         terminal.until("tokens/s")  # rows are being encoded
+        wait_until(lambda: len(list((work / "analysis_data").glob("*/prompts/*.parquet"))) > 1)  # some are done
         process.send_signal(signal.SIGINT)
         out, _err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")

@@ -69,7 +69,7 @@ def test_runs_are_listed_newest_first_with_what_they_are_made_of(
         [INTERRUPTED, "interrupted"],
         [FINISHED, "complete"],
     ]
-    assert f"{metadata['num_prompts']}  {metadata['num_tokens']:,}  " in lines[2]
+    assert lines[2].split()[2:4] == [f"{metadata['num_prompts']:,}", f"{metadata['num_tokens']:,}"]
     assert "  headlines.txt  " in lines[2]
 
 
