@@ -106,8 +106,10 @@ def _serve_and_open(folder: Path) -> NoReturn:
     """Go on as `saescope serve --open`, in place of this process, whose models then take no memory any more."""
     sys.stdout.flush()
     sys.stderr.flush()
-    command = [sys.executable, "-m", "services.cli", "serve", "--open", "--port", "0", "--runs", str(folder)]
-    os.execv(sys.executable, command)  # noqa: S606
+    # -P: a folder here that happens to be named services must not be taken for ours
+    command = [sys.executable, "-P", "-m", "services.cli", "serve", "--open", "--port", "0", "--runs", str(folder)]
+    path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    os.execve(sys.executable, command, os.environ | {"PYTHONPATH": path})  # noqa: S606
 
 
 def need_torch() -> None:
@@ -239,7 +241,12 @@ def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
         help="say what would be read, downloaded and computed, and about how long it takes; begin and write nothing",
     )
     add_flag(parser, "--open", action="store_true", help="when the run is complete, show it in the browser")
-    add_flag(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
+    add_flag(
+        parser,
+        "--resume",
+        metavar="RUN",
+        help="go on with an interrupted run of the output folder; the beginning of its id does, and latest",
+    )
     add_flag(parser, "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run")
 
 

@@ -18,7 +18,7 @@ def find_run(name: str, known: Sequence[str], where: str) -> str:
     if name in known:
         return name
     if not known:
-        raise NotFoundError(f"there are no runs in {where}")
+        raise NotFoundError(f"there is no run {printable(name)!r}: {where} holds none")
     if name == LATEST:
         return known[0]
     begin = [run_id for run_id in known if name and run_id.startswith(name)]
