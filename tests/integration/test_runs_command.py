@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from services.api.app import create_app
 from services.cli import main
 from services.client.submit import URL_VARIABLE
 from sparse_autoencoder.runs.run_lock import computing
 from sparse_autoencoder.runs.store import DirectoryStore
+from tests.support.api import serving
 from tests.support.commands import COMMAND, environment, saescope, small_run
 
 FINISHED, INTERRUPTED, KILLED = "20300101-000000_run-001", "20300102-000000_run-002", "20310101-000000_run-003"
@@ -230,6 +232,19 @@ def test_an_api_that_does_not_answer_is_status_3(
     status, out, err = asked(capsys, "ls")
     assert (status, out) == (3, "")
     assert err.startswith("saescope: the API at http://127.0.0.1:9 doesn't answer; is it up? (")
+
+
+def test_the_runs_of_an_api_are_listed_and_shown_and_where_they_can_not_be_removed_it_says_why(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(create_app(DirectoryStore(runs))) as url:
+        status, out, _err = asked(capsys, "ls", "--url", url, "--json")
+        assert (status, [entry["id"] for entry in json.loads(out)]) == (0, [KILLED, INTERRUPTED, FINISHED])
+        assert asked(capsys, "show", "20300101", "--url", url)[1].splitlines()[0].split() == ["run", FINISHED]
+        status, _out, err = asked(capsys, "rm", FINISHED, "--url", url, "--yes")
+    assert status == 2
+    assert err.startswith("saescope: no services are behind this API")
+    assert (runs / FINISHED).exists()
 
 
 def test_names_that_would_move_the_cursor_are_shown_as_what_they_are(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sparse_autoencoder.utils.progress_lines import RowsProgress, in_words
+from sparse_autoencoder.utils import progress_lines
+from sparse_autoencoder.utils.progress_lines import RowsProgress, in_words, shown
+from tests.support.waiting import wait_until
 
 
 class Clock:
@@ -77,3 +79,18 @@ def test_progress_never_goes_back() -> None:
 )
 def test_durations_are_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_in_a_log_a_line_comes_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress_lines, "IN_A_LOG_S", 0.01)
+    said = ""
+
+    def lines() -> int:
+        nonlocal said
+        said += capsys.readouterr().err
+        return said.count("saescope: 12 rows\n")
+
+    with shown(lambda: "12 rows"):
+        wait_until(lambda: lines() >= 2)
