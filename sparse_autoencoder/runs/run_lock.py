@@ -13,6 +13,8 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.store import DirectoryStore
 
 LOCK = ".computing"
+# what is raised where there are no locks: by the file system, or as Python lacks what they need on this system
+_NO_LOCK = (OSError, NotImplementedError, AttributeError)
 
 
 class RunGoingError(SaescopeError):
@@ -34,7 +36,7 @@ def computing(store: DirectoryStore, run_id: str) -> Iterator[None]:
         raise RunGoingError(
             f"run {run_id} is being computed by another process: wait until it has ended, or stop that with Ctrl-C"
         ) from None
-    except (OSError, NotImplementedError):
+    except _NO_LOCK:
         pass
     try:
         yield
@@ -55,7 +57,7 @@ def is_computed_now(store: DirectoryStore, run_id: str) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return True
-    except (OSError, NotImplementedError):
+    except _NO_LOCK:
         return False
     lock.release()
     return False
