@@ -275,7 +275,7 @@ def test_an_unusable_checkpoint_is_refused_and_runs_nothing(
     ("more", "complaint"),
     [
         (["--layer", "4"], f"the model in {DEMO_SUBJECT} has no layer 4: it has 4 layers, 0 to 3"),
-        (["--location", "resid_pre"], "there is no location 'resid_pre' in a model; the locations are mlp_post_act, "),
+        (["--location", "resid_pre"], "there is no location 'resid_pre' in a model (did you mean resid_post_"),
         (["--location", "mlp_post_act"], "the autoencoder in "),
         (["--subject", "no/such/model"], "there is no folder 'no/such/model' for the subject model: give an existing"),
         (["--subject", "."], "the model folder . has no config.json: give a folder in Hugging Face's layout"),

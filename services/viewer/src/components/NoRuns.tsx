@@ -1,5 +1,7 @@
 /** What to do when there is no run at all. */
 
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { Link } from "wouter";
 
 import { useOptions } from "../runQueries";
@@ -7,6 +9,12 @@ import { ContentPlaceholder } from "./ContentPlaceholder";
 
 export function NoRuns() {
   const canStart = useOptions().data != null;
+  const client = useQueryClient();
+  useEffect(
+    // What was asked while there was no run has failed; with the first one it is asked again.
+    () => () => void client.resetQueries({ predicate: ({ state }) => state.status === "error" }),
+    [client],
+  );
   return (
     <ContentPlaceholder title="There are no runs yet">
       {canStart ? (
