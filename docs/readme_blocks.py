@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the tests' l
 import demo
 from demo.headlines import write_csv
 from services.cli import main as saescope
+from sparse_autoencoder.cli import EXIT_STATUSES
 from tests.support.readable_inputs import table
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -68,7 +69,18 @@ def run_files() -> str:
     return "```\n" + "\n".join(lines) + "\n```\n"
 
 
-BLOCKS = {"run-help": run_help, "run-files": run_files, "readable-inputs": readable_inputs}
+def exit_statuses() -> str:
+    """The table of exit statuses, as `saescope --help` has it."""
+    rows = [line.split(None, 1) for line in EXIT_STATUSES.splitlines()[1:]]
+    return "| Status | Meaning |\n|---|---|\n" + "".join(f"| {status} | {text} |\n" for status, text in rows)
+
+
+BLOCKS = {
+    "exit-statuses": exit_statuses,
+    "run-help": run_help,
+    "run-files": run_files,
+    "readable-inputs": readable_inputs,
+}
 
 
 def generated(text: str) -> str:

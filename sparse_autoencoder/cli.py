@@ -13,24 +13,34 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.run_flags import add_flag, add_run_arguments
-from sparse_autoencoder.runs.resume_command import command_again
+from sparse_autoencoder.runs.resume_command import command_again, command_to_see
 from sparse_autoencoder.runs.warnings import self_check_line
-from sparse_autoencoder.utils.printable import printable
+from sparse_autoencoder.utils.flag_parser import FlagParser
+from sparse_autoencoder.utils.printable import facts_in_lines, printable
 
 if TYPE_CHECKING:
     from sparse_autoencoder.runs.metadata import RunMetadata
+    from sparse_autoencoder.runs.store import DirectoryStore
 
 DESCRIPTION = "Read a dataset, run a language model and a sparse autoencoder over it, and summarise every feature."
-EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # as shells report Ctrl-C
 EXIT_UNREAD = 141  # as shells report a broken pipe
 EXIT_WARNED = 4  # with --strict
+EXIT_STATUSES = f"""exit status:
+  0    what was asked for is done
+  1    something unexpected, or a run that hung; what is known is in the message
+  2    a flag, or what it names, is wrong, or the run failed; the message says what to do
+  3    something can't be reached: no connection, or a server that doesn't answer
+  {EXIT_WARNED}    with --strict: done, and there are warnings
+  5    the dataset, or a file of the run, can't be read as what it is: empty, cut or damaged
+  {EXIT_INTERRUPTED}  interrupted (Ctrl-C); a run says how to go on
+  {EXIT_UNREAD}  nobody reads the output any more"""
 _OF_A_RUN = ("resume", "retry_failed")  # flags that name a run, which then has all options
-_OF_THE_COMMAND = ("output", "strict", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
+_OF_THE_COMMAND = ("output", "strict", "open", "dry_run", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
 _ABOUT_THE_SOURCE = ("source", "text_column", "delimiter", "no_header", "kaggle_row", "keep_columns", "group_by")
 
 
@@ -48,16 +58,20 @@ def run_command(args: argparse.Namespace) -> int:
     from sparse_autoencoder.utils.interrupt_signals import stopping_cleanly
 
     store = DirectoryStore(output)
+    if given.get("dry_run"):
+        if again:
+            raise SaescopeError(f"--dry-run is for new runs, so leave out {_flag(again[0])}")
+        return _dry_run(options, store)
 
     def do() -> RunMetadata:
         from sparse_autoencoder.pipeline import single_process as runs
-        from sparse_autoencoder.runs.folder_layout import RunFolder
+        from sparse_autoencoder.runs.find_run import find_run
+        from sparse_autoencoder.runs.folder_layout import run_ids
         from sparse_autoencoder.runs.run_options import RunOptions
 
         if not again:
             return runs.run(RunOptions(**options), store)
-        run_id: str = given[again[0]]
-        store.remove_unfinished(RunFolder(store, run_id).run_id)
+        run_id = find_run(given[again[0]], run_ids(store), str(output))
         return runs.resume(run_id, store) if again == ["resume"] else runs.retry_failed(run_id, store)
 
     with stopping_cleanly(), _leaving_no_empty_folder(output), _unexpected_reported():
@@ -66,7 +80,36 @@ def run_command(args: argparse.Namespace) -> int:
     print_outcome(metadata.model_dump())
     if metadata.failed_chunks:
         print(f"try what is missing again: {command_again('--retry-failed', metadata.run_id, output)}")
-    return EXIT_WARNED if given.get("strict") and metadata.warnings else 0
+    newest = max(store.folders()) == metadata.run_id
+    see = output if newest else output / metadata.run_id
+    if given.get("strict") and metadata.warnings:
+        print(f"see it: {command_to_see(see)}")
+        return EXIT_WARNED
+    if given.get("open"):
+        _serve_and_open(see)
+    print(f"see it: {command_to_see(see)}")
+    return 0
+
+
+def _dry_run(options: dict[str, Any], store: DirectoryStore) -> int:
+    from sparse_autoencoder.pipeline.dry_run import dry_run
+    from sparse_autoencoder.runs.run_options import RunOptions
+
+    with _unexpected_reported():
+        facts = dry_run(RunOptions(**options), store)
+    print(facts_in_lines(facts))
+    print("nothing was begun or written: leave out --dry-run to begin")
+    return 0
+
+
+def _serve_and_open(folder: Path) -> NoReturn:
+    """Go on as `saescope serve --open`, in place of this process, whose models then take no memory any more."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # -P: a folder here that happens to be named services must not be taken for ours
+    command = [sys.executable, "-P", "-m", "services.cli", "serve", "--open", "--port", "0", "--runs", str(folder)]
+    path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    os.execve(sys.executable, command, os.environ | {"PYTHONPATH": path})  # noqa: S606
 
 
 def need_torch() -> None:
@@ -172,15 +215,16 @@ def _reported(action: Callable[[], int]) -> int:
         return action()
     except SaescopeError as error:
         print(f"saescope: {error}", file=sys.stderr)
-        return EXIT_ERROR
-    except KeyboardInterrupt:
-        print("saescope: interrupted", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt as interruption:  # whose text, if it has one, says how to go on
+        advice = f"; {interruption}" if str(interruption) else ""
+        print(f"saescope: interrupted{advice}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`python sparse_autoencoder/main.py`: the same as `saescope run`."""
-    parser = argparse.ArgumentParser(prog="main.py", description=DESCRIPTION)
+    parser = FlagParser(prog="main.py", description=DESCRIPTION)
     add_run_parser_arguments(parser)
     args = parser.parse_args(argv)
     return guarded(lambda: run_command(args))
@@ -190,7 +234,19 @@ def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all flags of `saescope run`: a run's, --resume and --retry-failed."""
     add_run_arguments(parser)
     add_strict_flag(parser)
-    add_flag(parser, "--resume", metavar="RUN", help="go on with an interrupted run of the output folder")
+    add_flag(
+        parser,
+        "--dry-run",
+        action="store_true",
+        help="say what would be read, downloaded and computed, and about how long it takes; begin and write nothing",
+    )
+    add_flag(parser, "--open", action="store_true", help="when the run is complete, show it in the browser")
+    add_flag(
+        parser,
+        "--resume",
+        metavar="RUN",
+        help="go on with an interrupted run of the output folder; the beginning of its id does, and latest",
+    )
     add_flag(parser, "--retry-failed", metavar="RUN", help="try the chunks again that failed in a finished run")
 
 

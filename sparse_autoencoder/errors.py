@@ -1,8 +1,25 @@
-"""The exception with a message for the user, and its kinds that callers handle."""
+"""The exception with a message for the user, and its kinds that callers handle.
+
+`exit_status` is what commands end with; README.md has the table.
+"""
 
 
 class SaescopeError(Exception):
-    """An error whose message tells the user what was wrong, where, and what to do; commands exit with status 2."""
+    """An error whose message tells the user what was wrong, where, and what to do."""
+
+    exit_status = 2
+
+
+class NetworkError(SaescopeError):
+    """Something that is needed can't be reached, or doesn't answer; later or with a connection it may work."""
+
+    exit_status = 3
+
+
+class DataError(SaescopeError):
+    """The dataset is there, and can't be read as what it is: empty, cut, damaged or not decodable."""
+
+    exit_status = 5
 
 
 class MixtureError(SaescopeError):
@@ -15,6 +32,8 @@ class DeviceError(SaescopeError):
 
 class DamagedError(SaescopeError):
     """A file's content is not what was written."""
+
+    exit_status = 5
 
 
 class OtherVersionError(DamagedError):

@@ -30,7 +30,7 @@ from benchmarks.summaries.synthetic_run import write_run
 from benchmarks.viewer import page_timing as timing
 from benchmarks.viewer.api_speed import LARGE_RUN, N_FEATURES, N_LARGE, N_LARGE_ROWS, N_ROWS, RUN
 from benchmarks.viewer.page_timing import Feature, Frames, Viewer
-from services.cli import VIEWER
+from services.commands.serve import VIEWER
 from sparse_autoencoder.run_flags import at_least
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.bundle import MOST_KB, javascript_kb

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import NetworkError, SaescopeError
 
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 120.0  # the API itself may wait for a slow store or queue
@@ -39,13 +39,40 @@ class ApiClient:
             self._headers["Authorization"] = f"Bearer {token}"
         self._pool = urllib3.PoolManager(retries=False)
 
+    @property
+    def url(self) -> str:
+        """The address, without a slash at its end."""
+        return self._url
+
+    def check_starts_runs(self) -> None:
+        """SaescopeError if what answers is no API of saescope, or one that only shows runs."""
+        offered = self._request("GET", "/api/options")
+        if not isinstance(offered, dict) or "can_start" not in offered:
+            raise SaescopeError(self._another_server())
+        if not offered["can_start"]:
+            raise SaescopeError(
+                f"the saescope at {self._url} shows runs and has no services that compute them: give the address of "
+                "services with --url, or compute the run here with `saescope run`"
+            )
+
+    def runs(self) -> list[Entry]:
+        """The entries of all runs, newest first."""
+        answer = self._request("GET", "/api/runs")
+        if not isinstance(answer, dict) or not isinstance(answer.get("runs"), list):
+            raise SaescopeError(self._another_server())
+        return [dict(entry) for entry in answer["runs"]]
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run. SaescopeError with the API's reason if it refuses."""
+        self._request("DELETE", _path(run_id))
+
     def start(self, options: dict[str, Any]) -> str:
         """Start a run; returns its id. SaescopeError with the API's reason if it refuses."""
-        return str(self._request("POST", "/api/runs", options)["id"])
+        return str(self._entry("/api/runs", options)["id"])
 
     def change(self, run_id: str, action: str) -> Entry:
         """`cancel`, `resume` or `retry` a run; returns its entry. SaescopeError with the API's reason if it refuses."""
-        return self._request("POST", f"{_path(run_id)}/{action}", {})
+        return self._entry(f"{_path(run_id)}/{action}", {})
 
     def follow(self, run_id: str, on_problem: Callable[[str], object]) -> Iterator[Entry]:
         """Yield a run's entry whenever it changes; the last one is that of the ended run.
@@ -67,7 +94,7 @@ class ApiClient:
             except _TryAgainError as error:
                 problem = str(error)
             if time.monotonic() - heard_at > GIVE_UP_AFTER_S:
-                raise SaescopeError(f"run {run_id} can't be followed any more: {problem}; it may be going on")
+                raise NetworkError(f"run {run_id} can't be followed any more: {problem}; it may be going on")
             on_problem(f"trying again: {problem}")
             time.sleep(RECONNECT_EVERY_S)
 
@@ -92,25 +119,37 @@ class ApiClient:
                 elif field == b"data":
                     yield name, json.loads(value)
 
-    def _request(self, method: str, path: str, content: dict[str, Any]) -> Entry:
+    def _entry(self, path: str, content: dict[str, Any]) -> Entry:
+        """The run that a request which changes it is answered with."""
+        entry = self._request("POST", path, content)
+        if not isinstance(entry, dict) or "id" not in entry:
+            raise SaescopeError(self._another_server())
+        return entry
+
+    def _request(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
+        """The content of the answer, None if it has none; SaescopeError with the API's reason if it refuses."""
         try:
             response = self._pool.request(
                 method,
                 self._url + path,
-                body=json.dumps(content).encode(),
+                body=None if content is None else json.dumps(content).encode(),
                 headers=self._headers,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=ANSWER_TIMEOUT_S),
+                redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise SaescopeError(f"the API at {self._url} doesn't answer; is it up? ({_reason(error)})") from error
+            raise NetworkError(f"the API at {self._url} doesn't answer; is it up? ({_reason(error)})") from error
+        if response.status == 204:
+            return None
         if response.status not in (200, 201):
             raise SaescopeError(_error_of(response.status, response.data))
         try:
-            entry: Entry = response.json()
-            _ = entry["id"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise SaescopeError(f"what answers at {self._url} is not the API of saescope: check the address") from error
-        return entry
+            return response.json()
+        except ValueError as error:
+            raise SaescopeError(self._another_server()) from error
+
+    def _another_server(self) -> str:
+        return f"what answers at {self._url} is not the API of saescope: check the address"
 
 
 class _TryAgainError(Exception):

@@ -1,4 +1,4 @@
-"""`saescope submit`: start a run on the services behind an API, and follow it to its end with a progress bar.
+"""`saescope submit`: start a run on the services behind an API, and follow it to its end with a line of progress.
 
 The API checks the options, and its error sentences are printed unchanged. Importing this file is fast.
 """
@@ -15,8 +15,6 @@ from sparse_autoencoder.cli import EXIT_INTERRUPTED, EXIT_WARNED, add_strict_fla
 from sparse_autoencoder.errors import SaescopeError
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from services.client.api_client import ApiClient
 
 URL_VARIABLE, TOKEN_VARIABLE = "SAESCOPE_API_URL", "SAESCOPE_API_TOKEN"
@@ -53,6 +51,9 @@ def submit_command(args: argparse.Namespace) -> int:
 
     url = args.url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
     api = ApiClient(url, args.token or os.environ.get(TOKEN_VARIABLE))
+    action = next((words for words, run in _actions(args) if run is not None), "starting a run")
+    sys.stderr.write(f"saescope: on {api.url}: {action}\n")
+    api.check_starts_runs()
     if args.cancel is not None:
         api.change(args.cancel, "cancel")
         print(f"cancelled {args.cancel}; go on with it: saescope submit --resume {args.cancel}")
@@ -67,6 +68,14 @@ def submit_command(args: argparse.Namespace) -> int:
     return 0 if args.no_follow else _follow(api, run_id, getattr(args, "strict", False))
 
 
+def _actions(args: argparse.Namespace) -> list[tuple[str, str | None]]:
+    return [
+        (f"cancelling {args.cancel}", args.cancel),
+        (f"trying the failed chunks of {args.retry_failed} again", args.retry_failed),
+        (f"going on with {args.resume}", args.resume),
+    ]
+
+
 def _what_is_computed_again(retry_from: int | None) -> str:
     """Which chunks a retry of failed chunks computes again, in the words of the run's page."""
     if not retry_from:
@@ -76,13 +85,19 @@ def _what_is_computed_again(retry_from: int | None) -> str:
 
 def _follow(api: ApiClient, run_id: str, strict: bool) -> int:
     """Show a run's progress until it ends; SaescopeError if it was cancelled or failed."""
-    from sparse_autoencoder.utils.progress_bars import progress_bar
+    from sparse_autoencoder.utils.progress_lines import shown
+
+    line = "waiting for the first word of it"
+
+    def say(text: str) -> None:
+        nonlocal line
+        line = text
 
     try:
-        with progress_bar(unit=" rows", dynamic_ncols=True) as bar:
+        with shown(lambda: line):
             entry: Entry = {}
-            for entry in api.follow(run_id, lambda problem: bar.set_postfix_str(problem)):
-                _show(bar, entry)
+            for entry in api.follow(run_id, say):
+                say(_progress_of(entry))
     except KeyboardInterrupt:
         sys.stderr.write(f"saescope: run {run_id} goes on; cancel it: saescope submit --cancel {run_id}\n")
         return EXIT_INTERRUPTED
@@ -97,21 +112,23 @@ def _follow(api: ApiClient, run_id: str, strict: bool) -> int:
     return EXIT_WARNED if strict and entry["warnings"] else 0
 
 
-def _show(bar: tqdm[Any], entry: Entry) -> None:
-    """Update the bar from a run's entry."""
+def _progress_of(entry: Entry) -> str:
+    """How far a run is, as a line."""
+    from sparse_autoencoder.utils.progress_lines import in_words, rows_of
+
     progress = entry["progress"]
     if progress is None:
-        bar.n = bar.total = entry["num_prompts"] + entry["num_skipped_rows"]
-        bar.refresh()
-        return
-    bar.total, bar.n = progress["total_records"], progress["num_records"]
-    facts = []
+        return f"{entry['status'].replace('_', ' ')}, {entry['num_prompts'] + entry['num_skipped_rows']:,} rows"
+    done, total = progress["num_records"], progress["total_records"]
+    facts = [f"{done:,} rows" if total is None else rows_of(done, total, exact=progress["total_is_exact"])]
     if progress["tokens_per_s"] is not None:
         facts.append(f"{progress['tokens_per_s']:,.0f} tokens/s")
+    if progress["seconds_left"] is not None:
+        facts.append(f"{in_words(progress['seconds_left'])} left")
     if progress["workers"] is not None:
         facts.append(f"{progress['workers']} at work")
     if progress["num_failed_chunks"]:
         facts.append(f"{progress['num_failed_chunks']:,} chunks failed")
     if progress["problem"] is not None:
         facts.append(progress["problem"])
-    bar.set_postfix_str(", ".join(facts))
+    return ", ".join(facts)

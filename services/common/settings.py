@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from services.common.did_you_mean import did_you_mean
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.did_you_mean import did_you_mean
 
 PREFIX = "SAESCOPE_"
 # read by the library itself, and by `saescope submit`
@@ -193,7 +193,7 @@ def _sentence(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         variables = [variable_of(field) for field in Settings.model_fields]
-        return f"there is no setting {name}; {did_you_mean(name, variables, cutoff=0.8)}"
+        return f"there is no setting {name}; {did_you_mean(name, variables, cutoff=0.8, most=len(variables))}"
     field, variable = Settings.model_fields[name], variable_of(name)
     value = "empty" if error["input"] == "" else repr(error["input"]) if field.repr else "what it is"
     # The description says more about the form than a pattern does; and a reason may quote a secret.

@@ -34,6 +34,10 @@ class BlobError(Exception):
     """A blob can't be read; the message is the reason, as a part of a sentence."""
 
 
+class NoSuchBlobError(BlobError):
+    """The server answers that there is no such blob."""
+
+
 def split_address(address: str) -> tuple[str, str, str]:
     """Split an `az://` or `https://ACCOUNT.blob.core.windows.net` address into account, container and path.
 
@@ -113,7 +117,7 @@ def _reasons() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise BlobError("the server has no such file") from error
+        raise NoSuchBlobError("the server has no such file") from error
     except bf.VersionMismatch as error:
         raise BlobError("the file changed on the server while it was read") from error
     except bf.RequestFailure as error:

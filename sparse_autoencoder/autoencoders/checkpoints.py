@@ -20,7 +20,8 @@ from filelock import FileLock
 from sparse_autoencoder import paths
 from sparse_autoencoder.autoencoders import azure_download
 from sparse_autoencoder.autoencoders.other_formats import ADVICE, kind_of_folder
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import NetworkError, SaescopeError
+from sparse_autoencoder.utils.did_you_mean import suggestion
 from sparse_autoencoder.utils.file_hashes import FileState, sha256_of
 from sparse_autoencoder.utils.progress_bars import progress_bar
 
@@ -66,8 +67,8 @@ def address_of(autoencoder: str, location: str, layer_index: int) -> str:
     if Path(autoencoder).exists():
         return autoencoder
     raise SaescopeError(
-        f"there is no autoencoder '{autoencoder}'; known are {', '.join(paths.FAMILIES)}, an az:// or https:// "
-        "address, or the path of a checkpoint file"
+        f"there is no autoencoder '{autoencoder}'{suggestion(autoencoder, list(paths.FAMILIES))}; "
+        f"known are {', '.join(paths.FAMILIES)}, an az:// or https:// address, or the path of a checkpoint file"
     )
 
 
@@ -95,6 +96,26 @@ def at_hand(address: str) -> Checkpoint | None:
     if address.startswith(_REMOTE):
         return _verified(address, _cached_path(address))
     return _local(address) if Path(address).is_file() else None
+
+
+def is_remote(address: str) -> bool:
+    """Whether a checkpoint at this address is downloaded before it is used."""
+    return address.startswith(_REMOTE)
+
+
+def remote_size(address: str, *, ask: bool = True) -> int | None:
+    """The size in bytes of a remote checkpoint, by the server, or (without `ask`) in the cache; None if not known.
+
+    Raises SaescopeError if the server says that there is no such checkpoint.
+    """
+    try:
+        if not ask:
+            return _cached_path(address).stat().st_size if _record_path(_cached_path(address)).is_file() else None
+        return azure_download.describe(address)[0]
+    except azure_download.NoSuchBlobError as error:
+        raise SaescopeError(f"there is no checkpoint {address}: {error}") from error
+    except (azure_download.BlobError, OSError):
+        return None
 
 
 def beside(autoencoder: str, location: str, layer_index: int) -> dict[int, str]:
@@ -167,7 +188,8 @@ def _download(address: str, path: Path) -> Checkpoint:
         part.replace(path)
         state = FileState.of(path)
     except azure_download.BlobError as error:
-        raise SaescopeError(
+        kind = SaescopeError if isinstance(error, azure_download.NoSuchBlobError) else NetworkError
+        raise kind(
             f"the checkpoint {address} can't be downloaded: {error}; it isn't in the cache {cache_folder()} either. "
             "Try again when there is a connection, or give a checkpoint file that you have with --autoencoder"
         ) from error

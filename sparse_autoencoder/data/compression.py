@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError
 from sparse_autoencoder.utils.failure_rule import first_line
 
 MAX_WINDOW_BYTES = 2**28
@@ -112,15 +112,13 @@ def readable(name: str, where: Callable[[], str] = lambda: "") -> Iterator[None]
     try:
         yield
     except EOFError as error:
-        raise SaescopeError(f"{name} is truncated: its compressed data ends early{where()}; copy it again") from error
+        raise DataError(f"{name} is truncated: its compressed data ends early{where()}; copy it again") from error
     except DAMAGE as error:
         if "limit" in str(error).lower() and isinstance(error, lzma.LZMAError | MemoryError):
-            raise SaescopeError(
+            raise DataError(
                 f"{name} needs more than {MAX_WINDOW_BYTES >> 20} MiB to be decompressed: compress it again with a "
                 "usual level"
             ) from error
         if "truncated" in str(error).lower():
-            raise SaescopeError(
-                f"{name} is truncated: its compressed data ends early{where()}; copy it again"
-            ) from error
-        raise SaescopeError(f"{name} can't be read on{where()}: {first_line(error)}") from error
+            raise DataError(f"{name} is truncated: its compressed data ends early{where()}; copy it again") from error
+        raise DataError(f"{name} can't be read on{where()}: {first_line(error)}") from error

@@ -17,7 +17,7 @@ from sparse_autoencoder.data.kept_columns import indices_of, kept_values
 from sparse_autoencoder.data.plain_text import physical_lines
 from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
 from sparse_autoencoder.data.text_column import choose_text_column
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError
 
 _UNCLOSED = "a quoted field that is never closed"
 _LEAST_LOOKAHEAD_CHARS = 2**10
@@ -121,12 +121,12 @@ class CsvRows:
                 if fields:
                     return self._names(fields)
         except (csv.Error, _BrokenRecordError) as error:
-            raise SaescopeError(f"the header of {name} can't be read: {_reason(error)}") from error
+            raise DataError(f"the header of {name} can't be read: {_reason(error)}") from error
         except _LineTooLongError as error:
-            raise SaescopeError(
+            raise DataError(
                 f"the first line of {name} is longer than {MAX_ROW_CHARS:,} characters; is this the right format?"
             ) from error
-        raise SaescopeError(f"{name} has no header: it holds only blank lines")
+        raise DataError(f"{name} has no header: it holds only blank lines")
 
     def _names(self, fields: list[str]) -> list[str]:
         if self._dialect.header_is_comment and fields[0] != "#":

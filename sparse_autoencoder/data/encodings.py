@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sparse_autoencoder.data.row_skip_rules import NOT_UNICODE, Record, Row
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError, SaescopeError
 
 MARK_UNDECODABLE = "mark_undecodable"
 """The error handler that decodes each byte that the encoding doesn't have into a lone surrogate."""
@@ -80,13 +80,13 @@ def encoding_of(start: bytes, whole: bool, wanted: str | None, name: str) -> str
     if marked is not None:
         return marked
     if b"\0" in start and (likely := _without_mark(start)):
-        raise SaescopeError(
+        raise DataError(
             f"{name} looks like {likely.upper()} without a byte-order mark: say so with --encoding {likely}"
         )
     lines = [line for line in _lines(start, whole) if not line.isascii()]
     bad = [line for line in lines if not _is_utf8(line)]
     if bad and 2 * len(bad) >= len(lines):
-        raise SaescopeError(f"{name} isn't UTF-8: {_advice(bad)}")
+        raise DataError(f"{name} isn't UTF-8: {_advice(bad)}")
     return "utf-8"
 
 
@@ -108,7 +108,7 @@ class DecodingCheck:
             elif record.reason == NOT_UNICODE:
                 self._bad += 1
                 if not self.forced and self._bad >= max(_LEAST_UNDECODABLE, self._good):
-                    raise SaescopeError(
+                    raise DataError(
                         f"{self.name} isn't {self.encoding.removesuffix('-sig').upper()}: of its first "
                         f"{record.row_id + 1:,} rows {self._bad:,} can't be decoded, and of the others only "
                         f"{self._good:,} have any character beyond ASCII; say what it is with --encoding, or "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sparse_autoencoder.data.compression import EXTENSIONS
 from sparse_autoencoder.data.csv_dialect import looks_like_table
 from sparse_autoencoder.data.json_rows import is_json_object
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError, SaescopeError
 from sparse_autoencoder.utils.printable import printable
 
 CSV, TSV, JSONL, JSON, TEXT, PARQUET = "csv", "tsv", "jsonl", "json", "txt", "parquet"
@@ -105,7 +105,7 @@ def refuse_unreadable(start: bytes, name: str, typed: str) -> None:
     if start[_TAR_AT : _TAR_AT + 5] == b"ustar":
         kind = "a tar archive: unpack it first, and give its folder"
     if kind is not None:
-        raise SaescopeError(f"{name} is {kind.replace(_AS_TEXT, f'txt:{typed}')}")
+        raise DataError(f"{name} is {kind.replace(_AS_TEXT, f'txt:{typed}')}")
 
 
 def format_of_text(
@@ -143,6 +143,6 @@ def format_of_text(
             f"--source csv:{typed}; the formats are {', '.join(FORMAT_NAMES)}"
         )
     called = {JSON: "JSON", JSONL: "JSON", PARQUET: "Parquet"}[expected]
-    raise SaescopeError(
+    raise DataError(
         f"{name} isn't {called}: it begins with {shown!r}; if it is something else, say so, as in --source csv:{typed}"
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 from sparse_autoencoder.data.file_formats import PARQUET, format_by_name
 from sparse_autoencoder.data.source_files import SourceFile, checked_shards, in_order, is_beside
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import NetworkError, SaescopeError
 from sparse_autoencoder.utils.failure_rule import first_line
 from sparse_autoencoder.utils.printable import listed, printable
 from sparse_autoencoder.utils.time_limit import within
@@ -256,7 +256,7 @@ def _cached(repository: str, revision: str | None, why: str) -> _Listing:
     commit = reference.read_text() if reference.is_file() else revision or _latest(folder / "snapshots")
     snapshot = folder / "snapshots" / commit
     if not commit or not snapshot.is_dir():
-        raise SaescopeError(
+        raise NetworkError(
             f"the dataset {repository} isn't in the Hugging Face cache {constants.HF_HUB_CACHE} and can't be listed "
             f"({why}): connect to the internet, or name a file that you have with --source"
         )
@@ -281,7 +281,7 @@ def _downloaded(listing: _Listing, file: str) -> SourceFile:
         path = hf_hub_download(listing.repository, file, repo_type="dataset", revision=listing.commit)
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, ClientError) as error:
         reason = first_line(error)
-        raise SaescopeError(
+        raise NetworkError(
             f"{printable(file)} of the dataset {listing.repository} can't be downloaded ({reason}): run the command "
             "again to continue, or name a file that you have with --source"
         ) from error

@@ -13,7 +13,7 @@ from sparse_autoencoder.data.kept_columns import kept_values, refuse_columns
 from sparse_autoencoder.data.nested_fields import NoTextError, TextField, choose_kept_fields, choose_text_field
 from sparse_autoencoder.data.plain_text import physical_lines
 from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, SkippedRow, record_of, too_long
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError, SaescopeError
 
 _SAMPLED_RECORDS = 100  # JSON has no header, so the columns are the keys of the first objects
 _PIECE_CHARS = 2**16
@@ -77,7 +77,7 @@ def _records(
         refuse_columns(kept, name, "a list of strings")
         return _records_of_strings(rest), None
     if sample and not objects:
-        raise SaescopeError(f"{name} isn't {expected}")
+        raise DataError(f"{name} isn't {expected}")
     if not sample:
         return iter(()), wanted
     field = choose_text_field(objects, wanted, name)

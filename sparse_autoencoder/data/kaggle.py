@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import NetworkError, SaescopeError
 from sparse_autoencoder.utils.time_limit import within
 
 LOOKUP_TIMEOUT_S = 8.0
@@ -88,7 +88,7 @@ def _from_cache(wanted: _Handle, readable: Readable, why: str) -> KaggleFile:
             notice = f"{why}, so the newest version of {wanted.dataset} is unknown; using version {version}, cached"
             return KaggleFile(wanted.dataset, version, path, notice)
     pinned = "" if wanted.version is None else f", version {wanted.version},"
-    raise SaescopeError(
+    raise NetworkError(
         f"the Kaggle dataset {wanted.dataset}{pinned} can't be fetched ({why}) and {wanted.file or 'no file of it'} "
         f"isn't complete in the cache {_cache_folder()}: connect to the internet, log in to Kaggle (KAGGLE_API_TOKEN "
         "or ~/.kaggle/kaggle.json), or name a file that you have with --source"
@@ -182,7 +182,7 @@ def _download(wanted: _Handle, version: int, readable: Readable) -> Path:
             file = _only_readable(wanted, within(LOOKUP_TIMEOUT_S, lambda: _file_names(wanted, version)), readable)
         return Path(kagglehub.dataset_download(f"{wanted.dataset}/versions/{version}", path=file))
     except _failures() as error:
-        raise SaescopeError(
+        raise NetworkError(
             f"{file or 'the list of files'} of the Kaggle dataset {wanted.dataset}, version {version}, can't be "
             f"fetched: {_why(error)}. Run the command again to continue, or name a file that you have with --source"
         ) from error

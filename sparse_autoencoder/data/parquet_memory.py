@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from sparse_autoencoder.data.parquet_pages import DICTIONARY_PAGE, ColumnChunk, DamagedParquetError, pages, row_groups
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError, SaescopeError
 from sparse_autoencoder.utils.numpy_array_ops import Ints
 
 BATCH_ROWS = 256
@@ -37,7 +37,7 @@ def rows_at_once(file: IO[bytes], schema: Any, leaves: Sequence[int], name: str)
                     raise _refusal(name, f"{what}, and {MAX_REPEATED_VALUES:,} may be")
                 most = max(most, _most_at_once(_page_sizes(file, group[leaf], name)))
     except (DamagedParquetError, IndexError, OSError) as error:
-        raise SaescopeError(f"{name} is damaged: {error}") from error
+        raise DataError(f"{name} is damaged: {error}") from error
     return BATCH_ROWS if most <= _MAX_BATCH_BYTES else 1
 
 

@@ -18,7 +18,7 @@ from sparse_autoencoder.data.row_skip_rules import (
     too_long,
 )
 from sparse_autoencoder.data.text_column import choose_text_column
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError, SaescopeError
 from sparse_autoencoder.utils.printable import printable
 
 _READ_BUFFER_BYTES = 2**20  # for reading a column chunk, which may have gigabytes
@@ -48,7 +48,7 @@ class ParquetRows:
             schema = self._metadata.schema.to_arrow_schema()
         except (pa.ArrowException, OSError, ValueError) as error:
             why = _first_line(error)
-            raise SaescopeError(f"{name} isn't a readable Parquet file, or it is truncated: {why}") from error
+            raise DataError(f"{name} isn't a readable Parquet file, or it is truncated: {why}") from error
         self._field = _choose_field(schema, wanted, name, "--text-column")
         self._kept = [_choose_field(schema, one, name, "--keep-columns") for one in kept]
         self.column = self._field.name
@@ -79,7 +79,7 @@ class ParquetRows:
                     self._rows_read += 1
                     yield too_long(row_id) if size > _MAX_VALUE_BYTES else self._record(row_id, values, i)
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-            raise SaescopeError(f"{self._name} is damaged after row {self._rows_read}: {_first_line(error)}") from error
+            raise DataError(f"{self._name} is damaged after row {self._rows_read}: {_first_line(error)}") from error
 
     def _leaf(self, leaf: int) -> Any:
         return self._metadata.schema.column(leaf)

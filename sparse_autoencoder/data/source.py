@@ -19,7 +19,7 @@ from sparse_autoencoder.data.file_formats import format_by_name, split_format
 from sparse_autoencoder.data.row_skip_rules import MAX_ROW_CHARS, Record, Row, SkippedRow, record_of
 from sparse_autoencoder.data.source_files import SourceFile, local_files, other_shards
 from sparse_autoencoder.data.table import ReadingOptions, Table, open_file, open_stdin, open_table
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError, SaescopeError
 from sparse_autoencoder.utils.printable import printable
 
 DEFAULT_SOURCE = "kaggle:miguelaenlle/massive-stock-news-analysis-db-for-nlpbacktests/analyst_ratings_processed.csv"
@@ -207,7 +207,7 @@ class _Reading:
             file = self._found.files[self._number]()
             self._table = open_table(file, self._forced, self._options, self.resources, self._typed)
         if count == 0:
-            raise SaescopeError(f"{self._found.name} has no rows")
+            raise DataError(f"{self._found.name} has no rows")
 
     def _records_of_table(self, before: int) -> Iterator[Record]:
         count = 0
@@ -239,7 +239,7 @@ def prompt_file(path: str | Path, encoding: str | None = None) -> Source:
             )
             record = record_of(0, text.read())
     if isinstance(record, SkippedRow):
-        raise SaescopeError(f"the prompt file {path} can't be used: {record.reason}")
+        raise DataError(f"the prompt file {path} can't be used: {record.reason}")
     description: Description = {"source": str(path), "file": path.name, "format": "prompt"}
     return Source(iter([record]), description, lambda: None, ExitStack())
 

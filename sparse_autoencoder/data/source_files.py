@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sparse_autoencoder.data.compression import ZIP_MAGIC, readable
 from sparse_autoencoder.data.file_formats import format_by_name
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError, SaescopeError
 from sparse_autoencoder.utils.printable import listed, printable
 
 _SHARD = re.compile(r"(?P<stem>.*?)-(?P<number>\d{3,6})-of-(?P<count>\d{3,6})(?P<end>\..*)?", re.DOTALL)
@@ -68,7 +68,7 @@ def checked_shards(files: Sequence[SourceFile]) -> list[SourceFile]:
         missing = sorted(set(range(int(count))) - numbers)
         if missing:
             names = [f"{stem}-{number:0{len(count)}}-of-{count}{end}" for number in missing]
-            raise SaescopeError(f"the shards are incomplete, {listed(names)} is missing: download them again")
+            raise DataError(f"the shards are incomplete, {listed(names)} is missing: download them again")
     return list(files)
 
 
@@ -87,7 +87,7 @@ def only_member(archive: Path) -> str:
     if len(data) == 1:
         return data[0]
     if not data:
-        raise SaescopeError(f"{printable(archive.name)} is an empty zip archive")
+        raise DataError(f"{printable(archive.name)} is an empty zip archive")
     raise SaescopeError(
         f"{printable(archive.name)} is a zip archive with {listed(data)}; name one, as in --source "
         f"{printable(str(archive))}/{printable(data[0])}"
@@ -109,7 +109,7 @@ def _exists(path: Path) -> bool:
     try:
         return os.path.lexists(path)
     except ValueError as error:  # a NUL in the path
-        raise SaescopeError(f"{printable(str(path))} can't be read: {error}") from error
+        raise DataError(f"{printable(str(path))} can't be read: {error}") from error
 
 
 def _member(archive: Path, member: str) -> SourceFile:

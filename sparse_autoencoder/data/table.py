@@ -30,7 +30,7 @@ from sparse_autoencoder.data.parquet_rows import ParquetRows
 from sparse_autoencoder.data.plain_text import read_text
 from sparse_autoencoder.data.row_skip_rules import Record
 from sparse_autoencoder.data.source_files import SourceFile, is_zip, only_member, size_of
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import DataError, SaescopeError
 from sparse_autoencoder.utils.printable import printable
 
 _START_BYTES = 2**20  # of a file's content, by which format, encoding and delimiter are told
@@ -191,17 +191,17 @@ class _Opening:
             content = _Content(self.name, self.raw, self._fraction_of_bytes)
             content.begin(lambda start: len(start) >= _MAGIC_BYTES)
             if not content.start:
-                raise SaescopeError(f"{self.name} is empty")
+                raise DataError(f"{self.name} is empty")
             if content.start.startswith(PARQUET_MAGIC) and self.forced in (None, PARQUET):
                 return self._parquet()
             self._decompress(content)
             content.begin(self._is_enough)
             if not content.start:
-                raise SaescopeError(f"{content.name} is empty")
+                raise DataError(f"{content.name} is empty")
             if content.start.startswith(PARQUET_MAGIC) and self.forced in (None, PARQUET):
                 raise SaescopeError(f"{content.name} is Parquet compressed with {content.compression}: unpack it first")
             if self.forced == PARQUET:
-                raise SaescopeError(f"{content.name} isn't a Parquet file: it doesn't begin with PAR1")
+                raise DataError(f"{content.name} isn't a Parquet file: it doesn't begin with PAR1")
             if self.forced is None:
                 refuse_unreadable(content.start, content.name, self.typed)
             return self._text(content)
@@ -247,7 +247,7 @@ class _Opening:
         try:
             stream = self.resources.enter_context(archive.open(member))
         except (RuntimeError, NotImplementedError) as error:  # encrypted; a method that Python doesn't have
-            raise SaescopeError(f"{file.name} can't be unpacked: {error}") from error
+            raise DataError(f"{file.name} can't be unpacked: {error}") from error
         size = archive.getinfo(member).file_size
         content.name = SourceFile(file.path, member).name
         content.rest = stream

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.did_you_mean import suggestion
 from sparse_autoencoder.utils.printable import printable
 
 PREFERRED_COLUMNS = ("title", "text")
@@ -26,7 +27,8 @@ def choose_text_column(columns: Sequence[str], wanted: str | None, name: str) ->
     if chosen is None:
         raise SaescopeError(f"{name} has no column 'title' or 'text'; name one with --text-column: {existing}")
     if chosen not in columns:
-        raise SaescopeError(f"{name} has no column '{printable(chosen)}'; its columns are {existing}")
+        close = suggestion(chosen, [printable(column, _NAME_CHARS) for column in columns])
+        raise SaescopeError(f"{name} has no column '{printable(chosen)}'{close}; its columns are {existing}")
     if columns.count(chosen) > 1:
         raise SaescopeError(f"{name} has more than one column '{printable(chosen)}'; rename all but the one to read")
     return chosen

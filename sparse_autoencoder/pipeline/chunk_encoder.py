@@ -107,6 +107,9 @@ class Encoder:
         self.tf32 = tf32
         # Any thread calls this after each batch. If it raises, `encode` ends with that exception.
         self.moved: Callable[[], None] = lambda: None
+        # Any thread calls this after each batch with how many of how many tokens of the chunk the batch stands for.
+        self.encoded: Callable[[int, int], None] = lambda tokens, of: None
+        self._chunk_tokens = 0
         # What checks the run's first chunk (first_chunk.py); None for an encoder that no run uses.
         self.check_first: Callable[[Encoder, Chunk], FirstChunkChecks] | None = None
         self.keeps_firings = False  # whether `encode` gives what fires at each token
@@ -150,6 +153,7 @@ class Encoder:
     def _encoded(
         self, windows: Windows, rows: RowTexts, features_per_row: int, firings: list[Firings] | None
     ) -> EncodedChunk:
+        self._chunk_tokens = len(windows.counted_tokens)
         tokens = ChunkTokens()
         sums: list[BatchSums] = []
         blocks = self.blocks(windows, sums)
@@ -251,6 +255,7 @@ class Encoder:
             bucket = self._buckets[_positions(tree, batch.first_counted) - self.policy.first_counted]
             weights, buckets = (copy_to_device(torch.from_numpy(one), hidden.device) for one in (weight, bucket))
             sums = batch_sums(self.latents, inputs, latents, weights, buckets, int(self._buckets[-1]) + 1)
+            self.encoded(int(of_window.sum()) * vectors.shape[1], self._chunk_tokens)
         self.moved()
         return _EncodedBatch(latents, vectors, sums)
 

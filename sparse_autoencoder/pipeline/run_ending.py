@@ -119,11 +119,12 @@ class Ending:
             folder.remove_token_files()
         return metadata
 
-    def interrupted(self) -> None:
-        """End the run because the user stopped it."""
+    def interrupted(self) -> KeyboardInterrupt:
+        """End the run because the user stopped it; returns what to raise, whose text says how to go on."""
         if self._job.begun:
             write_state(self._folder, self._job.state)
             self._note(status="interrupted")
+        return KeyboardInterrupt(f"go on with: {self._plain_command()}")
 
     def failed(self, error: BaseException) -> SaescopeError:
         """End the run because of an exception; returns the error for the user."""
@@ -165,9 +166,11 @@ class Ending:
         )
 
     def _command(self) -> str:
+        return f"`{self._plain_command()}`{', with the same input again' if self._job.source.is_stream else ''}"
+
+    def _plain_command(self) -> str:
         flag = "--resume" if self._job.begun else "--retry-failed"
-        command = command_again(flag, self._folder.run_id, self._store.root)
-        return f"`{command}`{', with the same input again' if self._job.source.is_stream else ''}"
+        return command_again(flag, self._folder.run_id, self._store.root)
 
     def _missing(self, chunk: Chunk, why: str) -> ChunkResult:
         return failed_chunk(chunk, why, self._job.metadata.spec)

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from sparse_autoencoder.autoencoders.checkpoints import address_of
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
 from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
@@ -22,11 +23,13 @@ from sparse_autoencoder.pipeline.files_of_weights import check_other_dictionary
 from sparse_autoencoder.pipeline.hang_detection import RunWatch, opening
 from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows, with_reference
 from sparse_autoencoder.pipeline.run_ending import Ending, Job
+from sparse_autoencoder.pipeline.run_progress import RunProgress
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.folder_name import reserved_run
 from sparse_autoencoder.runs.metadata import PUBLISHED, RunMetadata
 from sparse_autoencoder.runs.provenance import check_same, check_tokens, source_changes
 from sparse_autoencoder.runs.resume_command import command_again
+from sparse_autoencoder.runs.run_lock import computing
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import RunState
 from sparse_autoencoder.runs.saved_states import (
@@ -43,7 +46,8 @@ from sparse_autoencoder.summaries.feature_summary import Summary
 from sparse_autoencoder.tokens.chunks import Chunk, read_chunks
 from sparse_autoencoder.utils.failure_rule import is_failure
 from sparse_autoencoder.utils.prefetch import one_ahead, one_behind
-from sparse_autoencoder.utils.progress_bars import progress_bar, say
+from sparse_autoencoder.utils.progress_bars import say
+from sparse_autoencoder.utils.progress_lines import phase, shown
 from sparse_autoencoder.utils.watchdog import patience_s
 
 SAVE_EVERY_S = 10.0
@@ -58,6 +62,7 @@ def run(options: RunOptions, store: DirectoryStore) -> RunMetadata:
             job.metadata = with_reference(job.metadata, options.check_reference)
             folder = RunFolder(store, run_id)
             folder.write_metadata(job.metadata)
+        opened.enter_context(computing(store, run_id))
         return _finish(job, folder, store)
 
 
@@ -68,11 +73,12 @@ def resume(run_id: str, store: DirectoryStore) -> RunMetadata:
     if before.status in PUBLISHED:
         instead = "" if before.status == "complete" else f"; {_trying_again(before, store)}"
         raise SaescopeError(f"run {run_id} is {_words(before.status)}: there is nothing to resume{instead}")
-    saved = read_state(folder, before.spec)
-    for error in saved.damaged:
-        say(f"{error}; going on from chunk {saved.state.next_chunk} instead")
-    job = _prepare_again(before)
-    with job.source:
+    with _alone(folder, store) as opened:
+        saved = read_state(folder, before.spec)
+        for error in saved.damaged:
+            say(f"{error}; going on from chunk {saved.state.next_chunk} instead")
+        job = _prepare_again(before)
+        opened.enter_context(job.source)
         job.state = saved.state
         remove_states(folder, after=saved.state.next_chunk)
         folder.write_metadata(job.metadata)
@@ -91,8 +97,9 @@ def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
     if before.status != "completed_with_errors":
         command = command_again("--resume", run_id, store.root)
         raise SaescopeError(f"run {run_id} is {_words(before.status)}: go on with it first, `{command}`")
-    job = _prepare_again(before)
-    with job.source:
+    with _alone(folder, store) as opened:
+        job = _prepare_again(before)
+        opened.enter_context(job.source)
         failed = [chunk.chunk for chunk in before.failed_chunks]
         job.state, said = state_to_retry_from(folder, job.metadata.spec, failed)
         job.begun = False
@@ -100,15 +107,26 @@ def retry_failed(run_id: str, store: DirectoryStore) -> RunMetadata:
         return _finish(job, folder, store)
 
 
+@contextmanager
+def _alone(folder: RunFolder, store: DirectoryStore) -> Iterator[ExitStack]:
+    """Have an existing run for this process alone, without what killed writers left; RunGoingError if it is going."""
+    with ExitStack() as opened:
+        opened.enter_context(computing(store, folder.run_id))
+        store.remove_unfinished(folder.run_id)
+        yield opened
+
+
 def prepare(options: RunOptions, run_id: str) -> Job:
     """Open, load and check everything that a run needs, before anything is written; SaescopeError if it can't begin."""
     patience = patience_s()
     hook_name(options.location, options.layer)  # before anything is downloaded
+    address_of(options.autoencoder, options.location, options.layer)
     with ExitStack() as opened:
         with opening(options.prompt_file or options.source, say):
             source = opened.enter_context(open_rows(options))
-        tokens = load_tokens(options)
-        models = load_models(options)
+        with phase(f"loading {options.subject} and the autoencoder {options.autoencoder}"):
+            tokens = load_tokens(options)
+            models = load_models(options)
         check_other_dictionary(options, models.n_inputs)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         metadata = models.metadata(options, run_id, source.describe(), started_at)
@@ -150,12 +168,13 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
         with ending.watch() as watch:
             _process(job, folder, ending.attempts, watch)
-            ending.put_files_of_weights(watch)
+            with phase("computing what follows from the weights"):
+                ending.put_files_of_weights(watch)
         _remove_others(job, folder)
-        return ending.published()
-    except KeyboardInterrupt:
-        ending.interrupted()
-        raise
+        with phase("publishing"):
+            return ending.published()
+    except KeyboardInterrupt as interruption:
+        raise ending.interrupted() from interruption
     except BaseException as error:
         if not is_failure(error):
             raise
@@ -188,22 +207,23 @@ def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWat
     # With --kaggle-row, all rows before that one are read first.
     may_wait = job.source.is_stream or options.kaggle_row is not None
     watched = watch.chunks(chunks, job.metadata.dataset_csv, may_wait=may_wait)
-    read = ((chunk, job.source.fraction_read()) for chunk in watched)
+    progress = RunProgress(state.num_records, options.max_rows)
+    read = progress.read(watched, job.source.fraction_read)
     # A thread that waits for a pipe can't be stopped, so a pipe isn't prefetched.
     reading = nullcontext(read) if job.source.is_stream else one_ahead(read)
     keep = _keeping(job, folder)
-    with _progress(job) as advance, reading as chunks_read, one_behind() as later, watch.reading_ends():
+    with shown(progress.describe), reading as chunks_read, one_behind() as later, watch.reading_ends():
 
-        def finish(settled: Settled, fraction: float | None) -> None:
+        def finish(settled: Settled) -> None:
             for chunk, result in settled:
                 with watch.keeping(chunk):
                     keep(chunk, result)
-                advance(chunk, fraction)
 
-        for chunk, fraction in chunks_read:
+        for chunk in chunks_read:
             _begin(job, folder, attempts)
-            later(partial(finish, attempts.settle(chunk, partial(_encode, job, chunk, watch)), fraction))
-        later(partial(finish, attempts.rest(), None))
+            job.encoder.encoded = progress.encoding(chunk)
+            later(partial(finish, attempts.settle(chunk, partial(_encode, job, chunk, watch))))
+        later(partial(finish, attempts.rest()))
 
 
 def _begin(job: Job, folder: RunFolder, attempts: ChunkAttempts) -> None:
@@ -251,29 +271,6 @@ def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:
     with watch.encoding(chunk) as work:
         job.encoder.moved = work.moved
         return encode_chunk(job.encoder, chunk, job.metadata.policy)
-
-
-@contextmanager
-def _progress(job: Job) -> Iterator[Callable[[Chunk, float | None], None]]:
-    """A progress bar over rows, with tokens/s and the time left; yields a function to call after each chunk.
-
-    Its arguments are the chunk, and the share of the source that was read so far.
-    """
-    begin = time.monotonic()
-    tokens_before = job.state.summary.num_tokens
-    max_rows = job.metadata.options.max_rows
-    with progress_bar(total=max_rows, initial=job.state.num_records, unit=" rows", dynamic_ncols=True) as bar:
-
-        def advance(chunk: Chunk, fraction: float | None) -> None:
-            state = job.state
-            if fraction:
-                estimate = max(state.num_records, round(state.num_records / fraction))
-                bar.total = min(estimate, max_rows or estimate)
-            tokens_per_s = (state.summary.num_tokens - tokens_before) / (time.monotonic() - begin)
-            bar.set_postfix_str(f"{tokens_per_s:,.0f} tokens/s", refresh=False)
-            bar.update(chunk.n_records)
-
-        yield advance
 
 
 def _first(source: Source, max_rows: int | None) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from sparse_autoencoder.data.row_sets import HALVES
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.compare_texts import TextSet, compare_texts
 from sparse_autoencoder.summaries.text_sums import NamedTextSums
+from sparse_autoencoder.utils.did_you_mean import suggestion
 from sparse_autoencoder.utils.printable import listed, printable
 
 ALL = "all"
@@ -53,4 +54,5 @@ def _number(named: NamedTextSums, part: str) -> int:
     if part.startswith(_GROUP) and (name := part.removeprefix(_GROUP)) in names:
         return names[name]
     groups = f", and groups: {listed(list(names))}" if names else "; a run with --group-by has groups too"
-    raise NoSuchPartError(f"there is no part {printable(part)}; there are {ALL}, {listed(halves)}{groups}")
+    close = suggestion(printable(part), [f"{_GROUP}{printable(name)}" for name in names])
+    raise NoSuchPartError(f"there is no part {printable(part)}{close}; there are {ALL}, {listed(halves)}{groups}")

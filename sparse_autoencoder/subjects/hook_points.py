@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.utils.did_you_mean import suggestion
 
 # Location, as in OpenAI's checkpoints -> hook name within a TransformerLens block.
 _HOOKS = {
@@ -33,7 +34,10 @@ def hook_name(location: str, layer_index: int) -> str:
     Raises SaescopeError for an unknown location.
     """
     if location not in _HOOKS:
-        raise SaescopeError(f"there is no location '{location}' in a model; the locations are {', '.join(LOCATIONS)}")
+        close = suggestion(location, LOCATIONS)
+        raise SaescopeError(
+            f"there is no location '{location}' in a model{close}; the locations are {', '.join(LOCATIONS)}"
+        )
     return f"blocks.{layer_index}.{_HOOKS[location]}"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import NetworkError, SaescopeError
 from sparse_autoencoder.utils.failure_rule import first_line
 from sparse_autoencoder.utils.time_limit import within
 
@@ -69,6 +69,32 @@ def model_folder(name: str, *, cache: Path | None = None, weights: bool = True) 
         ) from error
     cache = cache if cache is not None else Path(constants.HF_HUB_CACHE)
     return _cached_folder(name, cache, weights) or _download(name, cache, weights)
+
+
+def folder_at_hand(name: str, *, weights: bool = True) -> Path | None:
+    """The model's folder if its files are on this machine, as `model_folder`; nothing is downloaded."""
+    local = Path(name).expanduser()
+    if not name or local.exists():
+        return model_folder(name)  # or what is wrong with it
+    from huggingface_hub import constants
+
+    return _cached_folder(name, Path(constants.HF_HUB_CACHE), weights)
+
+
+def download_size(name: str) -> int | None:
+    """Bytes that downloading a model would take; None if the hub can't be asked, or doesn't tell."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HTTPError as ClientError  # type: ignore[attr-defined]
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    try:
+        listing: ModelInfo = within(OFFLINE_AFTER_S, lambda: HfApi().model_info(name, files_metadata=True))
+    except (OSError, HfHubHTTPError, ClientError):
+        return None
+    files = {sibling.rfilename: sibling.size or 0 for sibling in listing.siblings or []}
+    return sum(files[wanted] for wanted in _wanted_files(list(files), weights=True) if wanted in files)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -206,8 +232,8 @@ def _download(name: str, cache: Path, weights: bool) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
     from huggingface_hub.errors import HTTPError as ClientError  # type: ignore[attr-defined]
 
-    def refusal(reason: str) -> SaescopeError:
-        return SaescopeError(
+    def refusal(reason: str) -> NetworkError:
+        return NetworkError(
             f"the subject model '{name}' is not, or not completely, in the Hugging Face cache {cache} and can't be "
             f"downloaded ({reason}): "
             "connect to the internet for the first run, copy the model into that cache, or give a local folder"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 _MOST_CHARS = 200
 _MOST_LISTED = 10
+_FACT_CHARS = 2000
 
 
 def printable(name: str, most: int = _MOST_CHARS) -> str:
@@ -19,6 +20,12 @@ def listed(names: Sequence[str]) -> str:
     """Names in a row for a message: the first ten, and how many more there are."""
     shown = ", ".join(map(printable, names[:_MOST_LISTED]))
     return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED:,} more"
+
+
+def facts_in_lines(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and values, a pair on each line."""
+    width = max(len(name) for name, _value in pairs)
+    return "\n".join(f"{name.ljust(width)}  {printable(value, _FACT_CHARS)}" for name, value in pairs)
 
 
 def _escaped(char: str) -> str:

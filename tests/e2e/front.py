@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
 from services.api.http.viewer_files import ViewerFiles
-from services.cli import VIEWER
+from services.commands.serve import VIEWER
 from tests.support.api import served_by
 
 NO_API = "the API does not answer; it may still be starting: docker compose ps"

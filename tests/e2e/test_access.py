@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from services.api.app import create_app
 from services.api.http.access import Access
-from services.cli import VIEWER
+from services.commands.serve import VIEWER
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.e2e.front import proxy_below
 from tests.support.api import backend_without_servers, serving

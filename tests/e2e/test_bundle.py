@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request, expect
 
-from services.cli import VIEWER
+from services.commands.serve import VIEWER
 from tests.e2e.bundle import javascript_kb, scripts_of
 
 

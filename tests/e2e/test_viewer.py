@@ -114,11 +114,8 @@ def test_a_page_that_is_on_its_way_says_so_and_then_is_there(page: Page, demo_ru
 
 @pytest.fixture
 def empty_page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
-    """The page of a folder whose only run was deleted."""
-    writer = LiveWriter.start(DirectoryStore(tmp_path))
-    writer.further()
-    with serving("serve", "--runs", tmp_path) as url:  # which starts only where there is a run
-        writer.delete()
+    """The page of a folder without a run."""
+    with serving("serve", "--runs", tmp_path) as url:
         context = browser.new_context(base_url=url)
         yield context.new_page()
         context.close()
@@ -129,6 +126,16 @@ def test_without_runs_every_list_says_how_there_come_to_be_some(empty_page: Page
         empty_page.goto(path)
         expect(empty_page.get_by_role("heading", name="There are no runs yet"), path).to_be_visible()
         expect(empty_page.get_by_role("main"), path).to_contain_text("saescope run --source texts.csv --max-rows 1000")
+
+
+def test_the_first_run_is_shown_when_it_comes(empty_page: Page, tmp_path: Path) -> None:
+    empty_page.goto("/")
+    expect(empty_page.get_by_role("heading", name="There are no runs yet")).to_be_visible()
+    writer = LiveWriter.start(DirectoryStore(tmp_path))
+    writer.add(20)
+    writer.finish()
+    expect(empty_page.get_by_role("heading", name="There are no runs yet")).to_be_hidden(timeout=20_000)
+    expect(empty_page.get_by_role("main")).to_contain_text("features")
 
 
 @pytest.mark.parametrize("path", ["/feature/3", "/prompts/3"])

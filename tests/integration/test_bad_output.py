@@ -22,6 +22,8 @@ from tests.support.commands import (
     write_random_autoencoder,
 )
 from tests.support.small_disk import small_disk
+from tests.support.terminal import Terminal
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("work")
 
@@ -172,22 +174,24 @@ def test_ctrl_c_is_one_line_and_the_run_says_how_far_it_came(command: list[str],
     many = source.with_name("many.txt")
     many.write_text(source.read_text(encoding="utf-8") * 200, encoding="utf-8")
     arguments = [*command, "--source", str(many), "--chunk-size", "10"]  # the last of a flag counts
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=work,
-        env=environment(work),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        while "tokens/s" not in process.stderr.read(80):  # the progress bar moves: rows are being encoded
-            assert process.poll() is None
+    with (
+        Terminal() as terminal,
+        subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=work,
+            env=environment(work),
+            stdout=subprocess.PIPE,
+            stderr=terminal.file,
+            text=True,
+        ) as process,
+    ):
+        terminal.until("tokens/s")  # rows are being encoded
+        wait_until(lambda: len(list((work / "analysis_data").glob("*/prompts/*.parquet"))) > 1)  # some are done
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, _err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert one_sentence(err) == "interrupted"
     (run,) = run_folders(work)
+    assert terminal.lines[-1] == f"saescope: interrupted; go on with: saescope run --resume {run.name}"
     metadata = metadata_of(run)
     assert (metadata["status"], metadata["error"]) == ("interrupted", None)
     assert 0 < metadata["num_records"] < 200 * ROWS

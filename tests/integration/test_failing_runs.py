@@ -322,7 +322,7 @@ def test_a_stop_takes_effect_between_batches_and_is_no_failed_attempt(
     finally:
         torch.set_num_threads(1)
     assert batches <= 2 + threads
-    assert one_sentence(capsys.readouterr().err) == "interrupted"
+    assert one_sentence(capsys.readouterr().err).startswith("interrupted; go on with: saescope run --re")
     stopped = only_run(DirectoryStore(tmp_path))
     metadata = metadata_of(stopped)
     assert (metadata["status"], metadata["num_records"], metadata["failed_chunks"]) == ("interrupted", 0, [])

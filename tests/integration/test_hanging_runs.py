@@ -267,5 +267,5 @@ def test_ctrl_c_does_not_wait_for_a_chunk_that_is_read(world: World, tmp_path: P
         process.send_signal(signal.SIGINT)
         _out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
-    assert one_sentence(err) == "interrupted"
+    assert one_sentence(err).startswith("interrupted; go on with: saescope run --resume ")
     assert metadata_of(only_run(tmp_path))["status"] == "interrupted"

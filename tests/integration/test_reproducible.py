@@ -166,7 +166,8 @@ def test_ctrl_c_and_sigterm_leave_an_interrupted_run_that_resume_completes_to_th
 ) -> None:
     done = disturbed(stop, name, 1, world.flags(tmp_path, **OPTIONS))
     assert done.returncode == 130
-    assert done.stderr.splitlines()[-1] == "saescope: interrupted"
+    advice = "saescope: interrupted; go on with: saescope run --resume "
+    assert done.stderr.splitlines()[-1].startswith(advice)
     stopped = only_run(tmp_path)
     metadata = read_json(stopped, "metadata.json")
     assert metadata["status"] == "interrupted"

@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import COMMAND, environment, free_port, saescope, small_run
+from tests.support.waiting import wait_until
 
 STOP_TIMEOUT_S = 20.0
 
@@ -141,10 +144,66 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_without_a_finished_run_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_no_run_yet_it_says_how_to_make_one_and_shows_it_when_it_comes(runs: Path, tmp_path: Path) -> None:
+    port, empty = free_port(), tmp_path / "empty"
+    empty.mkdir()
+    with serving(empty, port, tmp_path) as (_process, printed):
+        assert printed == [
+            f"there is no run to show in {empty} yet: make one with `saescope run --output {empty}`, "
+            "and it is shown when it comes",
+            f"http://127.0.0.1:{port}",
+        ]
+        assert get(port, "/api/runs") == {"runs": []}
+        finished = min(path for path in runs.iterdir())
+        shutil.copytree(finished, empty / finished.name)
+        assert get(port, "/api/features")["run"] == finished.name
+
+
+def test_a_run_s_own_folder_is_served_without_the_runs_beside_it(runs: Path, tmp_path: Path) -> None:
+    port = free_port()
+    finished, failed = sorted(path for path in runs.iterdir())
+    with serving(finished, port, tmp_path) as (_process, printed):
+        assert printed[0] == f"showing {finished.name} of {finished}"
+        listed: Any = get(port, "/api/runs")["runs"]
+        assert [run["id"] for run in listed] == [finished.name]
+        with pytest.raises(HTTPError) as refused:
+            get(port, f"/api/runs/{failed.name}")
+        assert refused.value.code == 404
+        refused.value.close()
+
+
+def test_the_browser_is_opened_on_the_address(runs: Path, tmp_path: Path) -> None:
+    port, opened = free_port(), tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    browser.chmod(0o755)
+    command = [*COMMAND, "serve", "--runs", str(runs), "--port", str(port), "--open"]
+    env = environment(tmp_path, BROWSER=f"{browser} %s")
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until(opened.exists)
+        finally:
+            process.kill()
+    assert opened.read_text() == f"http://127.0.0.1:{port}\n"
+
+
+def test_mistaken_folders_are_answered_with_the_one_that_is_meant(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from services.cli import main
 
-    assert main(["serve", "--runs", str(tmp_path), "--port", str(free_port())]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.splitlines()[-1] == ("saescope: there is no finished run yet: start one with `saescope run`")
+    monkeypatch.chdir(runs.parent)
+    finished = min(path.name for path in runs.iterdir())
+    run = f"{runs.name}/{finished}"
+    answers = {
+        f"{run}/metadata.json": f"{run}/metadata.json is a file of a run: serve the run with --runs {run}",
+        f"{run}/features": f"{run}/features is a part of a run: serve the run with --runs {run}",
+        f"{runs.name}x": (
+            f"there is no folder {runs.name}x: did you mean --runs {runs.name}? "
+            "Else make runs with `saescope run`, or say --runs FOLDER"
+        ),
+        ".": f"there are no runs in . itself, but in a folder of it: say --runs {runs.name}",
+    }
+    for given, answer in answers.items():
+        assert main(["serve", "--runs", given]) == 2
+        assert capsys.readouterr() == ("", f"saescope: {answer}\n")

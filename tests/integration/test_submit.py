@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from sparse_autoencoder.runs.warnings import self_check_line
 from sparse_autoencoder.summaries.feature_summary import Summary
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
 from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope
+from tests.support.terminal import Terminal
 
 PATIENCE_S = 60.0
 TOKEN = "the-hidden-token"
@@ -54,33 +56,33 @@ def refusal(home: Path, *arguments: str) -> str:
     return one_sentence(done.stderr)
 
 
+@dataclass
+class Submitting:
+    """The command, once it has printed the run's name, and the terminal that shows its progress."""
+
+    process: subprocess.Popen[str]
+    run_id: str
+    terminal: Terminal
+
+
 @contextmanager
-def submitting(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command, once it has printed the run's name."""
-    with subprocess.Popen(
-        [*COMMAND, "submit", *arguments],
-        cwd=home,
-        env=environment(home),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+def submitting(home: Path, *arguments: str) -> Iterator[Submitting]:
+    with (
+        Terminal() as terminal,
+        subprocess.Popen(
+            [*COMMAND, "submit", *arguments],
+            cwd=home,
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=terminal.file,
+            encoding="utf-8",
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
-            yield process, process.stdout.readline().rstrip("\n")
+            yield Submitting(process, process.stdout.readline().rstrip("\n"), terminal)
         finally:
             process.kill()
-
-
-def until_shown(process: subprocess.Popen[str], text: str) -> str:
-    """What the progress bar shows up to this text."""
-    assert process.stderr is not None
-    shown = ""
-    while text not in shown:
-        character = process.stderr.read(1)
-        assert character, shown
-        shown += character
-    return shown
 
 
 def progress(space: Workspace, records: int) -> None:
@@ -99,16 +101,16 @@ def progress(space: Workspace, records: int) -> None:
 def test_a_run_is_followed_to_its_end_and_told_as_saescope_run_does(
     backend: Backend, url: str, finished: Path, tmp_path: Path
 ) -> None:
-    with submitting(tmp_path, "--url", url, "--source", "rows.csv", "--max-rows", "60") as (process, run_id):
-        space = Workspace(backend.deps.store, run_id)
+    with submitting(tmp_path, "--url", url, "--source", "rows.csv", "--max-rows", "60") as going:
+        space = Workspace(backend.deps.store, going.run_id)
         assert space.request().options.max_rows == 60
         progress(space, 41)
-        shown = until_shown(process, "2 chunks failed")
-        assert "41.0/60.0" in shown
-        assert "0 at work" in shown
-        make_finished(backend.deps.store, finished, run_id)
-        out, _err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
+        line = going.terminal.until("2 chunks failed").replace("\r", "\n").splitlines()[-1]
+        assert line.startswith("41 of about 60 rows (68%), ")
+        assert "0 at work, 2 chunks failed" in line
+        make_finished(backend.deps.store, finished, going.run_id)
+        out, _err = going.process.communicate(timeout=PATIENCE_S)
+    assert going.process.returncode == 0
     metadata = json.loads((finished / "metadata.json").read_text())
     assert out.splitlines() == [
         f"60 rows, {metadata['num_tokens']:,} tokens: {metadata['num_active_features']:,} of 256 features fired",
@@ -123,18 +125,18 @@ def about_the_autoencoder(metadata: dict[str, Any]) -> list[str]:
 
 
 def test_what_is_missing_is_told_at_the_end(backend: Backend, url: str, finished: Path, tmp_path: Path) -> None:
-    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
+    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as going:
         chunk = {"chunk": 3, "first_row": 30, "last_row": 39, "num_rows": 10, "error": "out of memory"}
-        metadata = metadata_of(finished, run_id, status="completed_with_errors", skipped_rows={"no text": 1200})
+        metadata = metadata_of(finished, going.run_id, status="completed_with_errors", skipped_rows={"no text": 1200})
         metadata = metadata.model_validate(metadata.model_dump() | {"failed_chunks": [chunk]})
-        Workspace(backend.deps.store, run_id).folder.write_metadata(metadata)
-        out, _err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
+        Workspace(backend.deps.store, going.run_id).folder.write_metadata(metadata)
+        out, _err = going.process.communicate(timeout=PATIENCE_S)
+    assert going.process.returncode == 0
     assert out.splitlines()[1:] == [
         "skipped 1,200 rows: no text",
         "missing: rows 30 to 39, chunk 3 failed: out of memory",
         *about_the_autoencoder(metadata.model_dump()),
-        f"try what is missing again: saescope submit --retry-failed {run_id}",
+        f"try what is missing again: saescope submit --retry-failed {going.run_id}",
     ]
 
 
@@ -157,33 +159,36 @@ def test_failed_chunks_are_tried_again_with_a_word_on_what_is_computed_again(
     if kept:
         state = RunState(Summary.empty(metadata.spec), next_chunk=3)
         space.keep_before_failures(3, state.to_bytes())
-    with submitting(tmp_path, "--url", url, "--retry-failed", run_id) as (process, printed):
-        assert process.stdout is not None
-        assert (printed, process.stdout.readline()) == (run_id, f"{sentence}\n")
-        until_shown(process, "0 at work")
+    with submitting(tmp_path, "--url", url, "--retry-failed", run_id) as going:
+        assert going.process.stdout is not None
+        assert (going.run_id, going.process.stdout.readline()) == (run_id, f"{sentence}\n")
+        going.terminal.until("0 at work")
         make_finished(backend.deps.store, finished, run_id, retries=1)
-        out, _err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
+        out, _err = going.process.communicate(timeout=PATIENCE_S)
+    assert going.process.returncode == 0
     assert out.startswith("60 rows, ")
     assert out.splitlines()[1:] == about_the_autoencoder(metadata.model_dump())  # nothing is missing
 
 
 def test_a_run_that_fails_is_one_sentence_and_status_2(backend: Backend, url: str, tmp_path: Path) -> None:
-    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
-        Workspace(backend.deps.store, run_id).stop("failed", "rows.csv has no rows")
-        out, err = process.communicate(timeout=PATIENCE_S)
-    assert (process.returncode, out) == (2, "")
-    assert one_sentence(err) == f"run {run_id} is failed: rows.csv has no rows"
+    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as going:
+        Workspace(backend.deps.store, going.run_id).stop("failed", "rows.csv has no rows")
+        out, _err = going.process.communicate(timeout=PATIENCE_S)
+    assert (going.process.returncode, out) == (2, "")
+    assert going.terminal.lines[-1] == f"saescope: run {going.run_id} is failed: rows.csv has no rows"
 
 
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_cancel_it(backend: Backend, url: str, tmp_path: Path) -> None:
-    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
-        until_shown(process, "0 at work")
-        process.send_signal(signal.SIGINT)
-        _out, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130
-    assert one_sentence(err) == f"run {run_id} goes on; cancel it: saescope submit --cancel {run_id}"
-    assert Workspace(backend.deps.store, run_id).active()
+    with submitting(tmp_path, "--url", url, "--source", "rows.csv") as going:
+        going.terminal.until("0 at work")
+        going.process.send_signal(signal.SIGINT)
+        _out, _err = going.process.communicate(timeout=PATIENCE_S)
+    assert going.process.returncode == 130
+    assert (
+        going.terminal.lines[-1]
+        == f"saescope: run {going.run_id} goes on; cancel it: saescope submit --cancel {going.run_id}"
+    )
+    assert Workspace(backend.deps.store, going.run_id).active()
 
 
 def test_a_server_that_goes_away_and_comes_back_is_found_again(
@@ -193,20 +198,20 @@ def test_a_server_that_goes_away_and_comes_back_is_found_again(
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as up:
         up.enter_context(serving(create_app(backend.deps.store, backend=backend), port))
-        with submitting(tmp_path, "--url", url, "--source", "rows.csv") as (process, run_id):
-            until_shown(process, "0 at work")
+        with submitting(tmp_path, "--url", url, "--source", "rows.csv") as going:
+            going.terminal.until("0 at work")
             up.close()
-            until_shown(process, "trying again: ")
-            make_finished(backend.deps.store, finished, run_id)
+            going.terminal.until("trying again: ")
+            make_finished(backend.deps.store, finished, going.run_id)
             with serving(create_app(backend.deps.store, backend=backend), port):
-                out, _err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
+                out, _err = going.process.communicate(timeout=PATIENCE_S)
+    assert going.process.returncode == 0
     assert out.startswith("60 rows, ")
 
 
 def test_without_following_the_run_s_name_is_all_there_is(backend: Backend, url: str, tmp_path: Path) -> None:
     done = submit(tmp_path, "--url", url, "--source", "rows.csv", "--no-follow")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"saescope: on {url}: starting a run\n")
     assert waiting(backend.deps) == [done.stdout.strip()]
 
 
@@ -262,8 +267,9 @@ def test_flags_that_make_no_sense_are_refused_at_once(tmp_path: Path, arguments:
 
 def test_an_api_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
     port = free_port()
-    sentence = refusal(tmp_path, "--url", f"http://127.0.0.1:{port}")
-    assert sentence.startswith(f"the API at http://127.0.0.1:{port} doesn't answer; is it up? (")
+    done = submit(tmp_path, "--url", f"http://127.0.0.1:{port}")
+    assert done.returncode == 3
+    assert one_sentence(done.stderr).startswith(f"the API at http://127.0.0.1:{port} doesn't answer; is it up? (")
 
 
 def test_another_server_at_the_address_is_one_sentence(tmp_path: Path) -> None:
@@ -297,4 +303,6 @@ def test_the_token_comes_from_a_flag_or_the_environment_and_is_never_shown(serve
 
 def test_a_folder_of_runs_takes_none(tmp_path: Path) -> None:
     with serving(create_app(DirectoryStore(tmp_path))) as url:
-        assert refusal(tmp_path, "--url", url).startswith("no services are behind this API")
+        assert refusal(tmp_path, "--url", url).startswith(
+            f"the saescope at {url} shows runs and has no services that compute them"
+        )

@@ -90,7 +90,7 @@ def one_sentence(stderr: str) -> str:
     (line,) = (
         line
         for line in lines
-        if not line.startswith("saescope: computing ")
+        if not line.startswith(("saescope: computing ", "saescope: on http"))
         and not (line.startswith("saescope: reading ") and line.endswith(")"))
     )
     assert stderr.endswith(f"{line}\n")

@@ -20,6 +20,7 @@ from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.rank_by_metric import BY_POSITION, OTHER_SORTS, SUGGESTED, TOKEN_SHARE, Selection
 from sparse_autoencoder.runs.token_matches import TokenCounts
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
+from sparse_autoencoder.utils.did_you_mean import did_you_mean
 
 FeatureIds = tuple[int, ...]
 Density = Annotated[float, number(0, 1)]
@@ -138,7 +139,7 @@ def _metric(asked: Ranking, run: RunView) -> str:
     if asked.metric is None:
         return available[0]
     if asked.metric not in available:
-        raise BadRequest(f"there is no metric {asked.metric!r}; there are {', '.join(available)}")
+        raise BadRequest(f"there is no metric {asked.metric!r}; {did_you_mean(asked.metric, available)}")
     return asked.metric
 
 

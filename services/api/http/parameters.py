@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.requests import Request
 
 from services.api.http.json_answers import BadRequest
-from services.common.did_you_mean import did_you_mean
+from sparse_autoencoder.utils.did_you_mean import did_you_mean
 
 LARGEST_INTEGER = 2**63 - 1
 # int() and float() alone would also take "٣", "1_0" and " 1", and int() refuses thousands of digits in its own way

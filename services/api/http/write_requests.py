@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from services.api.http.access import CHALLENGE, NEEDS_TOKEN, Access
 from services.api.http.json_answers import BadRequest
 from services.common.allowed_sources import NotAllowedError
-from services.common.did_you_mean import did_you_mean
 from sparse_autoencoder.run_flags import LARGEST_NUMBER
 from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.utils.did_you_mean import did_you_mean
 from sparse_autoencoder.utils.printable import printable
 
 MAX_BODY_BYTES = 64 << 10

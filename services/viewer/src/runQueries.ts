@@ -13,13 +13,13 @@ const POLL_BESIDE_EVENTS_MS = 30_000; // a connection may be dead without either
 const LIST_MS = 5000;
 const IDLE_LIST_MS = 20_000;
 
-/** All runs, newest first; asked for again more often while one of them is going. */
+/** All runs, newest first; asked for again more often while one of them is going, or there is none yet. */
 export function useRuns() {
   return useQuery({
     queryKey: ["runs"],
     queryFn: ({ signal }) => fetchRuns(signal),
     refetchInterval: ({ state: { data, error } }) =>
-      retryAfter(error) || (data?.some(isActive) === true ? LIST_MS : IDLE_LIST_MS),
+      retryAfter(error) || (data?.length === 0 || data?.some(isActive) === true ? LIST_MS : IDLE_LIST_MS),
   });
 }
 

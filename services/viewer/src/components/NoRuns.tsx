@@ -1,5 +1,7 @@
 /** What to do when there is no run at all: what to type, or where to click. */
 
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { Link } from "wouter";
 
 import { useOptions } from "../runQueries";
@@ -16,6 +18,12 @@ const COMMANDS = [
 
 export function NoRuns() {
   const canStart = useOptions().data != null;
+  const client = useQueryClient();
+  useEffect(
+    // What was asked while there was no run has failed; with the first one it is asked again.
+    () => () => void client.resetQueries({ predicate: ({ state }) => state.status === "error" }),
+    [client],
+  );
   return (
     <ContentPlaceholder title="There are no runs yet">
       <p>A run reads a dataset and says of every feature when it fires. It appears here by itself as it goes on.</p>
