@@ -22,10 +22,10 @@ from services.api.http.parameters import AnyInteger, Flag
 from services.api.http.write_requests import read_body, read_json
 from services.api.response_types.labels import ImportedLabels, Label, LabelChange, LabelLine, LabelList
 from services.api.runs.run_labels import LabelsOfRun, label_of
-from services.common.did_you_mean import did_you_mean
 from sparse_autoencoder.runs.label_entries import Book, change_of
 from sparse_autoencoder.runs.label_lines import MOST_SKIPPED_SHOWN, Imported, exported, imported
 from sparse_autoencoder.runs.label_log import ANY_TIME
+from sparse_autoencoder.utils.did_you_mean import did_you_mean
 
 LINES = "application/x-ndjson"
 _MOST_IMPORTED_BYTES = 16 << 20
