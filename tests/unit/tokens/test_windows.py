@@ -23,7 +23,7 @@ from sparse_autoencoder.tokens import chunks as chunks_module
 from sparse_autoencoder.tokens.chunks import Chunk, read_chunks, tokenise
 from sparse_autoencoder.tokens.token_policy import Bos, TokenPolicy
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
-from sparse_autoencoder.tokens.windows import Windows, cut_windows, windows_of
+from sparse_autoencoder.tokens.windows import Windows, cut_windows
 from tests.support.gpt2_tokenizer import END_OF_TEXT
 from tests.support.oracle import cut_row
 from tests.support.runs import WORDS, tiny_tokenizer
@@ -335,19 +335,3 @@ def test_a_row_with_a_token_that_the_model_does_not_know_is_skipped(tmp_path: Pa
     assert chunk.skipped == [SkippedRow(1, f"a token beyond the model's vocabulary of {unknown}")]
     cut = TokenPolicy(BOS, max_tokens=2, long_rows="truncate")  # what no window shows need not be known
     assert tokenise(0, rows, tokenizer, cut).row_ids.tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize("bos", ["exclude", "include", "none"])
-@pytest.mark.parametrize("context", [0, 3])
-def test_a_rows_counted_places_are_those_that_its_windows_count(bos: Bos, context: int) -> None:
-    policy = TokenPolicy(BOS, max_tokens=8, bos=bos, context=context)
-    for length in range(40):
-        windows = windows_of(np.array([7]), np.arange(length, dtype=np.int32), np.array([0, length]), policy)
-        own = int(policy.prepends_bos)
-        expected = [
-            -1 if position < own else int(policy.window_offsets(windows.numbers[number])) + position - own
-            for number in range(len(windows))
-            for position in range(windows.first_counted[number], windows.lengths[number])
-        ]
-        assert policy.counted_places(length).tolist() == expected
-        assert policy.num_counted(np.array([length])).tolist() == [len(expected)]
