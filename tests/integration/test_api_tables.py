@@ -23,16 +23,18 @@ Entry = dict[str, Any]
 QUESTIONS = {
     "/api/features": "sort=max_activation&details=true",
     "/api/together": "id={feature}&support=1",
+    "/api/compare": "a={run}&b={run}&part_a=half:0&part_b=half:1",
 }
 
 
 @dataclass(frozen=True)
 class Lists:
     client: TestClient
+    run_id: str
     feature: int
 
     def path(self, endpoint: str, more: str = "") -> str:
-        return f"{endpoint}?{QUESTIONS[endpoint].format(feature=self.feature)}{more}"
+        return f"{endpoint}?{QUESTIONS[endpoint].format(feature=self.feature, run=self.run_id)}{more}"
 
     def whole(self, endpoint: str) -> list[Entry]:
         """The list as JSON."""
@@ -55,10 +57,10 @@ class Lists:
 def lists(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lists]:
     root = tmp_path_factory.mktemp("runs")
     with one_thread():
-        run(world.options(keep_firings=True), DirectoryStore(root))
+        done = run(world.options(keep_firings=True), DirectoryStore(root))
     with TestClient(create_app(DirectoryStore(root))) as client:
         listed = client.get("/api/features", params={"sort": "num_active_tokens", "limit": 1}).json()["features"]
-        yield Lists(client, listed[0]["feature_id"])
+        yield Lists(client, done.run_id, listed[0]["feature_id"])
 
 
 def columns_of(entry: Entry) -> Entry:

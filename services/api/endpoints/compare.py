@@ -19,6 +19,7 @@ from services.api.http.caching import TwoRuns
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest
 from services.api.http.parameters import AnyInteger, Count
+from services.api.http.table_answers import AsTable
 from services.api.response_types.compare import (
     ComparedBy,
     ComparedFeature,
@@ -43,7 +44,7 @@ _OF_POLICY = ("max_tokens", "bos", "long_rows", "context")
 _OF_TEXTS: tuple[ComparedBy, ...] = ("p", "log_odds")  # orders that only texts as units have
 
 
-class CompareParameters(TwoRuns):
+class CompareParameters(TwoRuns, AsTable):
     """Two runs, or parts of them, and a stretch of the list of their features."""
 
     part_a: SearchedText = Field(
@@ -96,7 +97,7 @@ class _Side:
         return cls(run, part, named, texts, texts.count, texts.num_tokens)
 
 
-@endpoints.about_runs("/api/compare")
+@endpoints.about_runs("/api/compare", table="features")
 def compare(asked: CompareParameters, a: RunView, b: RunView) -> Comparison:
     """Features by how differently they fire in two runs, or in two parts of one."""
     _check_comparable(a.metadata, b.metadata)

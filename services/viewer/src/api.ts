@@ -93,6 +93,16 @@ export function fetchRanking(query: RankingQuery, signal?: AbortSignal): Promise
   return get<Ranking>("/api/features", query, signal);
 }
 
+/** Where the same list can be had, as JSON or as a table. */
+export function rankingUrl(query: ListQuery): URL {
+  return address("/api/features", query);
+}
+
+/** Where a comparison can be had, as JSON or as a table. */
+export function comparisonUrl(query: Omit<ComparisonQuery, "offset" | "limit">): URL {
+  return address("/api/compare", query);
+}
+
 /** Where a feature stands in a list, and its neighbours there. */
 export function fetchRank(featureId: number, query: ListQuery, signal?: AbortSignal): Promise<FeatureRank> {
   return get<FeatureRank>("/api/feature_rank", { id: featureId, ...query }, signal);

@@ -863,6 +863,8 @@ export interface paths {
         get: {
             parameters: {
                 query: {
+                    /** @description json, or the list alone as a table to take away: csv or parquet. A table is the whole list from `offset` on, unless `limit` is given. In it, lists are JSON. */
+                    format?: "json" | "csv" | "parquet";
                     /** @description The id of one run. */
                     a: string;
                     /** @description The id of the other run, with the same autoencoder. */
@@ -901,6 +903,8 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Comparison"];
+                        "text/csv": string;
+                        "application/vnd.apache.parquet": string;
                     };
                 };
                 /** @description It is what If-None-Match says. */

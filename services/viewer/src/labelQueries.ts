@@ -1,5 +1,7 @@
 /** What people say of features, as React queries: all of it with one request, and saying something. */
 
+import { useCallback } from "react";
+
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
 import { fetchLabels, putLabel } from "./api";
@@ -35,6 +37,12 @@ export function useLabels(run: string | null) {
 /** What is said of a feature; undefined if nothing is, or if that isn't known. */
 export function useLabel(featureId: number, run: string | null): Label | undefined {
   return useLabels(run).data?.byId.get(featureId);
+}
+
+/** A feature's label, by its number; null if it has none, or if that isn't known. */
+export function useLabelOf(run: string | null): (featureId: number) => string | null {
+  const labels = useLabels(run).data;
+  return useCallback((featureId) => labels?.byId.get(featureId)?.label ?? null, [labels]);
 }
 
 /** Says something of a feature; what is shown of it follows wherever it stands. */

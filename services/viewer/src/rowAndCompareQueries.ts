@@ -122,12 +122,9 @@ export function useRowBefore(rowId: number | null, run: string | null): number |
   return rowId === null ? null : (row.data?.previous ?? null);
 }
 
-/** A page of the features of two runs, or one feature; asks for nothing until both runs are chosen. */
-export function useComparison(state: CompareState, featureId: number | null = null) {
-  const runs = useRuns().data ?? [];
-  const of: CompareState = featureId === null ? state : { ...state, minCount: null, show: "all", offset: 0 };
-  const { a, b, partA, partB, show, sort, order, minCount, offset } = of;
-  const query = {
+/** What the API is asked for to compare two sides. */
+export function comparisonQuery({ a, b, partA, partB, show, sort, order, minCount }: CompareState) {
+  return {
     a: a ?? "",
     b: b ?? "",
     part_a: partA,
@@ -136,10 +133,16 @@ export function useComparison(state: CompareState, featureId: number | null = nu
     sort,
     order,
     min_count: minCount,
-    offset,
-    limit: FEATURES_PER_PAGE,
-    id: featureId,
+    id: null,
   };
+}
+
+/** A page of the features of two runs, or one feature; asks for nothing until both runs are chosen. */
+export function useComparison(state: CompareState, featureId: number | null = null) {
+  const runs = useRuns().data ?? [];
+  const { a, b } = state;
+  const of: CompareState = featureId === null ? state : { ...state, minCount: null, show: "all", offset: 0 };
+  const query = { ...comparisonQuery(of), offset: of.offset, limit: FEATURES_PER_PAGE, id: featureId };
   const isGoing = runs.some((run) => (run.id === a || run.id === b) && isActive(run));
   return useQuery({
     queryKey: ["comparison", query],

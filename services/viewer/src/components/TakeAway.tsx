@@ -1,10 +1,8 @@
 /** A list as files: CSV and Parquet from the API, or the API's own JSON. */
 
-import { absoluteUrl } from "../lib/basePath";
-
 type Props = {
-  /** The endpoint with what is asked of it, as /api/features?run=… */
-  address: string;
+  /** Where the API has the list. */
+  address: URL;
   /** What the list is of, for whoever can't see it. */
   what: string;
 };
@@ -21,7 +19,7 @@ export function TakeAway({ address, what }: Props) {
     <span className="inline-flex items-baseline gap-x-2 text-xs print:hidden">
       <span className="text-muted">Take away:</span>
       {KINDS.map(([kind, name]) => {
-        const url = absoluteUrl(address);
+        const url = new URL(address);
         url.searchParams.set("format", kind);
         if (kind === "json") url.searchParams.set("limit", MOST); // tables are whole by themselves
         return (

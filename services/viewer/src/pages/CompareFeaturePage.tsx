@@ -8,6 +8,7 @@ import { ComparedFeature } from "../components/compare/ComparedFeature";
 import { ConfidenceIntervalNote } from "../components/compare/ConfidenceIntervalNote";
 import { Difference } from "../components/compare/Difference";
 import { HowToChoose } from "../components/compare/HowToChoose";
+import { Chart } from "../components/Chart";
 import { PairedHistogram } from "../components/compare/PairedHistogram";
 import { SideStatistics } from "../components/compare/SideStatistics";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
@@ -130,7 +131,11 @@ function BothSides({ featureId, infos, comparison, state }: BothProps) {
   return (
     <>
       <Verdict comparison={comparison} names={names} infos={isOfWholeRuns ? infos : null}>
-        {isOfWholeRuns && !isOneRun && <PairedHistogram a={infos.a} b={infos.b} />}
+        {isOfWholeRuns && !isOneRun && (
+          <Chart name={`feature-${infos.a.feature_id}-compared`}>
+            <PairedHistogram a={infos.a} b={infos.b} />
+          </Chart>
+        )}
       </Verdict>
       {isOneRun ? (
         <ComparedFeature side={null} name="" info={infos.a} {...examples} />

@@ -3,6 +3,7 @@
 import { useMemo } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
+import { comparisonUrl } from "../api";
 import type { Comparison, Run } from "../apiTypes";
 import { CompareControls } from "../components/compare/CompareControls";
 import { CompareNotes } from "../components/compare/CompareNotes";
@@ -14,7 +15,9 @@ import { SideChoice } from "../components/compare/SideChoice";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { GoToFeature } from "../components/GoToFeature";
 import { NoRuns } from "../components/NoRuns";
+import { TakeAway } from "../components/TakeAway";
 import { usePageTitle } from "../hooks/usePage";
+import { useLabelOf } from "../labelQueries";
 import { namesOfSides, type Side } from "../lib/compareSides";
 import {
   comparedFeaturePath,
@@ -23,7 +26,7 @@ import {
   DEFAULT_COMPARE_STATE,
   readCompareState,
 } from "../lib/compareState";
-import { useComparison } from "../rowAndCompareQueries";
+import { comparisonQuery, useComparison } from "../rowAndCompareQueries";
 import { useRuns } from "../runQueries";
 
 export function ComparePage() {
@@ -110,10 +113,12 @@ function Compared({ state, runs }: { state: CompareState; runs: Run[] }) {
 type FeaturesProps = { comparison: Comparison; state: CompareState; names: Record<Side, string> };
 
 function Features({ comparison, state, names }: FeaturesProps) {
+  const labelOf = useLabelOf(state.a);
   if (comparison.num_matching === 0) return <NoneMatches state={state} />;
   return (
     <>
-      <CompareTable comparison={comparison} state={state} names={names} />
+      <CompareTable comparison={comparison} state={state} names={names} labelOf={labelOf} />
+      <TakeAway address={comparisonUrl(comparisonQuery(state))} what="this comparison" />
       <ComparePages key={state.offset} comparison={comparison} state={state} />
     </>
   );

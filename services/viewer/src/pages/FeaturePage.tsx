@@ -14,6 +14,7 @@ import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../compone
 import { PlaceInList } from "../components/PlaceInList";
 import { NoFeaturesYet } from "../components/NoFeaturesYet";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
+import { IS_EMBEDDED } from "../lib/embedded";
 import { featuresPath } from "../lib/viewState";
 import { useFeature, usePlace, useRankingHead } from "../queries";
 import { useLiveRun } from "../runQueries";
@@ -69,7 +70,7 @@ function NumberedFeature({ featureId }: { featureId: number }) {
         <div className="flex flex-wrap items-center justify-between gap-x-5 gap-y-2">
           <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
             <FeatureTitle featureId={featureId} label={null} />
-            {info !== undefined && info.feature_id === featureId && (
+            {info !== undefined && info.feature_id === featureId && !IS_EMBEDDED && (
               <LabelEditor featureId={featureId} run={info.run} />
             )}
           </div>

@@ -2,7 +2,7 @@
 
 import { Link, useLocation } from "wouter";
 
-import { isNotFound } from "../api";
+import { isNotFound, rankingUrl } from "../api";
 import { DeadGrid } from "../components/features/DeadGrid";
 import { FeatureTable } from "../components/features/FeatureTable";
 import { ListBar } from "../components/features/ListBar";
@@ -13,8 +13,10 @@ import { OrderNote } from "../components/features/OrderNote";
 import { NoRuns } from "../components/NoRuns";
 import { NoFeaturesYet } from "../components/NoFeaturesYet";
 import { RunFacts } from "../components/RunFacts";
+import { TakeAway } from "../components/TakeAway";
 import { usePageTitle, useViewState } from "../hooks/usePage";
 import { columnTitle } from "../lib/featureColumns";
+import { listQuery } from "../lib/ranking";
 import { featuresPath, type ViewState } from "../lib/viewState";
 import { useFeatureList } from "../queries";
 import { useLiveRun, useRuns } from "../runQueries";
@@ -85,6 +87,7 @@ export function FeaturesPage() {
           />
         </div>
       )}
+      <TakeAway address={rankingUrl({ ...listQuery(list.shown), run: ranking.run })} what="this list of features" />
       <p className="hidden text-xs text-faint sm:block">
         <kbd>j</kbd> <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>/</kbd> finds features and rows
       </p>

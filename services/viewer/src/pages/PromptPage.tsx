@@ -11,6 +11,7 @@ import { RowMatrix } from "../components/prompts/RowMatrix";
 import { RowText } from "../components/prompts/RowText";
 import { SelectedToken } from "../components/prompts/SelectedToken";
 import { PreviousNextLinks } from "../components/PreviousNextLinks";
+import { useLabelOf } from "../labelQueries";
 import { usePrompt } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
 import { formatPlural } from "../lib/format";
@@ -95,6 +96,7 @@ function Row({ row, run, order }: RowProps) {
     },
     [navigate, row.row_id, run, order],
   );
+  const labelOf = useLabelOf(row.run);
   return (
     <div className="space-y-4">
       <RowColumns columns={row.columns} run={run} />
@@ -116,6 +118,7 @@ function Row({ row, run, order }: RowProps) {
         <RowMatrix
           row={row}
           run={run}
+          labelOf={labelOf}
           order={order}
           onOrder={(next) => {
             navigate(promptPath(row.row_id, run, selected, next), { replace: true });

@@ -17,6 +17,7 @@ import { ROWS_PER_PAGE, usePrompts, useRowBefore } from "../rowAndCompareQueries
 import { usePageTitle, useScrollToTop } from "../hooks/usePage";
 import { columnsOf, isFiltered, promptsPath, type PromptsState, readPromptsState } from "../lib/promptState";
 import { isFinished } from "../lib/runStatus";
+import { useLabelOf } from "../labelQueries";
 import { DEFAULT_STATE } from "../lib/viewState";
 import { useLiveRun, useRuns } from "../runQueries";
 
@@ -29,7 +30,9 @@ export function PromptsPage() {
   const { head, rows, next, goesOn } = prompts;
   const live = useLiveRun(head?.run ?? state.run);
 
-  usePageTitle("Prompts");
+  const labelOf = useLabelOf(head?.run ?? state.run);
+
+  usePageTitle("Rows");
   if (runs.data?.length === 0) return <NoRuns />;
   if (head === undefined) {
     if (prompts.error === null) return <Loading label="Loading the rows…" />;
@@ -47,7 +50,7 @@ export function PromptsPage() {
   const run = runs.data?.find(({ id }) => id === head.run);
   return (
     <div className="space-y-4">
-      <h1 className="text-xl font-semibold tracking-tight">Prompts</h1>
+      <h1 className="text-xl font-semibold tracking-tight">Rows</h1>
       <StaleNote error={prompts.error} />
       {live !== undefined && (
         <LiveBanner
@@ -82,8 +85,8 @@ export function PromptsPage() {
                 : ""
             }
           >
-            <PromptsList prompts={rows} run={state.run} wanted={head.text} />
-            {isFiltered(state) && <SharedFeatures state={state} />}
+            <PromptsList prompts={rows} run={state.run} wanted={head.text} labelOf={labelOf} />
+            {isFiltered(state) && <SharedFeatures state={state} labelOf={labelOf} />}
           </div>
         )}
         {rows.length === 0 && !goesOn && <NoRows state={state} />}

@@ -4,6 +4,8 @@ import type { FeatureInfo } from "../../apiTypes";
 import type { Band } from "../../lib/bands";
 import { formatRest } from "../../lib/format";
 import type { ViewState } from "../../lib/viewState";
+import { Chart } from "../Chart";
+import { CopyLink } from "../CopyLink";
 import { FeatureMetrics } from "../FeatureMetrics";
 import { FeatureStatistics } from "../FeatureStatistics";
 import { Histogram } from "../Histogram";
@@ -28,16 +30,18 @@ type Props = {
 export function FeatureFacts({ info, bands, chosen, descriptions, metric, state, onChange }: Props) {
   return (
     <div className="min-w-0 space-y-4">
-      <Histogram
-        hist={info.hist}
-        binWidth={info.bin_width}
-        bands={bands}
-        chosen={chosen}
-        onChoose={(band) => {
-          onChange({ band: band?.above ?? null, shown: "strength" });
-        }}
-        note={`silent at ${formatRest(info.density)} of tokens`}
-      />
+      <Chart name={`feature-${info.feature_id}-activations`}>
+        <Histogram
+          hist={info.hist}
+          binWidth={info.bin_width}
+          bands={bands}
+          chosen={chosen}
+          onChoose={(band) => {
+            onChange({ band: band?.above ?? null, shown: "strength" });
+          }}
+          note={`silent at ${formatRest(info.density)} of tokens`}
+        />
+      </Chart>
       <TokenTable key={info.feature_id} info={info} bands={bands} />
       <WeightFacts info={info} state={state} />
       {info.positions !== undefined && <PositionsPanel positions={info.positions} />}
@@ -57,6 +61,15 @@ export function FeatureFacts({ info, bands, chosen, descriptions, metric, state,
       </details>
       <div className="no-print text-xs text-muted">
         <FeatureJson info={info} />
+        <p className="mt-1 flex flex-wrap gap-x-4">
+          <CopyLink run={info.run} />
+          {(info.elsewhere ?? []).map(({ site, url, verified }) => (
+            <a key={url} href={url} target="_blank" rel="noreferrer" className="text-accent hover:underline">
+              On {site}
+              {!verified && " (not verified to be the same feature)"}
+            </a>
+          ))}
+        </p>
       </div>
     </div>
   );
