@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -59,7 +60,7 @@ def sentence(page: Page) -> Locator:
 
 def percent(share: float) -> str:
     """As people read it in passing."""
-    return "<1 %" if 0 < share < 0.01 else ">99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
+    return "<1 %" if 0 < share < 0.01 else ">99 %" if 0.99 < share < 1 else f"{math.floor(share * 100 + 0.5)} %"
 
 
 def answered_with(page: Page, path: str, more: dict[str, Any]) -> None:
@@ -142,7 +143,7 @@ def test_a_term_is_defined_while_it_has_the_focus_and_escape_hides_the_definitio
 
 def test_a_metric_is_described_in_the_api_s_words_while_it_is_pointed_at(page: Page) -> None:
     open_all_statistics(page)
-    page.get_by_role("region", name="Metrics").get_by_role("link", name="Fraction active").hover()
+    page.get_by_role("region", name="Metrics").get_by_role("link", name="Density").hover()
     description = api(page, "/api/features?limit=1")["metric_descriptions"]["fraction_active"]
     expect(page.get_by_role("tooltip")).to_have_text(description)
 

@@ -146,9 +146,9 @@ def test_a_token_has_the_same_number_beside_a_feature_and_in_its_row(page: Page)
     example = api(page, f"/api/feature_info?id={feature}")["top"][0]
     page.goto(f"/feature/{feature}")
     page.locator(".token-peak").first.focus()
-    expect(page.get_by_role("tooltip")).to_contain_text(f"position{example['idx']}")
+    expect(page.get_by_role("tooltip")).to_contain_text(f"token {example['idx']}")
     page.keyboard.press("Escape")
-    page.get_by_role("region", name="Top activations").get_by_role("link").first.click()
+    page.locator(".token-peak").first.locator("xpath=ancestor::li").get_by_role("link").first.click()
     expect(selected_token(page).get_by_role("heading")).to_contain_text(f"Token {example['idx']}")
 
 

@@ -122,6 +122,7 @@ def test_runs_lists_what_the_run_s_metadata_says(finished: Finished) -> None:
         "id": finished.run_id,
         "status": "complete",
         "error": None,
+        "name": None,
         "started_at": metadata["started_at"],
         "source": "headlines.jsonl",
         "text_column": "title",

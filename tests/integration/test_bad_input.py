@@ -291,7 +291,10 @@ def test_an_unusable_checkpoint_is_refused_and_runs_nothing(
             ["--device", "meta"],
             "the device 'meta' can't be used: features are summarised in 64-bit integers and float64",
         ),
-        (["--text-column", "stocks"], "news.csv has no column 'stocks'; its columns are 'title', 'stock'"),
+        (
+            ["--text-column", "stocks"],
+            "news.csv has no column 'stocks' (did you mean stock?); its columns are 'title', 'stock'",
+        ),
     ],
 )
 def test_a_choice_that_does_not_fit_is_refused_before_anything_is_written(

@@ -157,5 +157,7 @@ def test_a_run_says_which_groups_it_has(grouped: Grouped) -> None:
 def test_a_part_that_there_is_not_is_400_with_those_there_are(grouped: Grouped, part: str) -> None:
     response = grouped.client.get("/api/compare", params={"a": grouped.both, "b": grouped.both, "part_b": part})
     assert response.status_code == 400
-    assert response.json()["error"].startswith(f"run {grouped.both}: there is no part {part}; there are all, half:0, ")
+    sentence = response.json()["error"]
+    assert sentence.startswith(f"run {grouped.both}: there is no part {part} (did you mean ")
+    assert "; there are all, half:0, half:1, and groups: " in sentence
     assert "bulls" in response.json()["error"]

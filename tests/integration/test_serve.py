@@ -192,7 +192,8 @@ def test_mistaken_folders_are_answered_with_the_one_that_is_meant(
 ) -> None:
     from services.cli import main
 
-    monkeypatch.chdir(runs.parent)
+    runs = Path(shutil.copytree(runs, tmp_path / "runs"))  # in a folder in which nothing else is
+    monkeypatch.chdir(tmp_path)
     finished = min(path.name for path in runs.iterdir())
     run = f"{runs.name}/{finished}"
     answers = {

@@ -68,10 +68,10 @@ def test_a_warning_is_on_the_last_line_in_the_metadata_and_in_the_api(
 ) -> None:
     status, printed, _ = run(rows)
     assert status == 0
-    assert printed[-1].startswith(f"warning: {warning}")
+    assert printed[-2].startswith(f"warning: {warning}")
     (folder,) = run_folders(work)
     (recorded,) = metadata_of(folder)["warnings"]
-    assert printed[-1] == f"warning: {recorded}"
+    assert printed[-2] == f"warning: {recorded}"
     with TestClient(create_app(DirectoryStore(folder.parent))) as client:
         assert client.get(f"/api/runs/{folder.name}").json()["warnings"] == [recorded]
     assert run(rows, "--strict")[0] == 4
@@ -80,7 +80,7 @@ def test_a_warning_is_on_the_last_line_in_the_metadata_and_in_the_api(
 def test_rows_whose_group_has_no_sums_of_its_own_are_counted_in_a_warning(run: Callable[..., Printed]) -> None:
     rows = [f"Headline number {i} is a text" for i in range(60)]
     _, printed, _ = run(rows, "--group-by", "title")
-    assert printed[-1] == (
+    assert printed[-2] == (
         "warning: 10 of 60 rows have values in 'title' that came after the first 50, "
         "and are one group together, (other)"
     )

@@ -37,7 +37,7 @@ test("focusing a token shows its exact activation, its id and its place in the r
   const tooltip = within(screen.getByRole("tooltip"));
   expect(tooltip.getByText("3.0625")).toBeTruthy();
   expect(tooltip.getByText("16736")).toBeTruthy();
-  expect(tooltip.getByText("token 1")).toBeTruthy(); // the marker before the text isn't one of the row's
+  expect(tooltip.getByText("token 2")).toBeTruthy(); // the marker before the text isn't one of the row's
 });
 
 test("in a text the arrow keys move from token to token and stay on the feature", async () => {

@@ -57,7 +57,7 @@ test("arrows go to one of the features, which is then seen in that list", async 
   const user = await search(" upgrade");
   await within(await group("Features by token")).findByText(/^12 features/);
   await user.keyboard("{ArrowDown}{Enter}");
-  await screen.findByRole("region", { name: "Top activations" });
+  await screen.findByRole("tablist", { name: "Examples" });
   expect(address()).toMatch(/^\/feature\/\d*0\?token=\+upgrade$/);
 });
 

@@ -76,7 +76,7 @@ def test_a_field_has_the_same_text_in_every_format(
     ("rows", "column", "says"),
     [
         ([{"m": {"c": "x"}}], "m", r"m\.c"),
-        ([{"m": {"c": "x"}}], "m.d", r"no column 'm.d'; its columns are 'm\.c'"),
+        ([{"m": {"c": "x"}}], "m.d", r"no column 'm.d' \(did you mean m\.c\?\); its columns are 'm\.c'"),
         ([{"m": {"c": "x"}}], "c", r"no column 'c'; its columns are 'm\.c'"),
         ([{"words": ["x", "y"]}], "words", "list"),
         ([{"m": [{"t": "x"}]}], "m", r"m\.t"),

@@ -41,7 +41,7 @@ def change_config(folder: Path, **entries: Any) -> None:
 def test_an_unknown_location_is_answered_with_the_five_known(folder: Path, implementation: str) -> None:
     subject = load_subject(folder, implementation=implementation)
     known = "mlp_post_act, resid_delta_attn, resid_post_attn, resid_delta_mlp, resid_post_mlp"
-    message = f"no location 'resid_pre' in a model; the locations are {known}"
+    message = rf"no location 'resid_pre' in a model \(did you mean resid_post_mlp\?\); the locations are {known}"
     with pytest.raises(SaescopeError, match=message):
         subject.activations(TOKENS, "resid_pre", 0)
     with pytest.raises(SaescopeError, match=message):

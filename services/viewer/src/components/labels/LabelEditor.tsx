@@ -4,6 +4,7 @@ import { useId, useState } from "react";
 
 import { isNotFound } from "../../api";
 import type { Label } from "../../apiTypes";
+import { useRovingGroup } from "../../hooks/useRovingGroup";
 import { useShortcuts } from "../../hooks/useShortcuts";
 import { useChangeLabel, useLabels } from "../../labelQueries";
 import { LabelForm } from "./LabelForm";
@@ -29,6 +30,7 @@ export function LabelEditor({ featureId, run }: Props) {
 function Editor({ featureId, run, label }: Props & { label: Label | undefined }) {
   // what was said when the writing began: a change of somebody else since then is a conflict
   const [began, setBegan] = useState<Label | null | undefined>(undefined);
+  const group = useRovingGroup<HTMLDivElement>();
   const star = useChangeLabel(featureId, run);
   const problemId = useId();
   const isStarred = label?.starred === true;
@@ -42,7 +44,7 @@ function Editor({ featureId, run, label }: Props & { label: Label | undefined })
 
   return (
     <>
-      <div className="flex min-w-0 items-baseline gap-2">
+      <div {...group} role="group" aria-label="Star and label" className="flex min-w-0 items-baseline gap-2">
         <button
           type="button"
           aria-pressed={isStarred}
