@@ -158,6 +158,6 @@ def test_a_part_that_there_is_not_is_400_with_those_there_are(grouped: Grouped, 
     response = grouped.client.get("/api/compare", params={"a": grouped.both, "b": grouped.both, "part_b": part})
     assert response.status_code == 400
     sentence = response.json()["error"]
-    assert sentence.startswith(f"run {grouped.both}: there is no part {part} (did you mean ")
+    assert sentence.startswith(f"run {grouped.both}: there is no part {part}")
     assert "; there are all, half:0, half:1, and groups: " in sentence
     assert "bulls" in response.json()["error"]
