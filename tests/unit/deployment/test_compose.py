@@ -7,6 +7,7 @@ test-compose` does that.
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib.util
 import json
 import os
@@ -185,3 +186,16 @@ def test_nginx_sends_the_same_content_security_policy_as_the_api_s_own_server() 
         f'Content-Security-Policy "{content_security_policy("$ancestors")}"'
         in (REPOSITORY / "infra/nginx.conf").read_text()
     )
+
+
+def test_all_images_have_what_the_command_line_imports() -> None:
+    dockerfile = (REPOSITORY / "services/Dockerfile").read_text()
+    imported = {
+        node.module.split(".")[1]
+        for file in (REPOSITORY / "services").glob("*.py")
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("services.")
+    }
+    assert imported >= {"client", "commands"}
+    for package in imported:
+        assert f"COPY services/{package} services/{package}\nCOPY" in dockerfile
