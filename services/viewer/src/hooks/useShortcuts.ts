@@ -10,7 +10,7 @@ import type { ShortcutKey } from "../lib/shortcuts";
  * Keys are named as in KeyboardEvent.key. What handles a key first and prevents its default keeps it to itself.
  */
 export function useShortcuts(actions: Partial<Readonly<Record<ShortcutKey, () => void>>>): void {
-  const onKey = useEffectEvent((event: KeyboardEvent) => {
+  useKeyDown((event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     if (document.querySelector("dialog[open]") !== null) return;
     const action = Object.hasOwn(actions, event.key) ? actions[event.key as ShortcutKey] : undefined;
@@ -18,6 +18,11 @@ export function useShortcuts(actions: Partial<Readonly<Record<ShortcutKey, () =>
     event.preventDefault();
     action();
   });
+}
+
+/** Call the action at each key pressed anywhere on the page. */
+export function useKeyDown(action: (event: KeyboardEvent) => void): void {
+  const onKey = useEffectEvent(action);
   useEffect(() => {
     const listener = (event: KeyboardEvent) => {
       onKey(event);

@@ -63,19 +63,3 @@ export function ExampleTabs({ tabs, shown, onShow, options, children }: Props) {
     </div>
   );
 }
-
-export function Option({ name, isOn, onChange }: { name: string; isOn: boolean; onChange: (isOn: boolean) => void }) {
-  return (
-    <label className="flex items-center gap-1.5">
-      <input
-        type="checkbox"
-        className="accent-accent"
-        checked={isOn}
-        onChange={(event) => {
-          onChange(event.target.checked);
-        }}
-      />
-      {name}
-    </label>
-  );
-}

@@ -6,9 +6,10 @@ import type { FeatureInfo } from "../../apiTypes";
 import { type Band, heatByBand, linesPerBand } from "../../lib/bands";
 import { examplesByBand, nearMisses } from "../../lib/examples";
 import type { ViewState } from "../../lib/viewState";
+import { Checkbox } from "../Checkbox";
 import { BandedExamples } from "./BandedExamples";
 import { ExampleList, type ListLook } from "./ExampleList";
-import { ExampleTabs, Option, type Tab } from "./ExampleTabs";
+import { ExampleTabs, type Tab } from "./ExampleTabs";
 import { MixedNearMisses, NearMissesByToken } from "./NearMisses";
 import { TokenOdds } from "./TokenOdds";
 
@@ -98,17 +99,17 @@ function Panel({ info, kind, label, look }: PanelProps) {
 function Options({ state, onChange }: Pick<Props, "state" | "onChange">) {
   return (
     <>
-      <Option
+      <Checkbox
         name="whole text"
-        isOn={state.whole}
+        isChecked={state.whole}
         onChange={(whole) => {
           onChange({ whole });
         }}
       />
       {state.whole && (
-        <Option
+        <Checkbox
           name="show newlines"
-          isOn={state.newlines}
+          isChecked={state.newlines}
           onChange={(newlines) => {
             onChange({ newlines });
           }}

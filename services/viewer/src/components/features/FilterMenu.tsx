@@ -4,6 +4,7 @@ import { useRef } from "react";
 
 import { parseCount, parseHighest, parseLowest, parseToken, percentText } from "../../lib/featureFilters";
 import type { Filters } from "../../lib/viewState";
+import { Checkbox } from "../Checkbox";
 import { FilterField } from "./FilterField";
 
 type Props = {
@@ -43,21 +44,21 @@ export function FilterMenu({ filters, onChange, onDead }: Props) {
         <legend className="sr-only">Filters</legend>
         {!filters.dead && <Fields filters={filters} onChange={onChange} />}
         <div className="flex flex-wrap gap-x-4 gap-y-1">
-          <Box
+          <Checkbox
             name="labelled"
             isChecked={filters.labelled}
             onChange={(labelled) => {
               onChange({ labelled });
             }}
           />
-          <Box
+          <Checkbox
             name="starred"
             isChecked={filters.starred}
             onChange={(starred) => {
               onChange({ starred });
             }}
           />
-          <Box name="never fired" isChecked={filters.dead} onChange={onDead} />
+          <Checkbox name="never fired" isChecked={filters.dead} onChange={onDead} />
         </div>
       </fieldset>
     </details>
@@ -116,23 +117,5 @@ function Fields({ filters, onChange }: Pick<Props, "filters" | "onChange">) {
         }}
       />
     </>
-  );
-}
-
-type BoxProps = { name: string; isChecked: boolean; onChange: (isChecked: boolean) => void };
-
-function Box({ name, isChecked, onChange }: BoxProps) {
-  return (
-    <label className="flex min-h-[1.9rem] items-center gap-1.5">
-      <input
-        type="checkbox"
-        className="accent-accent"
-        checked={isChecked}
-        onChange={(event) => {
-          onChange(event.target.checked);
-        }}
-      />
-      {name}
-    </label>
   );
 }

@@ -1,10 +1,10 @@
 /** One field that finds features by number, label and token, and rows by phrase; "/" and Ctrl K put the cursor in it. */
 
-import { useEffect, useEffectEvent, useId, useRef, useState } from "react";
+import { useId, useRef, useState } from "react";
 import { useLocation } from "wouter";
 
 import { useListbox } from "../../hooks/useListbox";
-import { useShortcuts } from "../../hooks/useShortcuts";
+import { useKeyDown, useShortcuts } from "../../hooks/useShortcuts";
 import { useLabels } from "../../labelQueries";
 import { formatPlural } from "../../lib/format";
 import { type TargetGroup, targetsOf, typedNumber } from "../../lib/search";
@@ -157,19 +157,10 @@ function statusOf(
 
 /** Ctrl K, or ⌘ K, anywhere on the page, also while somebody types. */
 function useCommandKey(action: () => void): void {
-  const onKey = useEffectEvent((event: KeyboardEvent) => {
+  useKeyDown((event) => {
     if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
     if (document.querySelector("dialog[open]") !== null) return;
     event.preventDefault();
     action();
   });
-  useEffect(() => {
-    const listener = (event: KeyboardEvent) => {
-      onKey(event);
-    };
-    window.addEventListener("keydown", listener);
-    return () => {
-      window.removeEventListener("keydown", listener);
-    };
-  }, []);
 }
