@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import { isNotFound } from "../api";
 import { DeadFeature } from "../components/feature/DeadFeature";
 import { FeatureSentence } from "../components/feature/FeatureSentence";
-import { FeatureTitle } from "../components/feature/FeatureTitle";
+import { FeatureTitle, LabelledTitle } from "../components/feature/FeatureTitle";
 import { FiredFeature } from "../components/feature/FiredFeature";
 import { Verdict } from "../components/feature/Verdict";
 import { LabelEditor } from "../components/labels/LabelEditor";
@@ -69,7 +69,11 @@ function NumberedFeature({ featureId }: { featureId: number }) {
       <div className="space-y-0.5">
         <div className="flex flex-wrap items-center justify-between gap-x-5 gap-y-2">
           <div className="flex flex-wrap items-center gap-x-5 gap-y-2">
-            <FeatureTitle featureId={featureId} label={null} />
+            {info === undefined ? (
+              <FeatureTitle featureId={featureId} label={null} />
+            ) : (
+              <LabelledTitle featureId={featureId} run={info.run} />
+            )}
             {info !== undefined && info.feature_id === featureId && !IS_EMBEDDED && (
               <LabelEditor featureId={featureId} run={info.run} />
             )}

@@ -58,11 +58,6 @@ function Editor({ featureId, run, label }: Props & { label: Label | undefined })
         </button>
         {began === undefined && (
           <>
-            {label?.label != null && (
-              <span className="min-w-0 text-lg font-semibold wrap-anywhere" data-testid="label">
-                <LabelText text={label.label} whole />
-              </span>
-            )}
             <button type="button" className="text-xs text-accent underline whitespace-nowrap" onClick={write}>
               {label?.label == null ? "add a label" : "edit"}
             </button>
