@@ -22,7 +22,7 @@ from tests.support.commands import (
     write_random_autoencoder,
 )
 from tests.support.small_disk import small_disk
-from tests.support.terminal import Terminal
+from tests.support.terminal import on_terminal
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("work")
@@ -174,17 +174,7 @@ def test_ctrl_c_is_one_line_and_the_run_says_how_far_it_came(command: list[str],
     many = source.with_name("many.txt")
     many.write_text(source.read_text(encoding="utf-8") * 200, encoding="utf-8")
     arguments = [*command, "--source", str(many), "--chunk-size", "10"]  # the last of a flag counts
-    with (
-        Terminal() as terminal,
-        subprocess.Popen(
-            [*COMMAND, *arguments],
-            cwd=work,
-            env=environment(work),
-            stdout=subprocess.PIPE,
-            stderr=terminal.file,
-            text=True,
-        ) as process,
-    ):
+    with on_terminal(work, *arguments) as (process, terminal):
         terminal.until("tokens/s")  # rows are being encoded
         wait_until(lambda: len(list((work / "analysis_data").glob("*/prompts/*.parquet"))) > 1)  # some are done
         process.send_signal(signal.SIGINT)

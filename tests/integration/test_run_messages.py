@@ -6,15 +6,13 @@ import json
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from demo.headlines import generate
 from tests.support.commands import COMMAND, environment, metadata_of, run_flags, saescope, write_random_autoencoder
-from tests.support.terminal import Terminal
+from tests.support.terminal import on_terminal
 from tests.support.waiting import wait_until
 
 ROWS = 3000
@@ -31,25 +29,6 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def flags(inputs: Path, *more: str) -> list[str]:
     source = ["--source", str(inputs / "headlines.txt")]
     return [*run_flags(inputs / "autoencoder.pt"), *source, "--skip-directions", *more]
-
-
-@contextmanager
-def on_terminal(work: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Terminal]]:
-    with (
-        Terminal() as terminal,
-        subprocess.Popen(
-            [*COMMAND, *arguments],
-            cwd=work,
-            env=environment(work),
-            stdout=subprocess.PIPE,
-            stderr=terminal.file,
-            text=True,
-        ) as process,
-    ):
-        try:
-            yield process, terminal
-        finally:
-            process.kill()
 
 
 def test_progress_moves_within_a_chunk(inputs: Path, tmp_path: Path) -> None:

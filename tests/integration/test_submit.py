@@ -26,7 +26,7 @@ from sparse_autoencoder.runs.warnings import self_check_line
 from sparse_autoencoder.summaries.feature_summary import Summary
 from tests.support.api import Servers, make_finished, metadata_of, serving, waiting
 from tests.support.commands import COMMAND, environment, free_port, one_sentence, saescope
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, on_terminal
 
 PATIENCE_S = 60.0
 TOKEN = "the-hidden-token"
@@ -67,22 +67,9 @@ class Submitting:
 
 @contextmanager
 def submitting(home: Path, *arguments: str) -> Iterator[Submitting]:
-    with (
-        Terminal() as terminal,
-        subprocess.Popen(
-            [*COMMAND, "submit", *arguments],
-            cwd=home,
-            env=environment(home),
-            stdout=subprocess.PIPE,
-            stderr=terminal.file,
-            encoding="utf-8",
-        ) as process,
-    ):
+    with on_terminal(home, "submit", *arguments) as (process, terminal):
         assert process.stdout is not None
-        try:
-            yield Submitting(process, process.stdout.readline().rstrip("\n"), terminal)
-        finally:
-            process.kill()
+        yield Submitting(process, process.stdout.readline().rstrip("\n"), terminal)
 
 
 def progress(space: Workspace, records: int) -> None:

@@ -6,11 +6,16 @@ import fcntl
 import os
 import pty
 import struct
+import subprocess
 import termios
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.commands import COMMAND, environment
 from tests.support.waiting import wait_until
 
 _ROWS_AND_COLUMNS = (24, 200)
@@ -51,3 +56,23 @@ class Terminal:
             if not data:
                 return
             self.shown += data.decode(errors="replace")
+
+
+@contextmanager
+def on_terminal(work: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Terminal]]:
+    """`saescope ARGUMENTS` in a folder, with its messages on a terminal; it is killed if it outlives the block."""
+    with (
+        Terminal() as terminal,
+        subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=work,
+            env=environment(work),
+            stdout=subprocess.PIPE,
+            stderr=terminal.file,
+            encoding="utf-8",
+        ) as process,
+    ):
+        try:
+            yield process, terminal
+        finally:
+            process.kill()
