@@ -17,15 +17,16 @@ _LOCATIONS = {
     "resid_delta_attn": "att",
     "resid_delta_mlp": "mlp",
 }
+_SETS = {
+    family(location, layer): f"{layer}-{name}_{width}-oai"
+    for width, family in _WIDTHS.items()
+    for location, name in _LOCATIONS.items()
+    for layer in range(N_LAYERS)
+}
+"""Neuronpedia's name of each set, by the autoencoder's address."""
 
 
 def address_at_neuronpedia(metadata: RunMetadata, feature_id: int) -> str | None:
     """The address of a feature's page; None unless the run's autoencoder came from OpenAI's address."""
-    if metadata.subject["name"] != "gpt2":
-        return None
-    for width, family in _WIDTHS.items():
-        for location, name in _LOCATIONS.items():
-            for layer in range(N_LAYERS):
-                if metadata.autoencoder.get("address") == family(location, layer):
-                    return f"{SITE}/{layer}-{name}_{width}-oai/{feature_id}"
-    return None
+    name = _SETS.get(metadata.autoencoder.get("address", "")) if metadata.subject["name"] == "gpt2" else None
+    return None if name is None else f"{SITE}/{name}/{feature_id}"
