@@ -1,4 +1,4 @@
-"""What is taken away from the pages: those that are part of other sites' pages."""
+"""Pages that are part of other sites' pages: who may have them, and that nothing can be changed there."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 import type { Label } from "./apiTypes";
 import { readToken } from "./lib/accessToken";
 import { absoluteUrl } from "./lib/basePath";
+import { IS_EMBEDDED } from "./lib/embedded";
 
 /** What the API or the network answered instead of data, as a sentence for the person at the screen. */
 export class ApiError extends Error {
@@ -37,6 +38,7 @@ export function isTemporary(error: unknown): boolean {
   return error instanceof ApiError && (error.status === null || error.status >= 500);
 }
 
+const LOOKED_AT = "On a page that is part of another one things can only be looked at; open it in saescope.";
 const UNREACHABLE =
   "The API doesn't answer. Start it with `saescope serve` or `docker compose up` (port 8765), then try again.";
 
@@ -60,13 +62,14 @@ export function address(path: string, parameters: Query): URL {
   return url;
 }
 
-/** Change something; the answer is what the API says of it. */
+/** Change something; the answer is what the API says of it. An embedded page may not: its frame could hide what it is. */
 export function write<Payload>(
   method: "POST" | "PUT" | "DELETE",
   path: string,
   body: object,
   parameters: Query = {},
 ): Promise<Payload> {
+  if (IS_EMBEDDED) return Promise.reject(new ApiError(LOOKED_AT, null));
   const token = readToken();
   return request<Payload>(address(path, parameters), {
     method,

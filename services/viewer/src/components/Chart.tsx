@@ -2,7 +2,7 @@
 
 import { type ReactNode, useRef, useState } from "react";
 
-import { savePicture } from "../lib/pictures";
+import { saveChart } from "../lib/saveChart";
 
 type Props = {
   /** What the file is called. */
@@ -18,7 +18,7 @@ export function Chart({ name, children }: Props) {
     const chart = frame.current?.querySelector("svg");
     if (chart == null) return;
     try {
-      await savePicture(chart, name, kind);
+      await saveChart(chart, name, kind);
       setProblem(null);
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));

@@ -14,10 +14,10 @@ const KINDS = [
 ] as const;
 const MOST = "10000"; // that the API gives at once
 
-export function TakeAway({ address, what }: Props) {
+export function DownloadLinks({ address, what }: Props) {
   return (
     <span className="inline-flex items-baseline gap-x-2 text-xs print:hidden">
-      <span className="text-muted">Take away:</span>
+      <span className="text-muted">Download:</span>
       {KINDS.map(([kind, name]) => {
         const url = new URL(address);
         url.searchParams.set("format", kind);

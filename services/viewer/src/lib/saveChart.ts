@@ -28,7 +28,7 @@ export function svgText(chart: SVGSVGElement): string {
 }
 
 /** Save the chart as `name`.svg or `name`.png. */
-export async function savePicture(chart: SVGSVGElement, name: string, kind: "svg" | "png"): Promise<void> {
+export async function saveChart(chart: SVGSVGElement, name: string, kind: "svg" | "png"): Promise<void> {
   const svg = new Blob([svgText(chart)], { type: "image/svg+xml" });
   save(kind === "svg" ? svg : await png(svg), `${name}.${kind}`);
 }

@@ -15,7 +15,7 @@ import { SideChoice } from "../components/compare/SideChoice";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { GoToFeature } from "../components/GoToFeature";
 import { NoRuns } from "../components/NoRuns";
-import { TakeAway } from "../components/TakeAway";
+import { DownloadLinks } from "../components/DownloadLinks";
 import { usePageTitle } from "../hooks/usePage";
 import { useLabelOf } from "../labelQueries";
 import { namesOfSides, type Side } from "../lib/compareSides";
@@ -118,7 +118,7 @@ function Features({ comparison, state, names }: FeaturesProps) {
   return (
     <>
       <CompareTable comparison={comparison} state={state} names={names} labelOf={labelOf} />
-      <TakeAway address={comparisonUrl(comparisonQuery(state))} what="this comparison" />
+      <DownloadLinks address={comparisonUrl(comparisonQuery(state))} what="this comparison" />
       <ComparePages key={state.offset} comparison={comparison} state={state} />
     </>
   );

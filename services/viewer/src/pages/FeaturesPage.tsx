@@ -13,7 +13,7 @@ import { OrderNote } from "../components/features/OrderNote";
 import { NoRuns } from "../components/NoRuns";
 import { NoFeaturesYet } from "../components/NoFeaturesYet";
 import { RunFacts } from "../components/RunFacts";
-import { TakeAway } from "../components/TakeAway";
+import { DownloadLinks } from "../components/DownloadLinks";
 import { usePageTitle, useViewState } from "../hooks/usePage";
 import { columnTitle } from "../lib/featureColumns";
 import { listQuery } from "../lib/ranking";
@@ -87,7 +87,10 @@ export function FeaturesPage() {
           />
         </div>
       )}
-      <TakeAway address={rankingUrl({ ...listQuery(list.shown), run: ranking.run })} what="this list of features" />
+      <DownloadLinks
+        address={rankingUrl({ ...listQuery(list.shown), run: ranking.run })}
+        what="this list of features"
+      />
       <p className="hidden text-xs text-faint sm:block">
         <kbd>j</kbd> <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>/</kbd> finds features and rows
       </p>
