@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.directions.exact_largest import MARGIN, largest, largest_norm
+from sparse_autoencoder.directions.unit_length import of_length_1
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.any_device_top_k import top_k
 from sparse_autoencoder.kernels.cpu_threads import parallel_map
@@ -54,6 +55,25 @@ class _Part:
     high: Tensor
     moments: Tensor  # [directions, 4], float64
 
+    @classmethod
+    def room(cls, directions: int, tokens: int) -> _Part:
+        """Tensors for so many directions, to be filled tile by tile.
+
+        Small tensors that outlive each tile would lie between its large ones, whose memory could then not be used
+        again: with 131,072 directions that took 11 GB.
+        """
+        ids, values = torch.empty(2, directions, tokens, dtype=torch.int64), torch.empty(2, directions, tokens).double()
+        ends = torch.empty(2, directions)
+        histogram = torch.empty(directions, BINS, dtype=torch.int32)
+        moments = torch.empty(directions, 4, dtype=torch.float64)
+        return cls(ids[0], values[0], ids[1], values[1], histogram, ends[0], ends[1], moments)
+
+    def fill(self, begin: int, tile: _Part) -> None:
+        """Copy a tile's directions in, from number `begin` on."""
+        for field in fields(self):
+            part = getattr(tile, field.name)
+            getattr(self, field.name)[begin : begin + len(part)] = part
+
 
 def logit_effects(
     directions: Tensor,
@@ -78,7 +98,7 @@ def logit_effects(
     x = directions.detach().to(device=weight.device, dtype=torch.float32).contiguous()
     with multiplying(tf32=False):
         shown = _effects(x, _folded(unembedding), len(weight), moved, tile_rows)
-        raw = _effects(_of_length_1(x), _padded(weight), len(weight), moved, tile_rows)
+        raw = _effects(of_length_1(x), _padded(weight), len(weight), moved, tile_rows)
     moments = shown.moments.numpy().astype(np.float32).T
     return LogitEffects(_token_effects(shown), _token_effects(raw), *moments)
 
@@ -115,12 +135,6 @@ def _zeros(weight: Tensor) -> Tensor:
     return torch.zeros(rows, weight.shape[1], device=weight.device)
 
 
-def _of_length_1(x: Tensor) -> Tensor:
-    """Directions divided by their length; those of length 0 as they are."""
-    norms = torch.linalg.vector_norm(x.double(), dim=1, keepdim=True)
-    return (x.double() / torch.where(norms > 0, norms, 1)).to(torch.float32)
-
-
 def _effects(x: Tensor, matrix: Tensor, vocab: int, moved: Callable[[], None], tile_rows: int | None) -> _Part:
     """The effects of directions x [features, width] by a padded matrix [columns, width], in tiles of directions."""
     device = x.device.type
@@ -128,10 +142,19 @@ def _effects(x: Tensor, matrix: Tensor, vocab: int, moved: Callable[[], None], t
     fitting = _TILE_ENTRIES.get(device, _TILE_ENTRIES_ELSEWHERE) // len(matrix)
     rows = tile_rows or max(8, min(most, fitting))
     linear = Linear(matrix.t(), matrix.new_zeros(len(matrix)))
-    tiles = torch.split(x, rows)
-    do = partial(_tile, linear=linear, vectors=matrix[:vocab], norm=largest_norm(matrix), moved=moved)
-    parts = parallel_map(do, tiles) if device == "cpu" else [do(tile) for tile in tiles]
-    return _Part(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(_Part)))
+    found = _Part.room(len(x), min(TOKENS, vocab))
+    of_tile = partial(_tile, linear=linear, vectors=matrix[:vocab], norm=largest_norm(matrix), moved=moved)
+
+    def do(begin: int) -> None:
+        found.fill(begin, of_tile(x[begin : begin + rows]))
+
+    begins = range(0, len(x), rows)
+    if device == "cpu":
+        parallel_map(do, begins)
+    else:
+        for begin in begins:
+            do(begin)
+    return found
 
 
 @torch.inference_mode()

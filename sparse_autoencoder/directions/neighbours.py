@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.directions.exact_largest import MARGIN, largest, largest_norm
+from sparse_autoencoder.directions.unit_length import of_length_1
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.precision import multiplying
@@ -43,8 +44,8 @@ def neighbours(
             f"directions of width {directions.shape[1]} can't be compared with those of width {others.shape[1]}"
         )
     with multiplying(tf32=False):
-        x = _of_length_1(directions)
-        vectors = x if others is None else _of_length_1(others)
+        x = of_length_1(directions)
+        vectors = x if others is None else of_length_1(others)
         rows = tile_rows or _ROWS.get(x.device.type, _ROWS_ELSEWHERE)
         search = _Search(vectors, moved, excludes_itself=others is None)
         begins = range(0, len(x), rows)
@@ -87,10 +88,3 @@ class _Search:
     def _without(self, own: Tensor, values: Tensor, columns: Tensor) -> Tensor:
         """The values, with -inf for the feature itself."""
         return torch.where(columns == own, -torch.inf, values) if self._excludes_itself else values
-
-
-def _of_length_1(directions: Tensor) -> Tensor:
-    """Directions divided by their length, in float32; those of length 0 as they are."""
-    exact = directions.detach().double()
-    norms = torch.linalg.vector_norm(exact, dim=1, keepdim=True)
-    return (exact / torch.where(norms > 0, norms, 1)).to(torch.float32).contiguous()
