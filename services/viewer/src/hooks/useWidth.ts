@@ -1,10 +1,15 @@
 import { useCallback, useState } from "react";
 
-/** A ref for an element, and that element's width in pixels as it changes; null until it was measured. */
+/**
+ * A ref for an element, and its width in pixels, without padding, as it changes; null until it was measured.
+ *
+ * It is measured before anything is painted, so what depends on it may wait for it.
+ */
 export function useWidth(): [(element: Element | null) => (() => void) | undefined, number | null] {
   const [width, setWidth] = useState<number | null>(null);
   const ref = useCallback((element: Element | null) => {
     if (element === null) return undefined;
+    setWidth(innerWidth(element));
     const observer = new ResizeObserver(([entry]) => {
       if (entry !== undefined) setWidth(Math.floor(entry.contentRect.width));
     });
@@ -14,4 +19,9 @@ export function useWidth(): [(element: Element | null) => (() => void) | undefin
     };
   }, []);
   return [ref, width];
+}
+
+function innerWidth(element: Element): number {
+  const { paddingLeft, paddingRight } = getComputedStyle(element);
+  return Math.floor(element.clientWidth - parseFloat(paddingLeft || "0") - parseFloat(paddingRight || "0"));
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
 import {
+  formatCount,
   formatDate,
   formatDuration,
   formatEdge,
@@ -66,6 +67,20 @@ test.each([
 
 test("a rate has no more digits than mean something", () => {
   expect([formatRate(0.42), formatRate(812.4), formatRate(12_345)]).toEqual(["0.4", "812", "12,300"]);
+});
+
+test("numbers are grouped as the browser's own formatter of numbers does", () => {
+  const own = new Intl.NumberFormat("en-US");
+  const numbers = [0, 7, 999, 1000, 12_345, 123_456, 1_234_567, 987_654_321_012, -1234, 1234.125];
+  expect(numbers.map(formatCount)).toEqual(numbers.map((number) => own.format(number)));
+});
+
+test("a moment has its day, year and time in the reader's time zone", () => {
+  const moments = Array.from({ length: 12 }, (_, month) => new Date(2026, month, 2 * month + 1, 2 * month, 5));
+  const own = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  expect(moments.map((moment) => formatDate(moment.toISOString()))).toEqual(
+    moments.map((moment) => own.format(moment).replace("Sept", "Sep")),
+  );
 });
 
 test("what isn't a date is shown as it is", () => {

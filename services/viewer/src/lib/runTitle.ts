@@ -1,6 +1,7 @@
 /** Runs by what people know of them: name, dataset, size and time instead of ids. Knows nothing of pages. */
 
 import type { Run } from "../apiTypes";
+import { dayOf, timeOf } from "./format";
 import { isFinished, runSubject } from "./runStatus";
 import { tokenPieces } from "./tokens";
 
@@ -68,18 +69,14 @@ export function formatCompact(count: number): string {
   return `${size < 10 && unit !== "" ? Number(size.toFixed(1)) : Math.round(size)}${unit}`;
 }
 
-const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
-const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
-const DAY_AND_YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
-
 /** A moment of the API in the reader's time zone: "today 18:50", "yesterday 09:00", "3 Nov 09:00", "3 Nov 2025". */
 export function formatMoment(moment: string, now: Date): string {
   const date = new Date(moment);
   if (Number.isNaN(date.getTime())) return visibleName(moment);
   const yesterday = new Date(now);
   yesterday.setDate(now.getDate() - 1);
-  if (date.toDateString() === now.toDateString()) return `today ${TIME.format(date)}`;
-  if (date.toDateString() === yesterday.toDateString()) return `yesterday ${TIME.format(date)}`;
-  if (date.getFullYear() === now.getFullYear()) return `${DAY.format(date)} ${TIME.format(date)}`;
-  return DAY_AND_YEAR.format(date);
+  if (date.toDateString() === now.toDateString()) return `today ${timeOf(date)}`;
+  if (date.toDateString() === yesterday.toDateString()) return `yesterday ${timeOf(date)}`;
+  if (date.getFullYear() === now.getFullYear()) return `${dayOf(date)} ${timeOf(date)}`;
+  return `${dayOf(date)} ${date.getFullYear()}`;
 }

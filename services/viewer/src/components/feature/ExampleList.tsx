@@ -18,10 +18,11 @@ const NARROW_PX = 560; // below it, the line is under what is beside it
 
 export function ExampleList({ texts, label, whole, ...look }: ListLook & { texts: Occurrence[]; label: string }) {
   const [list, width] = useWidth();
+  const isMeasured = whole || width !== null; // else every line would be drawn twice
   const line = width === null ? 0 : width < NARROW_PX ? width - 16 : width - BESIDE_PX;
   return (
     <ol ref={list} aria-label={label} className={whole ? "divide-y divide-line" : "py-0.5"}>
-      {texts.map((text) => (
+      {(isMeasured ? texts : []).map((text) => (
         <ExampleLine
           key={keyOf(text)}
           text={text}

@@ -7,6 +7,7 @@ import { type Band, heatByBand, linesPerBand } from "../../lib/bands";
 import { examplesByBand, nearMisses } from "../../lib/examples";
 import type { ViewState } from "../../lib/viewState";
 import { Checkbox } from "../Checkbox";
+import { Later } from "../Later";
 import { BandedExamples } from "./BandedExamples";
 import { ExampleList, type ListLook } from "./ExampleList";
 import { ExampleTabs, type Tab } from "./ExampleTabs";
@@ -58,19 +59,23 @@ export function FeatureExamples({ info, bands, chosen, state, onChange }: Props)
             all={state.allExamples}
             {...look}
           />
-          {chosen === undefined && <MixedNearMisses misses={misses} {...look} />}
-          {chosen === undefined && <TokenOdds info={info} />}
-          {chosen === undefined && hidden > 0 && (
-            <button
-              type="button"
-              className="control no-print mt-2"
-              aria-expanded={state.allExamples}
-              onClick={() => {
-                onChange({ allExamples: !state.allExamples });
-              }}
-            >
-              {state.allExamples ? "Show fewer" : `Show ${hidden} more`}
-            </button>
+          {chosen === undefined && (
+            <Later>
+              {<MixedNearMisses misses={misses} {...look} />}
+              {<TokenOdds info={info} />}
+              {hidden > 0 && (
+                <button
+                  type="button"
+                  className="control no-print mt-2"
+                  aria-expanded={state.allExamples}
+                  onClick={() => {
+                    onChange({ allExamples: !state.allExamples });
+                  }}
+                >
+                  {state.allExamples ? "Show fewer" : `Show ${hidden} more`}
+                </button>
+              )}
+            </Later>
           )}
         </>
       )}

@@ -9,6 +9,7 @@ import { CopyLink } from "../CopyLink";
 import { FeatureMetrics } from "../FeatureMetrics";
 import { FeatureStatistics } from "../FeatureStatistics";
 import { Histogram } from "../Histogram";
+import { Later } from "../Later";
 import { FeatureEffects } from "./FeatureEffects";
 import { FeatureJson } from "./FeatureJson";
 import { Logits } from "./Logits";
@@ -43,34 +44,36 @@ export function FeatureFacts({ info, bands, chosen, descriptions, metric, state,
         />
       </Chart>
       <TokenTable key={info.feature_id} info={info} bands={bands} />
-      <WeightFacts info={info} state={state} />
-      {info.positions !== undefined && <PositionsPanel positions={info.positions} />}
-      <FeatureEffects effects={info.effects ?? []} />
-      <details className="text-muted">
-        <summary className="cursor-pointer">All statistics</summary>
-        <div className="mt-2 grid gap-x-8 gap-y-4 text-xs text-ink sm:grid-cols-2 lg:grid-cols-1">
-          <FeatureStatistics info={info} />
-          <FeatureMetrics
-            featureId={info.feature_id}
-            values={info.metrics}
-            descriptions={descriptions}
-            current={metric}
-            state={state}
-          />
+      <Later>
+        <WeightFacts info={info} state={state} />
+        {info.positions !== undefined && <PositionsPanel positions={info.positions} />}
+        <FeatureEffects effects={info.effects ?? []} />
+        <details className="text-muted">
+          <summary className="cursor-pointer">All statistics</summary>
+          <div className="mt-2 grid gap-x-8 gap-y-4 text-xs text-ink sm:grid-cols-2 lg:grid-cols-1">
+            <FeatureStatistics info={info} />
+            <FeatureMetrics
+              featureId={info.feature_id}
+              values={info.metrics}
+              descriptions={descriptions}
+              current={metric}
+              state={state}
+            />
+          </div>
+        </details>
+        <div className="no-print text-xs text-muted">
+          <FeatureJson info={info} />
+          <p className="mt-1 flex flex-wrap gap-x-4">
+            <CopyLink run={info.run} />
+            {(info.elsewhere ?? []).map(({ site, url, verified }) => (
+              <a key={url} href={url} target="_blank" rel="noreferrer" className="text-accent hover:underline">
+                On {site}
+                {!verified && " (not verified to be the same feature)"}
+              </a>
+            ))}
+          </p>
         </div>
-      </details>
-      <div className="no-print text-xs text-muted">
-        <FeatureJson info={info} />
-        <p className="mt-1 flex flex-wrap gap-x-4">
-          <CopyLink run={info.run} />
-          {(info.elsewhere ?? []).map(({ site, url, verified }) => (
-            <a key={url} href={url} target="_blank" rel="noreferrer" className="text-accent hover:underline">
-              On {site}
-              {!verified && " (not verified to be the same feature)"}
-            </a>
-          ))}
-        </p>
-      </div>
+      </Later>
     </div>
   );
 }

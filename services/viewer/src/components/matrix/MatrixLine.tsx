@@ -3,7 +3,7 @@
 import { type CSSProperties, memo } from "react";
 import { Link } from "wouter";
 
-import { formatActivation, formatShare } from "../../lib/format";
+import { formatActivation, formatCount, formatShare } from "../../lib/format";
 import { formatCell, type MatrixCell, type MatrixColumn, type MatrixRow } from "../../lib/matrix";
 import { tokenNumber } from "../../lib/rowFeatures";
 import { heat } from "../../lib/tokens";
@@ -69,7 +69,7 @@ export const MatrixLine = memo(function MatrixLine({ row, number, columns, selec
               if (row.peak !== null) props.onSelect(row.peak);
             }}
           >
-            at token {tokenNumber(row.peak).toLocaleString("en-US")} →
+            at token {formatCount(tokenNumber(row.peak))} →
           </button>
         )}
         {row.share === null ? <span title="not kept">–</span> : `${Math.round(row.share * 100)} %`}
