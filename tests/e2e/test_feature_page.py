@@ -182,6 +182,7 @@ def test_the_tokens_that_it_makes_likelier_and_less_likely_are_shown_as_the_api_
     region = page.get_by_role("region", name="Makes likelier, less likely")
     for name, title in {"promoted": "Makes likelier", "suppressed": "Makes less likely"}.items():
         rows = region.get_by_role("list", name=title).get_by_role("listitem")
+        expect(rows).to_have_count(len(effects[name][:8]))
         for row, one in zip(rows.all(), effects[name][:8], strict=True):
             expect(row.locator("bdi")).to_have_text(one["token"].replace("\n", "⏎"))
             expect(row).to_contain_text(f"{one['value']:+.2f}".replace("-", "−"))
