@@ -1,8 +1,9 @@
-"""The models of a run that is there, loaded to answer questions about it: the run's own files, precision and windows."""
+"""The models of a run, loaded to answer questions about it: from the run's own files, in its precision."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sparse_autoencoder.errors import MixtureError, SaescopeError
@@ -48,6 +49,11 @@ class RunModels:
         tokenizer = RowTokenizer(tokenizer_file(models.folder), config["vocab_size"])
         return cls(metadata, models, encoder, whole, tokenizer, _ends(config.get("eos_token_id")))
 
+    @cached_property
+    def token_bytes(self) -> list[bytes]:
+        """What each token of the model stands for within a text."""
+        return self.tokenizer.vocabulary(self.whole.vocab_size)
+
     def check_feature(self, feature: int) -> None:
         """SaescopeError unless the autoencoder has this feature."""
         if not 0 <= feature < self.models.num_features:
@@ -79,5 +85,3 @@ def _ends(value: object) -> frozenset[int]:
     """The end tokens of a model's config, which names one, several or none."""
     found = value if isinstance(value, list) else [value]
     return frozenset(one for one in found if isinstance(one, int) and not isinstance(one, bool))
-
-
