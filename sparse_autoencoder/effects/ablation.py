@@ -145,7 +145,7 @@ def _effects(
     for number, ((of_window, idx), act) in enumerate(zip(boxed, acts, strict=True)):
         window = windows[of_window]
         clean = torch.arange(run.starts[of_window] + idx, run.starts[of_window] + len(window) - 1)
-        compared = both.compared(number, clean, begin, torch.tensor(window[idx + 1 :]))
+        compared = both.compared(number, clean, begin, torch.tensor(window[idx + 1 :], dtype=torch.int64))
         begin += len(window) - idx
         yield window, idx, _example_effects(len(window), idx, act, *compared, strings)
 

@@ -89,5 +89,3 @@ def steer(models: RunModels, view: RunView, wanted: Steer) -> Iterator[Part]:
 
 def _progress(done: int, of: int, what: str) -> Part:
     return {"progress": {"done": done, "of": of, "what": what}}
-
-
