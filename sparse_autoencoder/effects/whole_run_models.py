@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sparse_autoencoder.errors import MixtureError, SaescopeError
-from sparse_autoencoder.pipeline.load_inputs import Models, load_models
+from sparse_autoencoder.errors import DeviceError, MixtureError, SaescopeError
+from sparse_autoencoder.pipeline.load_inputs import Models, load_models, on_this_machine
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.provenance import changed
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.hugging_face_hub import read_config, tokenizer_file
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 
@@ -20,39 +21,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunModels:
-    """A run's subject model with all of its layers, its autoencoder, and its tokenizer; on the run's device."""
+    """A run's subject model, autoencoder and tokenizer, on the run's device if that is there."""
 
     metadata: RunMetadata
     models: Models
     encoder: Encoder  # with the run's windows and settings
-    whole: WholeModel  # shares the encoder's layers
-    tokenizer: RowTokenizer
-    end_token_ids: frozenset[int]  # the tokens that end a text, by the model's config
 
     @classmethod
-    def load(cls, metadata: RunMetadata, device: str | None = None) -> RunModels:
-        """Load what a run was computed with; `device` is another one than the run's, where that isn't there.
+    def load(cls, metadata: RunMetadata, options: RunOptions | None = None) -> RunModels:
+        """Load what a run was computed with; `options` are the run's with other places of its files.
 
-        Raises MixtureError if the files are not the run's, SaescopeError if they are missing or damaged, or if the
-        device can't be used.
+        Where the run's device isn't there, the models are loaded on what there is, and answers are equal to rounding.
+        Raises MixtureError if the files are not the run's, SaescopeError if they are missing or damaged.
         """
-        options = metadata.options
-        models = load_models(options if device is None else options.model_copy(update={"device": device}))
+        options = options or metadata.options
+        try:
+            models = load_models(options)
+        except DeviceError:
+            models = load_models(on_this_machine(options.model_copy(update={"device": "auto"})))
+        return cls.of(metadata, models)
+
+    @classmethod
+    def of(cls, metadata: RunMetadata, models: Models) -> RunModels:
+        """The same with models that are loaded; MixtureError if they are not the run's."""
         check_models(models, metadata)
+        return cls(metadata, models, models.encoder(metadata))
+
+    @cached_property
+    def whole(self) -> WholeModel:
+        """The subject model with all of its layers; those after the hook point are loaded when it is first asked for.
+
+        Raises SaescopeError if the files have changed since.
+        """
         from sparse_autoencoder.subjects.whole_model import load_whole
 
-        encoder = models.encoder(metadata)
-        whole = load_whole(
-            models.subject, models.folder, models.files, (options.location, options.layer), tf32=encoder.tf32
-        )
-        config = read_config(models.folder)
-        tokenizer = RowTokenizer(tokenizer_file(models.folder), config["vocab_size"])
-        return cls(metadata, models, encoder, whole, tokenizer, _ends(config.get("eos_token_id")))
+        models, options = self.models, self.metadata.options
+        place = options.location, options.layer
+        return load_whole(models.subject, models.folder, models.files, place, tf32=self.encoder.tf32)
+
+    @cached_property
+    def tokenizer(self) -> RowTokenizer:
+        """The subject model's tokenizer."""
+        return RowTokenizer(tokenizer_file(self.models.folder), self.models.subject.vocab_size)
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
         """What each token of the model stands for within a text."""
-        return self.tokenizer.vocabulary(self.whole.vocab_size)
+        return self.tokenizer.vocabulary(self.models.subject.vocab_size)
+
+    @cached_property
+    def end_token_ids(self) -> frozenset[int]:
+        """The tokens that end a text by the model's config, which names one, several or none."""
+        value = read_config(self.models.folder).get("eos_token_id")
+        found = value if isinstance(value, list) else [value]
+        return frozenset(one for one in found if isinstance(one, int) and not isinstance(one, bool))
 
     def check_feature(self, feature: int) -> None:
         """SaescopeError unless the autoencoder has this feature."""
@@ -79,9 +101,3 @@ def check_models(models: Models, metadata: RunMetadata) -> None:
                 f"the {part} at hand isn't the one that run {metadata.run_id} was made with: {found}; put back the "
                 "files that it was made with, or run it again"
             )
-
-
-def _ends(value: object) -> frozenset[int]:
-    """The end tokens of a model's config, which names one, several or none."""
-    found = value if isinstance(value, list) else [value]
-    return frozenset(one for one in found if isinstance(one, int) and not isinstance(one, bool))

@@ -22,8 +22,8 @@ FLOORS = (
     ("model", "paths"),
     ("autoencoders",),
     ("summaries",),
-    ("runs",),
     ("questions.question_types", "questions.answer_types"),  # what is asked and answered, for whoever answers
+    ("runs",),
     ("reading",),
     ("directions",),
     ("pipeline",),
