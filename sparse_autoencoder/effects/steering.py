@@ -115,7 +115,7 @@ def steered_and_plain(
             raise SaescopeError(
                 f"at strength {steering.strength} the model's predictions are no numbers any more: take a smaller one"
             )
-        chosen = _chosen(logits, sampling.temperature, random)
+        chosen = chosen_tokens(logits, sampling.temperature, random)
         log_probs = logits.log_softmax(dim=1)
         for number, (text, token) in enumerate(zip(texts, chosen, strict=True)):
             if not text.ended:
@@ -127,7 +127,7 @@ def steered_and_plain(
     return texts[_STEERED].result(unsteered), texts[_PLAIN].result(texts[_PLAIN].log_probs)
 
 
-def _chosen(logits: Tensor, temperature: float, random: torch.Generator) -> list[int]:
+def chosen_tokens(logits: Tensor, temperature: float, random: torch.Generator) -> list[int]:
     """A token for each text, from logits [texts, vocab] in float64 on the host."""
     if not temperature:
         return logits.argmax(dim=1).tolist()  # type: ignore[no-any-return]
