@@ -26,7 +26,7 @@ from tests.support.runs import LAYER, WIDTH
 from tests.unit.effects.conftest import Load
 
 LOCATION, FEATURE = "resid_post_mlp", 7
-PROMPT = Prompt([0, 5, 9, 200], 1)
+PROMPT, SIX = Prompt([0, 5, 9, 200], 1), Sampling(6)
 NAMES = TokenNames([bytes([token % 26 + 97]) for token in range(400)])
 
 
@@ -40,7 +40,7 @@ class Both:
 def texts(
     whole: WholeModel,
     steering: Steering,
-    sampling: Sampling = Sampling(6),
+    sampling: Sampling = SIX,
     prompt: Prompt = PROMPT,
     names: TokenNames = NAMES,
 ) -> Both:
