@@ -3,9 +3,9 @@
     python -m benchmarks.models.effects_speed [--folder FOLDER] [--precision bfloat16] [--device cuda] [--quick]
 
 GPT-2 small to its end, hooked after layer 6, and an autoencoder with 32,768 latents, all with random weights, after
-loading. The windows are random tokens, the boxed ones anywhere in them; the examples are computed from the first to the
-last, as for a feature's page. The models are kept in FOLDER, if one is named. --quick tries the benchmark itself on tiny
-models; its figures mean nothing.
+loading. The windows are random tokens, the boxed ones anywhere in them; the examples are computed from the first to
+the last, as for a feature's page. The models are kept in FOLDER, if one is named. --quick tries the benchmark itself on
+tiny models; its figures mean nothing.
 """
 
 from __future__ import annotations
