@@ -25,7 +25,8 @@ from sparse_autoencoder.effects.ablation import Ablated, feature_effects
 from sparse_autoencoder.effects.steering import Prompt, Sampling, Steering, TokenNames, steered_and_plain
 from sparse_autoencoder.pipeline.load_inputs import load_models
 from sparse_autoencoder.runs.run_options import Precision
-from sparse_autoencoder.subjects.whole_model import WholeModel, load_whole
+from sparse_autoencoder.subjects.load_whole_model import load_whole
+from sparse_autoencoder.subjects.whole_model import WholeModel
 
 EXAMPLES = 20
 WINDOW_TOKENS = (64, 16)

@@ -130,13 +130,13 @@ def steered_and_plain(
 def chosen_tokens(logits: Tensor, temperature: float, random: torch.Generator) -> list[int]:
     """A token for each text, from logits [texts, vocab] in float64 on the host."""
     if not temperature:
-        return logits.argmax(dim=1).tolist()  # type: ignore[no-any-return]
+        return logits.argmax(dim=1).tolist()
     probabilities = ((logits - logits.amax(dim=1, keepdim=True)) / temperature).softmax(dim=1)
     totals = probabilities.cumsum(dim=1)
     drawn = torch.rand((), generator=random, dtype=torch.float64) * totals[:, -1:]
     # the first token whose total is above the number, so that none of probability 0 is drawn
     found = torch.searchsorted(totals, drawn, right=True)[:, 0]
-    return found.clamp(max=logits.shape[1] - 1).tolist()  # type: ignore[no-any-return]
+    return found.clamp(max=logits.shape[1] - 1).tolist()
 
 
 def _log_probs(whole: WholeModel, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
@@ -147,7 +147,7 @@ def _log_probs(whole: WholeModel, prompt: Sequence[int], tokens: Sequence[int]) 
     with torch.inference_mode():
         logits = predictions.logits(torch.arange(len(prompt) - 1, len(prompt) + len(tokens) - 1)).double()
         found = logits.log_softmax(dim=1).gather(1, torch.tensor(tokens, device=logits.device)[:, None])
-    return found[:, 0].tolist()  # type: ignore[no-any-return]
+    return found[:, 0].tolist()
 
 
 class _Text:

@@ -53,7 +53,7 @@ class RunModels:
 
         Raises SaescopeError if the files have changed since.
         """
-        from sparse_autoencoder.subjects.whole_model import load_whole
+        from sparse_autoencoder.subjects.load_whole_model import load_whole
 
         models, options = self.models, self.metadata.options
         place = options.location, options.layer

@@ -30,9 +30,9 @@ from sparse_autoencoder.runs.first_chunk_checks import CrossEntropyCheck, FirstC
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.gpt2 import Gpt2
 from sparse_autoencoder.subjects.hugging_face_hub import model_files
+from sparse_autoencoder.subjects.load_whole_model import load_whole
 from sparse_autoencoder.subjects.places import counted_vectors
 from sparse_autoencoder.subjects.subject import Subject, load_subject
-from sparse_autoencoder.subjects.whole_model import load_whole
 from sparse_autoencoder.summaries.example_order import token_draws
 from sparse_autoencoder.tokens.chunks import Chunk
 from sparse_autoencoder.tokens.windows import Windows, cut_windows

@@ -101,7 +101,7 @@ class BridgeSubject:
         The hook between attention and MLP is at the MLP's input, which the residual stream goes past. So there the
         difference is added to what the attention gives; SaescopeError if that isn't the same.
         """
-        hooks = []
+        hooks: list[tuple[Any, Any]] = []
         if difference is not None:
             if location == "resid_post_attn":
                 self._check_adds_attention(layer_index)
@@ -130,7 +130,7 @@ class BridgeSubject:
 
         known = {attention, between} <= self._bridge.hook_dict.keys()
         if known:
-            hooks = [(attention, _adding(added.to(self.dtype))), (between, keep)]
+            hooks: list[tuple[Any, Any]] = [(attention, _adding(added.to(self.dtype))), (between, keep)]
             self._bridge.run_with_hooks(tokens, fwd_hooks=hooks, return_type="logits")
         if not after or (after[-1] - before - added).abs().max() > _SAME * before.abs().max():
             raise SaescopeError(

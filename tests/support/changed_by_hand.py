@@ -85,7 +85,8 @@ class HookedByHand:
         hook = hook_name(location, layer)
         with torch.inference_mode():
             _, cache = self._bridge.run_with_cache(torch.tensor([window]), names_filter=[hook])
-        found: Floats = cache[hook][0].double().numpy()
+        vectors: Tensor = cache[hook]
+        found: Floats = vectors[0].double().numpy()
         return found
 
     def logits(self, window: Sequence[int], location: str, layer: int, change: ByHand) -> Tensor:

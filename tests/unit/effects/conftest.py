@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from sparse_autoencoder.subjects.hugging_face_hub import model_files
+from sparse_autoencoder.subjects.load_whole_model import load_whole
 from sparse_autoencoder.subjects.subject import load_subject
-from sparse_autoencoder.subjects.whole_model import WholeModel, load_whole
+from sparse_autoencoder.subjects.whole_model import WholeModel
 from sparse_autoencoder.utils.file_hashes import FileHashes
 from tests.support.changed_by_hand import HookedByHand
 from tests.support.runs import WIDTH, World, make_world, one_thread

@@ -103,7 +103,10 @@ def test_a_feature_that_does_not_fire_there_has_no_effects(
     assert 0 < len(silent) < len(found)
     for effects in silent:
         numbers = effects["loss_change"] + effects["kl"] + effects["direct_loss_change"]
-        by = [value for one in effects["pushed"] for pushed in one.values() for value in pushed["by"]]  # type: ignore[attr-defined]
+        lists = [
+            (one["up_logits"], one["down_logits"], one["up_probs"], one["down_probs"]) for one in effects["pushed"]
+        ]
+        by = [value for kinds in lists for pushed in kinds for value in pushed["by"]]
         assert max(map(abs, [*numbers, *by]), default=0) < 1e-5
 
 

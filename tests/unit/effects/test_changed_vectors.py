@@ -19,7 +19,7 @@ from tests.unit.effects.conftest import WIDTHS, Load
 IMPLEMENTATIONS = ("gpt2", "transformer_lens")
 WINDOWS = [[0, 5, 9, 200, 31, 31, 8, 77], [0, 5, 9], [0, 12, 250, 3, 4, 99, 100, 101, 102, 103, 104, 7]]
 BOXED = [(0, 3), (2, 1), (0, 6), (1, 2), (2, 11)]  # (window, token)
-CLOSE = {"atol": 1e-4, "rtol": 1e-4}
+CLOSE = 1e-4
 everywhere = pytest.mark.parametrize("location", LOCATIONS)
 both_kinds = pytest.mark.parametrize("kind", ["topk", "relu"])
 both_ways = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -52,7 +52,7 @@ def test_an_activation_set_to_0_changes_predictions_as_hooks_do(
         change = only_at(token, setting(state_of(autoencoder), direction.feature, 0.0))
         expected = by_hand.logits(tokens, location, LAYER, change)[token:]
         found = changed.logits(torch.arange(begin, begin + len(tokens) - token))
-        torch.testing.assert_close(found, expected, **CLOSE)
+        torch.testing.assert_close(found, expected, atol=CLOSE, rtol=CLOSE)
         begin += len(tokens) - token
         clean = run.predictions.logits(torch.arange(run.starts[window] + token, run.starts[window + 1]))
         largest = max(largest, float((clean - expected).abs().max()))
@@ -79,9 +79,9 @@ def test_continuing_a_steered_text_with_kept_keys_is_computing_it_anew_with_hook
     for _ in range(4):
         found = generation.logits(added)
         expected = by_hand.logits(steered, location, LAYER, from_on(1, hand))[-1]
-        torch.testing.assert_close(found[0], expected, **CLOSE)
+        torch.testing.assert_close(found[0], expected, atol=CLOSE, rtol=CLOSE)
         unsteered = by_hand.logits(plain, location, LAYER, from_on(99, hand))[-1]
-        torch.testing.assert_close(found[1], unsteered, **CLOSE)
+        torch.testing.assert_close(found[1], unsteered, atol=CLOSE, rtol=CLOSE)
         assert (expected - unsteered).abs().max() > 0.01
         added = [[int(expected.argmax())], [int(unsteered.argmax())]]
         steered, plain = [*steered, *added[0]], [*plain, *added[1]]

@@ -135,15 +135,15 @@ def test_a_text_ends_with_a_token_that_ends_it(whole: WholeModel) -> None:
 
 
 def test_a_token_s_string_is_whole_characters(whole: WholeModel) -> None:
-    first, second, *_ = greedy(whole)
+    nothing, seed = Steering(FEATURE, "add", 0.0), 1
+    first, second = texts(whole, nothing, Sampling(2, 3.0, seed)).plain["token_ids"]
+    assert first != second
     names = list(NAMES.of)
     names[first], names[second] = "€".encode()[:2], "€".encode()[2:]
-    if first == second:
-        names[first] = "€".encode()[:2]
-    both = texts(whole, Steering(FEATURE, "add", 0.0), Sampling(2), names=TokenNames(names))
-    expected = ["\ufffd", "\ufffd"] if first == second else ["", "€"]
-    assert both.plain["tokens"] == expected
-    assert both.plain["text"] == "".join(expected)
+    for number, expected in ((2, ["", "€"]), (1, ["\ufffd"])):
+        plain = texts(whole, nothing, Sampling(number, 3.0, seed), names=TokenNames(names)).plain
+        assert plain["tokens"] == expected
+        assert plain["text"] == "".join(expected)
 
 
 @pytest.mark.parametrize(

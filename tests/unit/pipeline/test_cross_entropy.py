@@ -18,8 +18,9 @@ from sparse_autoencoder.model import Autoencoder
 from sparse_autoencoder.pipeline.cross_entropy import check_cross_entropy
 from sparse_autoencoder.runs.first_chunk_checks import CrossEntropyCheck
 from sparse_autoencoder.subjects.hugging_face_hub import model_files
+from sparse_autoencoder.subjects.load_whole_model import load_whole
 from sparse_autoencoder.subjects.subject import load_subject
-from sparse_autoencoder.subjects.whole_model import WholeModel, load_whole
+from sparse_autoencoder.subjects.whole_model import WholeModel
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
 from sparse_autoencoder.utils.file_hashes import FileHashes

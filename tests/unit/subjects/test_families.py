@@ -13,8 +13,9 @@ import torch
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
 from sparse_autoencoder.subjects.hugging_face_hub import read_config
+from sparse_autoencoder.subjects.load_whole_model import load_whole
 from sparse_autoencoder.subjects.subject import Subject, load_subject
-from sparse_autoencoder.subjects.whole_model import Tail, load_whole
+from sparse_autoencoder.subjects.whole_model import Tail
 from tests.support.runs import tiny_tokenizer
 
 SMALL: dict[str, Any] = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
