@@ -83,8 +83,6 @@ def _is_there(view: RunView, feature: int) -> bool:
         view.effects(feature)
     except NotFoundError:
         return False
-    except SaescopeError:  # a damaged file is computed again
-        return False
     return True
 
 

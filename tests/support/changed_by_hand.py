@@ -86,8 +86,7 @@ class HookedByHand:
         with torch.inference_mode():
             _, cache = self._bridge.run_with_cache(torch.tensor([window]), names_filter=[hook])
         vectors: Tensor = cache[hook]
-        found: Floats = vectors[0].double().numpy()
-        return found
+        return np.asarray(vectors[0].numpy(), np.float64)
 
     def logits(self, window: Sequence[int], location: str, layer: int, change: ByHand) -> Tensor:
         """The logits [pos, vocab] with a change. Between attention and MLP it is added to what the attention gives."""
