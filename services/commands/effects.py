@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from services.commands.named_run import add_run_and_folder, open_named
 from sparse_autoencoder.cli import need_torch
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.questions.question_types import AblateFeature
-from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.runs.rank_by_metric import NUM_ACTIVE_TOKENS, SUGGESTED, Selection
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.utils.printable import printable
 from sparse_autoencoder.utils.progress_lines import phase, shown
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.reading.run_view import RunView
 
 _TOP = "top:"
 
@@ -57,6 +57,8 @@ def effects_command(args: argparse.Namespace) -> int:
 
 def wanted_features(named: str, view: RunView) -> list[int]:
     """The features of a list such as `1,5,17`, or `top:20`; SaescopeError if it is none, or names unknown ones."""
+    from sparse_autoencoder.runs.rank_by_metric import NUM_ACTIVE_TOKENS, SUGGESTED, Selection
+
     number = named.removeprefix(_TOP)
     if named.startswith(_TOP) and _is_number(number) and int(number):
         order = SUGGESTED if view.suggests else NUM_ACTIVE_TOKENS
@@ -90,6 +92,7 @@ def _compute(view: RunView, features: list[int]) -> None:
     need_torch()
     from sparse_autoencoder.effects.answers import ablate_feature
     from sparse_autoencoder.effects.whole_run_models import RunModels
+    from sparse_autoencoder.questions.question_types import AblateFeature
 
     with phase("loading the models"):
         models = RunModels.load(view.metadata)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from services.commands.named_run import add_run_and_folder, open_named
 from sparse_autoencoder.cli import need_torch
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.questions.answer_types import GeneratedText
-from sparse_autoencoder.questions.question_types import Steer
 from sparse_autoencoder.utils.printable import printable
 from sparse_autoencoder.utils.progress_lines import phase
 
-_DEFAULTS = Steer.model_fields
+if TYPE_CHECKING:
+    from sparse_autoencoder.questions.answer_types import GeneratedText
+    from sparse_autoencoder.questions.question_types import Steer
 
 
 def add_steer_parser(commands: Any) -> None:
@@ -36,15 +34,17 @@ def add_steer_parser(commands: Any) -> None:
         "--strength", type=float, required=True, metavar="X", help="activation to set it to, or to raise it by"
     )
     parser.add_argument("--mode", choices=("set", "add"), default="set", help="set or raise it (default: set)")
-    for flag, kind, name, about in (
-        ("--tokens", int, "num_tokens", "how many tokens to generate"),
-        ("--temperature", float, "temperature", "0: the likeliest token each time; 1: as likely as the model says"),
-        ("--seed", int, "seed", "of the random numbers"),
-    ):
-        default = _DEFAULTS[name].default
-        parser.add_argument(
-            flag, type=kind, default=default, dest=name, metavar="N", help=f"{about} (default: {default:g})"
-        )
+    parser.add_argument(
+        "--tokens", type=int, default=40, dest="num_tokens", metavar="N", help="how many to generate (default: 40)"
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="0: the likeliest token each time; 1: as often as it is likely (default: 0)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random numbers (default: 0)")
     parser.set_defaults(handler=steer_command)
 
 
@@ -77,6 +77,10 @@ def steer_command(args: argparse.Namespace) -> int:
 
 def _wanted(args: argparse.Namespace) -> Steer:
     """The question; SaescopeError if a flag is out of range."""
+    from pydantic import ValidationError
+
+    from sparse_autoencoder.questions.question_types import Steer
+
     fields = {name: getattr(args, name) for name in ("prompt", "mode", "strength", "num_tokens", "temperature", "seed")}
     try:
         return Steer(feature_id=args.feature, **fields)
