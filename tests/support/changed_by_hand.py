@@ -86,7 +86,8 @@ class HookedByHand:
         with torch.inference_mode():
             _, cache = self._bridge.run_with_cache(torch.tensor([window]), names_filter=[hook])
         vectors: Tensor = cache[hook]
-        return np.asarray(vectors[0].numpy(), np.float64)
+        found: Floats = np.asarray(vectors[0].numpy(), np.float64)
+        return found
 
     def logits(self, window: Sequence[int], location: str, layer: int, change: ByHand) -> Tensor:
         """The logits [pos, vocab] with a change. Between attention and MLP it is added to what the attention gives."""
