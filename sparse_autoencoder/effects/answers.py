@@ -42,6 +42,7 @@ def ablate_feature(models: RunModels, view: RunView, wanted: AblateFeature) -> I
         yield {"piece": dict(effects)}
         yield _progress(len(found), len(examples), "examples")
     if not view.live:
+        view.folder.read_metadata()  # raises NotFoundError if the run was deleted meanwhile
         view.folder.store.put(view.folder.effects(feature), effects_file.to_bytes(feature, found))
     result: FeatureEffects = {"feature_id": feature, "examples": found}
     yield {"result": dict(result)}

@@ -96,7 +96,10 @@ class ExampleEffects(TypedDict):
     kl: Annotated[list[float], Field(description="KL(with || without) of each prediction, in nats.")]
     direct_loss_change: Annotated[
         list[float],
-        Field(description="The same as loss_change if only the final norm and the unembedding see the difference."),
+        Field(
+            description="The same as loss_change if only the final norm and the unembedding see the difference. Empty "
+            "for a model in which what that adds to the residual stream isn't known."
+        ),
     ]
     pushed: Annotated[list[PredictionEffects], Field(description="From the boxed token on: entry 0 is entry idx.")]
 

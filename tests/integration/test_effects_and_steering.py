@@ -11,6 +11,9 @@ import pytest
 import torch
 
 from services.cli import main
+from sparse_autoencoder.effects.answers import ablate_feature, steer
+from sparse_autoencoder.effects.whole_run_models import RunModels
+from sparse_autoencoder.questions.question_types import AblateFeature, Steer
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.reading.shown_examples import place_of, shown_examples
@@ -98,6 +101,44 @@ def test_effects_of_other_examples_are_not_shown_and_damaged_ones_are_computed_a
     view.feature = lambda _id: record | {"top": [], "random": record["random"][:1], "bands": []}  # type: ignore[method-assign, assignment]
     with pytest.raises(NotFoundError, match="wasn't computed yet"):
         view.effects(first)
+
+
+def test_an_answer_comes_in_parts_and_the_second_time_at_once(runs: Path) -> None:
+    view, (feature,) = view_of(runs), active(runs, 1)
+    with one_thread():
+        models = RunModels.load(view.metadata)
+        parts = list(ablate_feature(models, view, AblateFeature(feature_id=feature)))
+        again = list(ablate_feature(models, view, AblateFeature(feature_id=feature)))
+    pieces = [part["piece"] for part in parts if "piece" in part]
+    assert parts[-1] == {"result": {"feature_id": feature, "examples": pieces}}
+    progress = [(part["progress"]["done"], part["progress"]["of"]) for part in parts if "progress" in part]
+    assert progress == [(done, len(pieces)) for done in range(len(pieces) + 1)]
+    assert again == [{"result": dict(view.effects(feature))}] == [parts[-1]]
+
+
+def test_an_answer_ends_when_whoever_waits_has_gone(runs: Path) -> None:
+    class GoneError(Exception):
+        pass
+
+    def gone() -> None:
+        raise GoneError
+
+    view, (feature,) = view_of(runs), active(runs, 1)
+    with one_thread():
+        models = RunModels.load(view.metadata)
+        models.encoder.moved = gone
+        with pytest.raises(GoneError):
+            list(ablate_feature(models, view, AblateFeature(feature_id=feature)))
+        with pytest.raises(GoneError):
+            list(steer(models, view, Steer(feature_id=feature, prompt="Apple", strength=1.0)))
+    assert list(runs.glob("*/effects/*")) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_where_the_run_s_device_is_not_its_models_are_loaded_on_what_there_is(runs: Path) -> None:
+    metadata = view_of(runs).metadata
+    there = metadata.model_copy(update={"options": metadata.options.model_copy(update={"device": "cuda"})})
+    assert RunModels.load(there).whole.device.type == "cpu"
 
 
 def test_ctrl_c_keeps_what_is_done(runs: Path, tmp_path: Path) -> None:

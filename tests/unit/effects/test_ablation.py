@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +15,16 @@ from torch import Tensor
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.effects.ablation import Ablated, compare, feature_effects
 from sparse_autoencoder.questions.answer_types import ExampleEffects
+from sparse_autoencoder.subjects.hugging_face_hub import model_files
+from sparse_autoencoder.subjects.load_whole_model import load_whole
+from sparse_autoencoder.subjects.subject import load_subject
 from sparse_autoencoder.subjects.whole_model import CleanRun, WholeModel
+from sparse_autoencoder.utils.file_hashes import FileHashes
 from tests.support.changed_by_hand import HookedByHand, from_on, only_at, random_autoencoder, setting, state_of
 from tests.support.oracle import dense_latents
-from tests.support.runs import LAYER, WIDTH
+from tests.support.runs import LAYER, WIDTH, World
 from tests.unit.effects.conftest import Load
+from tests.unit.subjects.test_families import gemma
 
 WINDOWS = [(0, 5, 9, 200, 31, 31, 8, 77), (0, 5, 9), (0, 12, 250, 3, 4, 99, 100, 101, 102, 103, 104, 7)]
 PLACES = [(0, 3), (2, 1), (0, 6), (1, 1), (2, 11)]
@@ -137,6 +143,27 @@ def test_equal_windows_with_equal_boxed_tokens_are_computed_once(whole_of: Load)
     assert counting.windows == [1, 3]  # the first alone, so that it is there soon
     for effects, copy in zip(found[: len(EXAMPLES)], found[len(EXAMPLES) :], strict=True):
         assert copy == {**effects, "row_id": 99, "offset": 0}
+
+
+def test_in_bfloat16_effects_are_those_of_float32_to_its_rounding(
+    tiny: World, whole_of: Load, by_hand: HookedByHand
+) -> None:
+    feature = active_feature(by_hand)
+    subject = load_subject(tiny.subject, dtype=torch.bfloat16, last_layer=LAYER)
+    whole = load_whole(subject, tiny.subject, FileHashes(model_files(tiny.subject)).result(), (LOCATION, LAYER))
+    latents = LatentEncoder(random_autoencoder("topk", WIDTH).to(torch.bfloat16))
+    found = feature_effects(whole, latents, feature, EXAMPLES, strings)
+    for effects, exact in zip(found, effects_of(whole_of(LOCATION, LAYER), feature), strict=True):
+        assert effects["loss_change"] == pytest.approx(exact["loss_change"], abs=0.1)
+        assert effects["act"] == pytest.approx(exact["act"], abs=0.1)
+
+
+def test_where_the_direct_effect_is_not_known_there_is_none(tmp_path: Path) -> None:
+    folder = gemma(tmp_path)  # what leaves its MLP is normalised
+    whole = load_whole(load_subject(folder), folder, {}, ("mlp_post_act", 0))
+    latents = LatentEncoder(random_autoencoder("relu", 48))
+    (effects,) = feature_effects(whole, latents, 7, [Ablated(0, 0, (1, 2, 3, 4), 1)], strings)
+    assert (len(effects["loss_change"]), effects["direct_loss_change"]) == (3, [])
 
 
 def both_logits() -> st.SearchStrategy[tuple[Tensor, Tensor]]:
