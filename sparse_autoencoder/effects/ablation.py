@@ -29,6 +29,7 @@ from sparse_autoencoder.subjects.whole_model import CleanRun, Predictions, Tail,
 
 PUSHED = 10  # tokens in each list
 _BATCH_LOGITS = 1 << 25  # tokens of a batch times the vocabulary
+_PREDICTIONS_AT_ONCE = 64  # that are compared
 Strings = Callable[[Sequence[int]], Sequence[str]]  # of token ids
 
 
@@ -50,13 +51,23 @@ class Compared:
     kl: Tensor  # [predictions]
     pushed: dict[str, tuple[Tensor, Tensor]]  # by the name in PredictionEffects: token ids and `by`, [predictions, 10]
 
+    def split(self, lengths: list[int]) -> list[Compared]:
+        """One after the other, each of so many predictions."""
+        pushed = {
+            name: zip(tokens.split(lengths), by.split(lengths), strict=True)
+            for name, (tokens, by) in self.pushed.items()
+        }
+        return [
+            Compared(loss_change, kl, {name: next(parts) for name, parts in pushed.items()})
+            for loss_change, kl in zip(self.loss_change.split(lengths), self.kl.split(lengths), strict=True)
+        ]
+
 
 @torch.inference_mode()
 def compare(with_it: Tensor, without: Tensor, following: Tensor) -> Compared:
     """Compare logits [predictions, vocab] with and without an activation; `following` are the tokens that follow."""
     log_p, log_q = with_it.log_softmax(dim=1), without.log_softmax(dim=1)
-    at = following.to(log_p.device)[:, None]
-    loss_change = (log_p.gather(1, at) - log_q.gather(1, at))[:, 0]
+    loss_change = _of_following(log_p, following) - _of_following(log_q, following)
     by_logits = _ends(with_it - without)
     lower = log_q - log_p
     p = log_p.exp_()
@@ -73,6 +84,15 @@ def compare(with_it: Tensor, without: Tensor, following: Tensor) -> Compared:
             "down_probs": by_probs[1],
         },
     )
+
+
+def _loss_change(with_it: Tensor, without: Tensor, following: Tensor) -> Tensor:
+    """The loss change alone, [predictions]."""
+    return _of_following(with_it.log_softmax(dim=1), following) - _of_following(without.log_softmax(dim=1), following)
+
+
+def _of_following(log_probs: Tensor, following: Tensor) -> Tensor:
+    return log_probs.gather(1, following.to(log_probs.device)[:, None])[:, 0]
 
 
 def _ends(by: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -141,13 +161,39 @@ def _effects(
     acts, differences = direction.activations(vectors).tolist(), direction.setting(vectors, 0.0)
     tails = [Tail(number, idx, difference[None]) for (number, idx), difference in zip(boxed, differences, strict=True)]
     both = _Both(run.predictions, run.changed(tails), _direct(run, tails))
-    begin = 0
-    for number, ((of_window, idx), act) in enumerate(zip(boxed, acts, strict=True)):
+    places, begin = [], 0
+    for number, (of_window, idx) in enumerate(boxed):
         window = windows[of_window]
-        clean = torch.arange(run.starts[of_window] + idx, run.starts[of_window] + len(window) - 1)
-        compared = both.compared(number, clean, begin, torch.tensor(window[idx + 1 :], dtype=torch.int64))
+        predictions = torch.arange(len(window) - 1 - idx)
+        following = torch.tensor(window[idx + 1 :], dtype=torch.int64)
+        places.append(_Place(number, run.starts[of_window] + idx + predictions, begin + predictions, following))
         begin += len(window) - idx
-        yield window, idx, _example_effects(len(window), idx, act, *compared, strings)
+    for some in _at_once(places):
+        for place, compared in zip(some, both.compared(some), strict=True):
+            window, idx = windows[boxed[place.tail][0]], boxed[place.tail][1]
+            yield window, idx, _example_effects(len(window), idx, acts[place.tail], *compared, strings)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a tail's predictions are: their numbers in the clean run and among the changed ones, what follows each."""
+
+    tail: int
+    clean: Tensor  # [predictions]
+    changed: Tensor  # [predictions]
+    following: Tensor  # [predictions]
+
+
+def _at_once(places: Sequence[_Place]) -> Iterator[list[_Place]]:
+    """The places in groups, as the unembedding takes as long for a few predictions as for some dozens."""
+    some: list[_Place] = []
+    for place in places:
+        if some and sum(len(one.clean) for one in some) + len(place.clean) > _PREDICTIONS_AT_ONCE:
+            yield some
+            some = []
+        some.append(place)
+    if some:
+        yield some
 
 
 @dataclass(frozen=True)
@@ -159,14 +205,20 @@ class _Both:
     direct: Tensor | None  # [tails, vocab]
 
     @torch.inference_mode()
-    def compared(self, tail: int, clean: Tensor, begin: int, following: Tensor) -> tuple[Compared, Tensor | None]:
-        """A tail's predictions compared, and its direct loss change: one number, or none without a prediction."""
-        logits = self.with_it.logits(clean)
-        found = compare(logits, self.without.logits(clean - clean[:1] + begin), following)
+    def compared(self, places: Sequence[_Place]) -> list[tuple[Compared, Tensor | None]]:
+        """The predictions of some tails compared, and their direct changes of the loss: one, or none without any."""
+        following = torch.cat([place.following for place in places])
+        lengths = [len(place.clean) for place in places]
+        logits = self.with_it.logits(torch.cat([place.clean for place in places]))
+        without = self.without.logits(torch.cat([place.changed for place in places]))
+        found = compare(logits, without, following).split(lengths)
         if self.direct is None:
-            return found, None
-        change = logits[:1].log_softmax(dim=1) - self.direct[tail : tail + 1].log_softmax(dim=1)
-        return found, change[:, following[:1].to(change.device)].flatten()
+            return [(one, None) for one in found]
+        some = [number for number, length in enumerate(lengths) if length]
+        first = torch.tensor(lengths).cumsum(0)[some] - torch.tensor(lengths)[some]
+        tails = torch.tensor([places[number].tail for number in some], dtype=torch.int64)
+        direct = _loss_change(logits[first.to(logits.device)], self.direct[tails.to(logits.device)], following[first])
+        return list(zip(found, direct.split([min(1, length) for length in lengths]), strict=True))
 
 
 def _direct(run: CleanRun, tails: Sequence[Tail]) -> Tensor | None:

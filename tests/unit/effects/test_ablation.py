@@ -124,6 +124,18 @@ def test_at_the_last_layer_effects_are_the_direct_ones(whole_of: Load) -> None:
         assert effects["loss_change"] == pytest.approx(effects["direct_loss_change"], abs=1e-5)
 
 
+@pytest.mark.parametrize("implementation", ["gpt2", "transformer_lens"])
+@pytest.mark.parametrize("window", [(0, 5, 9), (5,)])
+def test_after_a_window_s_last_token_there_is_no_prediction(
+    window: tuple[int, ...], implementation: str, whole_of: Load
+) -> None:
+    example = Ablated(0, 0, window, len(window) - 1)
+    (effects,) = effects_of(whole_of(LOCATION, LAYER, implementation), 7, [example])
+    nothing = [0.0] * (len(window) - 1)
+    assert (effects["loss_change"], effects["kl"], effects["direct_loss_change"]) == (nothing, nothing, nothing)
+    assert effects["pushed"] == []
+
+
 def test_equal_windows_with_equal_boxed_tokens_are_computed_once(whole_of: Load) -> None:
     class Counting:
         """The whole model, and how many windows and tails it computed."""
