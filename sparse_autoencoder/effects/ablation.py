@@ -54,12 +54,14 @@ class Compared:
     def split(self, lengths: list[int]) -> list[Compared]:
         """One after the other, each of so many predictions."""
         pushed = {
-            name: zip(tokens.split(lengths), by.split(lengths), strict=True)
+            name: zip(torch.split(tokens, lengths), torch.split(by, lengths), strict=True)
             for name, (tokens, by) in self.pushed.items()
         }
         return [
             Compared(loss_change, kl, {name: next(parts) for name, parts in pushed.items()})
-            for loss_change, kl in zip(self.loss_change.split(lengths), self.kl.split(lengths), strict=True)
+            for loss_change, kl in zip(
+                torch.split(self.loss_change, lengths), torch.split(self.kl, lengths), strict=True
+            )
         ]
 
 
@@ -218,7 +220,7 @@ class _Both:
         first = torch.tensor(lengths).cumsum(0)[some] - torch.tensor(lengths)[some]
         tails = torch.tensor([places[number].tail for number in some], dtype=torch.int64)
         direct = _loss_change(logits[first.to(logits.device)], self.direct[tails.to(logits.device)], following[first])
-        return list(zip(found, direct.split([min(1, length) for length in lengths]), strict=True))
+        return list(zip(found, torch.split(direct, [min(1, length) for length in lengths]), strict=True))
 
 
 def _direct(run: CleanRun, tails: Sequence[Tail]) -> Tensor | None:

@@ -69,7 +69,8 @@ def from_on(first: int, change: ByHand) -> ByHand:
 
 def _along(state: dict[str, Any], vectors: Floats, feature: int, by: Floats) -> Floats:
     deviation = normalised(vectors)[2] if state["activation"] == "TopK" else np.ones((len(vectors), 1))
-    return by[:, None] * deviation * state["decoder.weight"][:, feature]
+    direction: Floats = state["decoder.weight"][:, feature]
+    return by[:, None] * deviation * direction
 
 
 class HookedByHand:
