@@ -21,6 +21,7 @@ from sparse_autoencoder.subjects.subject import load_subject
 from sparse_autoencoder.subjects.whole_model import CleanRun, WholeModel
 from sparse_autoencoder.utils.file_hashes import FileHashes
 from tests.support.changed_by_hand import HookedByHand, from_on, only_at, random_autoencoder, setting, state_of
+from tests.support.devices import on_each_device
 from tests.support.oracle import dense_latents
 from tests.support.runs import LAYER, WIDTH, World
 from tests.unit.effects.conftest import Load
@@ -157,13 +158,14 @@ def test_equal_windows_with_equal_boxed_tokens_are_computed_once(whole_of: Load)
         assert copy == {**effects, "row_id": 99, "offset": 0}
 
 
+@on_each_device
 def test_in_bfloat16_effects_are_those_of_float32_to_its_rounding(
-    tiny: World, whole_of: Load, by_hand: HookedByHand
+    device: str, tiny: World, whole_of: Load, by_hand: HookedByHand
 ) -> None:
     feature = active_feature(by_hand)
-    subject = load_subject(tiny.subject, dtype=torch.bfloat16, last_layer=LAYER)
+    subject = load_subject(tiny.subject, device=device, dtype=torch.bfloat16, last_layer=LAYER)
     whole = load_whole(subject, tiny.subject, FileHashes(model_files(tiny.subject)).result(), (LOCATION, LAYER))
-    latents = LatentEncoder(random_autoencoder("topk", WIDTH).to(torch.bfloat16))
+    latents = LatentEncoder(random_autoencoder("topk", WIDTH).to(device, torch.bfloat16))
     found = feature_effects(whole, latents, feature, EXAMPLES, strings)
     for effects, exact in zip(found, effects_of(whole_of(LOCATION, LAYER), feature), strict=True):
         assert effects["loss_change"] == pytest.approx(exact["loss_change"], abs=0.1)
