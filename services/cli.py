@@ -1,4 +1,4 @@
-"""The command `saescope`: run, serve, demo, submit, runs, completion.
+"""The command `saescope`: run, serve, demo, submit, runs, effects, steer, completion.
 
 It parses flags and calls the library and the API; each subcommand imports what it needs, so that --help is instant.
 """
@@ -13,8 +13,10 @@ from pathlib import Path
 from services.client.submit import TOKEN_VARIABLE, add_submit_arguments, submit_command
 from services.commands.completion import add_completion_parser
 from services.commands.demo import demo_command
+from services.commands.effects import add_effects_parser
 from services.commands.runs import add_runs_parser
 from services.commands.serve import serve_command
+from services.commands.steer import add_steer_parser
 from sparse_autoencoder.cli import DESCRIPTION, EXIT_STATUSES, add_run_parser_arguments, guarded, run_command
 from sparse_autoencoder.run_flags import at_least
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
@@ -79,6 +81,8 @@ def command_parser() -> FlagParser:
     submit.set_defaults(handler=submit_command)
 
     add_runs_parser(commands)
+    add_effects_parser(commands)
+    add_steer_parser(commands)
     add_completion_parser(commands, parser)
     return parser
 

@@ -8,8 +8,6 @@ of the next token, in nats, over the predictions from counted tokens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,12 +17,7 @@ from torch.nn import functional
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.first_chunk_checks import CrossEntropyCheck
-from sparse_autoencoder.subjects.gpt2 import Gpt2
-from sparse_autoencoder.subjects.gpt2_weights import Head
-from sparse_autoencoder.subjects.places import Place
-from sparse_autoencoder.subjects.prefix_tree import PrefixTree
-from sparse_autoencoder.subjects.subject import Subject
-from sparse_autoencoder.subjects.transformer_lens_subject import BridgeSubject
+from sparse_autoencoder.subjects.whole_model import CleanRun, Tail, WholeModel
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows
 
@@ -32,56 +25,10 @@ Replace = Callable[[Tensor], Tensor]  # vectors [n, width] to others
 _BATCH_TOKENS = 512  # as the logits of a token are a vector of the vocabulary's size
 
 
-class Predictions(Protocol):
-    """A whole model with one hook point at which vectors can be replaced."""
-
-    def logits(self, tokens: Tensor, place: Place, first: int, replace: Replace | None) -> Tensor:
-        """The logits [batch, pos, vocab] for tokens [batch, pos], with vectors replaced from position `first` on."""
-
-
-@dataclass(frozen=True)
-class Gpt2Predictions:
-    """Predictions of a GPT-2 of which all layers are loaded."""
-
-    subject: Gpt2
-    head: Head
-
-    def logits(self, tokens: Tensor, place: Place, first: int, replace: Replace | None) -> Tensor:
-        """See Predictions."""
-
-        def replaced(vectors: Tensor, tree: PrefixTree) -> Tensor:
-            kept = int(tree.starts[first])  # nodes are in the order of positions
-            return vectors if replace is None else torch.cat([vectors[:kept], replace(vectors[kept:])])
-
-        residual, tree = self.subject.replacing(tokens, *place, replaced)
-        return tree.to(self.subject.device).per_window(self.head.logits(residual))
-
-
-@dataclass(frozen=True)
-class BridgePredictions:
-    """Predictions of a model on TransformerLens."""
-
-    subject: Subject
-
-    def logits(self, tokens: Tensor, place: Place, first: int, replace: Replace | None) -> Tensor:
-        """See Predictions."""
-        if not isinstance(self.subject, BridgeSubject):
-            raise SaescopeError(f"the model in {self.subject.name} gives no predictions")
-
-        def replaced(vectors: Tensor) -> Tensor:
-            if replace is None:
-                return vectors
-            counted = replace(vectors[:, first:].flatten(0, 1)).view_as(vectors[:, first:])
-            return torch.cat([vectors[:, :first], counted], dim=1)
-
-        return self.subject.logits_replacing(tokens, *place, replaced)
-
-
 @torch.inference_mode()
 def check_cross_entropy(
-    predictions: Predictions,
+    whole: WholeModel,
     latents: LatentEncoder,
-    place: Place,
     block: Windows,
     policy: TokenPolicy,
     moved: Callable[[], None] = lambda: None,
@@ -99,11 +46,9 @@ def check_cross_entropy(
         for places in np.array_split(same, -(-same.size // _BATCH_TOKENS)):
             tokens = torch.from_numpy(block.tokens[places].astype(np.int64))
             num_tokens += tokens[:, first + 1 :].numel()
+            run = whole.run(tokens.tolist())
             for name, replace in ways.items():
-                logits = predictions.logits(tokens, place, first, replace)[:, first:-1].float()
-                target = tokens[:, first + 1 :].to(logits.device)
-                loss = functional.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="sum")
-                total[name] += float(loss)
+                total[name] += _loss(run, tokens, first, replace)
             moved()
     if not num_tokens:
         raise SaescopeError("no counted token in those rows is followed by another one")
@@ -112,3 +57,17 @@ def check_cross_entropy(
         num_tokens=num_tokens,
         **{name: loss / num_tokens for name, loss in total.items()},
     )
+
+
+def _loss(run: CleanRun, tokens: Tensor, first: int, replace: Replace | None) -> float:
+    """The summed loss of a run over tokens [batch, pos] if their vectors from position `first` on are replaced."""
+    vectors = run.vectors.view(*tokens.shape, -1)[:, first:]
+    if replace is None:
+        predictions, numbers = run.predictions, torch.arange(tokens.numel()).view(tokens.shape)[:, first:]
+    else:
+        difference = replace(vectors.flatten(0, 1)).view_as(vectors) - vectors
+        predictions = run.changed([Tail(window, first, one) for window, one in enumerate(difference)])
+        numbers = torch.arange(vectors.shape[0] * vectors.shape[1]).view(vectors.shape[:2])
+    logits = predictions.logits(numbers[:, :-1].flatten())
+    target = tokens[:, first + 1 :].to(logits.device)
+    return float(functional.cross_entropy(logits, target.flatten(), reduction="sum"))

@@ -24,18 +24,13 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder
-from sparse_autoencoder.pipeline.cross_entropy import (
-    BridgePredictions,
-    Gpt2Predictions,
-    Predictions,
-    check_cross_entropy,
-)
+from sparse_autoencoder.pipeline.cross_entropy import check_cross_entropy
 from sparse_autoencoder.pipeline.neighbouring_places import Family, check_neighbours, sample
 from sparse_autoencoder.runs.first_chunk_checks import CrossEntropyCheck, FirstChunkChecks, FormulaCheck, NeighbourCheck
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.subjects.gpt2 import Gpt2
-from sparse_autoencoder.subjects.gpt2_weights import Head
-from sparse_autoencoder.subjects.hugging_face_hub import model_files, weight_files
+from sparse_autoencoder.subjects.hugging_face_hub import model_files
+from sparse_autoencoder.subjects.load_whole_model import load_whole
 from sparse_autoencoder.subjects.places import counted_vectors
 from sparse_autoencoder.subjects.subject import Subject, load_subject
 from sparse_autoencoder.summaries.example_order import token_draws
@@ -113,14 +108,9 @@ class FirstChunk:
     def _cross_entropy(self, encoder: Encoder, windows: Windows) -> CrossEntropyCheck:
         rows = np.unique(windows.row_ids)[: self.options.check_rows]
         block = windows.take(np.flatnonzero(np.isin(windows.row_ids, rows)))
-        subject = self._subject(encoder, encoder.subject.n_layers - 1)
-        if isinstance(subject, Gpt2):
-            head = Head.load(subject.config, weight_files(self.folder), str(subject.device), subject.dtype)
-            predictions: Predictions = Gpt2Predictions(subject, head)
-        else:
-            predictions = BridgePredictions(subject)
         place = encoder.location, encoder.layer_index
-        return check_cross_entropy(predictions, encoder.latents, place, block, encoder.policy, encoder.moved)
+        whole = load_whole(encoder.subject, self.folder, self.files, place, tf32=encoder.tf32)
+        return check_cross_entropy(whole, encoder.latents, block, encoder.policy, encoder.moved)
 
     def _other(self, encoder: Encoder, checkpoint: Checkpoint) -> LatentEncoder:
         other = load_autoencoder(checkpoint.path, encoder.latents.width, self.options.activation)

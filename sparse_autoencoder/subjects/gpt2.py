@@ -13,6 +13,7 @@ and options of Hugging Face's GPT2Config.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -55,7 +56,7 @@ class Gpt2:
         self.max_positions = config.max_positions
         self.device = token_embedding.device
         self.dtype = token_embedding.dtype
-        self._token_embedding = token_embedding  # [vocab, d_model]
+        self.token_embedding = token_embedding  # [vocab, d_model]
         self._position_embedding = position_embedding  # [max_positions, d_model]
         self._layers = layers
         self._unembedding = unembedding
@@ -85,6 +86,24 @@ class Gpt2:
             weights.get("wpe.weight", config.max_positions, config.d_model),
             [load_layer(weights, config, layer_index) for layer_index in range(n_loaded)],
             load_unembedding(weights, config, token_embedding),
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all layers are loaded."""
+        return len(self._layers) == self.n_layers
+
+    def completed(self, files: list[Path]) -> Gpt2:
+        """The same model with all layers: those that are loaded, and the others from `files`, as in `load`."""
+        weights = open_tensors(files, str(self.device), self.dtype)
+        rest = [load_layer(weights, self.config, number) for number in range(len(self._layers), self.n_layers)]
+        return Gpt2(
+            self.name,
+            self.config,
+            self.token_embedding,
+            self._position_embedding,
+            [*self._layers, *rest],
+            self._unembedding,
         )
 
     def unembedding(self) -> Unembedding:
@@ -144,42 +163,31 @@ class Gpt2:
                     found[location, layer_index] = vectors
                 return vectors
 
-            residual = self._stepwise(layer_index, tree, residual, keep)
+            residual = self.run_whole_layer(layer_index, residual, partial(self._attend, layer_index, tree), keep)
         return found, on_host
 
-    @torch.inference_mode()
-    def replacing(
-        self, tokens: Tensor, location: str, layer_index: int, replace: Callable[[Tensor, PrefixTree], Tensor]
-    ) -> tuple[Tensor, PrefixTree]:
-        """The residual stream after the last loaded layer, per distinct prefix, with vectors at a hook point replaced.
-
-        `replace` gets the vectors [nodes, width] and the tree on the host, and returns others.
-        """
-        self._check_loaded(tokens, location, layer_index)
-        on_host = PrefixTree.of(tokens)
-        tree = on_host.to(self.device)
-        residual = self._embedded(tokens, on_host, tree)
-        for number in range(len(self._layers)):
-
-            def at(where: str, vectors: Tensor, number: int = number) -> Tensor:
-                return replace(vectors, on_host) if (where, number) == (location, layer_index) else vectors
-
-            residual = self._stepwise(number, tree, residual, at)
-        return residual, on_host
-
-    def _stepwise(
-        self, layer_index: int, tree: PrefixTree, residual: Tensor, at: Callable[[str, Tensor], Tensor]
+    def run_whole_layer(
+        self,
+        layer_index: int,
+        residual: Tensor,
+        attend: Callable[[Tensor], Tensor],
+        at: Callable[[str, Tensor], Tensor],
     ) -> Tensor:
         """Run one whole layer on the residual stream [nodes, d_model].
 
-        `at` gets each location's vectors, and returns those to go on with.
+        `attend` makes of queries, keys and values [nodes, 3 * d_model] what the heads give, [nodes, d_model]. `at` gets
+        each location's vectors, and returns those to go on with.
         """
-        layer, eps = self._layers[layer_index], self.config.norm_eps
-        attended = self._attend(layer_index, tree, layer.ln_1.apply(residual, eps))
+        layer = self._layers[layer_index]
+        attended = attend(layer.attn_qkv.apply(layer.ln_1.apply(residual, self.config.norm_eps)))
         residual = residual + at("resid_delta_attn", layer.attn_out.apply(attended))
-        residual = at("resid_post_attn", residual)
+        return self.after_attention(layer_index, at("resid_post_attn", residual), at)
+
+    def after_attention(self, layer_index: int, residual: Tensor, at: Callable[[str, Tensor], Tensor]) -> Tensor:
+        """Run the rest of a layer on the residual stream between attention and MLP; for `at` see run_whole_layer."""
+        layer = self._layers[layer_index]
         name, function = ACTIVATIONS[self.config.activation]
-        hidden = layer.mlp_in.activated(layer.ln_2.apply(residual, eps), name, function)
+        hidden = layer.mlp_in.activated(layer.ln_2.apply(residual, self.config.norm_eps), name, function)
         residual = residual + at("resid_delta_mlp", layer.mlp_out.apply(at("mlp_post_act", hidden)))
         return at("resid_post_mlp", residual)
 
@@ -192,14 +200,19 @@ class Gpt2:
 
     def _embedded(self, tokens: Tensor, on_host: PrefixTree, tree: PrefixTree) -> Tensor:
         """The residual stream before the first layer, [nodes, d_model]."""
-        residual = self._token_embedding[copy_to_device(on_host.flat(tokens.cpu()), self.device)]
-        residual += self._position_embedding[tree.first % tokens.shape[1]]
+        nodes = copy_to_device(on_host.flat(tokens.cpu()), self.device)
+        return self.embedded(nodes, tree.first % tokens.shape[1])
+
+    def embedded(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """The residual stream before the first layer, [nodes, d_model], of tokens [nodes] at positions [nodes]."""
+        residual = self.token_embedding[tokens]
+        residual += self._position_embedding[positions]
         return residual
 
     def _run_layer(self, layer_index: int, tree: PrefixTree, residual: Tensor, location: str) -> Tensor:
         """Run one layer on the residual stream [nodes, d_model], as far as `location` needs it."""
         layer, eps = self._layers[layer_index], self.config.norm_eps
-        mixed = self._attend(layer_index, tree, layer.ln_1.apply(residual, eps))
+        mixed = self._attend(layer_index, tree, layer.attn_qkv.apply(layer.ln_1.apply(residual, eps)))
         if location == "resid_delta_attn":
             return layer.attn_out.apply(mixed)
         residual = layer.attn_out.apply(mixed, onto=residual)
@@ -211,9 +224,9 @@ class Gpt2:
             return hidden
         return layer.mlp_out.apply(hidden, onto=None if location == "resid_delta_mlp" else residual)
 
-    def _attend(self, layer_index: int, tree: PrefixTree, x: Tensor) -> Tensor:
-        """Causal self-attention on normalised inputs, without the output projection: [nodes, d_model]."""
-        qkv = tree.per_window(self._layers[layer_index].attn_qkv.apply(x))
+    def _attend(self, layer_index: int, tree: PrefixTree, qkv: Tensor) -> Tensor:
+        """Causal self-attention, without the output projection: [nodes, d_model] of [nodes, 3 * d_model]."""
+        qkv = tree.per_window(qkv)
         batch, positions, _ = qkv.shape
         d_model, n_heads = self.config.d_model, self.config.n_heads
         apart = qkv.view(batch, positions, 3, n_heads, d_model // n_heads)

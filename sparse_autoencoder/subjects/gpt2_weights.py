@@ -142,16 +142,25 @@ class Head:
     unembedding: Tensor  # [vocab, d_model]
 
     @classmethod
-    def load(cls, config: Gpt2Config, files: list[Path], device: str, dtype: torch.dtype) -> Head:
-        """Load it from the safetensors `files`."""
+    def load(
+        cls,
+        config: Gpt2Config,
+        files: list[Path],
+        device: str,
+        dtype: torch.dtype,
+        token_embedding: Tensor | None = None,
+    ) -> Head:
+        """Load it from the safetensors `files`; a `token_embedding` of this type is shared, if the model's are tied."""
         weights = open_tensors(files, device, dtype)
         norm = LayerNorm(weights.get("ln_f.weight", config.d_model), weights.get("ln_f.bias", config.d_model))
+        if config.tied and token_embedding is not None and token_embedding.dtype == dtype:
+            return cls(norm, config.norm_eps, token_embedding)
         name = "wte.weight" if config.tied else "lm_head.weight"
         return cls(norm, config.norm_eps, weights.get(name, config.vocab_size, config.d_model))
 
     def logits(self, residual: Tensor) -> Tensor:
-        """[nodes, vocab] of the residual stream [nodes, d_model]."""
-        return self.norm.apply(residual, self.norm_eps) @ self.unembedding.t()
+        """[nodes, vocab] of the residual stream [nodes, d_model], in the head's own type."""
+        return self.norm.apply(residual.to(self.norm.weight.dtype), self.norm_eps) @ self.unembedding.t()
 
 
 def load_layer(weights: Weights, config: Gpt2Config, layer_index: int) -> Layer:

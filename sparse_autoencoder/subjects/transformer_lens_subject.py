@@ -12,6 +12,8 @@ from sparse_autoencoder.subjects.hook_points import check_request, hook_name
 from sparse_autoencoder.subjects.unembedding import NoUnembeddingError, Unembedding, gain_of
 from sparse_autoencoder.utils.forbid_subprocesses import ProcessRefusedError, no_processes
 
+_SAME = 0.03  # of the largest entry: sums in bfloat16 differ by less
+
 
 class BridgeSubject:
     """A subject model on TransformerLens's TransformerBridge, with unprocessed weights."""
@@ -46,6 +48,7 @@ class BridgeSubject:
         self.max_positions = int(config["n_positions"])
         self.device = torch.device(device)
         self.dtype = dtype
+        self._adds_attention: set[int] = set()  # layers for which that was checked
 
     def width(self, location: str, layer_index: int) -> int:
         """Width of the vectors at a hook point, as the model gives them for one token.
@@ -92,21 +95,49 @@ class BridgeSubject:
         return found
 
     @torch.inference_mode()
-    def logits_replacing(
-        self, tokens: Tensor, location: str, layer_index: int, replace: Callable[[Tensor], Tensor]
-    ) -> Tensor:
-        """The logits [batch, pos, vocab] if the vectors [batch, pos, width] at a hook point are replaced."""
-        hook = hook_name(location, layer_index)
-        if location == "resid_post_attn":  # its hook is at the MLP's input, which the residual stream goes past
-            raise SaescopeError(f"TransformerLens can't replace what is between attention and MLP in {self.name}")
+    def logits_adding(self, tokens: Tensor, location: str, layer_index: int, difference: Tensor | None) -> Tensor:
+        """The logits [batch, pos, vocab] with `difference` [batch, pos, width] added to the vectors at a hook point.
 
-        def replaced(vectors: Tensor, hook: Any) -> Tensor:
-            return replace(vectors)
-
-        logits: Tensor = self._bridge.run_with_hooks(
-            tokens.to(self.device), fwd_hooks=[(hook, replaced)], return_type="logits"
-        )
+        The hook between attention and MLP is at the MLP's input, which the residual stream goes past. So there the
+        difference is added to what the attention gives; SaescopeError if that isn't the same.
+        """
+        hooks: list[tuple[Any, Any]] = []
+        if difference is not None:
+            if location == "resid_post_attn":
+                self._check_adds_attention(layer_index)
+                location = "resid_delta_attn"
+            hooks.append((hook_name(location, layer_index), _adding(difference)))
+        logits: Tensor = self._bridge.run_with_hooks(tokens.to(self.device), fwd_hooks=hooks, return_type="logits")
         return logits
+
+    def zeros(self, *shape: int) -> Tensor:
+        """Zeros of the model's type, on its device."""
+        return torch.zeros(shape, dtype=self.dtype, device=self.device)
+
+    def _check_adds_attention(self, layer_index: int) -> None:
+        """SaescopeError unless what the attention gives is added, as it is, to what the MLP then gets."""
+        if layer_index in self._adds_attention:
+            return
+        tokens = torch.zeros((1, 2), dtype=torch.int64, device=self.device)
+        between, attention = (hook_name(name, layer_index) for name in ("resid_post_attn", "resid_delta_attn"))
+        before = self.activations(tokens, "resid_post_attn", layer_index)
+        added = torch.linspace(-1, 1, before.numel(), device=self.device).view_as(before) * before.abs().max()
+        after: list[Tensor] = []
+
+        def keep(vectors: Tensor, hook: Any) -> Tensor:
+            after.append(vectors.clone())
+            return vectors
+
+        known = {attention, between} <= self._bridge.hook_dict.keys()
+        if known:
+            hooks: list[tuple[Any, Any]] = [(attention, _adding(added.to(self.dtype))), (between, keep)]
+            self._bridge.run_with_hooks(tokens, fwd_hooks=hooks, return_type="logits")
+        if not after or (after[-1] - before - added).abs().max() > _SAME * before.abs().max():
+            raise SaescopeError(
+                f"in the model in {self.name} what the attention of layer {layer_index} gives isn't simply added to "
+                "the residual stream before the MLP, so vectors between the two can't be changed"
+            )
+        self._adds_attention.add(layer_index)
 
     @torch.inference_mode()
     def unembedding(self) -> Unembedding:
@@ -138,6 +169,15 @@ class BridgeSubject:
         rows = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])]).to(self.device, self.dtype)
         found: Tensor = out(rows[None])[0]
         return found[:-1] - found[-1]
+
+
+def _adding(difference: Tensor) -> Callable[..., Tensor]:
+    """A hook that adds this."""
+
+    def added(vectors: Tensor, hook: Any) -> Tensor:
+        return vectors + difference
+
+    return added
 
 
 def _own(model: torch.nn.Module) -> None:

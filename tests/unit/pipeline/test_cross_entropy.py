@@ -14,16 +14,16 @@ from torch.nn import functional
 
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.autoencoders.openai_checkpoint import load_autoencoder
-from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.model import Autoencoder
-from sparse_autoencoder.pipeline.cross_entropy import BridgePredictions, Gpt2Predictions, check_cross_entropy
+from sparse_autoencoder.pipeline.cross_entropy import check_cross_entropy
 from sparse_autoencoder.runs.first_chunk_checks import CrossEntropyCheck
-from sparse_autoencoder.subjects.gpt2 import Gpt2
-from sparse_autoencoder.subjects.gpt2_weights import Head
-from sparse_autoencoder.subjects.hugging_face_hub import weight_files
+from sparse_autoencoder.subjects.hugging_face_hub import model_files
+from sparse_autoencoder.subjects.load_whole_model import load_whole
 from sparse_autoencoder.subjects.subject import load_subject
+from sparse_autoencoder.subjects.whole_model import WholeModel
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows, windows_of
+from sparse_autoencoder.utils.file_hashes import FileHashes
 from tests.support.runs import World, make_world, one_thread
 
 LAYER = 1
@@ -34,6 +34,12 @@ POLICY = TokenPolicy(bos_token_id=0, max_tokens=12)
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with one_thread():
         yield make_world(tmp_path_factory.mktemp("world"), n_rows=5)
+
+
+def whole_of(tiny: World, location: str, implementation: str, dtype: torch.dtype = torch.float32) -> WholeModel:
+    subject = load_subject(tiny.subject, dtype=dtype, implementation=implementation, last_layer=LAYER)
+    files = FileHashes(model_files(tiny.subject)).result()
+    return load_whole(subject, tiny.subject, files, (location, LAYER))
 
 
 def windows(policy: TokenPolicy = POLICY) -> Windows:
@@ -74,11 +80,9 @@ def given_back(autoencoder: Autoencoder) -> Callable[[Tensor], Tensor]:
 def test_it_is_what_hugging_face_s_model_loses(tiny: World, bos: Any) -> None:
     policy = TokenPolicy(bos_token_id=0, max_tokens=12, bos=bos)
     block, first = windows(policy), policy.first_counted
-    subject = load_subject(tiny.subject, dtype=torch.float64)
-    assert isinstance(subject, Gpt2)
-    predictions = Gpt2Predictions(subject, Head.load(subject.config, weight_files(tiny.subject), "cpu", torch.float64))
     latents = LatentEncoder(load_autoencoder(tiny.topk).double())
-    found = check_cross_entropy(predictions, latents, ("resid_post_mlp", LAYER), block, policy)
+    whole = whole_of(tiny, "resid_post_mlp", "gpt2", torch.float64)
+    found = check_cross_entropy(whole, latents, block, policy)
     ways = {
         "clean": lambda vectors: vectors,
         "replaced": given_back(load_autoencoder(tiny.topk)),
@@ -97,22 +101,12 @@ def test_what_is_recovered_is_a_share_of_what_zeros_cost() -> None:
     assert CrossEntropyCheck(num_rows=1, num_tokens=9, clean=3.0, replaced=3.5, zeroed=2.0).recovered is None
 
 
-@pytest.mark.parametrize("location", ["resid_post_mlp", "resid_delta_attn", "resid_delta_mlp"])
+@pytest.mark.parametrize("location", ["resid_post_mlp", "resid_post_attn", "resid_delta_attn", "resid_delta_mlp"])
 def test_transformer_lens_gives_the_same(tiny: World, location: str) -> None:
     latents = LatentEncoder(load_autoencoder(tiny.topk))
-    own, bridge = (load_subject(tiny.subject, implementation=name) for name in ("gpt2", "transformer_lens"))
-    assert isinstance(own, Gpt2)
-    head = Head.load(own.config, weight_files(tiny.subject), "cpu", torch.float32)
     found, other = (
-        check_cross_entropy(predictions, latents, (location, LAYER), windows(), POLICY)
-        for predictions in (Gpt2Predictions(own, head), BridgePredictions(bridge))
+        check_cross_entropy(whole_of(tiny, location, implementation), latents, windows(), POLICY)
+        for implementation in ("gpt2", "transformer_lens")
     )
     for name in ("clean", "replaced", "zeroed"):
         assert getattr(found, name) == pytest.approx(getattr(other, name), rel=1e-4), name
-
-
-def test_transformer_lens_can_not_replace_the_stream_within_a_block(tiny: World) -> None:
-    bridge = load_subject(tiny.subject, implementation="transformer_lens")
-    latents = LatentEncoder(load_autoencoder(tiny.topk))
-    with pytest.raises(SaescopeError, match="can't replace what is between attention and MLP"):
-        check_cross_entropy(BridgePredictions(bridge), latents, ("resid_post_attn", LAYER), windows(), POLICY)

@@ -13,7 +13,9 @@ import torch
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.subjects.hook_points import LOCATIONS
 from sparse_autoencoder.subjects.hugging_face_hub import read_config
+from sparse_autoencoder.subjects.load_whole_model import load_whole
 from sparse_autoencoder.subjects.subject import Subject, load_subject
+from sparse_autoencoder.subjects.whole_model import Tail
 from tests.support.runs import tiny_tokenizer
 
 SMALL: dict[str, Any] = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -118,3 +120,32 @@ def test_a_config_is_read_wherever_it_has_its_entries(
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "some", **config}))
     read = read_config(tmp_path)
     assert (read["vocab_size"], read["n_positions"], read["bos_token_id"]) == expected
+
+
+@pytest.mark.parametrize("location", ["resid_post_attn", "resid_post_mlp"])
+def test_predictions_with_changed_vectors_are_hugging_face_s(tmp_path: Path, location: str) -> None:
+    from transformers import AutoModelForCausalLM
+
+    folder = llama(tmp_path)
+    run = load_whole(load_subject(folder), folder, {}, (location, 0)).run([[1, 2, 3, 4, 5], [6, 7, 8]])
+    differences = torch.randn(2, 2, 32, generator=torch.Generator().manual_seed(0))
+    found = run.changed([Tail(1, 1, differences[0]), Tail(0, 2, differences[1])]).logits(torch.arange(5))
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    layer = model.model.layers[0]
+    changed = layer.self_attn.o_proj if location == "resid_post_attn" else layer
+
+    def logits(tokens: list[int], begin: int, difference: torch.Tensor) -> torch.Tensor:
+        def add(_module: Any, _inputs: Any, output: Any) -> Any:
+            output[:, begin : begin + 2] += difference
+            return output
+
+        hook = changed.register_forward_hook(add)
+        with torch.inference_mode():
+            by_hand: torch.Tensor = model(torch.tensor([tokens])).logits[0, begin:]
+        hook.remove()
+        return by_hand
+
+    expected = torch.cat([logits([6, 7, 8], 1, differences[0]), logits([1, 2, 3, 4, 5], 2, differences[1])])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    clean = run.predictions.logits(torch.tensor([6, 7, 2, 3, 4]))
+    assert (clean - expected).abs().max() > 0.01
