@@ -1,8 +1,8 @@
 """Explanations under OpenAI's names: `Explanation`, `NtgExplanation`, `create_n2g_explanation`, and their form in JSON.
 
 What they give for the same examples and model function is what OpenAI's explanations.py gives (4965b94), also where
-that is odd: the first pattern that is complete counts and hides the longer ones that begin before it, a certain token is
-never left for any token, and of two equal patterns the later one's activation counts. `Patterns` does these better.
+that is odd: the first pattern that is complete counts and hides the longer ones that begin before it, a certain token
+is never left for any token, and of two equal patterns the later one's activation counts. `Patterns` does these better.
 
 The form is {"trie": node}. A node has a child for each token before it, by the token's string, where "token(*)" is any
 token and "token(^)" a text's beginning; the node that completes a pattern has its activation as "<saliency>".

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.damaged_files import readable
+from sparse_autoencoder.reading.drawn_rows import drawn_rows
+from sparse_autoencoder.reading.feature_graphs import FeatureGraphs
 from sparse_autoencoder.reading.firing_together import FiringsFiles
 from sparse_autoencoder.reading.row_firings import RowFirings
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
@@ -90,6 +93,15 @@ class RunView(ABC):
     def weights(self) -> WeightsFiles:
         """What follows from the weights alone: logit effects and neighbours."""
         return WeightsFiles(self._folder, self.metadata, live=self.live)
+
+    @cached_property
+    def graphs(self) -> FeatureGraphs:
+        """The neuron-to-graph explanations of features that were made."""
+        return FeatureGraphs(self._folder)
+
+    def drawn_rows(self, seed: int, most_tokens: int) -> Iterator[RowTokens]:
+        """The tokens of rows that the seed decides, without BOS: see drawn_rows.py."""
+        return drawn_rows(self.texts.files, self._chunks(), seed, most_tokens)
 
     def firings(self) -> FiringsFiles:
         """What fires at each token; NotFoundError for a run that was made without."""

@@ -23,6 +23,7 @@ FLOORS = (
     ("autoencoders",),
     ("summaries",),
     ("runs",),
+    ("questions.question_types", "questions.answer_types"),  # what is asked and answered, for whoever answers
     ("reading",),
     ("directions",),
     ("pipeline",),
@@ -48,6 +49,8 @@ COMPUTING = (
     "sparse_autoencoder.summaries.summarise_torch",
     "sparse_autoencoder.summaries.token_table_torch",
     "sparse_autoencoder.directions",
+    "sparse_autoencoder.explanations.answers",
+    "sparse_autoencoder.explanations.feature_function",
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.cross_entropy",
     "sparse_autoencoder.pipeline.first_chunk",
@@ -108,8 +111,7 @@ IMPORTS = [found for module, path in MODULES.items() for found in imports_of(mod
 
 
 def floor(module: str) -> int:
-    package = module.removeprefix(f"{LIBRARY}.").partition(".")[0]
-    return next(number for number, names in enumerate(FLOORS) if package in names)
+    return next(number for number, names in enumerate(FLOORS) if within(module.removeprefix(f"{LIBRARY}."), names))
 
 
 def within(module: str, packages: tuple[str, ...]) -> bool:

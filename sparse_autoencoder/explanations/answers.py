@@ -1,0 +1,136 @@
+"""The answer to `explain_by_graph`: a feature's patterns, made from its examples and scored on other texts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+from sparse_autoencoder.errors import DamagedError, SaescopeError
+from sparse_autoencoder.explanations.examples import DividedExamples
+from sparse_autoencoder.explanations.feature_function import FeatureFunction
+from sparse_autoencoder.explanations.fitting_tokens import TOKENS_PER_ROW_GROUP, FittingTokens, find_fitting
+from sparse_autoencoder.explanations.graph_form import graph_nodes
+from sparse_autoencoder.explanations.minimal_texts import MinimalText, Source, Steps, minimal_texts
+from sparse_autoencoder.explanations.neuron_to_graph import NtgExplanation
+from sparse_autoencoder.explanations.padding import padding_token
+from sparse_autoencoder.explanations.patterns import Patterns
+from sparse_autoencoder.explanations.scoring import Fitting, Predicted, graph_scores
+from sparse_autoencoder.pipeline.chunk_encoder import Encoder
+from sparse_autoencoder.questions.answer_types import FeatureGraph, Part
+from sparse_autoencoder.questions.question_types import ExplainByGraph
+from sparse_autoencoder.reading.run_view import RunView
+
+_MOST_TOKENS = 64  # of a source
+_TEXTS_AT_ONCE = 64
+_MOST_CHECKED = 100
+_FIRES_ON_ANYTHING = 0.5  # share of all tokens
+_SEEDS_APART = 0x6E3267  # from the draws of random examples
+
+Result = TypeVar("Result")
+
+
+def explain_by_graph(encoder: Encoder, view: RunView, wanted: ExplainByGraph) -> Iterator[Part]:
+    """A feature's neuron-to-graph explanation: progress, then a FeatureGraph.
+
+    `encoder` has the models and windows of the view's run. Patterns are made from the strongest examples and those of
+    the bands of strength, and scored on the random examples and on drawn rows of the run, without the texts that they
+    were made from. That of a finished run is kept in its folder, and given at once if it is there.
+
+    Raises SaescopeError for an unknown feature, one that doesn't fire, and files that can't be read or written.
+    """
+    feature_id = wanted.feature_id
+    record = record_of(view, feature_id)
+    with suppress(DamagedError):  # then it is replaced
+        if (kept := view.graphs.kept(feature_id, record)) is not None:
+            yield _result(kept)
+            return
+    examples = DividedExamples.of(record, view.metadata.policy)
+    if not examples.made_from:
+        raise SaescopeError(
+            f"feature {feature_id} doesn't fire on any token of a text in run {view.metadata.run_id}, so there is "
+            "nothing to explain: choose one that fires"
+        )
+    function = FeatureFunction(encoder, feature_id)
+    padding = padding_token(view.vocabulary, function)
+    most_tokens = max(1, min(_MOST_TOKENS, function.longest - 1))  # a padding token must fit before them
+    sources = [firing.source(most_tokens) for firing in examples.made_from]
+    shortening = minimal_texts(function, sources, padding, _TEXTS_AT_ONCE)
+    texts = yield from _told(shortening, "finding out which tokens it takes")
+    num_firings = int(view.statistics.count[feature_id])
+    patterns = patterns_of(sources, texts, on_anything=num_firings > _FIRES_ON_ANYTHING * view.metadata.num_tokens)
+    looking = find_fitting(
+        patterns,
+        view.drawn_rows(view.metadata.spec.seed ^ _SEEDS_APART, TOKENS_PER_ROW_GROUP),
+        view.metadata.policy,
+        examples.texts,
+        seed=view.metadata.spec.seed ^ _SEEDS_APART,
+        most_drawn=_MOST_CHECKED,
+    )
+    found = yield from _told(looking, "looking where its patterns fit")
+    firings = [Predicted(one.activation, patterns.predict_at(one.tokens, one.at)) for one in examples.held_out]
+    graph = FeatureGraph(
+        feature_id=feature_id,
+        num_sources=len(sources),
+        roots=graph_nodes(patterns.root, lambda token: view.vocabulary.strings([token])[0]),
+        scores=graph_scores(
+            firings, _checked(found, function), num_firings * examples.share_at_tokens, view.metadata.num_tokens
+        ),
+        explanation=_in_openais_form(patterns, view),
+    )
+    if not view.live:
+        view.graphs.keep(record, graph)
+    yield _result(graph)
+
+
+def record_of(view: RunView, feature_id: int) -> Mapping[str, Any]:
+    """A feature's examples; SaescopeError if there is no such feature."""
+    if not 0 <= feature_id < view.metadata.num_features:
+        raise SaescopeError(
+            f"there is no feature {feature_id} in run {view.metadata.run_id}, which has the features 0 to "
+            f"{view.metadata.num_features - 1}"
+        )
+    return view.feature(feature_id)
+
+
+def patterns_of(sources: list[Source], texts: list[MinimalText], *, on_anything: bool) -> Patterns[int]:
+    """The patterns of minimal texts.
+
+    One in which no token matters, and the beginning doesn't either, says that the feature fires on any text; it is left
+    out unless the feature does so (`on_anything`). So are texts that, cut as they are, don't make the feature fire.
+    """
+    patterns: Patterns[int] = Patterns()
+    for source, text in zip(sources, texts, strict=True):
+        if text.reaches_half and (on_anything or any(text.matters) or not text.follows_anything):
+            own = zip(source.tokens[text.begin :], text.matters, strict=True)
+            tokens = [token if matters else None for token, matters in own]
+            patterns.add(tokens, at_start=not text.follows_anything, activation=text.activation)
+    return patterns
+
+
+def _told(steps: Steps[Result], what: str) -> Generator[Part, None, Result]:
+    """The result of steps, with progress for each."""
+    while True:
+        try:
+            done, of = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield {"progress": {"done": done, "of": of, "what": what}}
+
+
+def _checked(found: FittingTokens, function: FeatureFunction) -> Fitting:
+    """The sample of tokens at which patterns fit, with what the model says of those that were drawn."""
+    activations = function([one.tokens[: one.at + 1] for one in found.drawn])
+    checked = [
+        Predicted(activation[-1], one.prediction) for one, activation in zip(found.drawn, activations, strict=True)
+    ]
+    return Fitting(found.num_rows, found.num_tokens, found.num_predicted, checked)
+
+
+def _in_openais_form(patterns: Patterns[int], view: RunView) -> dict[str, Any]:
+    return NtgExplanation.of(patterns.with_tokens(lambda token: view.vocabulary.strings([token])[0])).todict()
+
+
+def _result(graph: FeatureGraph) -> Part:
+    return {"result": cast("dict[str, Any]", graph)}
