@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -40,7 +40,7 @@ def explain_by_graph(encoder: Encoder, view: RunView, wanted: ExplainByGraph) ->
     Raises SaescopeError for an unknown feature, one that doesn't fire, and files that can't be read or written.
     """
     feature_id = wanted.feature_id
-    record = record_of(view, feature_id)
+    record = view.record(feature_id)
     with suppress(DamagedError):  # then it is replaced
         if (kept := view.graphs.kept(feature_id, record)) is not None:
             yield _result(kept)
@@ -81,16 +81,6 @@ def explain_by_graph(encoder: Encoder, view: RunView, wanted: ExplainByGraph) ->
     if not view.live:
         view.graphs.keep(record, graph)
     yield _result(graph)
-
-
-def record_of(view: RunView, feature_id: int) -> Mapping[str, Any]:
-    """A feature's examples; SaescopeError if there is no such feature."""
-    if not 0 <= feature_id < view.metadata.num_features:
-        raise SaescopeError(
-            f"there is no feature {feature_id} in run {view.metadata.run_id}, which has the features 0 to "
-            f"{view.metadata.num_features - 1}"
-        )
-    return view.feature(feature_id)
 
 
 def patterns_of(sources: list[Source], texts: list[MinimalText], *, on_anything: bool) -> Patterns[int]:

@@ -19,8 +19,8 @@ def padding_token(vocabulary: Vocabulary, model_fn: ModelFunction) -> int:
     there = [token_id for string in _MEANINGLESS for token_id in vocabulary.named(string)]
     if not there:
         raise SaescopeError(
-            f"the model's vocabulary has none of the tokens {', '.join(map(repr, _MEANINGLESS))} with which texts could "
-            "be padded: such a model's features can't be explained by patterns"
+            f"the model's vocabulary has none of the tokens {', '.join(map(repr, _MEANINGLESS))} to pad texts "
+            "with: such a model's features can't be explained by patterns"
         )
     alone = [activations[0] for activations in model_fn([[token_id] for token_id in there])]
     return next((token_id for token_id, activation in zip(there, alone, strict=True) if activation <= 0), there[0])

@@ -179,8 +179,8 @@ class GraphScores(TypedDict):
     explained: Annotated[
         float | None,
         Field(
-            description="1 - E[(a - predicted)²] / E[a²], over all tokens of the run: firings and other tokens count by "
-            "how many there are. Below 0 if predicting nothing would be better."
+            description="1 - E[(a - predicted)²] / E[a²], over all tokens of the run: firings and others count by how "
+            "many there are. Below 0 if predicting nothing would be better."
         ),
     ]
 

@@ -142,6 +142,16 @@ class RunView(ABC):
             raise KeyError(feature_id)
         return self._feature(feature_id)
 
+    def record(self, feature_id: int) -> dict[str, Any]:
+        """`feature`, with a sentence for whoever asks for one that there isn't: NotFoundError."""
+        try:
+            return self.feature(feature_id)
+        except KeyError:
+            raise NotFoundError(
+                f"there is no feature {feature_id} in run {self.metadata.run_id}, which has the features 0 to "
+                f"{self.metadata.num_features - 1}"
+            ) from None
+
     @abstractmethod
     def _feature(self, feature_id: int) -> dict[str, Any]:
         """`feature`, for an id that exists."""
