@@ -38,16 +38,16 @@ class FeatureGraphs:
     """The explanations of one run."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def kept(self, feature_id: int, record: Mapping[str, Any]) -> FeatureGraph | None:
         """A feature's explanation, if there is one of its examples; `record` is RunView.feature.
 
         Raises DamagedError if the file is damaged.
         """
-        key = self._folder.graph(feature_id)
+        key = self.folder.graph(feature_id)
         try:
-            data = get_at_most(self._folder.store, key, _MOST_BYTES)
+            data = get_at_most(self.folder.store, key, _MOST_BYTES)
             head = _Head.model_validate_json(data)
             if (head.version, head.examples) != (VERSION, examples_hash(record)):
                 return None
@@ -64,7 +64,7 @@ class FeatureGraphs:
         """Write a feature's explanation, or replace it; SaescopeError if that isn't possible."""
         content = {"version": VERSION, "examples": examples_hash(record), "graph": graph}
         data = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        self._folder.store.put(self._folder.graph(graph["feature_id"]), data)
+        self.folder.store.put(self.folder.graph(graph["feature_id"]), data)
 
 
 def examples_hash(record: Mapping[str, Any]) -> str:

@@ -1,0 +1,145 @@
+"""A run's features explained by patterns: against dense latents, where the meaning is known, kept, and printed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from demo import AUTOENCODER, LAYER, SUBJECT
+from demo.headlines import generate
+from demo.lexicon import Concept
+from demo.measure import CALIBRATION_SEED, best_detector, load_autoencoder, split_of
+from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.explanations import NtgExplanation
+from sparse_autoencoder.explanations.feature_function import FeatureFunction
+from sparse_autoencoder.pipeline.single_process import run
+from sparse_autoencoder.questions.answer_types import GraphNode
+from sparse_autoencoder.runs.run_options import RunOptions
+from sparse_autoencoder.runs.store import DirectoryStore
+from tests.support.explaining import Asked, asked, most_frequent, nodes_in
+from tests.support.oracle_cases import Case, case_of
+from tests.support.reference import Reference
+from tests.support.runs import DEAD, N_LATENTS, World
+
+pytestmark = pytest.mark.usefixtures("quick")
+POLICIES = [("topk", "exclude", "split", 0), ("relu", "include", "split", 1), ("topk", "none", "truncate", 0)]
+
+
+@pytest.fixture(scope="module", params=POLICIES, ids=lambda policy: "-".join(map(str, policy)))
+def of_case(
+    request: pytest.FixtureRequest, world: World, reference: Reference, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Case, Asked]:
+    case = case_of(world, reference, tmp_path_factory.mktemp("runs"), request.param)
+    return case, asked(case.folder)
+
+
+# The model function.
+
+
+def test_a_window_s_activations_are_the_dense_latents(of_case: tuple[Case, Asked]) -> None:
+    case, models = of_case
+    windows = case.windows[:40]
+    texts = [window.tokens[case.bos :] for window in windows]
+    for feature in (*most_frequent(models.view, 0, 4, 12), DEAD[0]):
+        found = FeatureFunction(models.encoder, feature)(texts)
+        for activations, window in zip(found, windows, strict=True):
+            assert activations == pytest.approx(window.latents[case.bos :, feature].tolist(), rel=1e-5, abs=1e-6)
+
+
+def test_texts_that_the_model_can_t_take_are_refused(of_case: tuple[Case, Asked]) -> None:
+    case, models = of_case
+    function = FeatureFunction(models.encoder, 0)
+    assert function([[], [1]])[0] == []
+    assert function.longest == 32 - case.bos
+    assert len(function([[1] * function.longest])[0]) == function.longest
+    with pytest.raises(SaescopeError, match="too long: the model takes at most"):
+        function([[1] * (function.longest + 1)])
+    for token in (-1, 10**6):
+        with pytest.raises(SaescopeError, match="the model has only the tokens 0 to"):
+            function([[1, token]])
+    with pytest.raises(SaescopeError, match=f"there is no feature {N_LATENTS}"):
+        FeatureFunction(models.encoder, N_LATENTS)
+
+
+# Scores, against all tokens of the run.
+
+
+def predicted(roots: list[GraphNode], tokens: list[int], at: int) -> float:
+    """The activation of the longest pattern that fits, by trying each."""
+    found: list[tuple[int, list[bool], float]] = []
+
+    def descend(nodes: list[GraphNode], before: int, literal: list[bool]) -> None:
+        for node in nodes:
+            if node.get("is_start"):
+                if before < 0:
+                    found.append((len(literal) + 1, literal, node["activation"]))
+                continue
+            if before < 0 or node["token_id"] not in (None, tokens[before]):
+                continue
+            own = [*literal, node["token_id"] is not None]
+            if "activation" in node:
+                found.append((len(own), own, node["activation"]))
+            descend(node["before"], before - 1, own)
+
+    descend(roots, at, [])
+    return max(found, default=(0, [], 0.0))[2]
+
+
+def test_scores_are_those_of_all_tokens_in_texts_that_patterns_were_not_made_from(of_case: tuple[Case, Asked]) -> None:
+    case, models = of_case
+    for feature in most_frequent(models.view, 0, 3, 8, 14):
+        graph, record = models.graph(feature), models.view.feature(feature)
+        strongest = [*record["top"], *(example for band in record["bands"] for example in band["examples"])]
+        sources = {tuple(example["token_ids"]) for example in strongest if example["position"] >= case.bos}
+        others = [window for window in case.windows if tuple(window.tokens) not in sources]
+        a, p = np.array(
+            [
+                (window.latents[at, feature], predicted(graph["roots"], window.tokens[case.bos :], at - case.bos))
+                for window in others
+                for at in window.counted(case.first_counted)
+                if at >= case.bos
+            ]
+        ).T
+        scores = graph["scores"]
+        assert scores["num_rows"] == len({window.row_id for window in others})
+        assert scores["num_tokens"] == len(a)
+        assert scores["num_predicted"] == (p > 0).sum()
+        assert scores["num_checked"] == min(scores["num_predicted"], 100)
+        if scores["num_predicted"] == scores["num_checked"] > 0:
+            assert scores["precision"] == pytest.approx((a[p > 0] > 0).mean())
+        held_out = [one for one in record["random"] if tuple(one["token_ids"]) not in sources]
+        held_out = [one for one in held_out if one["position"] >= case.bos]
+        hit = [predicted(graph["roots"], one["token_ids"][case.bos :], one["position"] - case.bos) for one in held_out]
+        assert scores["num_examples"] == len(held_out)
+        assert scores["recall"] == (pytest.approx(np.mean(np.array(hit) > 0)) if hit else None)
+
+
+def test_the_explanation_in_openai_s_form_has_the_same_patterns(of_case: tuple[Case, Asked]) -> None:
+    _case, models = of_case
+    graph = models.graph(*most_frequent(models.view, 5))
+    values = sorted(values_in(graph["roots"]))
+    patterns = NtgExplanation.load(graph["explanation"]).patterns().most_important_first()
+    assert 0 < len(patterns) <= len(values)
+    assert sum(one.get("num_examples", 0) for one in nodes_in(graph["roots"])) <= graph["num_sources"]
+
+
+def values_in(nodes: list[GraphNode]) -> list[float]:
+    return [node["activation"] for node in nodes_in(nodes) if "activation" in node]
+
+
+# Features of the demo that stand for something.
+
+
+@pytest.fixture(scope="module")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "headlines.txt").write_text("\n".join(h.title for h in generate(1200, 5)), encoding="utf-8")
+    options = RunOptions(
+        source=str(folder / "headlines.txt"), subject=str(SUBJECT), autoencoder=str(AUTOENCODER), layer=LAYER
+    )
+    metadata = run(options, DirectoryStore(folder / "runs"))
+    return asked(folder / "runs" / metadata.run_id)
+
+
+def feature_of(*concept: str) -> int:
+    return best_detector(split_of(load_autoencoder(), 400, CALIBRATION_SEED), Concept(*concept)).feature
