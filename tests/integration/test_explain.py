@@ -7,8 +7,7 @@ import pytest
 
 from demo import AUTOENCODER, LAYER, SUBJECT
 from demo.headlines import generate
-from demo.lexicon import Concept
-from demo.measure import CALIBRATION_SEED, best_detector, load_autoencoder, split_of
+from demo.measure import CALIBRATION_SEED, Concept, best_detector, load_autoencoder, split_of
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.explanations import NtgExplanation
 from sparse_autoencoder.explanations.feature_function import FeatureFunction
