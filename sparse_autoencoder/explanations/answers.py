@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.explanations.examples import DividedExamples
+from sparse_autoencoder.explanations.examples import DividedExamples, Window
 from sparse_autoencoder.explanations.feature_function import FeatureFunction
-from sparse_autoencoder.explanations.fitting_tokens import TOKENS_PER_ROW_GROUP, FittingTokens, find_fitting
+from sparse_autoencoder.explanations.fitting_tokens import TOKENS_PER_ROW_GROUP, find_fitting
 from sparse_autoencoder.explanations.graph_form import graph_nodes
 from sparse_autoencoder.explanations.minimal_texts import MinimalText, Source, Steps, minimal_texts
 from sparse_autoencoder.explanations.neuron_to_graph import NtgExplanation
@@ -51,36 +51,57 @@ def explain_by_graph(encoder: Encoder, view: RunView, wanted: ExplainByGraph) ->
             f"feature {feature_id} doesn't fire on any token of a text in run {view.metadata.run_id}, so there is "
             "nothing to explain: choose one that fires"
         )
-    function = FeatureFunction(encoder, feature_id)
-    padding = padding_token(view.vocabulary, function)
-    most_tokens = max(1, min(_MOST_TOKENS, function.longest - 1))  # a padding token must fit before them
-    sources = [firing.source(most_tokens) for firing in examples.made_from]
-    shortening = minimal_texts(function, sources, padding, _TEXTS_AT_ONCE)
-    texts = yield from _told(shortening, "finding out which tokens it takes")
-    num_firings = int(view.statistics.count[feature_id])
-    patterns = patterns_of(sources, texts, on_anything=num_firings > _FIRES_ON_ANYTHING * view.metadata.num_tokens)
-    looking = find_fitting(
-        patterns,
-        view.drawn_rows(view.metadata.spec.seed ^ _SEEDS_APART, TOKENS_PER_ROW_GROUP),
-        view.metadata.policy,
-        examples.texts,
-        seed=view.metadata.spec.seed ^ _SEEDS_APART,
-        most_drawn=_MOST_CHECKED,
-    )
-    found = yield from _told(looking, "looking where its patterns fit")
-    firings = [Predicted(one.activation, patterns.predict_at(one.tokens, one.at)) for one in examples.held_out]
-    graph = FeatureGraph(
-        feature_id=feature_id,
-        num_sources=len(sources),
-        roots=graph_nodes(patterns.root, lambda token: view.vocabulary.strings([token])[0]),
-        scores=graph_scores(
-            firings, _checked(found, function), num_firings * examples.share_at_tokens, view.metadata.num_tokens
-        ),
-        explanation=_in_openais_form(patterns, view),
-    )
+    graph = yield from _explained(FeatureFunction(encoder, feature_id), view, examples)
     if not view.live:
         view.graphs.keep(record, graph)
     yield _result(graph)
+
+
+def _explained(
+    function: FeatureFunction, view: RunView, examples: DividedExamples
+) -> Generator[Part, None, FeatureGraph]:
+    """The explanation of a feature that fires."""
+    num_firings = int(view.statistics.count[function.feature_id])
+    sources, texts = yield from _minimal_texts(function, view, examples)
+    patterns = patterns_of(sources, texts, on_anything=num_firings > _FIRES_ON_ANYTHING * view.metadata.num_tokens)
+    firings = [Predicted(one.activation, patterns.predict_at(one.tokens, one.at)) for one in examples.held_out]
+    fitting = yield from _fitting(function, view, patterns, examples.texts)
+
+    def string_of(token: int) -> str:
+        return view.vocabulary.strings([token])[0]
+
+    return FeatureGraph(
+        feature_id=function.feature_id,
+        num_sources=len(sources),
+        roots=graph_nodes(patterns.root, string_of),
+        scores=graph_scores(firings, fitting, num_firings * examples.share_at_tokens, view.metadata.num_tokens),
+        explanation=NtgExplanation.of(patterns.with_tokens(string_of)).todict(),
+    )
+
+
+def _minimal_texts(
+    function: FeatureFunction, view: RunView, examples: DividedExamples
+) -> Generator[Part, None, tuple[list[Source], list[MinimalText]]]:
+    """The sources that patterns are made from, and the minimal text of each."""
+    most_tokens = max(1, min(_MOST_TOKENS, function.longest - 1))  # a padding token must fit before them
+    sources = [firing.source(most_tokens) for firing in examples.made_from]
+    steps = minimal_texts(function, sources, padding_token(view.vocabulary, function), _TEXTS_AT_ONCE)
+    return sources, (yield from _told(steps, "finding out which tokens it takes"))
+
+
+def _fitting(
+    function: FeatureFunction, view: RunView, patterns: Patterns[int], leave_out: frozenset[Window]
+) -> Generator[Part, None, Fitting]:
+    """Where patterns fit in rows of the run, and what the model says of some of these tokens."""
+    seed = view.metadata.spec.seed ^ _SEEDS_APART
+    rows = view.drawn_rows(seed, TOKENS_PER_ROW_GROUP)
+    steps = find_fitting(patterns, rows, view.metadata.policy, leave_out, seed=seed, most_drawn=_MOST_CHECKED)
+    found = yield from _told(steps, "looking where its patterns fit")
+    activations = function([one.tokens[: one.at + 1] for one in found.drawn])
+    checked = [
+        Predicted(activation[-1], one.prediction) for one, activation in zip(found.drawn, activations, strict=True)
+    ]
+    return Fitting(found.num_rows, found.num_tokens, found.num_predicted, checked)
 
 
 def patterns_of(sources: list[Source], texts: list[MinimalText], *, on_anything: bool) -> Patterns[int]:
@@ -107,19 +128,6 @@ def _told(steps: Steps[Result], what: str) -> Generator[Part, None, Result]:
             result: Result = end.value
             return result
         yield {"progress": {"done": done, "of": of, "what": what}}
-
-
-def _checked(found: FittingTokens, function: FeatureFunction) -> Fitting:
-    """The sample of tokens at which patterns fit, with what the model says of those that were drawn."""
-    activations = function([one.tokens[: one.at + 1] for one in found.drawn])
-    checked = [
-        Predicted(activation[-1], one.prediction) for one, activation in zip(found.drawn, activations, strict=True)
-    ]
-    return Fitting(found.num_rows, found.num_tokens, found.num_predicted, checked)
-
-
-def _in_openais_form(patterns: Patterns[int], view: RunView) -> dict[str, Any]:
-    return NtgExplanation.of(patterns.with_tokens(lambda token: view.vocabulary.strings([token])[0])).todict()
 
 
 def _result(graph: FeatureGraph) -> Part:
