@@ -85,7 +85,7 @@ def _minimal_texts(
     """The sources that patterns are made from, and the minimal text of each."""
     most_tokens = max(1, min(_MOST_TOKENS, function.longest - 1))  # a padding token must fit before them
     sources = [firing.source(most_tokens) for firing in examples.made_from]
-    steps = minimal_texts(function, sources, padding_token(view.vocabulary, function), _TEXTS_AT_ONCE)
+    steps = minimal_texts(function, sources, padding_token(view.vocabulary, function), _TEXTS_AT_ONCE, ask_for_own=True)
     return sources, (yield from _told(steps, "finding out which tokens it takes"))
 
 
@@ -112,10 +112,10 @@ def patterns_of(sources: list[Source], texts: list[MinimalText], *, on_anything:
     """
     patterns: Patterns[int] = Patterns()
     for source, text in zip(sources, texts, strict=True):
-        if text.reaches_half and (on_anything or any(text.matters) or not text.follows_anything):
+        if text.reaches_half and (on_anything or any(text.matters) or text.only_at_start):
             own = zip(source.tokens[text.begin :], text.matters, strict=True)
             tokens = [token if matters else None for token, matters in own]
-            patterns.add(tokens, at_start=not text.follows_anything, activation=text.activation)
+            patterns.add(tokens, at_start=text.only_at_start, activation=text.activation)
     return patterns
 
 

@@ -6,7 +6,8 @@ gives the feature's activations at the tokens of some texts.
 
 1. A text ends at the token on which the feature fires.
 2. The shortest end of it is taken in which that token's activation is at least half as large as in the whole text.
-3. It may follow other text if the activation is at least half as large behind a padding token, too.
+3. It may follow other text if the activation is at least half as large behind a padding token, too. A model may never
+   have seen such a token there; so one may also ask for the token that comes before it in the whole text.
 4. A token matters if the activation falls to half or less where a padding token stands in its place.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from sparse_autoencoder.errors import SaescopeError
@@ -53,8 +55,14 @@ class MinimalText:
     begin: int  # its first token in the source
     activation: float  # at its end; the source's own if no end of it reaches half of that
     reaches_half: bool  # False: no end of the source did, and this is all of it
-    follows_anything: bool  # False: the feature fires on it only at a text's beginning
+    follows_padding: bool  # whether the feature fires on it behind a padding token,
+    follows_own: bool  # and behind the token before it in the source, if that was asked for
     matters: list[bool]  # for each of its tokens
+
+    @property
+    def only_at_start(self) -> bool:
+        """Whether the feature fires on it at a text's beginning only, as far as that was asked for."""
+        return not (self.follows_padding or self.follows_own)
 
 
 def result_of(steps: Steps[Result]) -> Result:
@@ -68,14 +76,24 @@ def result_of(steps: Steps[Result]) -> Result:
 
 
 def minimal_texts(
-    model_fn: ModelFunction, sources: Sequence[Source], padding_token: int, batch_size: int
+    model_fn: ModelFunction,
+    sources: Sequence[Source],
+    padding_token: int,
+    batch_size: int,
+    *,
+    ask_for_own: bool = False,
 ) -> Steps[list[MinimalText]]:
-    """The minimal text of each source.
+    """The minimal text of each source; `ask_for_own`: ask for the token before it in the source, too.
 
     Raises SaescopeError if the function's answer doesn't fit what it is asked, or isn't finite.
     """
     ends = yield from _shortest_ends(model_fn, sources, batch_size)
-    return (yield from _which_matter(model_fn, sources, ends, padding_token, batch_size))
+    changed = [_changed(source, end, padding_token, ask_for_own) for source, end in zip(sources, ends, strict=True)]
+    activations = iter((yield from _all_last_activations(model_fn, list(chain.from_iterable(changed)), batch_size)))
+    return [
+        _minimal_text(source, end, [next(activations) for _text in own])
+        for source, end, own in zip(sources, ends, changed, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -104,31 +122,36 @@ def _shortest_ends(model_fn: ModelFunction, sources: Sequence[Source], batch_siz
     return [found[number] for number in range(len(sources))]
 
 
-def _which_matter(
-    model_fn: ModelFunction, sources: Sequence[Source], ends: Sequence[_End], padding_token: int, batch_size: int
-) -> Steps[list[MinimalText]]:
-    changed: list[list[int]] = []
-    for end in ends:
-        changed.append([padding_token, *end.tokens])
-        changed += [[*end.tokens[:i], padding_token, *end.tokens[i + 1 :]] for i in range(len(end.tokens))]
+def _changed(source: Source, end: _End, padding_token: int, ask_for_own: bool) -> list[list[int]]:
+    """An end with a padding token in the place of each of its tokens, behind one, and behind its own token before."""
+    tokens = end.tokens
+    replaced = [[*tokens[:i], padding_token, *tokens[i + 1 :]] for i in range(len(tokens))]
+    asks = ask_for_own and len(tokens) < len(source.tokens)
+    own = [[source.tokens[-len(tokens) - 1], *tokens]] if asks else []
+    return [*replaced, [padding_token, *tokens], *own]
+
+
+def _minimal_text(source: Source, end: _End, activations: list[float]) -> MinimalText:
+    """What the activations at the ends of the changed texts say."""
+    length = len(end.tokens)
+    saliency = [1 - activation / end.activation for activation in activations[:length]]
+    follows = [activation / source.activation >= HALF for activation in activations[length:]]
+    return MinimalText(
+        begin=len(source.tokens) - length,
+        activation=end.activation,
+        reaches_half=end.reaches_half,
+        follows_padding=follows[0],
+        follows_own=any(follows[1:]),
+        matters=[one >= HALF for one in saliency],
+    )
+
+
+def _all_last_activations(model_fn: ModelFunction, texts: list[list[int]], batch_size: int) -> Steps[list[float]]:
     activations: list[float] = []
-    for batch in batched(changed, batch_size):
+    for batch in batched(texts, batch_size):
         activations += _last_activations(model_fn, batch)
-        yield len(activations), len(changed)
-    of_ends, texts = iter(activations), []
-    for source, end in zip(sources, ends, strict=True):
-        follows_anything = next(of_ends) / source.activation >= HALF
-        saliency = [1 - next(of_ends) / end.activation for _token in end.tokens]
-        texts.append(
-            MinimalText(
-                begin=len(source.tokens) - len(end.tokens),
-                activation=end.activation,
-                reaches_half=end.reaches_half,
-                follows_anything=follows_anything,
-                matters=[one >= HALF for one in saliency],
-            )
-        )
-    return texts
+        yield len(activations), len(texts)
+    return activations
 
 
 def _last_activations(model_fn: ModelFunction, texts: list[list[int]]) -> list[float]:

@@ -154,7 +154,7 @@ def create_n2g_explanation(
         node = trie
         for token, matters in zip(reversed(tokens), reversed(text.matters), strict=True):
             node = node.setdefault(token if matters else ANY_TOKEN, {})
-        if not text.follows_anything:
+        if text.only_at_start:
             node = node.setdefault(START_TOKEN, {})
         node[VALUE_KEY] = text.activation
     return NtgExplanation(trie)

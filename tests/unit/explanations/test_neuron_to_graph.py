@@ -107,7 +107,7 @@ def test_gpt2_s_padding_token_is_the_default() -> None:
         return [[1.0] * len(text) for text in texts]
 
     create_n2g_explanation(noting, examples_of([[1.0]], [[3]]))
-    assert asked == [[3], [4808, 3], [4808]]
+    assert asked == [[3], [4808], [4808, 3]]
 
 
 def test_at_most_so_many_texts_are_asked_at_once() -> None:
