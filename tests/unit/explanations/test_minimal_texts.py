@@ -71,5 +71,5 @@ def test_progress_goes_from_source_to_source_and_then_over_changed_texts() -> No
 
 @pytest.mark.parametrize(("tokens", "activation"), [([], 1.0), ([1], 0.0), ([1], -1.0), ([1], float("inf"))])
 def test_what_does_not_fire_is_no_source(tokens: list[int], activation: float) -> None:
-    with pytest.raises(SaescopeError, match="leave it out|take examples"):
+    with pytest.raises(SaescopeError, match=r"leave it out|take examples"):
         Source(tokens, activation)
