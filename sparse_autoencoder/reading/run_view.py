@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.questions.answer_types import FeatureGraph
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.drawn_rows import drawn_rows
 from sparse_autoencoder.reading.feature_graphs import FeatureGraphs
@@ -98,6 +99,19 @@ class RunView(ABC):
     def graphs(self) -> FeatureGraphs:
         """The neuron-to-graph explanations of features that were made."""
         return FeatureGraphs(self._folder)
+
+    def graph(self, feature_id: int) -> FeatureGraph:
+        """A feature's neuron-to-graph explanation; KeyError for an unknown id.
+
+        Raises NotFoundError if nobody has asked for one of these examples, DamagedError if the file is damaged.
+        """
+        kept = self.graphs.kept(feature_id, self.feature(feature_id))
+        if kept is None:
+            raise NotFoundError(
+                f"feature {feature_id} wasn't explained by patterns yet: ask for it on its page where models can be "
+                f"asked, or `saescope explain {self.metadata.run_id} --feature {feature_id} --graph`"
+            )
+        return kept
 
     def drawn_rows(self, seed: int, most_tokens: int) -> Iterator[RowTokens]:
         """The tokens of rows that the seed decides, without BOS: see drawn_rows.py."""

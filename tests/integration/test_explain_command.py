@@ -14,7 +14,7 @@ from services.cli import main
 from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.reading.open_runs import RunLibrary
-from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
 from tests.support.explaining import Asked, asked, most_frequent, nodes_in
 from tests.support.runs import DEAD, N_LATENTS, World, interrupted_run
 
@@ -48,11 +48,13 @@ def kept_file(models: Asked, feature: int) -> Path:
 
 def test_an_explanation_is_made_once(again: Asked) -> None:
     (feature,) = most_frequent(again.view, 2)
+    with pytest.raises(NotFoundError, match=f"saescope explain .* --feature {feature} --graph"):
+        again.view.graph(feature)
     first, second = again.parts(feature), again.parts(feature)
     assert len(first) > 3
     assert all("progress" in part for part in first[:-1])
     assert second == first[-1:]
-    assert again.view.graphs.kept(feature, again.view.feature(feature)) == first[-1]["result"]
+    assert again.view.graph(feature) == first[-1]["result"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_a_damaged_file_is_named_to_whoever_only_reads(damage: bytes | None, aga
     content = file.read_bytes()
     file.write_bytes(content.replace(b'"recall":', b'"recall":"') if damage is None else damage)
     with pytest.raises(DamagedError, match=f"graphs/{feature:06d}.json is damaged: remove it"):
-        again.view.graphs.kept(feature, again.view.feature(feature))
+        again.view.graph(feature)
 
 
 def test_that_of_an_unfinished_run_is_not_kept(world: World, finished_run: Asked, tmp_path: Path) -> None:
