@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from sparse_autoencoder.errors import SaescopeError
@@ -61,5 +62,5 @@ def batch_parallelize(
         answers = list(apply_batched(fn, [item for _number, item in asked], batch_size))
         asking = []
         for (number, _item), answer in zip(asked, answers, strict=True):
-            go_on(number, lambda number=number, answer=answer: algos[number].send(answer))  # type: ignore[misc]
+            go_on(number, partial(algos[number].send, answer))
     return results
