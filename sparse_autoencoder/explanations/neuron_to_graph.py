@@ -243,6 +243,7 @@ def _trie_of(patterns: Patterns[str]) -> Trie:
                 raise SaescopeError(
                     f"a token is named {token}, which is a mark in OpenAI's form: it can't be written so"
                 )
-            written[ANY_TOKEN if token is None else token] = below = {}
+            below: Trie = {}
+            written[ANY_TOKEN if token is None else token] = below
             stack.append((child, below))
     return trie

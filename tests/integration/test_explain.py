@@ -115,11 +115,24 @@ def test_scores_are_those_of_all_tokens_in_texts_that_patterns_were_not_made_fro
 
 def test_the_explanation_in_openai_s_form_has_the_same_patterns(of_case: tuple[Case, Asked]) -> None:
     _case, models = of_case
-    graph = models.graph(*most_frequent(models.view, 5))
+    graph = models.graph(*most_frequent(models.view, 3))
     values = sorted(values_in(graph["roots"]))
     patterns = NtgExplanation.load(graph["explanation"]).patterns().most_important_first()
     assert 0 < len(patterns) <= len(values)
     assert sum(one.get("num_examples", 0) for one in nodes_in(graph["roots"])) <= graph["num_sources"]
+
+
+@pytest.mark.parametrize("of_case", [POLICIES[1]], indirect=True)
+def test_a_feature_that_fires_on_nothing_but_bos_has_nothing_to_explain(of_case: tuple[Case, Asked]) -> None:
+    _case, models = of_case
+    on_bos = [
+        feature
+        for feature in most_frequent(models.view, *range(12))
+        if {example["position"] for example in models.view.feature(feature)["top"]} == {0}
+    ]
+    assert on_bos
+    with pytest.raises(SaescopeError, match=f"feature {on_bos[0]} doesn't fire on any token of a text"):
+        models.graph(on_bos[0])
 
 
 def values_in(nodes: list[GraphNode]) -> list[float]:

@@ -153,5 +153,6 @@ def test_other_models_than_the_run_s_are_refused(again: Asked, capsys: pytest.Ca
     content = json.loads(file.read_text(encoding="utf-8"))
     content["autoencoder"]["sha256"] = "0" * 64
     file.write_text(json.dumps(content), encoding="utf-8")
-    assert explain(again, *most_frequent(again.view, 5)) == 2
+    (feature,) = most_frequent(again.view, 5)
+    assert explain(again, feature) == 2
     assert "the models at hand aren't those that run" in capsys.readouterr().err

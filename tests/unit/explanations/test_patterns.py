@@ -71,11 +71,11 @@ def test_equal_patterns_are_one_that_predicts_their_mean(given_ones: list[Given]
     values: dict[tuple[tuple[int | None, ...], bool], list[float]] = {}
     for one in given_ones:
         values.setdefault((one.tokens, one.at_start), []).append(one.activation)
-    found = {
-        (one.tokens, one.at_start): (one.num_examples, one.activation)
-        for one in patterns_of(given_ones).most_important_first()
-    }
-    assert found == {key: (len(own), pytest.approx(sum(own) / len(own))) for key, own in values.items()}
+    found = patterns_of(given_ones).most_important_first()
+    assert len(found) == len(values)
+    for pattern in found:
+        own = values[pattern.tokens, pattern.at_start]
+        assert (pattern.num_examples, pattern.activation) == (len(own), pytest.approx(sum(own) / len(own)))
 
 
 def test_patterns_of_most_examples_come_first_then_the_strongest() -> None:
