@@ -7,10 +7,11 @@ import pytest
 
 from demo import AUTOENCODER, LAYER, SUBJECT
 from demo.headlines import generate
-from demo.measure import CALIBRATION_SEED, Concept, best_detector, load_autoencoder, split_of
+from demo.measure import CALIBRATION_SEED, Concept, Split, best_detector, load_autoencoder, split_of
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.explanations import NtgExplanation
 from sparse_autoencoder.explanations.feature_function import FeatureFunction
+from sparse_autoencoder.explanations.graph_form import patterns_in
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.questions.answer_types import GraphNode
 from sparse_autoencoder.runs.run_options import RunOptions
@@ -150,5 +151,29 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     return asked(folder / "runs" / metadata.run_id)
 
 
-def feature_of(*concept: str) -> int:
-    return best_detector(split_of(load_autoencoder(), 400, CALIBRATION_SEED), Concept(*concept)).feature
+@pytest.fixture(scope="module")
+def texts() -> Split:
+    """Generated headlines, of which it is known what their tokens stand for."""
+    return split_of(load_autoencoder(), 300, CALIBRATION_SEED)
+
+
+@pytest.mark.parametrize(
+    ("concept", "pattern"), [(Concept("quarter", "first"), (" Q",)), (Concept("eps", "first"), (" EPS", " $"))]
+)
+def test_the_graph_of_a_concept_s_feature_is_what_the_concept_looks_like(
+    concept: Concept, pattern: tuple[str, ...], texts: Split, demo_run: Asked
+) -> None:
+    graph = demo_run.graph(best_detector(texts, concept).feature)
+    first, *others = patterns_in(graph["roots"])
+    assert (first.tokens, first.at_start) == (pattern, False)
+    assert first.num_examples > graph["num_sources"] / 2 > sum(one.num_examples for one in others)
+    scores = graph["scores"]
+    # the token " Q" begins a quarter wherever it is, and " EPS $" earnings: that a pattern that more than half of the
+    # examples share fits hardly anything else, and fits most of what is held out, is what its being right means
+    assert scores["num_examples"] > 5
+    assert scores["recall"] is not None
+    assert scores["recall"] > 0.5
+    assert scores["precision"] is not None
+    assert scores["precision"] > 0.9
+    assert scores["explained"] is not None
+    assert scores["explained"] > 0.5
