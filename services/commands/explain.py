@@ -132,9 +132,14 @@ def _patterns_in_lines(graph: FeatureGraph) -> str:
     patterns = patterns_in(graph["roots"])
     if not patterns:
         return "no pattern: in none of them does it matter which tokens there are"
-    rows = [(_shown(one), f"{one.num_examples}", f"{one.activation:.3g}") for one in patterns[:_MOST_SHOWN]]
+    rows = [
+        (_shown(one), f"{one.num_examples}", f"{one.num_fired} of {one.num_checked}", f"{one.activation:.3g}")
+        for one in patterns[:_MOST_SHOWN]
+    ]
     more = len(patterns) - len(rows)
-    return columns([("PATTERN", "EXAMPLES", "ACTIVATION"), *rows]) + (f"\nand {more} more patterns" if more else "")
+    return columns([("PATTERN", "EXAMPLES", "FIRES ELSEWHERE", "PREDICTS"), *rows]) + (
+        f"\nand {more} more patterns" if more else ""
+    )
 
 
 def _shown(pattern: Pattern[str]) -> str:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from hashlib import blake2b
+from itertools import compress
 from typing import Any, TypeVar, cast
 
 from sparse_autoencoder.errors import DamagedError, SaescopeError
-from sparse_autoencoder.explanations.examples import DividedExamples, Window
+from sparse_autoencoder.explanations.examples import DividedExamples
 from sparse_autoencoder.explanations.feature_function import FeatureFunction
-from sparse_autoencoder.explanations.fitting_tokens import TOKENS_PER_ROW_GROUP, find_fitting
+from sparse_autoencoder.explanations.fitting_tokens import (
+    TOKENS_PER_ROW_GROUP,
+    FittingTokens,
+    Search,
+    find_fitting,
+    window_bytes,
+)
 from sparse_autoencoder.explanations.graph_form import graph_nodes
 from sparse_autoencoder.explanations.minimal_texts import MinimalText, Source, Steps, minimal_texts
 from sparse_autoencoder.explanations.neuron_to_graph import NtgExplanation
@@ -24,6 +33,9 @@ from sparse_autoencoder.reading.run_view import RunView
 _MOST_TOKENS = 64  # of a source
 _TEXTS_AT_ONCE = 64
 _MOST_CHECKED = 100
+_MOST_OF_EACH = 6  # tokens elsewhere of a pattern
+_MOST_TOKENS_SCORED = 1 << 20
+_MOST_TOKENS_ELSEWHERE = 1 << 18
 _FIRES_ON_ANYTHING = 0.5  # share of all tokens
 _SEEDS_APART = 0x6E3267  # from the draws of random examples
 
@@ -34,8 +46,9 @@ def explain_by_graph(encoder: Encoder, view: RunView, wanted: ExplainByGraph) ->
     """A feature's neuron-to-graph explanation: progress, then a FeatureGraph.
 
     `encoder` has the models and windows of the view's run. Patterns are made from the strongest examples and those of
-    the bands of strength, and scored on the random examples and on drawn rows of the run, without the texts that they
-    were made from. That of a finished run is kept in its folder, and given at once if it is there.
+    the bands of strength; what they predict depends on some tokens of other texts where they fit, too. They are scored
+    on the random examples and on drawn rows of the run, without the texts that they were made from. The explanation of
+    a finished run is kept in its folder, and given at once if it is there.
 
     Raises SaescopeError for an unknown feature, one that doesn't fire, and files that can't be read or written.
     """
@@ -64,8 +77,10 @@ def _explained(
     num_firings = int(view.statistics.count[function.feature_id])
     sources, texts = yield from _minimal_texts(function, view, examples)
     patterns = patterns_of(sources, texts, on_anything=num_firings > _FIRES_ON_ANYTHING * view.metadata.num_tokens)
+    yield from _look_elsewhere(function, view, patterns, examples)
     firings = [Predicted(one.activation, patterns.predict_at(one.tokens, one.at)) for one in examples.held_out]
-    fitting = yield from _fitting(function, view, patterns, examples.texts)
+    unseen = [is_scored(window_bytes(one.window)) for one in examples.held_out]
+    fitting = yield from _fitting(function, view, patterns, examples)
 
     def string_of(token: int) -> str:
         return view.vocabulary.strings([token])[0]
@@ -74,7 +89,13 @@ def _explained(
         feature_id=function.feature_id,
         num_sources=len(sources),
         roots=graph_nodes(patterns.root, string_of),
-        scores=graph_scores(firings, fitting, num_firings * examples.share_at_tokens, view.metadata.num_tokens),
+        scores=graph_scores(
+            firings,
+            list(compress(firings, unseen)),
+            fitting,
+            num_firings * examples.share_at_tokens,
+            view.metadata.num_tokens,
+        ),
         explanation=NtgExplanation.of(patterns.with_tokens(string_of)).todict(),
     )
 
@@ -89,19 +110,53 @@ def _minimal_texts(
     return sources, (yield from _told(steps, "finding out which tokens it takes"))
 
 
+def is_scored(window: bytes) -> bool:
+    """Whether a window (fitting_tokens.window_bytes) is in the half of all texts in which patterns are scored.
+
+    In the other half is looked what a pattern is worth. So whatever is in one of them, its text isn't in the other.
+    """
+    return bool(blake2b(window, digest_size=1).digest()[0] & 1)
+
+
+def _look_elsewhere(
+    function: FeatureFunction, view: RunView, patterns: Patterns[int], examples: DividedExamples
+) -> Generator[Part, None, None]:
+    """Tell patterns the feature's activations at other tokens at which they fit, in texts that aren't scored."""
+    search = _search(view, examples, scored=False, most_tokens=_MOST_TOKENS_ELSEWHERE)
+    search = replace(search, most_drawn=_MOST_OF_EACH, of_each=True)
+    rows = view.drawn_rows(search.seed, TOKENS_PER_ROW_GROUP)
+    found = yield from _told(find_fitting(patterns, rows, search), "looking at other texts where its patterns fit")
+    for token, activation in zip(found.drawn, _activations(function, found), strict=True):
+        token.pattern.elsewhere.append(activation)
+
+
 def _fitting(
-    function: FeatureFunction, view: RunView, patterns: Patterns[int], leave_out: frozenset[Window]
+    function: FeatureFunction, view: RunView, patterns: Patterns[int], examples: DividedExamples
 ) -> Generator[Part, None, Fitting]:
     """Where patterns fit in rows of the run, and what the model says of some of these tokens."""
-    seed = view.metadata.spec.seed ^ _SEEDS_APART
-    rows = view.drawn_rows(seed, TOKENS_PER_ROW_GROUP)
-    steps = find_fitting(patterns, rows, view.metadata.policy, leave_out, seed=seed, most_drawn=_MOST_CHECKED)
-    found = yield from _told(steps, "looking where its patterns fit")
-    activations = function([one.tokens[: one.at + 1] for one in found.drawn])
-    checked = [
-        Predicted(activation[-1], one.prediction) for one, activation in zip(found.drawn, activations, strict=True)
-    ]
+    search = _search(view, examples, scored=True, most_tokens=_MOST_TOKENS_SCORED)
+    rows = view.drawn_rows(search.seed, TOKENS_PER_ROW_GROUP)
+    found = yield from _told(find_fitting(patterns, rows, search), "scoring them")
+    activations = _activations(function, found)
+    checked = [Predicted(a, one.pattern.activation) for one, a in zip(found.drawn, activations, strict=True)]
     return Fitting(found.num_rows, found.num_tokens, found.num_predicted, checked)
+
+
+def _search(view: RunView, examples: DividedExamples, *, scored: bool, most_tokens: int) -> Search:
+    """One half of all texts, without those that patterns are made from."""
+    known = {window_bytes(window) for window in examples.texts}
+    return Search(
+        policy=view.metadata.policy,
+        wanted=lambda window: is_scored(window) == scored and window not in known,
+        seed=view.metadata.spec.seed ^ _SEEDS_APART,
+        most_tokens=most_tokens,
+        most_drawn=_MOST_CHECKED,
+    )
+
+
+def _activations(function: FeatureFunction, found: FittingTokens) -> list[float]:
+    """The feature's activations at the drawn tokens."""
+    return [activations[-1] for activations in function([one.tokens[: one.at + 1] for one in found.drawn])]
 
 
 def patterns_of(sources: list[Source], texts: list[MinimalText], *, on_anything: bool) -> Patterns[int]:

@@ -7,24 +7,22 @@ Nothing is computed: patterns need only the tokens.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sparse_autoencoder.explanations.examples import Window
 from sparse_autoencoder.explanations.minimal_texts import Steps
-from sparse_autoencoder.explanations.patterns import Patterns
+from sparse_autoencoder.explanations.patterns import Ending, Patterns
 from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.summaries.example_order import token_draws
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.windows import Windows
 from sparse_autoencoder.utils.numpy_array_ops import Ints
 
-MOST_TOKENS = 1 << 20
-TOKENS_PER_ROW_GROUP = 1 << 15  # so that 32 or more of them are looked through
+TOKENS_PER_ROW_GROUP = 1 << 15
 _MOST_LOOKED_AT = 1 << 17
 
 
@@ -35,7 +33,7 @@ class FittingToken:
     draw: int
     tokens: list[int] = field(compare=False)  # of its window, without BOS
     at: int = field(compare=False)
-    prediction: float = field(compare=False)
+    pattern: Ending = field(compare=False)
 
 
 @dataclass
@@ -48,42 +46,57 @@ class FittingTokens:
     drawn: list[FittingToken] = field(default_factory=list)
 
 
-def find_fitting(
-    patterns: Patterns[int],
-    drawn_rows: Iterable[RowTokens],
-    policy: TokenPolicy,
-    leave_out: frozenset[Window],
-    *,
-    seed: int,
-    most_drawn: int,
-) -> Steps[FittingTokens]:
-    """The tokens at which patterns fit, in rows of a run that are drawn; without windows with the texts `leave_out`."""
+@dataclass(frozen=True)
+class Search:
+    """Where is looked, and what is drawn of what is found."""
+
+    policy: TokenPolicy
+    wanted: Callable[[bytes], bool]  # whether a window is looked through, by its token ids' bytes (window_bytes)
+    seed: int
+    most_tokens: int  # to look through
+    most_drawn: int  # of all tokens at which a pattern fits, or, if `of_each`, of those of each pattern
+    of_each: bool = False
+
+
+def find_fitting(patterns: Patterns[int], drawn_rows: Iterable[RowTokens], search: Search) -> Steps[FittingTokens]:
+    """The tokens at which patterns fit, in rows of a run that are drawn."""
     found = FittingTokens()
-    texts = {np.array(window, np.int32).tobytes() for window in leave_out}
     last_tokens = patterns.last_tokens
     ends = None if last_tokens is None else np.array(sorted(last_tokens), np.int64)
     num_looked_at = 0
     for rows in drawn_rows:
-        windows = _without(rows.windows(policy), texts)
-        counted, window_of, position = _own_counted(windows, policy)
+        windows = _wanted(rows.windows(search.policy), search.wanted)
+        counted, window_of, place = _own_counted(windows, search.policy)
         found.num_rows += len(np.unique(windows.row_ids))
         found.num_tokens += len(counted)
         may_fit = np.arange(len(counted)) if ends is None else np.flatnonzero(np.isin(windows.tokens[counted], ends))
         num_looked_at += len(may_fit)
-        for token in _fitting(patterns, windows, window_of[may_fit], position[may_fit], policy, seed):
-            found.num_predicted += 1
-            found.drawn.append(token)
-        found.drawn = heapq.nsmallest(most_drawn, found.drawn)
-        yield min(found.num_tokens, MOST_TOKENS), MOST_TOKENS
-        if found.num_tokens >= MOST_TOKENS or num_looked_at >= _MOST_LOOKED_AT:
+        fitting = list(_fitting(patterns, windows, window_of[may_fit], place[may_fit], search))
+        found.num_predicted += len(fitting)
+        found.drawn = _drawn([*found.drawn, *fitting], search)
+        yield min(found.num_tokens, search.most_tokens), search.most_tokens
+        if found.num_tokens >= search.most_tokens or num_looked_at >= _MOST_LOOKED_AT:
             break
     return found
 
 
-def _without(windows: Windows, texts: set[bytes]) -> Windows:
-    """The windows that have none of these texts."""
+def window_bytes(window: Sequence[int]) -> bytes:
+    """A window's token ids, with BOS, as bytes: what is equal for windows of the same text."""
+    return np.array(window, np.int32).tobytes()
+
+
+def _drawn(tokens: list[FittingToken], search: Search) -> list[FittingToken]:
+    """Those with the smallest draws, in all or of each pattern."""
+    groups: dict[int, list[FittingToken]] = {}
+    for token in tokens:
+        groups.setdefault(id(token.pattern) if search.of_each else 0, []).append(token)
+    return [token for group in groups.values() for token in heapq.nsmallest(search.most_drawn, group)]
+
+
+def _wanted(windows: Windows, wanted: Callable[[bytes], bool]) -> Windows:
+    """The windows that are looked through."""
     bounds = zip(windows.starts[:-1].tolist(), windows.starts[1:].tolist(), strict=True)
-    kept = [number for number, (begin, end) in enumerate(bounds) if windows.tokens[begin:end].tobytes() not in texts]
+    kept = [number for number, (begin, end) in enumerate(bounds) if wanted(windows.tokens[begin:end].tobytes())]
     return windows if len(kept) == len(windows) else windows.take(np.array(kept, np.int64))
 
 
@@ -97,15 +110,15 @@ def _own_counted(windows: Windows, policy: TokenPolicy) -> tuple[Ints, Ints, Int
 
 
 def _fitting(
-    patterns: Patterns[int], windows: Windows, window_of: Ints, place: Ints, policy: TokenPolicy, seed: int
+    patterns: Patterns[int], windows: Windows, window_of: Ints, place: Ints, search: Search
 ) -> Iterator[FittingToken]:
     """Those of some tokens, given by window and place in it, at which a pattern fits."""
-    draws: NDArray[Any] = token_draws(seed, windows.row_ids[window_of], windows.numbers[window_of], place)
-    bos, last, tokens = int(policy.prepends_bos), -1, []
+    draws: NDArray[Any] = token_draws(search.seed, windows.row_ids[window_of], windows.numbers[window_of], place)
+    bos, last, tokens = int(search.policy.prepends_bos), -1, []
     for window, at, draw in zip(window_of.tolist(), place.tolist(), draws.tolist(), strict=True):
         if window != last:
             tokens = windows.tokens[windows.starts[window] + bos : windows.starts[window + 1]].tolist()
             last = window
-        prediction = patterns.predict_at(tokens, at)
-        if prediction > 0:
-            yield FittingToken(draw, tokens, at, prediction)
+        pattern = patterns.fitting(tokens, at)
+        if pattern is not None:
+            yield FittingToken(draw, tokens, at, pattern)

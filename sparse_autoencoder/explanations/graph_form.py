@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sparse_autoencoder.explanations.patterns import Node, Pattern
+from sparse_autoencoder.explanations.patterns import Ending, Node, Pattern
 from sparse_autoencoder.questions.answer_types import GraphNode
 
 
@@ -16,14 +16,21 @@ def graph_nodes(node: Node[int], string_of: Callable[[int], str]) -> list[GraphN
             token=None if token is None else string_of(token), token_id=token, before=graph_nodes(child, string_of)
         )
         if child.anywhere is not None:
-            written["activation"] = child.anywhere.activation
-            written["num_examples"] = child.anywhere.num_examples
+            _complete(written, child.anywhere)
         found.append(written)
     if node.at_start is not None:
-        ending = node.at_start
         start = GraphNode(token=None, token_id=None, is_start=True, before=[])
-        found.append(GraphNode(**start, activation=ending.activation, num_examples=ending.num_examples))
+        _complete(start, node.at_start)
+        found.append(start)
     return sorted(found, key=lambda one: (-num_examples(one), -_strongest(one)))
+
+
+def _complete(node: GraphNode, ending: Ending) -> None:
+    """Say that a pattern ends at a node."""
+    node["activation"] = ending.activation
+    node["num_examples"] = ending.num_examples
+    node["num_checked"] = len(ending.elsewhere)
+    node["num_fired"] = ending.num_fired
 
 
 def num_examples(node: GraphNode) -> int:
@@ -41,7 +48,8 @@ def _ending_in(node: GraphNode, after: tuple[str | None, ...]) -> Iterator[Patte
     at_start = node.get("is_start", False)
     tokens = after if at_start else (node["token"], *after)
     if "activation" in node:
-        yield Pattern(tokens, at_start, node["activation"], node.get("num_examples", 1))
+        numbers = node.get("num_examples", 1), node.get("num_checked", 0), node.get("num_fired", 0)
+        yield Pattern(tokens, at_start, node["activation"], *numbers)
     for before in node["before"]:
         yield from _ending_in(before, tokens)
 

@@ -36,9 +36,17 @@ class Fitting:
     checked: list[Predicted]  # some of these, drawn at random
 
 
-def graph_scores(firings: Sequence[Predicted], fitting: Fitting, num_firings: float, num_tokens: int) -> GraphScores:
+def graph_scores(
+    firings: Sequence[Predicted],
+    unseen: Sequence[Predicted],
+    fitting: Fitting,
+    num_firings: float,
+    num_tokens: int,
+) -> GraphScores:
     """The scores of patterns from a sample of firings and of the tokens at which the patterns fit.
 
+    unseen: those of the firings on whose texts what is predicted doesn't depend; whether something is predicted doesn't
+    depend on any of them.
     num_firings, num_tokens: how many there are in the whole run.
     """
     checked = fitting.checked
@@ -50,7 +58,7 @@ def graph_scores(firings: Sequence[Predicted], fitting: Fitting, num_firings: fl
         num_checked=len(checked),
         recall=_mean([one.prediction > 0 for one in firings]) if firings else None,
         precision=_mean([one.activation > 0 for one in checked]) if checked else None,
-        explained=_explained(firings, fitting, num_firings, num_tokens),
+        explained=_explained(unseen, fitting, num_firings, num_tokens),
     )
 
 

@@ -154,6 +154,10 @@ class GraphNode(TypedDict):
     is_start: NotRequired[Annotated[bool, Field(description="The window's beginning, instead of a token.")]]
     activation: NotRequired[Annotated[float, Field(description="Predicted where a pattern ends here.")]]
     num_examples: NotRequired[Annotated[int, Field(description="Of the sources, those whose pattern ends here.")]]
+    num_checked: NotRequired[
+        Annotated[int, Field(description="Tokens of other texts where this pattern fits, drawn to ask the model.")]
+    ]
+    num_fired: NotRequired[Annotated[int, Field(description="Of these, those at which the feature fires.")]]
     before: Annotated[list[GraphNode], Field(description="Those of most sources first.")]
 
 
