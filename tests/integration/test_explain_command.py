@@ -110,7 +110,7 @@ def test_the_command_prints_patterns_and_scores(again: Asked, capsys: pytest.Cap
     head, columns, *lines = first.out.splitlines()
     graph = again.graph(feature)
     assert head == f"feature {feature} of run {again.view.metadata.run_id}, by {graph['num_sources']} examples"
-    assert columns.split() == ["PATTERN", "EXAMPLES", "ACTIVATION"]
+    assert columns.split() == ["PATTERN", "EXAMPLES", "FIRES", "ELSEWHERE", "PREDICTS"]
     assert [line.split()[0] for line in lines[-3:]] == ["recall", "precision", "explained"]
     assert len(lines) - 3 == len([one for one in nodes_in(graph["roots"]) if "activation" in one])
     assert explain(again, feature) == 0  # now from the file

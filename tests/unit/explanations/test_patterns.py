@@ -95,6 +95,16 @@ def test_the_last_tokens_are_those_of_all_patterns() -> None:
     assert patterns_of([Given((0, 1), False, 1.0), Given((2, None), False, 1.0)]).last_tokens is None
 
 
+def test_what_the_feature_does_where_a_pattern_fits_elsewhere_counts_and_all_examples_as_one_such_place() -> None:
+    patterns = patterns_of([Given((1,), False, 3.0), Given((1,), False, 5.0), Given((2,), False, 1.0)])
+    fitting = patterns.fitting([0, 1], 1)
+    assert fitting is not None
+    fitting.elsewhere += [0.0, 2.0]
+    assert patterns.predict([1, 2]) == [2.0, 1.0]
+    (one, _other) = patterns.with_tokens(str).most_important_first()
+    assert (one.num_examples, one.activation, one.num_checked, one.num_fired) == (2, 2.0, 2, 1)
+
+
 def test_a_pattern_of_no_tokens_is_refused() -> None:
     with pytest.raises(SaescopeError, match="at least one token"):
         patterns_of([Given((), True, 1.0)])

@@ -18,8 +18,10 @@ def test_samples_of_everything_give_the_dense_formulas(tokens: list[tuple[float,
     a, p = np.array(tokens).T
     everything = [Predicted(*token) for token in tokens]
     fitting = [one for one in everything if one.prediction > 0]
+    firings = [one for one in everything if one.activation > 0] * times  # how large a sample is must not matter
     scores = graph_scores(
-        [one for one in everything if one.activation > 0] * times,  # how large a sample is must not matter
+        firings,
+        firings,
         Fitting(num_rows=1, num_tokens=len(tokens), num_predicted=len(fitting), checked=fitting * times),
         num_firings=int((a > 0).sum()),
         num_tokens=len(tokens),
@@ -35,16 +37,23 @@ def test_firings_in_the_sample_do_not_make_wrong_predictions_rarer() -> None:
     # of a million tokens 10 are firings, all predicted; a pattern fits at 1 in 1,000 others, too
     firings = [Predicted(2.0, 2.0)] * 10
     found = Fitting(num_rows=100, num_tokens=10_000, num_predicted=10, checked=[Predicted(0.0, 2.0)] * 10)
-    scores = graph_scores(firings, found, num_firings=10, num_tokens=1_000_000)
+    scores = graph_scores(firings, firings, found, num_firings=10, num_tokens=1_000_000)
     assert (scores["recall"], scores["precision"]) == (1.0, 0.0)
     assert scores["explained"] == pytest.approx(1 - 1000 * 4 / (10 * 4))
 
 
 def test_without_held_out_firings_only_precision_is_known() -> None:
-    scores = graph_scores([], Fitting(1, 10, 1, [Predicted(1.0, 2.0)]), num_firings=3, num_tokens=10)
+    scores = graph_scores([], [], Fitting(1, 10, 1, [Predicted(1.0, 2.0)]), num_firings=3, num_tokens=10)
     assert (scores["recall"], scores["precision"], scores["explained"]) == (None, 1.0, None)
 
 
 def test_patterns_that_fit_nowhere_have_no_precision_and_explain_what_they_predict() -> None:
-    scores = graph_scores([Predicted(2.0, 0.0), Predicted(2.0, 2.0)], Fitting(5, 100, 0, []), 20, 1000)
+    firings = [Predicted(2.0, 0.0), Predicted(2.0, 2.0)]
+    scores = graph_scores(firings, firings, Fitting(5, 100, 0, []), 20, 1000)
     assert (scores["recall"], scores["precision"], scores["explained"]) == (0.5, None, 0.5)
+
+
+def test_firings_whose_texts_were_seen_count_for_the_recall_only() -> None:
+    seen, unseen = Predicted(4.0, 4.0), Predicted(2.0, 0.0)
+    scores = graph_scores([seen, unseen], [unseen], Fitting(5, 100, 0, []), 20, 1000)
+    assert (scores["num_examples"], scores["recall"], scores["explained"]) == (2, 0.5, 0.0)
