@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.explanations import NtgExplanation
 from sparse_autoencoder.explanations.feature_function import FeatureFunction
 from sparse_autoencoder.explanations.graph_form import patterns_in
+from sparse_autoencoder.pipeline.load_inputs import load_models
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.questions.answer_types import GraphNode
 from sparse_autoencoder.runs.run_options import RunOptions
@@ -21,7 +23,7 @@ from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.explaining import Asked, asked, most_frequent, nodes_in
 from tests.support.oracle_cases import Case, case_of
 from tests.support.reference import Reference
-from tests.support.runs import DEAD, N_LATENTS, World
+from tests.support.runs import DEAD, N_LATENTS, World, break_token, make_world, tiny_tokenizer
 
 pytestmark = pytest.mark.usefixtures("quick")
 POLICIES = [("topk", "exclude", "split", 0), ("relu", "include", "split", 1), ("topk", "none", "truncate", 0)]
@@ -61,6 +63,16 @@ def test_texts_that_the_model_can_t_take_are_refused(of_case: tuple[Case, Asked]
             function([[1, token]])
     with pytest.raises(SaescopeError, match=f"there is no feature {N_LATENTS}"):
         FeatureFunction(models.encoder, N_LATENTS)
+
+
+def test_an_activation_that_is_not_finite_is_a_sentence(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    break_token(world, "x")
+    options = world.options(autoencoder=world.relu)
+    function = FeatureFunction(load_models(options).any_encoder, 0)
+    tokens = tiny_tokenizer().encode("A x", add_special_tokens=False).ids
+    with pytest.raises(SaescopeError, match="feature 0 has an activation that isn't finite"):
+        function([tokens])
 
 
 # Scores, against all tokens of the run.

@@ -75,7 +75,8 @@ def test_equal_patterns_are_one_that_predicts_their_mean(given_ones: list[Given]
     assert len(found) == len(values)
     for pattern in found:
         own = values[pattern.tokens, pattern.at_start]
-        assert (pattern.num_examples, pattern.activation) == (len(own), pytest.approx(sum(own) / len(own)))
+        assert pattern.num_examples == len(own)
+        assert pattern.activation == pytest.approx(sum(own) / len(own))
 
 
 def test_patterns_of_most_examples_come_first_then_the_strongest() -> None:
