@@ -98,7 +98,7 @@ def _parts(view: RunView, feature_id: int, device: str | None) -> Iterator[Part]
     from sparse_autoencoder.cli import need_torch
     from sparse_autoencoder.pipeline.load_inputs import load_models
     from sparse_autoencoder.questions.question_types import ExplainByGraph
-    from sparse_autoencoder.runs.provenance import check_recorded, contents_of
+    from sparse_autoencoder.runs.provenance import contents_of
 
     if (kept := _kept(view, feature_id)) is not None:
         yield {"result": cast("dict[str, Any]", kept)}
@@ -108,12 +108,11 @@ def _parts(view: RunView, feature_id: int, device: str | None) -> Iterator[Part]
 
     metadata = view.metadata
     yield {"progress": {"done": 0, "of": 1, "what": "loading the models"}}
-    check_recorded(metadata)
     models = load_models(metadata.options if device is None else metadata.options.model_copy(update={"device": device}))
-    if models.contents != contents_of(metadata):
+    if "files" not in metadata.subject or models.contents != contents_of(metadata):
         raise MixtureError(
-            f"the models at hand aren't those that run {metadata.run_id} was made with: put back the files that "
-            "it was made with, or run it again"
+            f"run {metadata.run_id} was made with other models than those at hand, or by a version of saescope that "
+            "did not record which: put back the files that it was made with, or run it again"
         )
     yield from explain_by_graph(models.encoder(metadata), view, ExplainByGraph(feature_id=feature_id))
 

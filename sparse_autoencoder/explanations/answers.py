@@ -113,7 +113,7 @@ def _minimal_texts(
 def is_scored(window: bytes) -> bool:
     """Whether a window (fitting_tokens.window_bytes) is in the half of all texts in which patterns are scored.
 
-    In the other half is looked what a pattern is worth. So whatever is in one of them, its text isn't in the other.
+    The other half tells what a pattern predicts. As the text alone decides, no text is in both.
     """
     return bool(blake2b(window, digest_size=1).digest()[0] & 1)
 

@@ -184,7 +184,8 @@ class GraphScores(TypedDict):
         float | None,
         Field(
             description="1 - E[(a - predicted)²] / E[a²], over all tokens of the run: firings and others count by how "
-            "many there are. Below 0 if predicting nothing would be better."
+            "many there are. Of the firings, those in texts on which no prediction depends. Below 0 if predicting "
+            "nothing would be better."
         ),
     ]
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from sparse_autoencoder.errors import DamagedError
 from sparse_autoencoder.questions.answer_types import FeatureGraph
@@ -52,9 +52,10 @@ class FeatureGraphs:
             if (head.version, head.examples) != (VERSION, examples_hash(record)):
                 return None
             graph = _File.model_validate_json(data).graph
+            json.dumps(graph["explanation"], allow_nan=False)  # that could not be answered
         except NotFoundError:
             return None
-        except (ValidationError, TooLargeError, RecursionError) as error:
+        except (ValueError, TooLargeError, RecursionError) as error:
             raise DamagedError(
                 f"the file {key} is damaged: remove it, and it is made anew when it is asked for"
             ) from error

@@ -80,13 +80,25 @@ def test_what_is_not_of_these_examples_or_damaged_is_made_anew(
     assert file.read_bytes() == right
 
 
-@pytest.mark.parametrize("damage", [b"", b"[" * 100_000, b"\0" * (1 << 23), None])
-def test_a_damaged_file_is_named_to_whoever_only_reads(damage: bytes | None, again: Asked) -> None:
+@pytest.mark.parametrize(
+    ("part", "damaged"),
+    [
+        (b"{", b""),
+        (b"{", b"[" * 100_000),
+        (b"{", b"\0" * (1 << 23)),
+        (b'"recall":', b'"recall":"'),
+        (b'"recall":', b'"recall":"none","recall_":'),
+        (b'"activation":', b'"activation":NaN,"was":'),
+        (b'"<saliency>":', b'"<saliency>":NaN,"was":'),
+    ],
+)
+def test_a_damaged_file_is_named_to_whoever_only_reads(part: bytes, damaged: bytes, again: Asked) -> None:
     (feature,) = most_frequent(again.view, 2)
     again.graph(feature)
     file = kept_file(again, feature)
     content = file.read_bytes()
-    file.write_bytes(content.replace(b'"recall":', b'"recall":"') if damage is None else damage)
+    assert part in content
+    file.write_bytes(content.replace(part, damaged, 1))
     with pytest.raises(DamagedError, match=f"graphs/{feature:06d}.json is damaged: remove it"):
         again.view.graph(feature)
 
@@ -155,4 +167,4 @@ def test_other_models_than_the_run_s_are_refused(again: Asked, capsys: pytest.Ca
     file.write_text(json.dumps(content), encoding="utf-8")
     (feature,) = most_frequent(again.view, 5)
     assert explain(again, feature) == 2
-    assert "the models at hand aren't those that run" in capsys.readouterr().err
+    assert "was made with other models than those at hand" in capsys.readouterr().err
