@@ -1,4 +1,4 @@
-"""The command `saescope`: run, serve, demo, submit, runs, effects, steer, completion.
+"""The command `saescope`: run, serve, demo, submit, runs, effects, steer, explain, completion.
 
 It parses flags and calls the library and the API; each subcommand imports what it needs, so that --help is instant.
 """
@@ -14,6 +14,7 @@ from services.client.submit import TOKEN_VARIABLE, add_submit_arguments, submit_
 from services.commands.completion import add_completion_parser
 from services.commands.demo import demo_command
 from services.commands.effects import add_effects_parser
+from services.commands.explain import add_explain_parser
 from services.commands.runs import add_runs_parser
 from services.commands.serve import serve_command
 from services.commands.steer import add_steer_parser
@@ -83,6 +84,7 @@ def command_parser() -> FlagParser:
     add_runs_parser(commands)
     add_effects_parser(commands)
     add_steer_parser(commands)
+    add_explain_parser(commands)
     add_completion_parser(commands, parser)
     return parser
 

@@ -154,20 +154,43 @@ class GraphNode(TypedDict):
 
     token: Annotated[str | None, Field(description="Null: any token.")]
     token_id: int | None
-    is_start: NotRequired[Annotated[bool, Field(description="The text's beginning, instead of a token.")]]
+    is_start: NotRequired[Annotated[bool, Field(description="The window's beginning, instead of a token.")]]
     activation: NotRequired[Annotated[float, Field(description="Predicted where a pattern ends here.")]]
-    before: list[GraphNode]
+    num_examples: NotRequired[Annotated[int, Field(description="Of the sources, those whose pattern ends here.")]]
+    num_checked: NotRequired[
+        Annotated[int, Field(description="Tokens of other texts where this pattern fits, drawn to ask the model.")]
+    ]
+    num_fired: NotRequired[Annotated[int, Field(description="Of these, those at which the feature fires.")]]
+    before: Annotated[list[GraphNode], Field(description="Those of most sources first.")]
 
 
 class GraphScores(TypedDict):
-    """How well the patterns predict the feature, on examples and rows that they weren't made from."""
+    """How well the patterns predict the feature, in texts that they weren't made from.
 
-    num_examples: Annotated[int, Field(description="Held-out activations that were drawn at random.")]
-    num_rows: Annotated[int, Field(description="Rows of the run that were drawn besides.")]
-    num_tokens: Annotated[int, Field(description="Their tokens.")]
-    recall: Annotated[float | None, Field(description="Share of the feature's firings that are predicted.")]
-    precision: Annotated[float | None, Field(description="Share of the predicted firings that are some.")]
-    explained: Annotated[float | None, Field(description="1 - E[(a - predicted)²] / E[a²], over those tokens.")]
+    Firings are rare, so tokens drawn at random show few of them, and a pattern that seldom fits hardly ever. So there
+    are two samples, neither of which distorts the other: of the feature's firings, and of the tokens at which the
+    patterns fit.
+    """
+
+    num_examples: Annotated[int, Field(description="Firings: a random sample of all that are in other texts.")]
+    num_rows: Annotated[int, Field(description="Rows of the run in which was looked where the patterns fit.")]
+    num_tokens: Annotated[int, Field(description="Their counted tokens.")]
+    num_predicted: NotRequired[Annotated[int, Field(description="Of these, those at which a pattern fits.")]]
+    num_checked: NotRequired[Annotated[int, Field(description="Of these, those drawn to be asked of the model.")]]
+    recall: Annotated[
+        float | None, Field(description="Share of the firings that are predicted; null if there are none.")
+    ]
+    precision: Annotated[
+        float | None, Field(description="Share of the checked tokens at which it fires; null if there are none.")
+    ]
+    explained: Annotated[
+        float | None,
+        Field(
+            description="1 - E[(a - predicted)²] / E[a²], over all tokens of the run: firings and others count by how "
+            "many there are. Of the firings, those in texts on which no prediction depends. Below 0 if predicting "
+            "nothing would be better."
+        ),
+    ]
 
 
 class FeatureGraph(TypedDict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.questions.answer_types import FeatureEffects
+from sparse_autoencoder.questions.answer_types import FeatureEffects, FeatureGraph
 from sparse_autoencoder.reading.damaged_files import readable
+from sparse_autoencoder.reading.drawn_rows import drawn_rows
+from sparse_autoencoder.reading.feature_graphs import FeatureGraphs
 from sparse_autoencoder.reading.firing_together import FiringsFiles
 from sparse_autoencoder.reading.row_firings import RowFirings
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
@@ -98,6 +101,28 @@ class RunView(ABC):
         """What follows from the weights alone: logit effects and neighbours."""
         return WeightsFiles(self._folder, self.metadata, live=self.live)
 
+    @cached_property
+    def graphs(self) -> FeatureGraphs:
+        """The neuron-to-graph explanations of features that were made."""
+        return FeatureGraphs(self._folder)
+
+    def graph(self, feature_id: int) -> FeatureGraph:
+        """A feature's neuron-to-graph explanation; KeyError for an unknown id.
+
+        Raises NotFoundError if nobody has asked for one of these examples, DamagedError if the file is damaged.
+        """
+        kept = self.graphs.kept(feature_id, self.feature(feature_id))
+        if kept is None:
+            raise NotFoundError(
+                f"feature {feature_id} wasn't explained by patterns yet: ask for it on its page where models can be "
+                f"asked, or `saescope explain {self.metadata.run_id} --feature {feature_id} --graph`"
+            )
+        return kept
+
+    def drawn_rows(self, seed: int, most_tokens: int) -> Iterator[RowTokens]:
+        """The tokens of rows that the seed decides, without BOS: see drawn_rows.py."""
+        return drawn_rows(self.texts.files, self._chunks(), seed, most_tokens)
+
     def firings(self) -> FiringsFiles:
         """What fires at each token; NotFoundError for a run that was made without."""
         self._check_keeps_firings("what fires together can't be counted")
@@ -136,6 +161,16 @@ class RunView(ABC):
         if not 0 <= feature_id < self.metadata.num_features:
             raise KeyError(feature_id)
         return self._feature(feature_id)
+
+    def record(self, feature_id: int) -> dict[str, Any]:
+        """`feature`, with a sentence for whoever asks for one that there isn't: NotFoundError."""
+        try:
+            return self.feature(feature_id)
+        except KeyError:
+            raise NotFoundError(
+                f"there is no feature {feature_id} in run {self.metadata.run_id}, which has the features 0 to "
+                f"{self.metadata.num_features - 1}"
+            ) from None
 
     @abstractmethod
     def _feature(self, feature_id: int) -> dict[str, Any]:

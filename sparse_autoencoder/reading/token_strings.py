@@ -46,6 +46,11 @@ class Vocabulary:
             wanted = text.casefold()
             return np.array([wanted in folded for folded in self._folded], bool)
 
+    def named(self, string: str) -> list[int]:
+        """The tokens that are exactly this string."""
+        with readable(self._folder, self._folder.vocabulary):
+            return [token_id for token_id, own in enumerate(self._strings) if own == string]
+
     def _join(self, token_ids: Sequence[int], strings: list[str]) -> None:
         """Replace the strings of each run of tokens that are no whole characters."""
         begin = 0

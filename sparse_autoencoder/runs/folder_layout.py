@@ -120,6 +120,10 @@ class RunFolder:
         """Key of a file of features."""
         return self.key(f"features/{file:05d}.parquet")
 
+    def graph(self, feature_id: int) -> str:
+        """Key of a feature's neuron-to-graph explanation, which is there if somebody asked for it."""
+        return self.key(f"graphs/{feature_id:06d}.json")
+
     @property
     def overview(self) -> str:
         """Key of overview.parquet: per-feature statistics for the feature list."""

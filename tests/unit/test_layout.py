@@ -24,6 +24,7 @@ FLOORS = (
     ("summaries",),
     ("questions.question_types", "questions.answer_types"),  # what is asked and answered, for whoever answers
     ("runs",),
+    ("questions.question_types", "questions.answer_types"),  # what is asked and answered, for whoever answers
     ("reading",),
     ("directions",),
     ("pipeline",),
@@ -49,6 +50,8 @@ COMPUTING = (
     "sparse_autoencoder.summaries.summarise_torch",
     "sparse_autoencoder.summaries.token_table_torch",
     "sparse_autoencoder.directions",
+    "sparse_autoencoder.explanations.answers",
+    "sparse_autoencoder.explanations.feature_function",
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.cross_entropy",
     "sparse_autoencoder.pipeline.first_chunk",
