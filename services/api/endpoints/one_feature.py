@@ -13,7 +13,7 @@ from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
-from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from services.api.response_types.one_feature import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
 from sparse_autoencoder.data.row_sets import HALVES
 from sparse_autoencoder.reading.neuronpedia import address_at_neuronpedia
 from sparse_autoencoder.reading.run_view import RunView
