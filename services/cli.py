@@ -1,4 +1,4 @@
-"""The command `saescope`: run, serve, demo, submit, runs, completion.
+"""The command `saescope`: run, serve, demo, submit, runs, labels, export, completion.
 
 It parses flags and calls the library and the API; each subcommand imports what it needs, so that --help is instant.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from services.client.submit import TOKEN_VARIABLE, add_submit_arguments, submit_command
 from services.commands.completion import add_completion_parser
 from services.commands.demo import demo_command
+from services.commands.labels import add_labels_parser
 from services.commands.runs import add_runs_parser
 from services.commands.serve import serve_command
 from sparse_autoencoder.cli import DESCRIPTION, EXIT_STATUSES, add_run_parser_arguments, guarded, run_command
@@ -79,6 +80,7 @@ def command_parser() -> FlagParser:
     submit.set_defaults(handler=submit_command)
 
     add_runs_parser(commands)
+    add_labels_parser(commands)
     add_completion_parser(commands, parser)
     return parser
 
