@@ -13,6 +13,7 @@ from pathlib import Path
 from services.client.submit import TOKEN_VARIABLE, add_submit_arguments, submit_command
 from services.commands.completion import add_completion_parser
 from services.commands.demo import demo_command
+from services.commands.export import add_export_parser
 from services.commands.labels import add_labels_parser
 from services.commands.runs import add_runs_parser
 from services.commands.serve import serve_command
@@ -81,6 +82,7 @@ def command_parser() -> FlagParser:
 
     add_runs_parser(commands)
     add_labels_parser(commands)
+    add_export_parser(commands)
     add_completion_parser(commands, parser)
     return parser
 

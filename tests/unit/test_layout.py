@@ -29,6 +29,7 @@ FLOORS = (
     ("explanations",),
     ("effects",),
     ("questions",),
+    ("exports",),
     ("training",),
     ("run_flags",),
     ("cli",),
