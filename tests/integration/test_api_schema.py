@@ -225,6 +225,21 @@ def about_labels(apis: Apis) -> Iterator[Any]:
         yield asked(apis.away)
 
 
+def about_openai_s_viewer(apis: Apis) -> Iterator[Any]:
+    """All kinds of answers to what OpenAI's viewer asks."""
+    sha256 = metadata_of(apis.finished, apis.finished.name).autoencoder["sha256"]
+    place = f"subject/autoencoder-{sha256[:8]}/layer_2/resid_post_mlp"
+    path = "/sparse-autoencoder/viewer/{place}/atoms/{file}"
+    for file in ("1.json", "x.json"):
+        here = path.format(place=place, file=file)
+        for api in (apis.folder, apis.away):
+            yield api.get(here)
+            yield api.post("/load_az", json={"path": f"az://openaipublic{here}"})
+        yield apis.folder.get(here, params={"x": "1"})
+    yield apis.folder.post("/load_az", json={})
+    yield apis.folder.post("/load_az", content=b"{}")
+
+
 def sessions(apis: Apis) -> Iterator[Any]:
     """All kinds of answers to who gives the token, or doesn't."""
     for api in (apis.guarded, apis.services):  # the second has none
@@ -238,7 +253,11 @@ def sessions(apis: Apis) -> Iterator[Any]:
 
 
 def test_everything_that_is_described_is_answered_and_nothing_else(apis: Apis, description: Description) -> None:
-    answers = [*about_features_and_rows(apis), *about_runs(apis), *changes(apis), *about_labels(apis), *sessions(apis)]
+    answers = [
+        answer
+        for part in (about_features_and_rows, about_runs, changes, about_labels, about_openai_s_viewer, sessions)
+        for answer in part(apis)
+    ]
     # the 304s are test_api_caching.py's, the 408s test_access.py's
     expected = {(method, path, status) for method, path, status in description.answers if status not in (304, 408)}
     assert {description.check(answer) for answer in answers} == expected

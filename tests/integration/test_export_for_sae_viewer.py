@@ -248,20 +248,16 @@ def test_names_that_lead_elsewhere_lead_nowhere(made: Path, tmp_path: Path) -> N
 # Going on.
 
 
-class Interrupted(Exception):
-    """Stands for whatever ends an export in the middle."""
-
-
 def test_an_export_that_was_interrupted_goes_on_to_the_same_files(
     view: RunView, effects: dict[int, FeatureEffects], exported: Path, tmp_path: Path
 ) -> None:
     def until_ten(feature: int) -> FeatureEffects | None:
         if feature == 10:
-            raise Interrupted
+            raise KeyboardInterrupt
         return effects.get(feature)
 
     progress = ExportProgress()
-    with pytest.raises(Interrupted):
+    with pytest.raises(KeyboardInterrupt):
         ViewerFolder.prepared(view, tmp_path).write(range(N_LATENTS), until_ten, progress)
     assert progress.features == 10
     again = ExportProgress()
