@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.commands.chosen_features import FEATURES_HELP, chosen_features
+from services.commands.run_paths import folder_and_name
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
 from sparse_autoencoder.utils.sizes import size_in_words
@@ -54,8 +54,7 @@ def add_export_parser(commands: Any) -> None:
 
 def export_command(args: argparse.Namespace) -> int:
     """Write the files, with progress on stderr."""
-    from sparse_autoencoder.exports.kept_effects import kept_effects
-    from sparse_autoencoder.exports.sae_viewer_folder import ExportProgress, ViewerFolder
+    from sparse_autoencoder.exports.sae_viewer_folder import ExportProgress, ViewerFolder, kept_effects
     from sparse_autoencoder.exports.sae_viewer_places import checked_place
     from sparse_autoencoder.utils.progress_lines import shown
 
@@ -66,7 +65,7 @@ def export_command(args: argparse.Namespace) -> int:
     progress = ExportProgress()
     try:
         with shown(_described(progress, len(features))):
-            folder.write(features, partial(kept_effects, run), progress)
+            folder.write(features, kept_effects(run), progress)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("what is written stays, and the same command goes on") from None
     there = progress.features - progress.written
@@ -81,15 +80,16 @@ def export_command(args: argparse.Namespace) -> int:
 
 def _finished(named: str, runs: Path) -> RunView:
     """The run that is meant; SaescopeError if there is none, or if it isn't finished."""
-    from services.commands.named_run import named_run
-    from sparse_autoencoder.reading.open_runs import RunLibrary
-    from sparse_autoencoder.runs.metadata import PUBLISHED
+    from services.commands.named_run import open_named
 
-    folder = named_run(named, runs)
-    status = folder.read_metadata().status
-    if status not in PUBLISHED:
-        raise SaescopeError(f"run {folder.run_id} is {status}: a run is exported when it is finished")
-    return RunLibrary(folder.store).open(folder.run_id)
+    folder, name = folder_and_name(named, runs)
+    run = open_named(name, folder)
+    if run.live:
+        raise SaescopeError(
+            f"run {run.metadata.run_id} is {run.metadata.status}: a run is exported when it is finished, as its "
+            "examples still change"
+        )
+    return run
 
 
 def _described(progress: ExportProgress, total: int) -> Callable[[], str]:

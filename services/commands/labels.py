@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from services.client.submit import TOKEN_VARIABLE
+from services.commands.run_paths import folder_and_name
 from services.commands.runs import add_place, address_given
 from sparse_autoencoder.errors import DataError, SaescopeError
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
@@ -148,18 +149,19 @@ def _labels(args: argparse.Namespace) -> _Labels:
     if url := address_given(args):
         return _AtApi(url, args.token or os.environ.get(TOKEN_VARIABLE), args.run)
 
-    from services.commands.named_run import named_run, store_of_runs
+    from services.commands.places_of_runs import FolderOfRuns
     from sparse_autoencoder.reading.open_runs import RunLibrary
+    from sparse_autoencoder.runs.folder_layout import RunFolder
     from sparse_autoencoder.runs.label_log import LabelLog, LabelLogs
+    from sparse_autoencoder.runs.store import DirectoryStore
 
-    runs = args.runs or DEFAULT_OUTPUT
-    if _SHA256.fullmatch(args.run):
-        store = store_of_runs(runs)
-        of_it = (run for run in RunLibrary(store).all() if run.autoencoder.get("sha256") == args.run)
-        return _InFolder(LabelLog(store, args.run), max((run.num_features for run in of_it), default=_MOST_FEATURES))
-    folder = named_run(args.run, runs)
-    metadata = folder.read_metadata()
-    return _InFolder(LabelLogs(folder.store).of_run(metadata), metadata.num_features)
+    folder, name = folder_and_name(args.run, args.runs or DEFAULT_OUTPUT)
+    runs, store = FolderOfRuns(folder), DirectoryStore(folder)
+    if _SHA256.fullmatch(name):
+        of_it = (run for run in RunLibrary(store).all() if run.autoencoder.get("sha256") == name)
+        return _InFolder(LabelLog(store, name), max((run.num_features for run in of_it), default=_MOST_FEATURES))
+    metadata = RunFolder(store, str(runs.one(name)["id"])).read_metadata()
+    return _InFolder(LabelLogs(store).of_run(metadata), metadata.num_features)
 
 
 def _text_of(file: str) -> str:

@@ -1,31 +1,30 @@
-"""The run that a command is about: an id, the beginning of one, `latest`, or the path of a run's folder."""
+"""The run of a folder that a command's RUN means, opened."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
-from sparse_autoencoder.errors import SaescopeError
+from services.commands.places_of_runs import FolderOfRuns
 from sparse_autoencoder.reading.open_runs import RunLibrary
-from sparse_autoencoder.runs.find_run import find_run
-from sparse_autoencoder.runs.folder_layout import RunFolder
+from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
 from sparse_autoencoder.runs.store import DirectoryStore
 
 
-def store_of_runs(folder: Path) -> DirectoryStore:
-    """The store in a folder of runs; SaescopeError if there is no such folder."""
-    if not folder.is_dir() and folder.exists():
-        raise SaescopeError(f"{folder} is a file: give the folder of the runs with --runs")
-    if not folder.is_dir():
-        raise SaescopeError(f"there is no folder {folder}: make runs with `saescope run`, or say --runs FOLDER")
-    return DirectoryStore(folder)
+def add_run_and_folder(parser: argparse.ArgumentParser) -> None:
+    """Add RUN, and the folder where it is."""
+    parser.add_argument("run", metavar="RUN", help="its id, the beginning of it that no other run's id has, or latest")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="FOLDER",
+        help="folder of the run folders (default: analysis_data)",
+    )
 
 
-def named_run(named: str, runs: Path) -> RunFolder:
-    """The run that is meant, of a folder of runs unless it is a path; SaescopeError if there is none."""
-    path = Path(named)
-    if path.name != named and (path / "metadata.json").is_file():
-        folder = path.resolve()
-        return RunFolder(DirectoryStore(folder.parent), folder.name)
-    store = store_of_runs(runs)
-    known = [metadata.run_id for metadata in RunLibrary(store).all()]
-    return RunFolder(store, find_run(named, known, str(runs)))
+def open_named(named: str, folder: Path) -> RunView:
+    """The run that is meant; SaescopeError if there is none, or nothing to show of it."""
+    run_id = str(FolderOfRuns(folder).one(named)["id"])
+    return RunLibrary(DirectoryStore(folder)).open(run_id)

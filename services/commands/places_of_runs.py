@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from services.client.api_client import ApiClient
-from services.commands.named_run import store_of_runs
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.find_run import find_run
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.run_lock import computing, is_computed_now
+from sparse_autoencoder.runs.store import DirectoryStore
 
 Entry = dict[str, Any]
 
@@ -41,8 +41,12 @@ class FolderOfRuns:
     """The runs of a folder. Their entries also have `folder` and `size_bytes`."""
 
     def __init__(self, folder: Path) -> None:
+        if not folder.is_dir() and folder.exists():
+            raise SaescopeError(f"{folder} is a file: give the folder of the runs with --runs")
+        if not folder.is_dir():
+            raise SaescopeError(f"there is no folder {folder}: make runs with `saescope run`, or say --runs FOLDER")
         self.name = str(folder)
-        self._store = store_of_runs(folder)
+        self._store = DirectoryStore(folder)
 
     def all(self) -> list[Entry]:
         """See Place.all; a folder that is no run, or can't be read as one, is left out."""

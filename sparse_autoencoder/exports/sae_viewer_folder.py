@@ -21,7 +21,7 @@ from sparse_autoencoder.exports.sae_viewer_places import atom_name, place_of
 from sparse_autoencoder.questions.answer_types import FeatureEffects
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.store import DirectoryStore
+from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
 
 FORMAT = 1
 NOTE = "saescope.json"
@@ -29,6 +29,18 @@ _ATOM_FILE = re.compile(r"[0-9]{1,10}(-ablated)?\.json")
 _END = b"}\n"
 
 EffectsOf = Callable[[int], FeatureEffects | None]
+
+
+def kept_effects(run: RunView) -> EffectsOf:
+    """What is kept of the effects of a run's features; None for a feature of which nothing is, by its number."""
+
+    def effects_of(feature: int) -> FeatureEffects | None:
+        try:
+            return run.effects(feature)
+        except NotFoundError:
+            return None
+
+    return effects_of
 
 
 @dataclass

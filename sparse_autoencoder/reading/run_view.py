@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.questions.answer_types import FeatureEffects
 from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.firing_together import FiringsFiles
 from sparse_autoencoder.reading.row_firings import RowFirings
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
+from sparse_autoencoder.reading.shown_examples import read_effects
 from sparse_autoencoder.reading.suggested_order import STRENGTH, suggested
 from sparse_autoencoder.reading.token_strings import Vocabulary
 from sparse_autoencoder.reading.weights_reader import WeightsFiles
@@ -55,6 +57,11 @@ class RunView(ABC):
         self.metadata = metadata
         self.texts = texts
         self.vocabulary = texts.vocabulary
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's files."""
+        return self._folder
 
     @property
     def metric_descriptions(self) -> dict[str, str]:
@@ -133,6 +140,13 @@ class RunView(ABC):
     @abstractmethod
     def _feature(self, feature_id: int) -> dict[str, Any]:
         """`feature`, for an id that exists."""
+
+    def effects(self, feature_id: int) -> FeatureEffects:
+        """What a feature's activations in its shown examples do to later predictions; KeyError for an unknown id.
+
+        Raises NotFoundError if nobody has computed it for these examples.
+        """
+        return read_effects(self._folder, self.vocabulary, feature_id, self.feature(feature_id))
 
     def ranking(self, selection: Selection) -> Ints:
         """Ids of the selected features, in order; KeyError if there is no such sort key."""

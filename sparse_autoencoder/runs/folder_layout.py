@@ -112,6 +112,10 @@ class RunFolder:
         """Key of what fires at a chunk's tokens."""
         return self.key(f"firings/{chunk:06d}.parquet")
 
+    def effects(self, feature: int) -> str:
+        """Key of what a feature does to later predictions, if somebody asked for it (effects_file.py)."""
+        return self.key(f"effects/{feature:06d}.json.gz")
+
     def features(self, file: int) -> str:
         """Key of a file of features."""
         return self.key(f"features/{file:05d}.parquet")

@@ -15,8 +15,11 @@ from starlette.testclient import TestClient
 from services.api.app import create_app
 from services.api.http.access import Access
 from sparse_autoencoder.paths import v5_32k
+from sparse_autoencoder.runs import effects_file
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
-from tests.support.sae_viewer import check_feature_info
+from tests.support.runs import read_tables
+from tests.support.sae_viewer import check_feature_info, made_up_effects
 
 OLDER, NEWER, GOING = "20300101-000000_run-001", "20300102-000000_run-001", "20300103-000000_run-001"
 PAGE = "http://localhost:1234"  # where `parcel` serves it
@@ -122,7 +125,7 @@ def test_another_autoencoder_has_a_place_too(runs: Path, finished: Path, client:
     ("file", "place", "sentence"),
     [
         ("256.json", PLACE, "there is no feature 256: run %s has the features 0 to 255"),
-        ("3-ablated.json", PLACE, "no effects of feature 3 are kept: compute them with `saescope effects %s"),
+        ("3-ablated.json", PLACE, "what feature 3 does to later predictions wasn't computed yet"),
         ("3.json", "gpt2-small/v5_128k/layer_6/resid_post_mlp", "no run has its features at gpt2-small/v5_128k/"),
         ("x.json", PLACE, "there is no file gpt2-small/v5_32k/layer_6/resid_post_mlp/atoms/x.json"),
         ("../../metadata.json", PLACE, "there is no file "),
@@ -169,6 +172,19 @@ def test_where_reading_takes_the_token_this_does_too(runs: Path) -> None:
 
 def test_other_names_than_the_server_s_are_refused(client: TestClient) -> None:
     assert load_az(client, "3.json", Host="evil.example").status_code == 403
+
+
+def test_effects_that_are_kept_are_shown(runs: Path, client: TestClient) -> None:
+    folder = RunFolder(DirectoryStore(runs), NEWER)
+    effects = made_up_effects(3, read_tables(runs / NEWER, "features")[3])
+    folder.store.put(folder.effects(3), effects_file.to_bytes(3, effects["examples"]))
+    atom = load_az(client, "3-ablated.json").json()
+    check_feature_info(atom)
+    by_place = {(one["row_id"], one["offset"], one["idx"]): one for one in effects["examples"]}
+    assert len(atom["top"]) > 0
+    for sequence, shown in zip(atom["top"], client.get("/api/feature_info?id=3").json()["top"], strict=False):
+        found = by_place[shown["row_id"], shown["offset"], shown["idx"]]
+        assert (sequence["kl"], sequence["doc_id"]) == (found["kl"], found["row_id"])
 
 
 def test_it_is_there_behind_a_prefix(runs: Path) -> None:

@@ -19,6 +19,8 @@ from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.questions.answer_types import FeatureEffects
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
+from sparse_autoencoder.runs import effects_file
+from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import one_sentence
 from tests.support.runs import DEAD, N_LATENTS, World, read_json, read_tables
@@ -226,7 +228,9 @@ def test_a_run_that_is_not_finished_is_refused(made: Path, tmp_path: Path, capsy
     unfinished = Path(shutil.copytree(made, tmp_path / "runs" / made.name))
     changed(unfinished, status="interrupted")
     assert export(unfinished, tmp_path / "out") == 2
-    assert one_sentence(capsys.readouterr().err).endswith("is interrupted: a run is exported when it is finished")
+    assert one_sentence(capsys.readouterr().err).endswith(
+        "is exported when it is finished, as its examples still change"
+    )
 
 
 def changed(made: Path, **changes: Any) -> None:
@@ -243,6 +247,25 @@ def test_names_that_lead_elsewhere_lead_nowhere(made: Path, tmp_path: Path) -> N
     written = [path for path in tmp_path.rglob("*.json") if "runs" not in path.parts]
     assert all(path.is_relative_to(tmp_path / "a" / "b" / "c" / "out") for path in written)
     assert len(written) == 2
+
+
+def test_effects_that_are_kept_are_exported(
+    made: Path, effects: dict[int, FeatureEffects], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = Path(shutil.copytree(made, tmp_path / "runs" / made.name))
+    folder = RunFolder(DirectoryStore(kept.parent), kept.name)
+    for feature in (0, 6):
+        folder.store.put(folder.effects(feature), effects_file.to_bytes(feature, effects[feature]["examples"]))
+    assert export(kept, tmp_path / "out", "--as", PLACE, "--features", "0-10") == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("; 2 with effects")
+    atoms = tmp_path / "out" / PLACE / "atoms"
+    assert sorted(path.name for path in atoms.glob("*-ablated.json")) == ["0-ablated.json", "6-ablated.json"]
+    for feature in (0, 6):
+        info = read(atoms / f"{feature}-ablated.json")
+        check_feature_info(info)
+        by_place = {(one["row_id"], one["idx"]): one["kl"] for one in effects[feature]["examples"]}
+        for sequence in sequences(info):
+            assert sequence["kl"] == by_place[sequence["doc_id"], sequence["idx"]]
 
 
 # Going on.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from openapi_schema_validator import OAS31Validator
@@ -104,9 +105,10 @@ def _check_effects(sequence: Any) -> None:
 
 
 def made_up_effects(feature_id: int, record: Mapping[str, Any], seed: int = 0) -> FeatureEffects:
-    """Effects of the examples of a record of features/*.parquet, with lists of tokens of unequal lengths."""
+    """Effects of all examples of a record of features/*.parquet, with lists of tokens of unequal lengths."""
     chooser = random.Random(seed)
-    examples = {_place(one): one for one in record["top"] + record["random"]}
+    lists = [record["top"], record["random"], *(band["examples"] for band in record["bands"])]
+    examples = {_place(one): one for one in chain.from_iterable(lists)}
     return {"feature_id": feature_id, "examples": [_of_example(one, chooser) for one in examples.values()]}
 
 

@@ -22,6 +22,7 @@ FLOORS = (
     ("model", "paths"),
     ("autoencoders",),
     ("summaries",),
+    ("questions.question_types", "questions.answer_types"),  # what is asked and answered, for whoever answers
     ("runs",),
     ("reading",),
     ("directions",),
@@ -55,6 +56,9 @@ COMPUTING = (
     "sparse_autoencoder.pipeline.neighbouring_places",
     "sparse_autoencoder.pipeline.processor_fingerprint",
     "sparse_autoencoder.pipeline.reconstruction_errors",
+    "sparse_autoencoder.effects.ablation",
+    "sparse_autoencoder.effects.feature_directions",
+    "sparse_autoencoder.effects.steering",
     "sparse_autoencoder.training",
     "services.encoder.loaded_models",
 )
@@ -109,8 +113,7 @@ IMPORTS = [found for module, path in MODULES.items() for found in imports_of(mod
 
 
 def floor(module: str) -> int:
-    package = module.removeprefix(f"{LIBRARY}.").partition(".")[0]
-    return next(number for number, names in enumerate(FLOORS) if package in names)
+    return next(number for number, names in enumerate(FLOORS) if within(module.removeprefix(f"{LIBRARY}."), names))
 
 
 def within(module: str, packages: tuple[str, ...]) -> bool:

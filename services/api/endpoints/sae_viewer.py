@@ -20,7 +20,6 @@ from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.json_answers import BadRequest, json_answer
 from services.api.http.parameters import Parameters
 from services.api.http.write_requests import check_says_json, read_json
-from sparse_autoencoder.exports.kept_effects import kept_effects
 from sparse_autoencoder.exports.sae_viewer_atoms import Atom, atom
 from sparse_autoencoder.exports.sae_viewer_places import asked_in, place_of
 from sparse_autoencoder.reading.open_runs import RunLibrary
@@ -89,15 +88,7 @@ def _content(library: RunLibrary, path: str) -> Atom:
     run_id, num_features = run.metadata.run_id, run.metadata.num_features
     if feature_id >= num_features:
         raise NotFoundError(f"there is no feature {feature_id}: run {run_id} has the features 0 to {num_features - 1}")
-    if not ablated:
-        return atom(run, feature_id)
-    effects = kept_effects(run, feature_id)
-    if effects is None:
-        raise NotFoundError(
-            f"no effects of feature {feature_id} are kept: compute them with `saescope effects {run_id} --features "
-            f"{feature_id}`"
-        )
-    return atom(run, feature_id, effects)
+    return atom(run, feature_id, run.effects(feature_id) if ablated else None)
 
 
 def _run_at(library: RunLibrary, place: str) -> RunView:
