@@ -1,4 +1,4 @@
-"""`saescope export --to sae-viewer`: what OpenAI's viewer needs, of all features of a run; and how exports go on."""
+"""`saescope export --to sae-viewer`: which features go where, what is refused, and how an export goes on."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
+from starlette.testclient import TestClient
 
+from services.api.app import create_app
 from services.cli import main
-from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.exports.sae_viewer_atoms import atom
-from sparse_autoencoder.exports.sae_viewer_folder import ExportProgress, ViewerFolder
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.questions.answer_types import FeatureEffects
-from sparse_autoencoder.reading.open_runs import RunLibrary
-from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs import effects_file
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.commands import one_sentence
-from tests.support.runs import DEAD, N_LATENTS, World, read_json, read_tables
-from tests.support.sae_viewer import EFFECTS, check_feature_info, histogram, made_up_effects
+from tests.support.runs import N_LATENTS, World, read_json, read_tables
+from tests.support.sae_viewer import check_feature_info, made_up_effects
 from tests.support.small_disk import small_disk
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -39,23 +35,10 @@ def made(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def view(made: Path) -> RunView:
-    return RunLibrary(DirectoryStore(made.parent)).newest()
-
-
-@pytest.fixture(scope="module")
 def effects(made: Path) -> dict[int, FeatureEffects]:
     """Effects of every third feature's examples."""
     records = read_tables(made, "features")
     return {feature: made_up_effects(feature, records[feature], feature) for feature in range(0, N_LATENTS, 3)}
-
-
-@pytest.fixture(scope="module")
-def exported(view: RunView, effects: dict[int, FeatureEffects], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all features' files."""
-    folder = ViewerFolder.prepared(view, tmp_path_factory.mktemp("exported"))
-    folder.write(range(N_LATENTS), effects.get, ExportProgress())
-    return folder.path / "atoms"
 
 
 def read(path: Path) -> Any:
@@ -73,99 +56,6 @@ def files_in(folder: Path) -> dict[str, bytes]:
 def sequences(info: Any) -> Iterator[Any]:
     yield from info["top"]
     yield from info["random"]
-
-
-# What is in the files.
-
-
-def test_the_viewer_can_draw_every_feature_the_dead_ones_too(exported: Path) -> None:
-    for feature in range(N_LATENTS):
-        check_feature_info(read(exported / f"{feature}.json"))
-    assert {feature for feature in range(N_LATENTS) if read(exported / f"{feature}.json")["hist"] == {"0": 0}} == set(
-        DEAD
-    )
-
-
-def test_the_viewer_can_draw_every_feature_s_effects(exported: Path, effects: dict[int, FeatureEffects]) -> None:
-    there = {path.name for path in exported.glob("*-ablated.json")}
-    assert there == {f"{feature}-ablated.json" for feature in effects}
-    for name in there:
-        info = read(exported / name)
-        check_feature_info(info)
-        assert all(set(EFFECTS) <= sequence.keys() for sequence in sequences(info))
-
-
-def test_a_file_with_effects_says_the_same_besides(exported: Path, effects: dict[int, FeatureEffects]) -> None:
-    for feature in effects:
-        info = read(exported / f"{feature}-ablated.json")
-        for sequence in sequences(info):
-            for name in EFFECTS:
-                del sequence[name]
-        assert info == read(exported / f"{feature}.json")
-
-
-def test_statistics_are_those_of_the_run(exported: Path, made: Path) -> None:
-    num_tokens = read_json(made, "metadata.json")["num_tokens"]
-    for record in pq.read_table(made / "overview.parquet").to_pylist():
-        info = read(exported / f"{record['feature_id']}.json")
-        sums = [record[name] for name in ("sum_activation", *(f"sum_activation_{power}" for power in (2, 3, 4)))]
-        mean, square, cube, fourth = (total / num_tokens for total in sums)
-        assert info["density"] == record["num_active_tokens"] / num_tokens
-        assert (info["mean_act"], info["mean_act_squared"]) == (mean, square)
-        if record["num_active_tokens"]:
-            assert info["skew"] == pytest.approx(cube / square**1.5, rel=1e-12)
-            assert info["kurtosis"] == pytest.approx(fourth / square**2, rel=1e-12)
-        assert sum(histogram(info["hist"])) == record["num_active_tokens"]
-
-
-def test_texts_are_the_run_s_examples(exported: Path, made: Path) -> None:
-    for feature, record in enumerate(read_tables(made, "features")):
-        info = read(exported / f"{feature}.json")
-        for kind in ("top", "random"):
-            assert [(one["doc_id"], one["idx"], one["act"], one["acts"], one["token_ints"]) for one in info[kind]] == [
-                (one["row_id"], one["position"], one["activation"], one["activations"], one["token_ids"])
-                for one in record[kind]
-            ]
-
-
-def test_what_the_activation_makes_likelier_has_a_negative_loss_difference(
-    exported: Path, made: Path, effects: dict[int, FeatureEffects]
-) -> None:
-    """The page paints the negative of it, so that is green; and tokens that are pushed up are the upvoted ones."""
-    feature = next(one for one, found in effects.items() if any(example["pushed"] for example in found["examples"]))
-    by_place = {(one["row_id"], one["offset"], one["idx"]): one for one in effects[feature]["examples"]}
-    record, info = read_tables(made, "features")[feature], read(exported / f"{feature}-ablated.json")
-    for example, sequence in zip(record["top"], info["top"], strict=True):
-        found = by_place[example["row_id"], example["window_offset"], example["position"]]
-        assert sequence["ablate_loss_diff"] == [-change for change in found["loss_change"]]
-        assert sequence["kl"] == found["kl"]
-        for after, pushed in enumerate(found["pushed"]):
-            place = found["idx"] + after
-            most = min(len(one["by"]) for one in pushed.values())  # type: ignore[attr-defined]
-            for side, shown in (("up", "upvote"), ("down", "downvote")):
-                for kind in ("logits", "probs"):
-                    expected = pushed[f"{side}_{kind}"]  # type: ignore[literal-required]
-                    assert sequence[f"top_{shown}s_{kind}"][place] == expected["by"][:most]
-                    assert sequence[f"top_{shown}_tokens_{kind}"][place] == expected["tokens"][:most]
-
-
-def test_effects_of_some_examples_are_shown_for_these(view: RunView, effects: dict[int, FeatureEffects]) -> None:
-    feature = next(feature for feature, found in effects.items() if len(found["examples"]) > 1)
-    some: FeatureEffects = {"feature_id": feature, "examples": effects[feature]["examples"][:1]}
-    info = atom(view, feature, some)
-    check_feature_info(info)
-    assert 0 < sum("kl" in sequence for sequence in sequences(info)) < len(list(sequences(info)))
-
-
-def test_effects_of_another_window_are_refused(view: RunView, effects: dict[int, FeatureEffects]) -> None:
-    feature, found = next((feature, found) for feature, found in effects.items() if found["examples"])
-    first = found["examples"][0]
-    wrong: FeatureEffects = {"feature_id": feature, "examples": [{**first, "kl": [*first["kl"], 0.0]}]}
-    with pytest.raises(SaescopeError, match="are of another window than the example"):
-        atom(view, feature, wrong)
-
-
-# The command.
 
 
 def test_a_run_goes_where_its_model_and_autoencoder_say(
@@ -195,10 +85,8 @@ def test_some_features_may_be_exported(chosen: str, expected: list[int], made: P
     assert sorted(int(path.stem) for path in (tmp_path / PLACE / "atoms").iterdir()) == expected
 
 
-def test_the_first_ones_of_the_pages_list_may_be_exported(made: Path, view: RunView, tmp_path: Path) -> None:
-    from starlette.testclient import TestClient
+def test_the_first_ones_of_the_pages_list_may_be_exported(made: Path, tmp_path: Path) -> None:
 
-    from services.api.app import create_app
 
     with TestClient(create_app(DirectoryStore(made.parent))) as client:
         listed = [one["feature_id"] for one in client.get("/api/features?limit=3").json()["features"]]
@@ -266,30 +154,6 @@ def test_effects_that_are_kept_are_exported(
         by_place = {(one["row_id"], one["idx"]): one["kl"] for one in effects[feature]["examples"]}
         for sequence in sequences(info):
             assert sequence["kl"] == by_place[sequence["doc_id"], sequence["idx"]]
-
-
-# Going on.
-
-
-def test_an_export_that_was_interrupted_goes_on_to_the_same_files(
-    view: RunView, effects: dict[int, FeatureEffects], exported: Path, tmp_path: Path
-) -> None:
-    def until_ten(feature: int) -> FeatureEffects | None:
-        if feature == 10:
-            raise KeyboardInterrupt
-        return effects.get(feature)
-
-    progress = ExportProgress()
-    with pytest.raises(KeyboardInterrupt):
-        ViewerFolder.prepared(view, tmp_path).write(range(N_LATENTS), until_ten, progress)
-    assert progress.features == 10
-    again = ExportProgress()
-    folder = ViewerFolder.prepared(view, tmp_path)
-    (folder.path / "atoms" / "2.json").write_bytes(b"")  # as a power cut leaves it
-    folder.write(range(N_LATENTS), effects.get, again)
-    assert again.features == N_LATENTS
-    assert again.written == N_LATENTS - 11 + 1 + len([one for one in effects if one <= 10])
-    assert files_in(folder.path) == files_in(exported.parent)
 
 
 def test_the_same_command_again_writes_nothing(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
