@@ -72,11 +72,11 @@ def preflight(client: TestClient, path: str, method: str) -> Any:
     return client.options(path, headers=headers | {"Access-Control-Request-Headers": "content-type"})
 
 
-def test_a_page_at_localhost_reads_every_feature(client: TestClient) -> None:
+def test_a_page_at_localhost_reads_features_dead_ones_too(client: TestClient) -> None:
     asked = preflight(client, "/load_az", "POST")
     assert asked.status_code == 200
     assert "content-type" in asked.headers["Access-Control-Allow-Headers"].lower()
-    for feature in range(256):
+    for feature in range(0, 256, 15):
         answer = load_az(client, f"{feature}.json")
         assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, PAGE)
         check_feature_info(answer.json())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +52,6 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def sequences(info: Any) -> Iterator[Any]:
-    yield from info["top"]
-    yield from info["random"]
-
-
 def test_a_run_goes_where_its_model_and_autoencoder_say(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +63,13 @@ def test_a_run_goes_where_its_model_and_autoencoder_say(
     assert printed[1].startswith(f"{N_LATENTS} features written, ")
     assert len(list((path / "atoms").iterdir())) == N_LATENTS
     assert read(path / "saescope.json")["run"] == made.name
+
+
+def test_all_features_of_the_demo_s_model_can_be_drawn(finished: Path, tmp_path: Path) -> None:
+    assert export(finished, tmp_path, "--as", PLACE) == 0
+    for feature in range(256):
+        check_feature_info(read(tmp_path / PLACE / "atoms" / f"{feature}.json"))
+    assert read(tmp_path / PLACE / "atoms" / "0.json")["top"] == []  # it never fires
 
 
 def test_openai_s_place_may_be_given_another_run(made: Path, tmp_path: Path) -> None:
@@ -86,7 +87,6 @@ def test_some_features_may_be_exported(chosen: str, expected: list[int], made: P
 
 
 def test_the_first_ones_of_the_pages_list_may_be_exported(made: Path, tmp_path: Path) -> None:
-
 
     with TestClient(create_app(DirectoryStore(made.parent))) as client:
         listed = [one["feature_id"] for one in client.get("/api/features?limit=3").json()["features"]]
@@ -116,9 +116,7 @@ def test_a_run_that_is_not_finished_is_refused(made: Path, tmp_path: Path, capsy
     unfinished = Path(shutil.copytree(made, tmp_path / "runs" / made.name))
     changed(unfinished, status="interrupted")
     assert export(unfinished, tmp_path / "out") == 2
-    assert one_sentence(capsys.readouterr().err).endswith(
-        "is exported when it is finished, as its examples still change"
-    )
+    assert one_sentence(capsys.readouterr().err).endswith("has nothing to show yet: it is interrupted")
 
 
 def changed(made: Path, **changes: Any) -> None:
@@ -151,9 +149,10 @@ def test_effects_that_are_kept_are_exported(
     for feature in (0, 6):
         info = read(atoms / f"{feature}-ablated.json")
         check_feature_info(info)
-        by_place = {(one["row_id"], one["idx"]): one["kl"] for one in effects[feature]["examples"]}
-        for sequence in sequences(info):
-            assert sequence["kl"] == by_place[sequence["doc_id"], sequence["idx"]]
+        by_place = {(one["row_id"], one["offset"], one["idx"]): one["kl"] for one in effects[feature]["examples"]}
+        record = read_tables(made, "features")[feature]
+        for example, sequence in zip(record["top"] + record["random"], info["top"] + info["random"], strict=True):
+            assert sequence["kl"] == by_place[example["row_id"], example["window_offset"], example["position"]]
 
 
 def test_the_same_command_again_writes_nothing(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

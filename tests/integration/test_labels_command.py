@@ -22,7 +22,7 @@ from sparse_autoencoder.runs.label_log import LabelLog
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import serving
 
-SAID = {
+SAID: dict[int, dict[str, Any]] = {
     3: {"label": "dates\u2028<b>", "note": "a\nb", "starred": True, "author": "ada"},
     5: {"starred": True},
 }
@@ -40,9 +40,10 @@ def log(runs: Path) -> LabelLog:
 
 
 @pytest.fixture
-def elsewhere(runs: Path, tmp_path: Path) -> Path:
+def elsewhere(finished: Path, tmp_path: Path) -> Path:
     """Another folder with the same run, of whose features nothing is said."""
-    return Path(shutil.copytree(runs, tmp_path / "elsewhere"))
+    shutil.copytree(finished, tmp_path / "elsewhere" / finished.name)
+    return tmp_path / "elsewhere"
 
 
 @pytest.fixture

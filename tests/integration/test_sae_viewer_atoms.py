@@ -134,7 +134,8 @@ def test_what_the_activation_makes_likelier_has_a_negative_loss_difference(
         assert sequence["kl"] == found["kl"]
         for after, pushed in enumerate(found["pushed"]):
             place = found["idx"] + after
-            most = min(len(one["by"]) for one in pushed.values())  # type: ignore[attr-defined]
+            lists = (pushed["up_logits"], pushed["down_logits"], pushed["up_probs"], pushed["down_probs"])
+            most = min(len(one["by"]) for one in lists)
             for side, shown in (("up", "upvote"), ("down", "downvote")):
                 for kind in ("logits", "probs"):
                     expected = pushed[f"{side}_{kind}"]  # type: ignore[literal-required]
