@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,12 +59,8 @@ class _File(_Read):
     examples: list[_Example]
 
 
-_KINDS: tuple[Literal["up_logits", "down_logits", "up_probs", "down_probs"], ...] = (
-    "up_logits",
-    "down_logits",
-    "up_probs",
-    "down_probs",
-)
+_Kind = Literal["up_logits", "down_logits", "up_probs", "down_probs"]
+_KINDS: tuple[_Kind, ...] = ("up_logits", "down_logits", "up_probs", "down_probs")
 
 
 def hash_of(examples: Iterable[Place]) -> str:
@@ -150,7 +146,7 @@ def _pushed(pushed: _Pushed, strings: Strings) -> list[PushedTokens]:
     ]
 
 
-def _prediction(kinds: dict[str, list[PushedTokens]], number: int) -> PredictionEffects:
+def _prediction(kinds: Mapping[_Kind, list[PushedTokens]], number: int) -> PredictionEffects:
     return {
         "up_logits": kinds["up_logits"][number],
         "down_logits": kinds["down_logits"][number],
