@@ -33,11 +33,15 @@ EffectsOf = Callable[[int], FeatureEffects | None]
 
 def kept_effects(run: RunView) -> EffectsOf:
     """What is kept of the effects of a run's features; None for a feature of which nothing is, by its number."""
+    folder = run.folder
+    kept = set(folder.store.list(folder.key("effects/")))  # so that the others cost no reading
 
     def effects_of(feature: int) -> FeatureEffects | None:
+        if folder.effects(feature) not in kept:
+            return None
         try:
             return run.effects(feature)
-        except NotFoundError:
+        except NotFoundError:  # they are of other examples than those that are shown
             return None
 
     return effects_of
