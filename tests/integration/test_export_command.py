@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,11 @@ from sparse_autoencoder.questions.answer_types import FeatureEffects
 from sparse_autoencoder.runs import effects_file
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
-from tests.support.commands import one_sentence
+from tests.support.commands import COMMAND, environment, one_sentence
 from tests.support.runs import N_LATENTS, World, read_json, read_tables
 from tests.support.sae_viewer import check_drawable, check_feature_info, made_up_effects
 from tests.support.small_disk import small_disk
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("quick")
 PLACE = "gpt2-small/v5_32k/layer_6/resid_post_mlp"
@@ -166,6 +170,24 @@ def test_the_same_command_again_writes_nothing(made: Path, tmp_path: Path, capsy
         f"0 features written, 0 B; {N_LATENTS} were there already; no effects are kept of them"
     )
     assert files_in(tmp_path) == before
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(made: Path, tmp_path: Path) -> None:
+    kept = Path(shutil.copytree(made, tmp_path / "runs" / made.name))
+    blocking = kept / "effects" / "000010.json.gz"  # to read it is to wait for ever
+    blocking.parent.mkdir()
+    os.mkfifo(blocking)
+    flags = ["export", str(kept), "--to", "sae-viewer", "--as", PLACE, "--output", str(tmp_path)]
+    process = subprocess.Popen([*COMMAND, *flags], env=environment(tmp_path), stderr=subprocess.PIPE, encoding="utf-8")
+    wait_until((tmp_path / PLACE / "atoms" / "10.json").exists)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == (
+        "saescope: interrupted; what is written stays, and the same command goes on\n"
+    )
+    assert process.returncode == 130
+    blocking.unlink()
+    assert main(flags) == 0
+    assert len(list((tmp_path / PLACE / "atoms").iterdir())) == N_LATENTS
 
 
 def test_files_of_two_runs_never_mix(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
