@@ -83,15 +83,14 @@ class ViewerFolder:
     def write(self, features: Iterable[int], effects_of: EffectsOf, progress: ExportProgress) -> None:
         """Write the files of these features, unless they are there. Those with effects are always written anew."""
         for feature in features:
-            before = progress.written
-            plain = self._atom(feature, ablated=False)
+            size, plain = 0, self._atom(feature, ablated=False)
             if not _is_whole(plain):
-                progress.size += _write(plain, _json(atom(self.run, feature)))
-                progress.written = before + 1
+                size += _write(plain, _json(atom(self.run, feature)))
             if (effects := effects_of(feature)) is not None:
-                progress.size += _write(self._atom(feature, ablated=True), _json(atom(self.run, feature, effects)))
-                progress.written = before + 1
+                size += _write(self._atom(feature, ablated=True), _json(atom(self.run, feature, effects)))
                 progress.with_effects += 1
+            progress.written += size > 0
+            progress.size += size
             progress.features += 1
 
     def _atom(self, feature: int, *, ablated: bool) -> Path:
