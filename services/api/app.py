@@ -86,7 +86,7 @@ def create_app(
 
     changes = None if backend is None else RunChanges(backend, entries)
     run_labels = RunLabels(store, library)
-    api = Api(store, library, entries, events, changes, run_labels, access, root_path, ENDPOINTS)
+    api = Api(store, entries, events, changes, run_labels, access, root_path, ENDPOINTS, library)
     answers = RunAnswers(library, run_labels)
     present = [endpoint for endpoint in ENDPOINTS if changes is not None or endpoint.path != _NEEDS_SERVICES]
     below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]

@@ -23,7 +23,6 @@ class Api:
     """One API on a store; `run_changes` is None if no services are behind it."""
 
     store: Store
-    library: RunLibrary
     entries: RunEntries
     events: RunEvents
     run_changes: RunChanges | None
@@ -31,6 +30,7 @@ class Api:
     access: Access
     root_path: str  # the prefix under which a proxy shows the API
     endpoints: tuple[Endpoint, ...]  # all of them, for openapi.json
+    library: RunLibrary
 
     @property
     def changes(self) -> RunChanges:
