@@ -22,6 +22,7 @@ from services.api.http.access import Access
 from services.common.dependency_interfaces import UnavailableError
 from services.common.run_json_files import Ingested, MergeProgress, ReadingProgress
 from services.common.run_workspace import Workspace
+from sparse_autoencoder.exports.sae_viewer_places import place_of
 from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
@@ -32,6 +33,7 @@ from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description
 from tests.support.live_runs import N_FEATURES, LiveWriter, publish_here
+from tests.support.sae_viewer import asked_in_every_way
 
 NOWHERE = "20260101-000000_run-000"
 LIVE, ENDED = "20300101-000000_run-001", "20300101-000000_run-002"
@@ -227,17 +229,8 @@ def about_labels(apis: Apis) -> Iterator[Any]:
 
 def about_openai_s_viewer(apis: Apis) -> Iterator[Any]:
     """All kinds of answers to what OpenAI's viewer asks."""
-    sha256 = metadata_of(apis.finished, apis.finished.name).autoencoder["sha256"]
-    place = f"subject/autoencoder-{sha256[:8]}/layer_2/resid_post_mlp"
-    path = "/sparse-autoencoder/viewer/{place}/atoms/{file}"
-    for file in ("1.json", "x.json"):
-        here = path.format(place=place, file=file)
-        for api in (apis.folder, apis.away):
-            yield api.get(here)
-            yield api.post("/load_az", json={"path": f"az://openaipublic{here}"})
-        yield apis.folder.get(here, params={"x": "1"})
-    yield apis.folder.post("/load_az", json={})
-    yield apis.folder.post("/load_az", content=b"{}")
+    place = place_of(metadata_of(apis.finished, apis.finished.name))
+    yield from asked_in_every_way(apis.folder, apis.away, place)
 
 
 def sessions(apis: Apis) -> Iterator[Any]:

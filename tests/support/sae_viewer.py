@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 from openapi_schema_validator import OAS31Validator
+from starlette.testclient import TestClient
 
 from sparse_autoencoder.questions.answer_types import ExampleEffects, FeatureEffects, PredictionEffects, PushedTokens
 
@@ -108,6 +109,18 @@ def _check_effects(sequence: Any) -> None:
             assert numbers == [0.0, 0.0]
         else:
             assert table[0] != []
+
+
+def asked_in_every_way(api: TestClient, away: TestClient, place: str) -> Iterator[Any]:
+    """All kinds of answers of an API with a run at this place, and of one whose store is away."""
+    for file in ("1.json", "x.json"):
+        path = f"/sparse-autoencoder/viewer/{place}/atoms/{file}"
+        for asked in (api, away):
+            yield asked.get(path)
+            yield asked.post("/load_az", json={"path": f"az://openaipublic{path}"})
+        yield api.get(path, params={"x": "1"})
+    yield api.post("/load_az", json={})
+    yield api.post("/load_az", content=b"{}")
 
 
 def made_up_effects(feature_id: int, record: Mapping[str, Any], seed: int = 0) -> FeatureEffects:
