@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from services.commands.places_of_runs import FolderOfRuns
-from sparse_autoencoder.reading.open_runs import RunLibrary
-from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
-from sparse_autoencoder.runs.store import DirectoryStore
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.reading.run_view import RunView
 
 
 def add_run_and_folder(parser: argparse.ArgumentParser) -> None:
@@ -26,5 +26,9 @@ def add_run_and_folder(parser: argparse.ArgumentParser) -> None:
 
 def open_named(named: str, folder: Path) -> RunView:
     """The run that is meant; SaescopeError if there is none, or nothing to show of it."""
+    from services.commands.places_of_runs import FolderOfRuns
+    from sparse_autoencoder.reading.open_runs import RunLibrary
+    from sparse_autoencoder.runs.store import DirectoryStore
+
     run_id = str(FolderOfRuns(folder).one(named)["id"])
     return RunLibrary(DirectoryStore(folder)).open(run_id)
