@@ -1,4 +1,4 @@
-"""The command `saescope`: run, serve, demo, submit, runs, effects, steer, explain, completion.
+"""The command `saescope` and its subcommands.
 
 It parses flags and calls the library and the API; each subcommand imports what it needs, so that --help is instant.
 """
@@ -15,6 +15,8 @@ from services.commands.completion import add_completion_parser
 from services.commands.demo import demo_command
 from services.commands.effects import add_effects_parser
 from services.commands.explain import add_explain_parser
+from services.commands.export import add_export_parser
+from services.commands.labels import add_labels_parser
 from services.commands.runs import add_runs_parser
 from services.commands.serve import serve_command
 from services.commands.steer import add_steer_parser
@@ -85,6 +87,8 @@ def command_parser() -> FlagParser:
     add_effects_parser(commands)
     add_steer_parser(commands)
     add_explain_parser(commands)
+    add_labels_parser(commands)
+    add_export_parser(commands)
     add_completion_parser(commands, parser)
     return parser
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Router
 
@@ -24,12 +23,14 @@ from services.api.endpoints import (
     rows,
     rows_found,
     runs,
+    sae_viewer,
     session,
     together,
 )
 from services.api.http.access import Access, AccessCheck
 from services.api.http.caching import RunAnswers
 from services.api.http.json_answers import ERRORS
+from services.api.http.other_sites import OtherSites
 from services.api.http.routing import routes
 from services.api.http.run_event_stream import RunEvents
 from services.api.http.url_prefix import WithoutPrefix
@@ -51,6 +52,7 @@ ENDPOINTS = (
     *labels.endpoints,
     *runs.endpoints,
     *session.endpoints,
+    *sae_viewer.endpoints,
     *health.endpoints,
 )
 _NEEDS_SERVICES = "/metrics"
@@ -84,7 +86,7 @@ def create_app(
 
     changes = None if backend is None else RunChanges(backend, entries)
     run_labels = RunLabels(store, library)
-    api = Api(store, entries, events, changes, run_labels, access, root_path, ENDPOINTS)
+    api = Api(store, entries, events, changes, run_labels, access, root_path, ENDPOINTS, library)
     answers = RunAnswers(library, run_labels)
     present = [endpoint for endpoint in ENDPOINTS if changes is not None or endpoint.path != _NEEDS_SERVICES]
     below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]
@@ -98,7 +100,7 @@ def create_app(
         routes=all_routes,
         middleware=[
             Middleware(WithoutPrefix, prefix=root_path),
-            *_for_other_sites(access),
+            *([Middleware(OtherSites, access=access)] if access.origins else []),
             Middleware(AccessCheck, access=access),
             Middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED_BYTES, compresslevel=_COMPRESSION_LEVEL),
         ],
@@ -108,19 +110,3 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.events, app.state.run_changes = events, changes
     return app
-
-
-def _for_other_sites(access: Access) -> list[Middleware]:
-    """The permission for other sites' pages to read, if some of them have it."""
-    if not access.origins:
-        return []
-    credentials = access.guards_reading and "*" not in access.origins
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=list(access.origins),
-            allow_methods=["GET"],
-            allow_headers=["Authorization"],
-            allow_credentials=credentials,
-        )
-    ]

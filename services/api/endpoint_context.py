@@ -12,6 +12,7 @@ from services.api.http.write_requests import check_may_write
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import RunEntries
 from services.api.runs.run_labels import RunLabels
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
 _READ_ONLY = "no services are behind this API, so runs can only be looked at; `saescope run` does runs in this folder"
@@ -29,6 +30,7 @@ class Api:
     access: Access
     root_path: str  # the prefix under which a proxy shows the API
     endpoints: tuple[Endpoint, ...]  # all of them, for openapi.json
+    library: RunLibrary
 
     @property
     def changes(self) -> RunChanges:

@@ -17,6 +17,7 @@ SILENCE_S = 40.0  # the API sends at least a comment every 15 s
 RECONNECT_EVERY_S = 2.0
 GIVE_UP_AFTER_S = 600.0
 
+JSON, LINES = "application/json", "application/x-ndjson"
 Entry = dict[str, Any]
 
 
@@ -34,9 +35,7 @@ class ApiClient:
         if token is not None and not (token.isascii() and token.isprintable()):
             raise SaescopeError("the token has characters that can't be sent: give it as it is in the API's settings")
         self._url = url.rstrip("/")
-        self._headers = {"Content-Type": "application/json"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._pool = urllib3.PoolManager(retries=False)
 
     @property
@@ -65,6 +64,21 @@ class ApiClient:
     def delete(self, run_id: str) -> None:
         """Remove a run. SaescopeError with the API's reason if it refuses."""
         self._request("DELETE", _path(run_id))
+
+    def export_labels(self, run_id: str) -> str:
+        """All that is said of the features of a run's autoencoder, as JSON Lines; see runs/label_lines.py."""
+        response = self._ask("GET", f"/api/labels/export?run={quote(run_id, safe='')}")
+        if response.headers.get("Content-Type", "").partition(";")[0] != LINES:
+            raise SaescopeError(self._another_server())
+        return response.data.decode(errors="replace")
+
+    def import_labels(self, run_id: str, lines: str, *, replace: bool) -> dict[str, Any]:
+        """Take over such lines; what became of them. SaescopeError with the API's reason if it refuses."""
+        path = f"/api/labels/import?run={quote(run_id, safe='')}&replace={str(replace).lower()}"
+        outcome = self._content(self._ask("POST", path, lines.encode(), LINES))
+        if not isinstance(outcome, dict) or "conflicts" not in outcome:
+            raise SaescopeError(self._another_server())
+        return outcome
 
     def start(self, options: dict[str, Any]) -> str:
         """Start a run; returns its id. SaescopeError with the API's reason if it refuses."""
@@ -128,21 +142,31 @@ class ApiClient:
 
     def _request(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
         """The content of the answer, None if it has none; SaescopeError with the API's reason if it refuses."""
+        body = None if content is None else json.dumps(content).encode()
+        return self._content(self._ask(method, path, body))
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, media_type: str = JSON
+    ) -> urllib3.BaseHTTPResponse:
+        """A good answer; SaescopeError with the API's reason if it refuses."""
         try:
             response = self._pool.request(
                 method,
                 self._url + path,
-                body=None if content is None else json.dumps(content).encode(),
-                headers=self._headers,
+                body=body,
+                headers={**self._headers, "Content-Type": media_type},
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=ANSWER_TIMEOUT_S),
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
             raise NetworkError(f"the API at {self._url} doesn't answer; is it up? ({_reason(error)})") from error
+        if response.status not in (200, 201, 204):
+            raise SaescopeError(_error_of(response.status, response.data))
+        return response
+
+    def _content(self, response: urllib3.BaseHTTPResponse) -> Any:
         if response.status == 204:
             return None
-        if response.status not in (200, 201):
-            raise SaescopeError(_error_of(response.status, response.data))
         try:
             return response.json()
         except ValueError as error:

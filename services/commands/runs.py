@@ -42,7 +42,7 @@ def add_runs_parser(commands: Any) -> None:
             help="its id, the beginning of it that no other run's id has, or latest",
         )
     for parser in (ls, show, rm):
-        _add_place(parser)
+        add_place(parser)
     for parser in (ls, show):
         parser.add_argument("--json", action="store_true", help="print JSON, with every field, for programs")
     rm.add_argument("--yes", action="store_true", help="don't ask")
@@ -51,7 +51,8 @@ def add_runs_parser(commands: Any) -> None:
     rm.set_defaults(handler=rm_command)
 
 
-def _add_place(parser: argparse.ArgumentParser) -> None:
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where the runs are: a folder, or services."""
     place = parser.add_argument_group("where the runs are")
     where = place.add_mutually_exclusive_group()
     where.add_argument("--runs", type=Path, metavar="FOLDER", help="folder of the run folders (default: analysis_data)")
@@ -61,11 +62,15 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     place.add_argument("--token", help=f"the API's token, if it needs one (default: ${TOKEN_VARIABLE})")
 
 
+def address_given(args: argparse.Namespace) -> str | None:
+    """The address of an API, if the flags of `add_place` or the environment give one."""
+    return args.url or (os.environ.get(URL_VARIABLE) if args.runs is None else None)
+
+
 def _place(args: argparse.Namespace) -> Place:
     from services.commands.places_of_runs import FolderOfRuns, RunsOfServices
 
-    url = args.url or (os.environ.get(URL_VARIABLE) if args.runs is None else None)
-    if url:
+    if url := address_given(args):
         return RunsOfServices(url, args.token or os.environ.get(TOKEN_VARIABLE))
     return FolderOfRuns(args.runs or DEFAULT_OUTPUT)
 

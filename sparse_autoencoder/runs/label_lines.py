@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from sparse_autoencoder.runs.label_entries import Book, Change, Entry, LabelError, change_of
 from sparse_autoencoder.runs.label_log import LabelLog
 
-MOST_SKIPPED_SHOWN = 100
+MOST_LINES_SHOWN = 100
 _MOST_DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A line that was left out, and why, in a sentence."""
+    """A line that was left out, or a part of it, and why, in a sentence."""
 
     line: int  # from 1
     why: str
@@ -30,11 +30,18 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of the lines."""
+    """What became of the lines. One of which only a part was taken over is in `conflicts`, too."""
 
-    taken: int
-    unchanged: int  # said the same already
-    skipped: Sequence[Skipped]
+    added: int  # of features of which nothing was said
+    changed: int  # of features of which something was said
+    unchanged: int  # which say nothing that isn't said already
+    conflicts: Sequence[Skipped]  # what somebody said otherwise, and stays
+    skipped: Sequence[Skipped]  # lines that can't be used
+
+    @property
+    def taken(self) -> int:
+        """How many lines were taken over, in part or as a whole."""
+        return self.added + self.changed
 
 
 @dataclass(frozen=True)
@@ -50,29 +57,32 @@ def exported(log: LabelLog) -> Iterator[str]:
 
 
 def imported(log: LabelLog, text: str, num_features: int, *, replace: bool = False) -> Imported:
-    """Take over what lines of JSON say, all at once; a label, note or star that is there is kept unless `replace`.
+    """Take over what lines of JSON say, all at once; a label or note that is there is kept unless `replace`.
 
-    Of several lines about one feature the first one counts. A line that can't be used is left out, and said why.
+    A field that is null, or no star, says nothing, so it never removes anything. Of several lines about one feature the
+    first one counts. A line that can't be used is left out, and said why.
     """
     lines, skipped = _read(text, log.sha256, num_features)
-    outcome = Imported(0, 0, skipped)
+    outcome = Imported(0, 0, 0, [], skipped)
 
     def changes_for(book: Book) -> list[Change]:
         nonlocal outcome
-        wanted, kept, same = [], [], 0
+        changes, added, unchanged, conflicts = [], 0, 0, []
         for line in lines:
             entry = book.of(line.change.feature_id)
             differing = entry.differs(line.change)
             fields = [name for name in differing if replace or getattr(entry, name) in (None, False)]
+            kept = [name for name in differing if name not in fields]
+            conflicts += [
+                Skipped(line.number, f"feature {entry.feature_id} has another {name} already") for name in kept
+            ]
             if fields:
                 values = {name: line.change.values[name] for name in fields}
-                wanted.append(Change(entry.feature_id, values, line.change.author))
-            elif differing:
-                kept.append(Skipped(line.number, f"feature {entry.feature_id} has another {differing[0]} already"))
-            else:
-                same += 1
-        outcome = Imported(len(wanted), same, sorted([*skipped, *kept], key=lambda one: one.line))
-        return wanted
+                changes.append(Change(entry.feature_id, values, line.change.author))
+                added += entry.is_empty
+            unchanged += not differing
+        outcome = Imported(added, len(changes) - added, unchanged, conflicts, skipped)
+        return changes
 
     log.decide(changes_for)
     return outcome
@@ -124,9 +134,10 @@ def _change_in(line: str, sha256: str, num_features: int) -> Change:
         content = {"feature_id": content["index"], "label": content.get("description")}
         content["author"] = model if isinstance(model, str) else None
     change = change_of(_feature_id(content.get("feature_id"), num_features), content)
-    if all(value in (None, False) for value in change.values.values()):
+    said = {name: value for name, value in change.values.items() if value not in (None, False)}
+    if not said:
         raise LabelError("it says nothing of the feature: it has no label, no note and no star")
-    return change
+    return Change(change.feature_id, said, change.author)
 
 
 def _feature_id(value: object, num_features: int) -> int:

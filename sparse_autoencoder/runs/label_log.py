@@ -21,6 +21,7 @@ from cachetools import LRUCache
 
 from sparse_autoencoder.errors import DamagedError, OtherVersionError, SaescopeError
 from sparse_autoencoder.runs.label_entries import Book, Change, Entry, change_of, entry_of, json_of_entry
+from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.store import NotFoundError, Store, get_at_most
 
 PREFIX = "_labels/"  # no run's id begins with _
@@ -137,6 +138,16 @@ class LabelLogs:
             if log is None:
                 log = self._open[sha256] = LabelLog(self._store, sha256)
             return log
+
+    def of_run(self, metadata: RunMetadata) -> LabelLog:
+        """The log of a run's autoencoder; NotFoundError if the run doesn't say which file that is."""
+        try:
+            return self.of(str(metadata.autoencoder.get("sha256")))
+        except ValueError:
+            raise NotFoundError(
+                f"run {metadata.run_id} was computed by an earlier version of saescope, which did not say which file "
+                "its autoencoder is: labels are kept by that, so run it again to label its features"
+            ) from None
 
 
 def _checked(book: Book, changes: Sequence[Change], if_updated_at: str | None) -> list[Change]:

@@ -65,6 +65,8 @@ _BODIES = [
     b'{"layer": ' + b"9" * 5000 + b"}",
     b"\xff\xfe",
     b'{"token": "x"}',
+    b'{"path": "az://openaipublic/sparse-autoencoder/viewer/random/random/layer_6/resid_post_mlp/atoms/1.json"}',
+    b'{"path": "az://openaipublic/sparse-autoencoder/viewer/random/random/layer_6/resid_post_mlp/atoms/2-ablated.json"}',
 ]
 
 

@@ -191,7 +191,16 @@ def test_an_export_is_an_import(client: TestClient) -> None:
     for feature_id in (3, 5):
         client.request("DELETE", f"/api/labels/{feature_id}", json={})
     outcome = client.post("/api/labels/import", content=lines.content, headers=LINES)
-    assert outcome.json() == {"taken": 2, "unchanged": 0, "num_skipped": 0, "skipped": []}
+    assert outcome.json() == {
+        "taken": 2,
+        "added": 2,
+        "changed": 0,
+        "unchanged": 0,
+        "num_conflicts": 0,
+        "conflicts": [],
+        "num_skipped": 0,
+        "skipped": [],
+    }
     now = labels(client)
     assert {key: one | {"updated_at": ""} for key, one in now.items()} == {
         key: one | {"updated_at": ""} for key, one in before.items()
@@ -203,6 +212,18 @@ def test_an_import_says_which_lines_it_left_out(client: TestClient) -> None:
     outcome = client.post("/api/labels/import", content=content, headers=LINES).json()
     assert (outcome["taken"], outcome["num_skipped"]) == (1, 2)
     assert outcome["skipped"][1] == {"line": 3, "why": "it is not JSON"}
+
+
+def test_an_import_keeps_what_is_said_and_says_so(client: TestClient) -> None:
+    put(client, 3, label="dates")
+    content = b'{"feature_id": 3, "label": "years", "note": "a note"}'
+    outcome = client.post("/api/labels/import", content=content, headers=LINES).json()
+    assert (outcome["taken"], outcome["changed"], outcome["num_conflicts"], outcome["num_skipped"]) == (1, 1, 1, 0)
+    assert outcome["conflicts"] == [{"line": 1, "why": "feature 3 has another label already"}]
+    assert (labels(client)[3]["label"], labels(client)[3]["note"]) == ("dates", "a note")
+    again = client.post("/api/labels/import?replace=true", content=content, headers=LINES).json()
+    assert (again["changed"], again["num_conflicts"]) == (1, 0)
+    assert labels(client)[3]["label"] == "years"
 
 
 def test_an_import_that_is_no_text_is_refused(client: TestClient) -> None:

@@ -22,6 +22,7 @@ from services.api.http.access import Access
 from services.common.dependency_interfaces import UnavailableError
 from services.common.run_json_files import Ingested, MergeProgress, ReadingProgress
 from services.common.run_workspace import Workspace
+from sparse_autoencoder.exports.sae_viewer_places import place_of
 from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
@@ -32,6 +33,7 @@ from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description
 from tests.support.live_runs import N_FEATURES, LiveWriter, publish_here
+from tests.support.sae_viewer import asked_in_every_way
 
 NOWHERE = "20260101-000000_run-000"
 LIVE, ENDED = "20300101-000000_run-001", "20300101-000000_run-002"
@@ -225,6 +227,12 @@ def about_labels(apis: Apis) -> Iterator[Any]:
         yield asked(apis.away)
 
 
+def about_openai_s_viewer(apis: Apis) -> Iterator[Any]:
+    """All kinds of answers to what OpenAI's viewer asks."""
+    place = place_of(metadata_of(apis.finished, apis.finished.name))
+    yield from asked_in_every_way(apis.folder, apis.away, place)
+
+
 def sessions(apis: Apis) -> Iterator[Any]:
     """All kinds of answers to who gives the token, or doesn't."""
     for api in (apis.guarded, apis.services):  # the second has none
@@ -238,7 +246,11 @@ def sessions(apis: Apis) -> Iterator[Any]:
 
 
 def test_everything_that_is_described_is_answered_and_nothing_else(apis: Apis, description: Description) -> None:
-    answers = [*about_features_and_rows(apis), *about_runs(apis), *changes(apis), *about_labels(apis), *sessions(apis)]
+    answers = [
+        answer
+        for part in (about_features_and_rows, about_runs, changes, about_labels, about_openai_s_viewer, sessions)
+        for answer in part(apis)
+    ]
     # the 304s are test_api_caching.py's, the 408s test_access.py's
     expected = {(method, path, status) for method, path, status in description.answers if status not in (304, 408)}
     assert {description.check(answer) for answer in answers} == expected

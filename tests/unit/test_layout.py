@@ -31,6 +31,7 @@ FLOORS = (
     ("explanations",),
     ("effects",),
     ("questions",),
+    ("exports",),
     ("training",),
     ("run_flags",),
     ("cli",),

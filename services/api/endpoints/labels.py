@@ -21,9 +21,9 @@ from services.api.http.json_answers import BadRequest, json_answer
 from services.api.http.parameters import AnyInteger, Flag
 from services.api.http.write_requests import read_body, read_json
 from services.api.response_types.labels import ImportedLabels, Label, LabelChange, LabelLine, LabelList
-from services.api.runs.run_labels import LabelsOfRun, label_of
+from services.api.runs.run_labels import LabelsOfRun, label_of, what_became
 from sparse_autoencoder.runs.label_entries import Book, change_of
-from sparse_autoencoder.runs.label_lines import MOST_SKIPPED_SHOWN, Imported, exported, imported
+from sparse_autoencoder.runs.label_lines import Imported, exported, imported
 from sparse_autoencoder.runs.label_log import ANY_TIME
 from sparse_autoencoder.utils.did_you_mean import did_you_mean
 
@@ -90,14 +90,7 @@ async def take_over(asked: Import, api: Api, request: Request) -> Response:
         found = api.labels.asked(asked.run)
         return imported(found.log, text, found.run.metadata.num_features, replace=asked.replace)
 
-    outcome = await run_in_threadpool(take)
-    answer: ImportedLabels = {
-        "taken": outcome.taken,
-        "unchanged": outcome.unchanged,
-        "num_skipped": len(outcome.skipped),
-        "skipped": [{"line": one.line, "why": one.why} for one in outcome.skipped[:MOST_SKIPPED_SHOWN]],
-    }
-    return json_answer(answer)
+    return json_answer(what_became(await run_in_threadpool(take)))
 
 
 @endpoints.declare("GET", "/api/labels/{feature_id}", problems=(400, 404, 503))

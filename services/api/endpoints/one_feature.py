@@ -13,8 +13,9 @@ from services.api.endpoints.shared_parameters import FeatureId, check_feature_id
 from services.api.http.caching import OneRun
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import whole
-from services.api.response_types.features import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
+from services.api.response_types.one_feature import Band, FeatureInfo, FeatureTokens, Sequence, TokenEntry
 from sparse_autoencoder.data.row_sets import HALVES
+from sparse_autoencoder.reading.moments import moments_of
 from sparse_autoencoder.reading.neuronpedia import address_at_neuronpedia
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.summaries.feature_summary import HISTOGRAM_BIN_WIDTH
@@ -51,24 +52,21 @@ def feature_info(asked: FeatureParameters, run: RunView) -> FeatureInfo:
     """Everything about a feature."""
     feature_id = check_feature_id(asked.id, run)
     record = run.feature(feature_id)
-    statistics = run.statistics
-    num_tokens = run.metadata.num_tokens
-    count = int(statistics.count[feature_id])
-    mean, mean_square, mean_cube, mean_fourth = (float(total[feature_id]) / num_tokens for total in statistics.sums)
+    moments = moments_of(run, feature_id)
     metrics = metrics_of(run, feature_id)
     effects, no_effects = logit_effects(run, feature_id)
     nearest, no_neighbours = neighbours(run, feature_id)
     answer: FeatureInfo = {
         "run": run.metadata.run_id,
         "feature_id": feature_id,
-        "density": count / num_tokens,
-        "mean_act": mean,
-        "mean_act_squared": mean_square,
+        "density": moments.density,
+        "mean_act": moments.mean,
+        "mean_act_squared": moments.mean_square,
         "max_act": metrics["max_activation"],
-        "skew": mean_cube / mean_square**1.5 if mean_square else 0.0,
-        "kurtosis": mean_fourth / mean_square**2 if mean_square else 0.0,
-        "num_active_tokens": count,
-        "num_tokens": num_tokens,
+        "skew": moments.skew,
+        "kurtosis": moments.kurtosis,
+        "num_active_tokens": int(run.statistics.count[feature_id]),
+        "num_tokens": run.metadata.num_tokens,
         "metrics": metrics,
         "bin_width": HISTOGRAM_BIN_WIDTH,
         "hist": {str(entry["bin"]): entry["count"] for entry in record["histogram"]},

@@ -2,7 +2,8 @@
 
 from typing import TypeVar
 
-from services.api.response_types.features import Live, TokenChip
+from services.api.response_types.features import Live
+from services.api.response_types.tokens import TokenChip
 from sparse_autoencoder.reading.run_view import RunView
 
 TOKENS_PER_FEATURE = 5

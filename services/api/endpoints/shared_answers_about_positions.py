@@ -1,6 +1,6 @@
 """What is said of positions in windows: where a run's tokens are, and where a feature fires."""
 
-from services.api.response_types.features import PositionRange, Positions, TokensAtPositions
+from services.api.response_types.positions import PositionRange, Positions, TokensAtPositions
 from sparse_autoencoder.summaries.position_counts import FIRST_POSITIONS, KINDS, PositionCounts
 
 

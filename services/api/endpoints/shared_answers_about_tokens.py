@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from services.api.response_types.features import FeatureToken, NotFiring, Place, TokenMatch, TokenSearch, TokenSpread
+from services.api.response_types.tokens import FeatureToken, NotFiring, Place, TokenMatch, TokenSearch, TokenSpread
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.token_matches import TokenCounts, TokenMatches

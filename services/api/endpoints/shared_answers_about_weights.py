@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.api.endpoints.shared_answers import token_chips
-from services.api.response_types.features import LogitEffects, Neighbour, NeighboursElsewhere, TokenWeight
+from services.api.response_types.weights import LogitEffects, Neighbour, NeighboursElsewhere, TokenWeight
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.folder_layout import LOGIT_EFFECTS, NEIGHBOURS, NEIGHBOURS_OF
 from sparse_autoencoder.runs.weights_notes import names_of

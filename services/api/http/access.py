@@ -23,6 +23,9 @@ from services.api.http.json_answers import json_answer
 
 COOKIE = "saescope_session"
 SESSION_PATH = "/api/session"
+LOAD_AZ_PATH = "/load_az"
+VIEWER_PATHS = "/sparse-autoencoder/viewer/"
+"""What OpenAI's viewer asks for; see endpoints/sae_viewer.py."""
 _OPEN_PATHS = ("/healthz", "/readyz", "/metrics")  # asked by machines, under whatever name, and tell nothing of runs
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?)(?::[0-9]{1,5})?")
 NEEDS_TOKEN = "this needs the API's token: send it as `Authorization: Bearer TOKEN`"  # noqa: S105, a sentence
@@ -88,10 +91,15 @@ class AccessCheck:
         has_token = access.has_token(headers)
         if not has_token and not access.is_host(host["name"]):
             return json_answer({"error": _not_at(host["name"])}, 403)
-        is_api = scope["path"] == "/api" or scope["path"].startswith("/api/")
-        if access.guards_reading and is_api and not has_token and scope["path"] != SESSION_PATH:
+        if access.guards_reading and _tells_of_runs(scope["path"]) and not has_token:
             return json_answer({"error": NEEDS_TOKEN}, 401, CHALLENGE)
         return None
+
+
+def _tells_of_runs(path: str) -> bool:
+    """Whether an answer may say something of runs; the pages alone, without what they then ask for, don't."""
+    of_the_api = path == "/api" or path.startswith("/api/")
+    return (of_the_api and path != SESSION_PATH) or path == LOAD_AZ_PATH or path.startswith(VIEWER_PATHS)
 
 
 def session_cookie(access: Access, request: HTTPConnection, root_path: str) -> str:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from services.api.response_types.features import TokenChip, TokensAtPositions
+from services.api.response_types.positions import TokensAtPositions
+from services.api.response_types.tokens import TokenChip
 
 ComparedBy = Literal["certain", "log_ratio", "feature_id", "density_a", "density_b", "p", "log_odds"]
 Unit = Literal["text", "token"]

@@ -40,8 +40,8 @@ class LabelLine(TypedDict):
     autoencoder_sha256: str
 
 
-class SkippedLine(TypedDict):
-    """A line that was left out."""
+class LineAndWhy(TypedDict):
+    """A line that was not taken over, or not as a whole."""
 
     line: Annotated[int, Field(description="From 1.")]
     why: str
@@ -50,10 +50,14 @@ class SkippedLine(TypedDict):
 class ImportedLabels(TypedDict):
     """What became of the lines."""
 
-    taken: int
-    unchanged: Annotated[int, Field(description="Lines that say what is said already.")]
-    num_skipped: int
-    skipped: Annotated[list[SkippedLine], Field(description="The first hundred.")]
+    taken: Annotated[int, Field(description="Lines that were taken over, in part or as a whole.")]
+    added: Annotated[int, Field(description="Those of them about features of which nothing was said.")]
+    changed: Annotated[int, Field(description="The others of them.")]
+    unchanged: Annotated[int, Field(description="Lines that say nothing that isn't said already.")]
+    num_conflicts: Annotated[int, Field(description="Labels and notes that are said otherwise here, and stay.")]
+    conflicts: Annotated[list[LineAndWhy], Field(description="The first hundred.")]
+    num_skipped: Annotated[int, Field(description="Lines that can't be used.")]
+    skipped: Annotated[list[LineAndWhy], Field(description="The first hundred.")]
 
 
 class LabelChange(BaseModel):

@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from services.api.response_types.features import Live, TokenChip
+from services.api.response_types.features import Live
+from services.api.response_types.tokens import TokenChip
 
 
 class RowFeature(TypedDict):

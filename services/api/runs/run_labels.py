@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.api.response_types.labels import Label
+from services.api.response_types.labels import ImportedLabels, Label, LineAndWhy
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.label_entries import Entry
+from sparse_autoencoder.runs.label_lines import MOST_LINES_SHOWN, Imported, Skipped
 from sparse_autoencoder.runs.label_log import LabelLog, LabelLogs
-from sparse_autoencoder.runs.store import NotFoundError, Store
+from sparse_autoencoder.runs.store import Store
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,24 @@ def label_of(entry: Entry) -> Label:
     }
 
 
+def what_became(outcome: Imported) -> ImportedLabels:
+    """What became of imported lines as the API answers it."""
+    return {
+        "taken": outcome.taken,
+        "added": outcome.added,
+        "changed": outcome.changed,
+        "unchanged": outcome.unchanged,
+        "num_conflicts": len(outcome.conflicts),
+        "conflicts": _first(outcome.conflicts),
+        "num_skipped": len(outcome.skipped),
+        "skipped": _first(outcome.skipped),
+    }
+
+
+def _first(lines: Sequence[Skipped]) -> list[LineAndWhy]:
+    return [{"line": one.line, "why": one.why} for one in lines[:MOST_LINES_SHOWN]]
+
+
 class RunLabels:
     """Finds runs' labels. Several threads may use it."""
 
@@ -45,12 +65,4 @@ class RunLabels:
 
     def of(self, run: RunView) -> LabelsOfRun:
         """The labels of a run; NotFoundError if it doesn't say which file its autoencoder is."""
-        sha256 = run.metadata.autoencoder.get("sha256")
-        try:
-            log = self._logs.of(str(sha256))
-        except ValueError:
-            raise NotFoundError(
-                f"run {run.metadata.run_id} was computed by an earlier version of saescope, which did not say which "
-                "file its autoencoder is: labels are kept by that, so run it again to label its features"
-            ) from None
-        return LabelsOfRun(run, log)
+        return LabelsOfRun(run, self._logs.of_run(run.metadata))

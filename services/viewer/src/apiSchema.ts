@@ -2373,6 +2373,172 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sparse-autoencoder/viewer/{subject}/{family}/{layer}/{location}/atoms/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A feature as OpenAI's viewer reads it, of the newest run of that autoencoder. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The model, as gpt2-small. */
+                    subject: string;
+                    /** @description The family of autoencoders, as v5_32k. */
+                    family: string;
+                    /** @description The layer, as layer_6. */
+                    layer: string;
+                    /** @description The location, as resid_post_mlp. */
+                    location: string;
+                    /** @description The feature, as 12.json; with effects 12-ablated.json. */
+                    file: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Atom"];
+                    };
+                };
+                /** @description It is what If-None-Match says. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/load_az": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The same, asked by the file's address in OpenAI's public container, as its viewer does on a page at localhost. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": components["schemas"]["LoadAz"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Atom"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body took too long to arrive. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type is missing, or not what this takes. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -2568,6 +2734,51 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A feature as OpenAI's viewer reads it. */
+        Atom: {
+            /** @description E[a > 0], over all counted tokens, as the other moments. */
+            density: number;
+            /** @description E[a] */
+            mean_act: number;
+            /** @description E[a²] */
+            mean_act_squared: number;
+            /** @description E[a³] / E[a²]^1.5 */
+            skew: number;
+            /** @description E[a⁴] / E[a²]² */
+            kurtosis: number;
+            /** @description Counts by bin; bin b is ((b-1)w, bw] with w = 0.2. */
+            hist: {
+                [key: string]: number;
+            };
+            random: components["schemas"]["AtomSequence"][];
+            top: components["schemas"]["AtomSequence"][];
+        };
+        /** @description A text: one window. The lists of the ablation have an entry for each prediction: each token but the first. */
+        AtomSequence: {
+            /** @description Share of its tokens at which the feature fires. */
+            density: number;
+            /** @description The row. */
+            doc_id: number;
+            /** @description The token that put this text on the list; the one that is ablated. */
+            idx: number;
+            acts: number[];
+            /** @description acts[idx] */
+            act: number;
+            tokens: string[];
+            token_ints: number[];
+            /** @description The loss with the activation minus the loss without it: negative where it helps. */
+            ablate_loss_diff?: number[];
+            /** @description KL(with || without), in nats. */
+            kl?: number[];
+            top_upvote_tokens_logits?: string[][];
+            top_upvotes_logits?: number[][];
+            top_downvote_tokens_logits?: string[][];
+            top_downvotes_logits?: number[][];
+            top_upvote_tokens_probs?: string[][];
+            top_upvotes_probs?: number[][];
+            top_downvote_tokens_probs?: string[][];
+            top_downvotes_probs?: number[][];
+        };
         /** @description The autoencoder; what an earlier run's files don't say is null. */
         AutoencoderProvenance: {
             name: string;
@@ -2941,12 +3152,22 @@ export interface components {
         };
         /** @description What became of the lines. */
         ImportedLabels: {
+            /** @description Lines that were taken over, in part or as a whole. */
             taken: number;
-            /** @description Lines that say what is said already. */
+            /** @description Those of them about features of which nothing was said. */
+            added: number;
+            /** @description The others of them. */
+            changed: number;
+            /** @description Lines that say nothing that isn't said already. */
             unchanged: number;
+            /** @description Labels and notes that are said otherwise here, and stay. */
+            num_conflicts: number;
+            /** @description The first hundred. */
+            conflicts: components["schemas"]["LineAndWhy"][];
+            /** @description Lines that can't be used. */
             num_skipped: number;
             /** @description The first hundred. */
-            skipped: components["schemas"]["SkippedLine"][];
+            skipped: components["schemas"]["LineAndWhy"][];
         };
         /** @description What is said of a feature. */
         Label: {
@@ -2993,6 +3214,17 @@ export interface components {
             /** @description Whether changing a label needs the API's token. */
             needs_token: boolean;
             labels: components["schemas"]["Label"][];
+        };
+        /** @description A line that was not taken over, or not as a whole. */
+        LineAndWhy: {
+            /** @description From 1. */
+            line: number;
+            why: string;
+        };
+        /** @description The address of a feature's file in OpenAI's public container. */
+        LoadAz: {
+            /** @example az://openaipublic/sparse-autoencoder/viewer/gpt2-small/v5_32k/layer_6/resid_post_mlp/atoms/12.json */
+            path: string;
         };
         /**
          * @description What the decoder direction does to the logits, by the weights alone: per unit of activation, and divided by the
@@ -3434,12 +3666,6 @@ export interface components {
             /** @description How often this very text occurred; null while the run is going. */
             count: number | null;
         };
-        /** @description A line that was left out. */
-        SkippedLine: {
-            /** @description From 1. */
-            line: number;
-            why: string;
-        };
         /** @description A run that was started. */
         Started: {
             id: string;
@@ -3558,6 +3784,8 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type Atom = components['schemas']['Atom'];
+export type AtomSequence = components['schemas']['AtomSequence'];
 export type AutoencoderProvenance = components['schemas']['AutoencoderProvenance'];
 export type Band = components['schemas']['Band'];
 export type Can = components['schemas']['Can'];
@@ -3587,6 +3815,8 @@ export type Label = components['schemas']['Label'];
 export type LabelChange = components['schemas']['LabelChange'];
 export type LabelLine = components['schemas']['LabelLine'];
 export type LabelList = components['schemas']['LabelList'];
+export type LineAndWhy = components['schemas']['LineAndWhy'];
+export type LoadAz = components['schemas']['LoadAz'];
 export type LogitEffects = components['schemas']['LogitEffects'];
 export type ModelProvenance = components['schemas']['ModelProvenance'];
 export type Neighbour = components['schemas']['Neighbour'];
@@ -3613,7 +3843,6 @@ export type RunFiles = components['schemas']['RunFiles'];
 export type RunList = components['schemas']['RunList'];
 export type RunOptions = components['schemas']['RunOptions'];
 export type Sequence = components['schemas']['Sequence'];
-export type SkippedLine = components['schemas']['SkippedLine'];
 export type Started = components['schemas']['Started'];
 export type TextPart = components['schemas']['TextPart'];
 export type TextParts = components['schemas']['TextParts'];

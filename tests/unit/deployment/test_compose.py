@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from services.api.app import ENDPOINTS
 from services.api.http.viewer_files import content_security_policy
 from services.common.settings import read_settings
 from sparse_autoencoder.run_flags import add_run_arguments
@@ -186,6 +187,13 @@ def test_nginx_sends_the_same_content_security_policy_as_the_api_s_own_server() 
         f'Content-Security-Policy "{content_security_policy("$ancestors")}"'
         in (REPOSITORY / "infra/nginx.conf").read_text()
     )
+
+
+def test_nginx_asks_the_api_for_all_that_it_answers_but_the_metrics() -> None:
+    configured = (REPOSITORY / "infra/nginx.conf").read_text()
+    (asked,) = re.findall(r"location ~ (\S*api\S*) {", configured)
+    paths = {endpoint.path for endpoint in ENDPOINTS}
+    assert {path for path in paths if not re.match(asked, path)} == {"/metrics"}
 
 
 def test_all_images_have_what_the_command_line_imports() -> None:
