@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 from sparse_autoencoder.autoencoders.checkpoints import address_of
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
@@ -188,7 +188,7 @@ def _remove_others(job: Job, folder: RunFolder) -> None:
     """Remove the files of chunks beyond the last one, from an earlier attempt with a longer source."""
     for chunk in folder.numbers("prompts") if job.begun else []:
         if chunk >= job.state.next_chunk:
-            folder.remove_chunk(chunk)
+            folder.remove_chunk(chunk, job.metadata.options)
 
 
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
@@ -243,16 +243,7 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
 
     def keep(chunk: Chunk, result: ChunkResult) -> None:
         nonlocal saved_at, save_seconds
-        for key, data in (
-            (folder.prompts(chunk.index), result.prompts),
-            (folder.token_table(chunk.index), result.token_table),
-            (folder.token_samples(chunk.index), result.token_samples),
-            (folder.firings(chunk.index), result.firings),
-        ):
-            if data is not None:
-                folder.store.put(key, data)
-            else:
-                folder.store.delete(key)  # an earlier attempt's
+        _put_files(folder, chunk.index, result)
         keep_before(result.partial, job.state, folder)
         # A single assignment, so that an interruption finds the state either before or after this chunk.
         job.state = job.state.merge(result.partial)
@@ -264,6 +255,23 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
             save_seconds = saved_at - begin
 
     return keep
+
+
+def _put_files(folder: RunFolder, chunk: int, result: ChunkResult) -> None:
+    """Write a chunk's files, and remove those of an earlier attempt that it doesn't have."""
+    with result.activations or nullcontext() as activations:
+        files: tuple[tuple[str, bytes | BinaryIO | None], ...] = (
+            (folder.prompts(chunk), result.prompts),
+            (folder.token_table(chunk), result.token_table),
+            (folder.token_samples(chunk), result.token_samples),
+            (folder.firings(chunk), result.firings),
+            (folder.activations(chunk), activations),
+        )
+        for key, data in files:
+            if data is not None:
+                folder.store.put(key, data)
+            else:
+                folder.store.delete(key)
 
 
 def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:

@@ -17,6 +17,8 @@ from services.api.app import create_app
 from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows
 from sparse_autoencoder.pipeline.single_process import resume, run
 from sparse_autoencoder.reading.firing_together import FiringsFiles
+from sparse_autoencoder.reading.kept_firings import KeptFirings
+from sparse_autoencoder.reading.run_view import RunTexts
 from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
@@ -127,9 +129,10 @@ def test_what_takes_too_long_says_what_it_covers(kept: Path, fires: Any) -> None
     ticks = iter(range(100))
     chunks = RunFolder(DirectoryStore(kept.parent), kept.name).numbers("firings")
     assert len(chunks) > 3
-    files = FiringsFiles(
-        RunFolder(DirectoryStore(kept.parent), kept.name), chunks, N_LATENTS, 2.5, lambda: float(next(ticks))
-    )
+    folder = RunFolder(DirectoryStore(kept.parent), kept.name)
+    metadata = folder.read_metadata()
+    firings = KeptFirings(folder, metadata, RunTexts.of(folder, metadata).files)
+    files = FiringsFiles(firings, chunks, N_LATENTS, 2.5, lambda: float(next(ticks)))
     found = files.together(1)
     assert (found.num_chunks, found.of_chunks) == (3, len(chunks))
     covered = fires[: found.num_tokens]
@@ -151,7 +154,7 @@ def test_a_damaged_file_is_said_to_be(kept: Path, tmp_path: Path) -> None:
 @given(st.lists(st.lists(st.integers(0, 40), max_size=6, unique=True), max_size=30), st.integers(1, 9))
 def test_what_is_written_is_read_whatever_fits_into_a_row_group(rows: list[list[int]], most: int) -> None:
     token = np.array([number for number, row in enumerate(rows) for _ in row], np.int32)
-    feature = np.array([one for row in rows for one in row], np.int32)
+    feature = np.array([one for row in rows for one in sorted(row)], np.int32)
     block = Firings.of(token, feature, np.ones(len(rows), bool))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(firings_file, "_MOST_FIRINGS", most)

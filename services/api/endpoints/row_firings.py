@@ -12,7 +12,7 @@ from services.api.endpoints.shared_parameters import Offset
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import Count, whole
 from services.api.response_types.rows import RowFirings
-from sparse_autoencoder.reading.row_firings import FiringsOfRow
+from sparse_autoencoder.reading.kept_firings import FiringsOfRow
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.utils.numpy_array_ops import Ints
 
