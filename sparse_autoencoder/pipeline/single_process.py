@@ -17,6 +17,7 @@ from sparse_autoencoder.autoencoders.checkpoints import address_of
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
 from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.pipeline.activations_size import size_before_the_run
 from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, Settled
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk
 from sparse_autoencoder.pipeline.files_of_weights import check_other_dictionary
@@ -166,6 +167,8 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
     ending = Ending(job, folder, store)
     try:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
+        if job.metadata.options.save_activations:
+            say(f"activations to save: {size_before_the_run(job.metadata, job.source, store.root)}")
         with ending.watch() as watch:
             _process(job, folder, ending.attempts, watch)
             with phase("computing what follows from the weights"):
