@@ -10,7 +10,6 @@ from sparse_autoencoder.pipeline.first_rows import first_rows, rounded, tokenise
 from sparse_autoencoder.pipeline.load_inputs import open_rows
 from sparse_autoencoder.runs.activations_file import BYTES_EACH
 from sparse_autoencoder.runs.metadata import RunMetadata
-from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.utils.sizes import size_in_words
 
 

@@ -14,7 +14,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.utils.numpy_array_ops import Ints
 from sparse_autoencoder.utils.sizes import size_in_words
 
-DENSE_BYTES = 1 << 30
+DENSE_BYTES = 1_000_000_000
 """The size that a dense matrix may have unless somebody asks for another."""
 
 _AT_ONCE = 1 << 25  # bytes of dense lines that are made at once

@@ -11,7 +11,7 @@ from services.api.endpoints.shared_answers import density, max_activation, token
 from services.api.endpoints.shared_parameters import Offset
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import Count, whole
-from services.api.response_types.rows import RowFirings
+from services.api.response_types.rows import FiringFeature, RowFirings
 from sparse_autoencoder.reading.kept_firings import FiringsOfRow
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.utils.numpy_array_ops import Ints
@@ -35,9 +35,10 @@ class FiringsParameters(RowParameters):
 
 @endpoints.about_runs("/api/prompts/{row_id}/firings")
 def firings(asked: FiringsParameters, run: RunView) -> RowFirings:
-    """Which features fire at each of a row's tokens; for runs with --keep-firings.
+    """Which features fire at each of a row's tokens; for runs with --keep-firings or --save-activations.
 
-    `features` describes those that aren't among the row's strongest, which /api/prompts/{row_id} has.
+    With the latter also how strongly. `features` describes those that aren't among the row's strongest, which
+    /api/prompts/{row_id} has.
     """
     found = run.row_firings().of(asked.row_id)
     row = run.rows.row(asked.row_id)
@@ -57,16 +58,28 @@ def firings(asked: FiringsParameters, run: RunView) -> RowFirings:
         "limit": asked.limit,
         "num_features": len(others),
         "features": [
-            {
-                "feature_id": other,
-                "max_activation": max_activation(run, other),
-                "density": density(run, other),
-                "tokens": token_chips(run, other),
-            }
-            for other in others[asked.offset : asked.offset + asked.limit].tolist()
+            _described(run, other, found) for other in others[asked.offset : asked.offset + asked.limit].tolist()
         ],
     }
+    if found.value is not None:
+        answer["marker_values"] = found.value[found.token < 0].tolist()
+        answer["values"] = [found.value[begin:end].tolist() for begin, end in pairwise(bounds)]
     return with_live(answer, run)
+
+
+def _described(run: RunView, feature_id: int, found: FiringsOfRow) -> FiringFeature:
+    described: FiringFeature = {
+        "feature_id": feature_id,
+        "max_activation": max_activation(run, feature_id),
+        "density": density(run, feature_id),
+        "tokens": token_chips(run, feature_id),
+    }
+    if found.value is not None:
+        own = np.flatnonzero(found.feature == feature_id)
+        strongest = own[found.value[own].argmax()]
+        described["activation"] = float(found.value[strongest])
+        described["token"] = int(found.token[strongest])
+    return described
 
 
 def _others(found: FiringsOfRow, stretch: tuple[int, int], strongest: list[int]) -> Ints:
