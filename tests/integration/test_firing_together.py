@@ -19,7 +19,7 @@ from sparse_autoencoder.pipeline.single_process import resume, run
 from sparse_autoencoder.reading.firing_together import FiringsFiles
 from sparse_autoencoder.reading.kept_firings import KeptFirings
 from sparse_autoencoder.reading.run_view import RunTexts
-from sparse_autoencoder.runs import firings_file
+from sparse_autoencoder.runs import activations_file, firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
@@ -96,6 +96,17 @@ def test_the_counts_are_exact(kept: Path, fires: Any, sort: str) -> None:
     values = [one[key] for one in answer["features"]]
     assert values == sorted(values, reverse=True)
     assert "covers" not in answer
+
+
+def test_saved_activations_count_the_same(world: World, kept: Path, tmp_path: Path) -> None:
+    options = world.options(save_activations=True, keep_firings=True, skip_directions=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(activations_file, "_MOST", 50)  # many row groups
+        folder = tmp_path / run(options, DirectoryStore(tmp_path)).run_id
+    assert not (folder / "firings").exists()
+    for feature in range(0, N_LATENTS, 5):
+        expected = ask(kept, id=feature, support=1, limit=100).json()
+        assert ask(folder, id=feature, support=1, limit=100).json() == expected | {"run": folder.name}
 
 
 def test_only_pairs_with_support_are_listed(kept: Path, fires: Any) -> None:
