@@ -225,7 +225,7 @@ def test_a_run_without_them_and_a_folder_without_a_run_are_refused(world: World,
     plain = run(world.options(skip_directions=True), DirectoryStore(tmp_path)).run_id
     with pytest.raises(NotFoundError, match="run it again with --save-activations"):
         open_activations(tmp_path / plain)
-    with pytest.raises(SaescopeError, match="is no run's folder: it has no metadata.json"):
+    with pytest.raises(SaescopeError, match="is no run's folder: it has no metadata"):
         open_activations(tmp_path)
     going = interrupted_run(world.options(**OPTIONS), tmp_path, "prompts/000003.parquet")
     with pytest.raises(SaescopeError, match="is interrupted: its activations can be read when it is finished"):

@@ -1,4 +1,4 @@
-"""The files of saved activations: the same bytes however they come in pieces, and row groups that end between tokens."""
+"""The files of saved activations: the same bytes however they come, and row groups that end between tokens."""
 
 from __future__ import annotations
 
