@@ -37,11 +37,24 @@ class FiringsOfRow:
     value: NDArray[np.float32] | None  # [firings], how strongly; None: only that it fires is kept
 
     @classmethod
-    def first_of_each(cls, token: Ints, feature: NDArray[np.int32], value: NDArray[np.float32] | None) -> FiringsOfRow:
-        """From firings in any order; of markers, those of later windows come to the first one."""
-        keys = np.stack([np.maximum(token, -1), feature.astype(np.int64)])
-        distinct, first = np.unique(keys, axis=1, return_index=True)
-        return cls(distinct[0], distinct[1].astype(np.int32), None if value is None else value[first])
+    def of(
+        cls, token: Ints, feature: NDArray[np.int32], value: NDArray[np.float32] | None, num_features: int
+    ) -> FiringsOfRow:
+        """From a row's firings, window by window: the markers of later windows come to the first one."""
+        keys, first = np.unique(np.maximum(token, -1) * num_features + feature, return_index=True)
+        token, feature = np.divmod(keys, num_features)
+        return cls(token, feature.astype(np.int32), None if value is None else value[first])
+
+    def strongest(self, features: list[int]) -> dict[int, tuple[int, float]]:
+        """The token and the value of the largest activation of each of these features; empty without values."""
+        if self.value is None:
+            return {}
+        some = np.flatnonzero(np.isin(self.feature, features))
+        some = some[np.lexsort((-self.value[some], self.feature[some]))]
+        ids, first = np.unique(self.feature[some], return_index=True)
+        at = some[first]
+        found = zip(self.token[at].tolist(), self.value[at].tolist(), strict=True)
+        return dict(zip(ids.tolist(), found, strict=True))
 
 
 class KeptFirings:
@@ -76,7 +89,8 @@ class KeptFirings:
         with self._activations(place.chunk) as saved:
             columns = activations_of_rows(saved, np.array([row_id]))
             self._check(columns.feature)
-        return FiringsOfRow.first_of_each(columns.token.astype(np.int64), columns.feature, columns.value)
+        token = columns.token.astype(np.int64)
+        return FiringsOfRow.of(token, columns.feature, columns.value, self._num_features)
 
     def _fired_in_row(self, row_id: int, place: Place) -> FiringsOfRow:
         """From a firings file, where a row's place is the number of counted tokens before it in its chunk."""
@@ -91,7 +105,7 @@ class KeptFirings:
             found = firings_file.read_tokens(key, file, first, first + int(counted[-1]))
             self._check(found.features)
         token = np.repeat(self._policy.counted_places(int(lengths[at])), found.counts)
-        return FiringsOfRow.first_of_each(token, found.features, None)
+        return FiringsOfRow.of(token, found.features, None, self._num_features)
 
     def _firings_of(self, columns: ActivationColumns) -> Firings:
         counts = np.diff(columns.token_starts(), append=len(columns))

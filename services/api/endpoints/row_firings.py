@@ -46,6 +46,8 @@ def firings(asked: FiringsParameters, run: RunView) -> RowFirings:
     others = _others(found, (asked.first, last), [feature.feature_id for feature in row.features])
     if asked.sort == "rarest":
         others = others[np.argsort(run.statistics.count[others], kind="stable")]
+    listed = others[asked.offset : asked.offset + asked.limit].tolist()
+    strongest = found.strongest(listed)
     bounds = np.searchsorted(found.token, np.arange(asked.first, max(last, asked.first) + 1))
     answer: RowFirings = {
         "run": run.metadata.run_id,
@@ -57,9 +59,7 @@ def firings(asked: FiringsParameters, run: RunView) -> RowFirings:
         "offset": asked.offset,
         "limit": asked.limit,
         "num_features": len(others),
-        "features": [
-            _described(run, other, found) for other in others[asked.offset : asked.offset + asked.limit].tolist()
-        ],
+        "features": [_described(run, other, strongest.get(other)) for other in listed],
     }
     if found.value is not None:
         answer["marker_values"] = found.value[found.token < 0].tolist()
@@ -67,18 +67,15 @@ def firings(asked: FiringsParameters, run: RunView) -> RowFirings:
     return with_live(answer, run)
 
 
-def _described(run: RunView, feature_id: int, found: FiringsOfRow) -> FiringFeature:
+def _described(run: RunView, feature_id: int, strongest: tuple[int, float] | None) -> FiringFeature:
     described: FiringFeature = {
         "feature_id": feature_id,
         "max_activation": max_activation(run, feature_id),
         "density": density(run, feature_id),
         "tokens": token_chips(run, feature_id),
     }
-    if found.value is not None:
-        own = np.flatnonzero(found.feature == feature_id)
-        strongest = own[found.value[own].argmax()]
-        described["activation"] = float(found.value[strongest])
-        described["token"] = int(found.token[strongest])
+    if strongest is not None:
+        described["token"], described["activation"] = strongest
     return described
 
 
