@@ -93,9 +93,9 @@ class SavedActivations:
     def matrix(self, features: Numbers | None = None, rows: Numbers | None = None) -> ActivationMatrix:
         """A sparse matrix of all counted tokens of the rows, and the features in the order given."""
         columns = self._feature_ids(features)
-        lengths = list(self._row_lengths(rows))
-        row_ids = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _lengths in lengths)])
-        num_tokens = np.concatenate([np.zeros(0, np.int64), *(lengths for _ids, lengths in lengths)])
+        known = list(self._row_lengths(rows))
+        row_ids = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _num_tokens in known)])
+        num_tokens = np.concatenate([np.zeros(0, np.int64), *(num_tokens for _ids, num_tokens in known)])
         starts = starts_of(self.metadata.policy.num_counted(num_tokens))
         column_of = np.full(self.num_features, -1, np.int32)
         column_of[columns] = np.arange(len(columns), dtype=np.int32)
