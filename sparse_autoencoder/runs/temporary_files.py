@@ -20,9 +20,9 @@ def temporary_file() -> Iterator[BinaryIO]:
 def spooled_file() -> BinaryIO:
     """A temporary file that is in memory while it is small; write it within `writing_temporary_files`.
 
-    Whoever has it closes it, which removes it.
+    Closing it removes it, and so does forgetting it.
     """
-    return cast(BinaryIO, tempfile.SpooledTemporaryFile(_SPOOLED_BYTES))
+    return cast(BinaryIO, _Spooled(_SPOOLED_BYTES))
 
 
 @contextmanager
@@ -34,3 +34,10 @@ def writing_temporary_files() -> Iterator[None]:
         raise SaescopeError(
             f"can't write a temporary file: {error.strerror or error}; make room, or name another folder in TMPDIR"
         ) from error
+
+
+class _Spooled(tempfile.SpooledTemporaryFile[bytes]):
+    """What a run that is interrupted doesn't need any more is nobody's mistake, so it is closed without a warning."""
+
+    def __del__(self) -> None:
+        self.close()

@@ -26,7 +26,9 @@ def saved(world: World, root: Path, **changes: Any) -> Path:
     """The folder of a run over one text."""
     (root / "prompt.txt").write_text(TEXT)
     options = {"prompt_file": str(root / "prompt.txt"), "precision": "float64", "max_tokens": 32} | changes
-    assert main(["run", *world.flags(root / "runs", **options), *MORE]) == 0
+    flags = world.flags(root / "runs", **options)
+    source = flags.index("--source")
+    assert main(["run", *flags[:source], *flags[source + 2 :], *MORE]) == 0
     (run,) = (root / "runs").iterdir()
     return run
 
@@ -35,7 +37,7 @@ def test_they_are_what_the_original_script_saved(
     world: World, reference: Reference, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = saved(world, tmp_path, bos="include")
-    tokens = [reference.bos_token_id, *tiny_tokenizer().encode(TEXT, add_special_tokens=False).ids]
+    tokens = [int(reference.bos_token_id or 0), *tiny_tokenizer().encode(TEXT, add_special_tokens=False).ids]
     latents, ids = np.load(run / "latent_activations.npy"), np.load(run / "tokens.npy")
     assert (latents.dtype, latents.shape) == (np.float32, (len(tokens), N_LATENTS))
     assert latents.tolist() == reference.latents("topk", tuple(tokens)).tolist()
@@ -49,7 +51,7 @@ def test_without_counted_markers_they_begin_with_the_text(world: World, referenc
     run = saved(world, tmp_path)
     own = tiny_tokenizer().encode(TEXT, add_special_tokens=False).ids
     assert np.load(run / "tokens.npy").tolist() == [own]
-    whole = reference.latents("topk", (reference.bos_token_id, *own))
+    whole = reference.latents("topk", (int(reference.bos_token_id or 0), *own))
     assert np.load(run / "latent_activations.npy").tolist() == whole[1:].tolist()
 
 

@@ -1,10 +1,11 @@
-"""Saved activations: every one that the oracle has, adding up to the run's statistics, and read back in parts."""
+"""Saved activations read back in parts, and what a run that is interrupted leaves of them.
+
+That every one is there is held in test_run_oracle.py.
+"""
 
 from __future__ import annotations
 
-import math
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,10 @@ from sparse_autoencoder.pipeline.single_process import resume, run
 from sparse_autoencoder.reading import activation_matrix
 from sparse_autoencoder.runs import activations_file
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
-from tests.support.oracle_cases import POLICIES, Case, case_of
-from tests.support.reference import Reference
-from tests.support.runs import N_LATENTS, World, files_of, interrupted_run, read_tables
+from tests.support.runs import N_LATENTS, World, files_of, interrupted_run
 
 pytestmark = pytest.mark.usefixtures("quick")
 OPTIONS = {"save_activations": True, "skip_directions": True}
-
-
-@pytest.fixture(scope="module", params=POLICIES, ids=lambda policy: "-".join(map(str, policy)))
-def saved_case(
-    request: pytest.FixtureRequest, world: World, reference: Reference, tmp_path_factory: pytest.TempPathFactory
-) -> Case:
-    """A run by each token policy that saved its activations."""
-    return case_of(world, reference, tmp_path_factory.mktemp("saved"), request.param, **OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -46,59 +37,6 @@ def saved(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def entries(table: pa.Table) -> list[tuple[int, int, int, float]]:
     return list(zip(*(table[name].to_pylist() for name in ("row", "token", "feature", "value")), strict=True))
-
-
-def expected_entries(case: Case) -> list[tuple[int, int, int, float]]:
-    """All activations of the oracle, in the order of the files."""
-    return [
-        (
-            window.row_id,
-            -1 - window.number if position < case.bos else window.begin + position - case.bos,
-            feature,
-            value,
-        )
-        for window in case.windows
-        for position in window.counted(case.first_counted)
-        for feature, value in enumerate(window.latents[position].tolist())
-        if value > 0
-    ]
-
-
-def test_every_activation_is_there_in_order(saved_case: Case) -> None:
-    tables = [pq.read_table(path) for path in sorted((saved_case.folder / "activations").iterdir())]
-    assert entries(pa.concat_tables(tables)) == expected_entries(saved_case)
-
-
-def test_summed_up_again_they_equal_the_statistics_of_every_feature(saved_case: Case) -> None:
-    chunks = [pq.read_table(path) for path in sorted((saved_case.folder / "activations").iterdir())]
-    sums = np.zeros((4, N_LATENTS))
-    values: list[list[float]] = [[] for _ in range(N_LATENTS)]
-    for chunk in chunks:
-        for feature in range(N_LATENTS):
-            own = chunk["value"].to_numpy()[chunk["feature"].to_numpy() == feature].astype(np.float64)
-            values[feature] += own.tolist()
-            powers = [own, own * own, own * own * own, own * own * own * own]
-            sums[:, feature] += [math.fsum(power) for power in powers]  # chunk by chunk, as runs merge them
-    for record in read_tables(saved_case.folder, "features"):
-        feature = record["feature_id"]
-        own = values[feature]
-        assert record["num_active_tokens"] == len(own)
-        assert record["max_activation"] == max(own, default=0)
-        bins = Counter(math.ceil(np.float32(value) / np.float64(0.2)) for value in own)
-        assert {entry["bin"]: entry["count"] for entry in record["histogram"]} == bins
-        found = [record[name] for name in ("sum_activation", *(f"sum_activation_{power}" for power in (2, 3, 4)))]
-        assert found == sums[:, feature].tolist()
-
-
-def test_the_matrix_has_a_line_for_each_counted_token(saved_case: Case) -> None:
-    matrix = open_activations(saved_case.folder).matrix()
-    assert matrix.dense().tolist() == saved_case.counted().tolist()
-    places = [
-        (window.row_id, -1 - window.number if position < saved_case.bos else window.begin + position - saved_case.bos)
-        for window in saved_case.windows
-        for position in window.counted(saved_case.first_counted)
-    ]
-    assert list(zip(matrix.row.tolist(), matrix.token.tolist(), strict=True)) == places
 
 
 def test_saving_changes_nothing_else(world: World, tmp_path: Path) -> None:
@@ -215,7 +153,7 @@ def test_packages_that_are_not_installed_are_named(saved: Path, monkeypatch: pyt
 
 def test_a_dense_matrix_beyond_the_stated_size_names_both_sizes(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = open_activations(saved).matrix(rows=[0, 7])
-    with pytest.raises(SaescopeError, match=r"take \d+ (k)?B, more than 100 B: take fewer"):
+    with pytest.raises(SaescopeError, match=r"take [\d.]+ k?B, more than 100 B: take fewer"):
         matrix.dense(at_most=100)
     monkeypatch.setattr(activation_matrix, "_AT_ONCE", 300)
     assert matrix.dense().tolist() == np.concatenate(list(matrix.dense_lines())).tolist()

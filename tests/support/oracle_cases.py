@@ -64,11 +64,9 @@ def options_of(
     return world.options(autoencoder=getattr(world, autoencoder), bos=bos, long_rows=long_rows, **settings)
 
 
-def case_of(
-    world: World, reference: Reference, output: Path, policy: tuple[str, str, str, int], **changes: Any
-) -> Case:
-    """A run in an empty folder."""
-    metadata = run(options_of(world, *policy, **changes), DirectoryStore(output))
+def case_of(world: World, reference: Reference, output: Path, policy: tuple[str, str, str, int]) -> Case:
+    """A run in an empty folder, which also saves its activations."""
+    metadata = run(options_of(world, *policy, save_activations=True), DirectoryStore(output))
     autoencoder, bos, _long_rows, context = policy
     first_counted, bos_tokens = int(bos == "exclude"), int(bos != "none")
     rows = reference.rows(*policy)

@@ -33,8 +33,8 @@ def test_a_counted_token_and_its_index_follow_from_each_other(bos: Bos, context:
     policy = TokenPolicy(BOS, max_tokens=8, bos=bos, context=context)
     for length in range(40):
         places = policy.counted_places(length)
-        markers = np.cumsum(places < 0)
-        expected = np.where(places < 0, -markers, places)
+        number = np.cumsum(places < 0, dtype=np.int64)
+        expected = np.where(places < 0, -number, places)
         index = np.arange(len(places))
         assert policy.counted_token(index).tolist() == expected.tolist()
         assert policy.counted_index(expected).tolist() == index.tolist()
