@@ -71,7 +71,7 @@ def test_saved_activations_say_the_same_and_how_strongly(world: World, tmp_path:
     for path in sorted((tmp_path / saved / "activations").iterdir()):
         for row, token, feature, value in zip(*pq.read_table(path).to_pydict().values(), strict=True):
             values.setdefault((row, max(token, MARKER), feature), value)
-    for row_id in {row for row, _token, _feature in values}:
+    for row_id in sorted({row for row, _token, _feature in values})[::6]:
         expected, answer = (ask(tmp_path, f"{row_id}/firings", run=one, limit=500).json() for one in (kept, saved))
         own = {key[1:]: value for key, value in values.items() if key[0] == row_id}
         assert answer.pop("marker_values") == [own.pop((MARKER, feature)) for feature in answer["marker"]]

@@ -68,9 +68,10 @@ def test_an_encoder_killed_in_mid_chunk(
 def test_saved_activations_are_the_same_when_an_encoder_is_killed_writing_them(
     cluster: Cluster, proxy: S3Proxy, point: Point
 ) -> None:
-    cluster.run_only(INGEST, AGGREGATOR, ENCODER)
+    _, _, other = cluster.run_only(INGEST, AGGREGATOR, ENCODER)
     victim = cluster.start_behind(proxy, ENCODER)
-    with proxy.hold("PUT", r"/activations/(\d+)", point) as hold:
+    cluster.wait(lambda: bool(victim.said("ready") and other.said("ready")), "both encoders are ready")
+    with proxy.hold("PUT", r"/activations/\d+\.parquet", point) as hold:
         space = cluster.new_run(tiny_options(save_activations=True))
         hold.wait()
         victim.kill()
