@@ -7,6 +7,7 @@ much, so it goes to a temporary file, written in another thread.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -84,7 +85,8 @@ class KeptOfChunk:
     def _saving(
         self, blocks: Iterator[tuple[Windows, Activations]], file: BinaryIO
     ) -> Iterator[tuple[Windows, Activations]]:
-        writer = ActivationsWriter(file, self._num_tokens)
+        with writing_temporary_files():
+            writer = ActivationsWriter(file, self._num_tokens)
         try:
             with one_behind() as later:
                 for block, activations in blocks:
@@ -95,7 +97,8 @@ class KeptOfChunk:
                 file.seek(0)
         except BaseException:
             writer.abandon()
-            file.close()
+            with suppress(OSError):  # what is still to be written meets the same full disk
+                file.close()
             raise
 
     def _save(self, writer: ActivationsWriter, block: Windows, found: _Sorted) -> None:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, cast
 
 from sparse_autoencoder.errors import SaescopeError
@@ -40,4 +40,5 @@ class _Spooled(tempfile.SpooledTemporaryFile[bytes]):
     """What a run that is interrupted doesn't need any more is nobody's mistake, so it is closed without a warning."""
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(OSError):
+            self.close()
