@@ -136,7 +136,7 @@ def test_a_temporary_folder_without_room_for_activations_fails_the_run_which_is_
         assert main(saving) == 2
     sentence = capsys.readouterr().err.splitlines()[-1]
     assert "can't write a temporary file: No space left on device; make room, or name another folder" in sentence
-    (run,) = (work / "analysis_data").iterdir()
+    (run,) = (path for path in (work / "analysis_data").iterdir() if path.is_dir())
     assert metadata_of(run)["status"] == "failed"
     assert main(["run", "--resume", run.name]) == 0
     assert files_of(run) == files_of(next((work / "undisturbed").iterdir()))
