@@ -40,7 +40,10 @@ EXIT_STATUSES = f"""exit status:
   {EXIT_INTERRUPTED}  interrupted (Ctrl-C); a run says how to go on
   {EXIT_UNREAD}  nobody reads the output any more"""
 _OF_A_RUN = ("resume", "retry_failed")  # flags that name a run, which then has all options
-_OF_THE_COMMAND = ("output", "strict", "open", "dry_run", *_OF_A_RUN, "command", "handler", "per_token_feature_scan")
+_OF_THE_COMMAND = (
+    *("output", "strict", "open", "dry_run", "save_arrays", *_OF_A_RUN, "command", "handler"),
+    "per_token_feature_scan",
+)
 _ABOUT_THE_SOURCE = ("source", "text_column", "delimiter", "no_header", "kaggle_row", "keep_columns", "group_by")
 
 
@@ -51,7 +54,10 @@ def run_command(args: argparse.Namespace) -> int:
     options = {name: value for name, value in given.items() if name not in _OF_THE_COMMAND}
     _check_names(given)
     again = [name for name in _OF_A_RUN if name in given]
+    if given.get("save_arrays") and not again:
+        options["save_activations"] = True
     _check_together(again, options)
+    _check_one_text(given, again)
     need_torch()
 
     from sparse_autoencoder.runs.store import DirectoryStore
@@ -80,6 +86,8 @@ def run_command(args: argparse.Namespace) -> int:
     print_outcome(metadata.model_dump())
     if metadata.failed_chunks:
         print(f"try what is missing again: {command_again('--retry-failed', metadata.run_id, output)}")
+    if given.get("save_arrays"):
+        _save_arrays(store, metadata.run_id)
     newest = max(store.folders()) == metadata.run_id
     see = output if newest else output / metadata.run_id
     if given.get("strict") and metadata.warnings:
@@ -89,6 +97,23 @@ def run_command(args: argparse.Namespace) -> int:
         _serve_and_open(see)
     print(f"see it: {command_to_see(see)}")
     return 0
+
+
+def _check_one_text(given: Mapping[str, Any], again: Sequence[str]) -> None:
+    """Raise SaescopeError if --save-arrays is given for more than one text."""
+    if given.get("save_arrays") and not again and not given.keys() & {"prompt_file", "kaggle_row"}:
+        raise SaescopeError(
+            "--save-arrays is for a single text, so name one with --prompt-file or --kaggle-row; of a dataset, "
+            "--save-activations keeps the same in less room"
+        )
+
+
+def _save_arrays(store: DirectoryStore, run_id: str) -> None:
+    from sparse_autoencoder.reading.original_arrays import write_original_arrays
+    from sparse_autoencoder.runs.folder_layout import RunFolder
+
+    for key in write_original_arrays(RunFolder(store, run_id)):
+        print(f"wrote {store.root / key}")
 
 
 def _dry_run(options: dict[str, Any], store: DirectoryStore) -> int:
@@ -239,6 +264,13 @@ def add_run_parser_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run",
         action="store_true",
         help="say what would be read, downloaded and computed, and about how long it takes; begin and write nothing",
+    )
+    add_flag(
+        parser,
+        "--save-arrays",
+        action="store_true",
+        help="of a single text (--prompt-file, --kaggle-row), also write latent_activations.npy, tokens.npy and "
+        "prompt.txt, as the original script's full save did, up to 1 GB",
     )
     add_flag(parser, "--open", action="store_true", help="when the run is complete, show it in the browser")
     add_flag(

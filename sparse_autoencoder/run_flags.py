@@ -140,6 +140,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_flag(
         results,
+        "--save-activations",
+        action="store_true",
+        help="keep every activation (about 160 bytes a token with k = 32), to read them back as tables or arrays; "
+        "includes what --keep-firings keeps",
+    )
+    add_flag(
+        results,
         "--skip-directions",
         action="store_true",
         help="leave out what follows from the weights alone: logit effects and neighbours of the decoder directions",

@@ -8,7 +8,7 @@ it and `progress.json` are shown to people. `cutoffs` only saves work.
 
 import json
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -229,11 +229,11 @@ class Workspace:
         """Write a chunk's prompts file."""
         self._store.put(self.folder.prompts(chunk), data)
 
-    def put_about_tokens(self, chunk: int, table: bytes | None, samples: bytes | None, firings: bytes | None) -> None:
-        """Write what a chunk has of its token table, its token samples, and what fires at its tokens."""
+    def put_about_tokens(self, chunk: int, *files: bytes | BinaryIO | None) -> None:
+        """Write what a chunk has of token table, token samples, what fires at its tokens, and every activation."""
         folder = self.folder
-        keys = folder.token_table(chunk), folder.token_samples(chunk), folder.firings(chunk)
-        for key, data in zip(keys, (table, samples, firings), strict=True):
+        keys = folder.token_table(chunk), folder.token_samples(chunk), folder.firings(chunk), folder.activations(chunk)
+        for key, data in zip(keys, files, strict=True):
             if data is not None:
                 self._store.put(key, data)
 
@@ -268,7 +268,7 @@ class Workspace:
         """Remove what a finished run doesn't need any more, also what late workers wrote; `metadata` are the run's."""
         failed = [chunk.chunk for chunk in metadata.failed_chunks]
         for chunk in failed:
-            self.folder.remove_chunk(chunk)
+            self.folder.remove_chunk(chunk, metadata.options)
         if not failed:  # else trying the failed chunks again needs the others' tables
             self.folder.remove_token_files()
         for folder in _SWEPT_FOLDERS:

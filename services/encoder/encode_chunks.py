@@ -7,9 +7,9 @@ chunk that failed for good records that its rows are missing.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 from services.common import work_names
 from services.common.attempt_rule import AttemptRule, Moved, why_given_up
@@ -43,6 +43,7 @@ class ChunkOutput:
     seconds: Mapping[str, float] | None = None  # by stage
     error: str | None = None
     firings: bytes | None = None  # the firings file, if it was asked for
+    activations: BinaryIO | None = None  # likewise; whoever writes it closes it
     of_weights: Mapping[str, bytes] | None = None  # instead of all this: the files that follow from the weights
 
 
@@ -144,11 +145,8 @@ class ChunkEncoder:
 
     def _defers_to_others(self, run_id: str, chunk: int) -> bool:
         """Whether this worker has failed to encode a chunk, or to load its models, and others should try it first."""
-        whats = [
-            work_names.encoding(chunk),
-            *([] if run_id in self._loaded else [work_names.loading(chunk)]),
-        ]
-        return self._rule.defers_to_others(run_id, *whats)
+        loading = [] if run_id in self._loaded else [work_names.loading(chunk)]
+        return self._rule.defers_to_others(run_id, work_names.encoding(chunk), *loading)
 
     def _again(self, message: Message) -> None:
         """Requeue a chunk, unless a message for it waits already."""
@@ -257,7 +255,8 @@ class ChunkEncoder:
         # In this order: whoever sees the partial relies on the other files.
         if output.prompts is not None:
             space.put_prompts(chunk, output.prompts)
-        space.put_about_tokens(chunk, output.token_table, output.token_samples, output.firings)
+        with output.activations or nullcontext() as activations:
+            space.put_about_tokens(chunk, output.token_table, output.token_samples, output.firings, activations)
         space.put_partial(chunk, output.partial)
         return output
 

@@ -121,6 +121,7 @@ class ModelComputer:
         return replace(
             output,
             firings=result.firings,
+            activations=result.activations,
             seconds={"load": loaded - begin, "encode": encoded - loaded, "pack": packed - encoded},
         )
 

@@ -17,7 +17,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder, Limit, SparseLatents, TooManyActivationsError
@@ -28,8 +27,8 @@ from sparse_autoencoder.kernels.cpu_threads import parallel_map
 from sparse_autoencoder.kernels.device_checks import models_fit
 from sparse_autoencoder.kernels.precision import multiplying
 from sparse_autoencoder.model import Autoencoder, TopK
+from sparse_autoencoder.pipeline.kept_activations import Kept, KeptOfChunk
 from sparse_autoencoder.pipeline.reconstruction_errors import BatchSums, batch_sums, combined, summed
-from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.runs.token_table_merging import ChunkTokens
 from sparse_autoencoder.subjects.prefix_tree import PrefixTree
@@ -68,7 +67,7 @@ class EncodedChunk:
     row_features: list[RowFeatures]
     num_windows: int
     tokens: ChunkTokens
-    firings: list[Firings] | None  # by block, if they were asked for
+    kept: KeptOfChunk  # what else its files keep of its activations
 
 
 class Encoder:
@@ -112,7 +111,7 @@ class Encoder:
         self._chunk_tokens = 0
         # What checks the run's first chunk (first_chunk.py); None for an encoder that no run uses.
         self.check_first: Callable[[Encoder, Chunk], FirstChunkChecks] | None = None
-        self.keeps_firings = False  # whether `encode` gives what fires at each token
+        self.keeps = Kept.NOTHING  # what `encode` keeps of the activations themselves
 
     def with_spec(self, spec: SummarySpec) -> Encoder:
         """An encoder with the same models for another run's summary settings; it shares the weights."""
@@ -128,7 +127,7 @@ class Encoder:
         rows = RowTexts.of(windows, chunk.row_ids, row_sets)
         while True:
             try:
-                return self._encoded(windows, rows, features_per_row, [] if self.keeps_firings else None)
+                return self._encoded(windows, rows, features_per_row)
             except (torch.OutOfMemoryError, MemoryError, NoMemoryError) as error:
                 problem = first_line(error)
             if self._memory.workers == 0:
@@ -150,15 +149,13 @@ class Encoder:
                 f"0 to {self.subject.vocab_size - 1}: take the model's own tokenizer"
             )
 
-    def _encoded(
-        self, windows: Windows, rows: RowTexts, features_per_row: int, firings: list[Firings] | None
-    ) -> EncodedChunk:
+    def _encoded(self, windows: Windows, rows: RowTexts, features_per_row: int) -> EncodedChunk:
         self._chunk_tokens = len(windows.counted_tokens)
         tokens = ChunkTokens()
         sums: list[BatchSums] = []
-        blocks = self.blocks(windows, sums)
+        kept = KeptOfChunk(self.keeps, self.policy, self._chunk_tokens)
         summary, row_features = summarise_blocks(
-            blocks if firings is None else self._noting(blocks, firings),
+            kept.noting(self.blocks(windows, sums)),
             rows,
             self.spec,
             per_row=features_per_row,
@@ -166,18 +163,7 @@ class Encoder:
             keep_tokens=tokens.add,
         )
         summary = replace(summary, reconstructions=summed(sums))
-        return EncodedChunk(summary, row_features, len(windows), tokens, firings)
-
-    def _noting(
-        self, blocks: Iterator[tuple[Windows, Activations]], firings: list[Firings]
-    ) -> Iterator[tuple[Windows, Activations]]:
-        """The blocks, of each of which what fires is added to `firings`."""
-        for block, activations in blocks:
-            token, feature = _on_host(activations)
-            counted = np.zeros(len(block.tokens), bool)
-            counted[block.counted_tokens] = True
-            firings.append(Firings.of(token, feature, counted))
-            yield block, activations
+        return EncodedChunk(summary, row_features, len(windows), tokens, kept)
 
     def blocks(self, windows: Windows, sums: list[BatchSums] | None = None) -> Iterator[tuple[Windows, Activations]]:
         """A chunk's blocks with their activations. After a block with too many activations, blocks are half as long.
@@ -280,14 +266,6 @@ def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations
     if token.device.type == "cpu":
         return SparseActivations(token.numpy(), feature.numpy(), value.numpy())
     return DeviceActivations(token, feature, value)
-
-
-def _on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Tokens and features of activations, as arrays."""
-    if isinstance(activations, DeviceActivations):
-        return activations.token.cpu().numpy(), activations.feature.cpu().numpy()
-    assert isinstance(activations, SparseActivations)  # noqa: S101
-    return activations.token, activations.feature
 
 
 def batch_tokens(device: torch.device) -> int:

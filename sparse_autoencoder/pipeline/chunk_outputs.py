@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.first_chunk_checks import FirstChunkChecks
 from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW, to_parquet
 from sparse_autoencoder.runs.run_state import FailedChunk, RunState
@@ -30,6 +29,7 @@ class ChunkResult:
     token_table: bytes | None = None
     token_samples: bytes | None = None
     firings: bytes | None = None  # the firings file, if it was asked for
+    activations: BinaryIO | None = None  # likewise, as it may be large; whoever writes it closes it
 
 
 def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkResult:
@@ -48,8 +48,10 @@ def encode_chunk(encoder: Encoder, chunk: Chunk, policy: TokenPolicy) -> ChunkRe
         checks=_checks(encoder, chunk),
     )
     prompts = to_parquet(chunk, encoded.row_features, policy, FEATURES_PER_ROW)
-    firings = None if encoded.firings is None else firings_file.to_parquet(encoded.firings)
-    return ChunkResult(partial, prompts, encoded.tokens.table(), encoded.tokens.samples(chunk.index), firings)
+    tokens, kept = encoded.tokens, encoded.kept
+    return ChunkResult(
+        partial, prompts, tokens.table(), tokens.samples(chunk.index), kept.firings_file(), kept.activations_file()
+    )
 
 
 def _checks(encoder: Encoder, chunk: Chunk) -> FirstChunkChecks:

@@ -160,12 +160,13 @@ class Models:
     def encoder(self, metadata: RunMetadata) -> Encoder:
         """The encoder for a run's chunks. It costs nothing, because the encoders of several runs share the models."""
         from sparse_autoencoder.pipeline.first_chunk import FirstChunk
+        from sparse_autoencoder.pipeline.kept_activations import Kept
 
         encoder = self.any_encoder.with_spec(metadata.spec)
         wanted = metadata.options.model_dump(include={"check_neighbours", "check_rows"})
         options = self.options.model_copy(update=wanted)
         encoder.check_first = FirstChunk(self.checkpoint, options, self.folder, self.files).check
-        encoder.keeps_firings = metadata.options.keep_firings
+        encoder.keeps = Kept.of(metadata.options)
         return encoder
 
 

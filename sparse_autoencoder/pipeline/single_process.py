@@ -11,12 +11,13 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 from sparse_autoencoder.autoencoders.checkpoints import address_of
 from sparse_autoencoder.data.rows_hash import ReadBefore, RunningHash
 from sparse_autoencoder.data.source import Source
 from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.pipeline.activations_size import size_before_the_run
 from sparse_autoencoder.pipeline.chunk_attempts import ChunkAttempts, Settled
 from sparse_autoencoder.pipeline.chunk_outputs import ChunkResult, encode_chunk
 from sparse_autoencoder.pipeline.files_of_weights import check_other_dictionary
@@ -166,6 +167,8 @@ def _finish(job: Job, folder: RunFolder, store: DirectoryStore) -> RunMetadata:
     ending = Ending(job, folder, store)
     try:
         folder.write_vocabulary(job.tokenizer.vocabulary(job.metadata.subject["vocab_size"]))
+        if job.metadata.options.save_activations:
+            say(f"activations to save: {size_before_the_run(job.metadata, job.source, store.root)}")
         with ending.watch() as watch:
             _process(job, folder, ending.attempts, watch)
             with phase("computing what follows from the weights"):
@@ -188,7 +191,7 @@ def _remove_others(job: Job, folder: RunFolder) -> None:
     """Remove the files of chunks beyond the last one, from an earlier attempt with a longer source."""
     for chunk in folder.numbers("prompts") if job.begun else []:
         if chunk >= job.state.next_chunk:
-            folder.remove_chunk(chunk)
+            folder.remove_chunk(chunk, job.metadata.options)
 
 
 def _process(job: Job, folder: RunFolder, attempts: ChunkAttempts, watch: RunWatch) -> None:
@@ -243,16 +246,7 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
 
     def keep(chunk: Chunk, result: ChunkResult) -> None:
         nonlocal saved_at, save_seconds
-        for key, data in (
-            (folder.prompts(chunk.index), result.prompts),
-            (folder.token_table(chunk.index), result.token_table),
-            (folder.token_samples(chunk.index), result.token_samples),
-            (folder.firings(chunk.index), result.firings),
-        ):
-            if data is not None:
-                folder.store.put(key, data)
-            else:
-                folder.store.delete(key)  # an earlier attempt's
+        _put_files(folder, chunk.index, result)
         keep_before(result.partial, job.state, folder)
         # A single assignment, so that an interruption finds the state either before or after this chunk.
         job.state = job.state.merge(result.partial)
@@ -264,6 +258,23 @@ def _keeping(job: Job, folder: RunFolder) -> Callable[[Chunk, ChunkResult], None
             save_seconds = saved_at - begin
 
     return keep
+
+
+def _put_files(folder: RunFolder, chunk: int, result: ChunkResult) -> None:
+    """Write a chunk's files, and remove those of an earlier attempt that it doesn't have."""
+    with result.activations or nullcontext() as activations:
+        files: tuple[tuple[str, bytes | BinaryIO | None], ...] = (
+            (folder.prompts(chunk), result.prompts),
+            (folder.token_table(chunk), result.token_table),
+            (folder.token_samples(chunk), result.token_samples),
+            (folder.firings(chunk), result.firings),
+            (folder.activations(chunk), activations),
+        )
+        for key, data in files:
+            if data is not None:
+                folder.store.put(key, data)
+            else:
+                folder.store.delete(key)
 
 
 def _encode(job: Job, chunk: Chunk, watch: RunWatch) -> ChunkResult:

@@ -1,4 +1,4 @@
-"""Which features fire at the same tokens as a given one: counted from firings/*.parquet when somebody asks.
+"""Which features fire at the same tokens as a given one: counted from what the run keeps when somebody asks.
 
 Nothing is sampled. A run of a million tokens takes about a second. If it takes too long, the numbers are those of the
 first chunks, of all features alike, and say so.
@@ -12,15 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.parquet as pq
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
-from sparse_autoencoder.reading.damaged_files import readable
-from sparse_autoencoder.runs import firings_file
+from sparse_autoencoder.reading.kept_firings import KeptFirings
 from sparse_autoencoder.runs.firings_file import Firings
-from sparse_autoencoder.runs.folder_layout import RunFolder
-from sparse_autoencoder.runs.store import StoreFile
 from sparse_autoencoder.utils.numpy_array_ops import Ints, Mask
 
 MOST_S = 20.0
@@ -73,13 +69,13 @@ class FiringsFiles:
 
     def __init__(
         self,
-        folder: RunFolder,
+        kept: KeptFirings,
         chunks: Sequence[int],
         num_features: int,
         most_s: float = MOST_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder = folder
+        self._kept_firings = kept
         self._chunks = chunks
         self._num_features = num_features
         self._most_s = most_s
@@ -100,17 +96,14 @@ class FiringsFiles:
         for chunk in self._chunks:
             if num_chunks and self._clock() - begin > self._most_s:
                 break
-            key = self._folder.firings(chunk)
-            with readable(self._folder, key):
-                for firings in firings_file.read(key, pq.ParquetFile(StoreFile(self._folder.store, key))):
-                    num_tokens += len(firings.counts)
+            with self._kept_firings.of_chunk(chunk) as (tokens, pieces):
+                num_tokens += tokens
+                for firings in pieces:
                     self._add(firings, feature, together, count)
             num_chunks += 1
         return Together(feature, together, count, num_tokens, num_chunks, len(self._chunks))
 
     def _add(self, firings: Firings, feature: int, together: Ints, count: Ints) -> None:
-        if len(firings.features) and not 0 <= firings.features.min() <= firings.features.max() < self._num_features:
-            raise ValueError("there are features in it that the run doesn't have")
         count += np.bincount(firings.features, minlength=self._num_features)
         token = np.repeat(np.arange(len(firings.counts)), firings.counts)
         fires = np.zeros(len(firings.counts), bool)

@@ -17,6 +17,7 @@ from sparse_autoencoder.reading.damaged_files import readable
 from sparse_autoencoder.reading.drawn_rows import drawn_rows
 from sparse_autoencoder.reading.feature_graphs import FeatureGraphs
 from sparse_autoencoder.reading.firing_together import FiringsFiles
+from sparse_autoencoder.reading.kept_firings import KeptFirings
 from sparse_autoencoder.reading.row_firings import RowFirings
 from sparse_autoencoder.reading.row_group_reader import RowsFiles
 from sparse_autoencoder.reading.run_rows import RunRows
@@ -134,7 +135,7 @@ class RunView(ABC):
         return self._row_firings
 
     def _check_keeps_firings(self, so: str) -> None:
-        if not self.metadata.options.keep_firings:
+        if not self.metadata.options.keeps_firings:
             raise NotFoundError(
                 f"run {self.metadata.run_id} did not keep what fires at each token, so {so}: run it again with "
                 "--keep-firings"
@@ -142,11 +143,15 @@ class RunView(ABC):
 
     @cached_property
     def _row_firings(self) -> RowFirings:
-        return RowFirings(self._folder, self.metadata, self.texts.files, self._chunks())
+        return RowFirings(self._folder, self._kept_firings, self.texts.files, self._chunks())
 
     @cached_property
     def _firings(self) -> FiringsFiles:
-        return FiringsFiles(self._folder, self._chunks(), self.metadata.num_features)
+        return FiringsFiles(self._kept_firings, self._chunks(), self.metadata.num_features)
+
+    @cached_property
+    def _kept_firings(self) -> KeptFirings:
+        return KeptFirings(self._folder, self.metadata, self.texts.files)
 
     @abstractmethod
     def _chunks(self) -> list[int]:

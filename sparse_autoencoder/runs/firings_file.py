@@ -31,9 +31,8 @@ class Firings:
 
     @classmethod
     def of(cls, token: NDArray[np.int32], feature: NDArray[np.int32], counted: NDArray[np.bool_]) -> Firings:
-        """From activations (token, feature) of a block in any order; `counted` [tokens] are its counted tokens."""
-        order = np.lexsort((feature, token))
-        return cls(np.bincount(token, minlength=len(counted))[counted], feature[order])
+        """From a block's activations by token, at each by feature; `counted` [tokens] are its counted tokens."""
+        return cls(np.bincount(token, minlength=len(counted))[counted], feature)
 
     def pieces(self) -> Iterator[Firings]:
         """Itself in pieces that fit into a row group."""

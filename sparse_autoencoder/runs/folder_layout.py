@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.format_version import check_metadata
 from sparse_autoencoder.runs.metadata import RunMetadata
+from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import NotFoundError, Store, get_at_most
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,199}")  # file systems allow no longer names
@@ -93,10 +94,12 @@ class RunFolder:
             for key in self.store.list(self.key(name)):
                 self.store.delete(key)
 
-    def remove_chunk(self, chunk: int) -> None:
-        """Remove all that encoding a chunk wrote, but for its partial."""
+    def remove_chunk(self, chunk: int, options: RunOptions) -> None:
+        """Remove all that encoding a chunk of a run with these options wrote, but for its partial."""
         for key in (self.prompts(chunk), self.token_table(chunk), self.token_samples(chunk), self.firings(chunk)):
             self.store.delete(key)
+        if options.save_activations:
+            self.store.delete(self.activations(chunk))
 
     @property
     def features_by_token(self) -> str:
@@ -115,6 +118,10 @@ class RunFolder:
     def effects(self, feature: int) -> str:
         """Key of what a feature does to later predictions, if somebody asked for it (effects_file.py)."""
         return self.key(f"effects/{feature:06d}.json.gz")
+
+    def activations(self, chunk: int) -> str:
+        """Key of every activation at a chunk's tokens."""
+        return self.key(f"activations/{chunk:06d}.parquet")
 
     def features(self, file: int) -> str:
         """Key of a file of features."""

@@ -44,6 +44,7 @@ class RunOptions(BaseModel):
     precision: Precision = "float32"
     device: str = "auto"
     keep_firings: bool = False
+    save_activations: bool = False
     skip_directions: bool = False
     neighbours_of: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -55,3 +56,8 @@ class RunOptions(BaseModel):
     def columns(self) -> KeptColumns:
         """The columns of the dataset that are kept with its rows; SaescopeError if the options name none rightly."""
         return kept_columns(self.keep_columns, self.group_by)
+
+    @property
+    def keeps_firings(self) -> bool:
+        """Whether the run's files say what fires at each token: saved activations do, too."""
+        return self.keep_firings or self.save_activations

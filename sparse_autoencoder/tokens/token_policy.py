@@ -104,6 +104,25 @@ class TokenPolicy:
         begins = self.counted_offsets(n_tokens)
         return np.insert(places, begins[:1] if self.context else begins, -1)
 
+    def counted_index(self, token: NDArray[Any]) -> NDArray[np.int64]:
+        """Which of its row's counted tokens each token is, by its place in the row: [tokens].
+
+        -1 stands for the BOS of a row's first window, where it counts, -2 for that of its second one, and so on.
+        """
+        place = token.astype(np.int64)
+        if self.bos != "include" or self.context:
+            return place + int(self.bos == "include")
+        step = self.window_step
+        return np.where(place < 0, (-1 - place) * (step + 1), place + place // step + 1)
+
+    def counted_token(self, index: NDArray[Any]) -> NDArray[np.int64]:
+        """The inverse of `counted_index`: [tokens]."""
+        index = index.astype(np.int64)
+        if self.bos != "include" or self.context:
+            return index - int(self.bos == "include")
+        window, within = np.divmod(index, self.window_step + 1)
+        return np.where(within == 0, -1 - window, window * self.window_step + within - 1)
+
     def keep(self, n_tokens: int) -> int:
         """How many of a row's `n_tokens` tokens are put into windows."""
         return n_tokens if self.long_rows == "split" else min(n_tokens, self.row_tokens_per_window)

@@ -124,6 +124,24 @@ def test_a_temporary_folder_without_room_fails_the_run_with_advice(
     assert (metadata_of(run)["status"], metadata_of(run)["error"]) == ("failed", sentence)
 
 
+def test_a_temporary_folder_without_room_for_activations_fails_the_run_which_is_completed_later(
+    command: list[str], work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saving = [*command, "--skip-directions", "--save-activations"]
+    assert main([*saving, "--output", "undisturbed"]) == 0
+    monkeypatch.setattr("sparse_autoencoder.runs.temporary_files._SPOOLED_BYTES", 1)
+    monkeypatch.setattr("tempfile.tempdir", str(work / "tmp"))
+    capsys.readouterr()
+    with small_disk(work / "tmp", 4096):
+        assert main(saving) == 2
+    sentence = capsys.readouterr().err.splitlines()[-1]
+    assert "can't write a temporary file: No space left on device; make room, or name another folder" in sentence
+    (run,) = (path for path in (work / "analysis_data").iterdir() if path.is_dir())
+    assert metadata_of(run)["status"] == "failed"
+    assert main(["run", "--resume", run.name]) == 0
+    assert files_of(run) == files_of(next((work / "undisturbed").iterdir()))
+
+
 def test_an_output_that_is_a_file_is_an_error(
     command: list[str], work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,9 @@ from services.api.app import create_app
 from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens, open_rows
 from sparse_autoencoder.pipeline.single_process import resume, run
 from sparse_autoencoder.reading.firing_together import FiringsFiles
-from sparse_autoencoder.runs import firings_file
+from sparse_autoencoder.reading.kept_firings import KeptFirings
+from sparse_autoencoder.reading.run_view import RunTexts
+from sparse_autoencoder.runs import activations_file, firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
 from sparse_autoencoder.runs.store import DirectoryStore
@@ -96,6 +98,17 @@ def test_the_counts_are_exact(kept: Path, fires: Any, sort: str) -> None:
     assert "covers" not in answer
 
 
+def test_saved_activations_count_the_same(world: World, kept: Path, tmp_path: Path) -> None:
+    options = world.options(save_activations=True, keep_firings=True, skip_directions=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(activations_file, "_MOST", 50)  # many row groups
+        folder = tmp_path / run(options, DirectoryStore(tmp_path)).run_id
+    assert not (folder / "firings").exists()
+    for feature in range(0, N_LATENTS, 5):
+        expected = ask(kept, id=feature, support=1, limit=100).json()
+        assert ask(folder, id=feature, support=1, limit=100).json() == expected | {"run": folder.name}
+
+
 def test_only_pairs_with_support_are_listed(kept: Path, fires: Any) -> None:
     feature = int(fires.sum(axis=0).argmax())
     few = ask(kept, id=feature, support=10_000).json()
@@ -127,9 +140,10 @@ def test_what_takes_too_long_says_what_it_covers(kept: Path, fires: Any) -> None
     ticks = iter(range(100))
     chunks = RunFolder(DirectoryStore(kept.parent), kept.name).numbers("firings")
     assert len(chunks) > 3
-    files = FiringsFiles(
-        RunFolder(DirectoryStore(kept.parent), kept.name), chunks, N_LATENTS, 2.5, lambda: float(next(ticks))
-    )
+    folder = RunFolder(DirectoryStore(kept.parent), kept.name)
+    metadata = folder.read_metadata()
+    firings = KeptFirings(folder, metadata, RunTexts.of(folder, metadata).files)
+    files = FiringsFiles(firings, chunks, N_LATENTS, 2.5, lambda: float(next(ticks)))
     found = files.together(1)
     assert (found.num_chunks, found.of_chunks) == (3, len(chunks))
     covered = fires[: found.num_tokens]
@@ -151,7 +165,7 @@ def test_a_damaged_file_is_said_to_be(kept: Path, tmp_path: Path) -> None:
 @given(st.lists(st.lists(st.integers(0, 40), max_size=6, unique=True), max_size=30), st.integers(1, 9))
 def test_what_is_written_is_read_whatever_fits_into_a_row_group(rows: list[list[int]], most: int) -> None:
     token = np.array([number for number, row in enumerate(rows) for _ in row], np.int32)
-    feature = np.array([one for row in rows for one in row], np.int32)
+    feature = np.array([one for row in rows for one in sorted(row)], np.int32)
     block = Firings.of(token, feature, np.ones(len(rows), bool))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(firings_file, "_MOST_FIRINGS", most)

@@ -61,6 +61,29 @@ def test_each_token_has_what_fires_there_whatever_counts(world: World, tmp_path:
     assert (marked > 0) == (policy.get("bos") == "include")
 
 
+@pytest.mark.parametrize("policy", [{"bos": "include"}, {"context": 4}])
+def test_saved_activations_say_the_same_and_how_strongly(world: World, tmp_path: Path, policy: Any) -> None:
+    stored = DirectoryStore(tmp_path)
+    kept = run(world.options(**OPTIONS, **policy), stored).run_id
+    saved = run(world.options(save_activations=True, skip_directions=True, **policy), stored).run_id
+    assert not (tmp_path / saved / "firings").exists()
+    values: dict[tuple[int, int, int], float] = {}
+    for path in sorted((tmp_path / saved / "activations").iterdir()):
+        for row, token, feature, value in zip(*pq.read_table(path).to_pydict().values(), strict=True):
+            values.setdefault((row, max(token, MARKER), feature), value)
+    for row_id in sorted({row for row, _token, _feature in values})[::6]:
+        expected, answer = (ask(tmp_path, f"{row_id}/firings", run=one, limit=500).json() for one in (kept, saved))
+        own = {key[1:]: value for key, value in values.items() if key[0] == row_id}
+        assert answer.pop("marker_values") == [own.pop((MARKER, feature)) for feature in answer["marker"]]
+        for token, (ids, found) in enumerate(zip(answer["tokens"], answer.pop("values"), strict=True)):
+            assert found == [own[token, feature] for feature in ids]
+        for feature in answer["features"]:
+            at, activation = feature.pop("token"), feature.pop("activation")
+            mine = {key: value for key, value in values.items() if (key[0], key[2]) == (row_id, feature["feature_id"])}
+            assert activation == max(mine.values()) == mine[row_id, at, feature["feature_id"]]
+        assert answer | {"run": kept} == expected
+
+
 @pytest.fixture(scope="module")
 def kept(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("kept")

@@ -8,6 +8,7 @@ rounded to that; from there on counts, bins and examples must be the same exactl
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -16,11 +17,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from sparse_autoencoder.activations import open_activations
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.rows_file_format import FEATURES_PER_ROW
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.oracle import (
+    OracleWindow,
     firings_by_position,
     place_of,
     strongest_of_row,
@@ -131,6 +134,49 @@ def test_metrics_equal_their_formulas_over_the_dense_latents(case: Case) -> None
     for name, values in expected.items():
         found = [record[name] for record in records]
         assert found == pytest.approx(np.nan_to_num(values).tolist(), rel=1e-9, abs=0)
+
+
+def place_in_row(case: Case, window: OracleWindow, position: int) -> int:
+    """A token's place in its row; -1 for the marker of the row's first window, -2 for that of its second one, …"""
+    return -1 - window.number if position < case.bos else window.begin + position - case.bos
+
+
+def test_every_activation_is_saved_in_order(case: Case) -> None:
+    found = [tuple(record.values()) for record in read_tables(case.folder, "activations")]
+    assert found == [
+        (window.row_id, place_in_row(case, window, position), feature, value)
+        for window in case.windows
+        for position in window.counted(case.first_counted)
+        for feature, value in enumerate(window.latents[position].tolist())
+        if value > 0
+    ]
+
+
+def test_saved_activations_summed_up_again_equal_the_statistics_of_every_feature(case: Case) -> None:
+    chunks = [pq.read_table(path) for path in sorted((case.folder / "activations").iterdir())]
+    for record in read_tables(case.folder, "features"):
+        sums, values = np.zeros(4), np.zeros(0)
+        for chunk in chunks:
+            own = chunk["value"].to_numpy()[chunk["feature"].to_numpy() == record["feature_id"]].astype(np.float64)
+            values = np.concatenate([values, own])
+            powers = (own, own * own, own * own * own, own * own * own * own)
+            sums += [math.fsum(power) for power in powers]  # chunk by chunk, as runs are merged
+        assert record["num_active_tokens"] == len(values)
+        assert record["max_activation"] == max(values, default=0)
+        bins = Counter(math.ceil(value / 0.2) for value in values)
+        assert {entry["bin"]: entry["count"] for entry in record["histogram"]} == bins
+        found = [record[name] for name in ("sum_activation", *(f"sum_activation_{power}" for power in (2, 3, 4)))]
+        assert found == sums.tolist()
+
+
+def test_a_matrix_of_saved_activations_has_a_line_for_each_counted_token(case: Case) -> None:
+    matrix = open_activations(case.folder).matrix()
+    assert matrix.dense().tolist() == case.counted().tolist()
+    assert list(zip(matrix.row.tolist(), matrix.token.tolist(), strict=True)) == [
+        (window.row_id, place_in_row(case, window, position))
+        for window in case.windows
+        for position in window.counted(case.first_counted)
+    ]
 
 
 def test_feature_stats_rank_the_features_that_fired(case: Case) -> None:

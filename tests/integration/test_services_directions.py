@@ -136,8 +136,11 @@ def test_runs_may_leave_them_out(services: Inline, world: World) -> None:
         space.folder.store.size(space.folder.key(FILES[0]))
 
 
-def test_services_keep_what_fires_as_one_process_does(services: Inline, world: World, tmp_path: Path) -> None:
-    asked = {"keep_firings": True, "skip_directions": True, "chunk_size": 50}
+@pytest.mark.parametrize(("option", "name"), [("keep_firings", "firings"), ("save_activations", "activations")])
+def test_services_keep_what_fires_as_one_process_does(
+    services: Inline, world: World, tmp_path: Path, option: str, name: str
+) -> None:
+    asked = {option: True, "skip_directions": True, "chunk_size": 50}
     space = services.submit(world.options(source="rows.jsonl", subject="subject", autoencoder="topk.pt", **asked))
     services.ingest(space)
     services.encoder().encode(space, 0, 1)
@@ -145,5 +148,5 @@ def test_services_keep_what_fires_as_one_process_does(services: Inline, world: W
     one = run(world.options(**asked), DirectoryStore(tmp_path / "one"))
     expected = files_of(tmp_path / "one" / one.run_id)
     for chunk in (0, 1):
-        key = space.folder.firings(chunk)
-        assert space.folder.store.get(key) == expected[f"firings/{chunk:06d}.parquet"]
+        file = f"{name}/{chunk:06d}.parquet"
+        assert space.folder.store.get(space.folder.key(file)) == expected[file]

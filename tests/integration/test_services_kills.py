@@ -64,6 +64,19 @@ def test_an_encoder_killed_in_mid_chunk(
     assert (chunk in chunks_of(other, run_id)) == again
 
 
+def test_saved_activations_are_the_same_when_an_encoder_is_killed_writing_them(
+    cluster: Cluster, proxy: S3Proxy
+) -> None:
+    _, _, other = cluster.run_only(INGEST, AGGREGATOR, ENCODER)
+    victim = cluster.start_behind(proxy, ENCODER)
+    cluster.wait(lambda: bool(victim.said("ready") and other.said("ready")), "both encoders are ready")
+    with proxy.hold("PUT", r"/activations/\d+\.parquet", "halfway") as hold:
+        space = cluster.new_run(tiny_options(save_activations=True))
+        hold.wait()
+        victim.kill()
+    assert cluster.finish(space) == expected_files(save_activations=True)
+
+
 def test_the_work_of_a_killed_encoder_goes_on_elsewhere_within_30_s_with_the_default_settings(
     cluster: Cluster,
 ) -> None:

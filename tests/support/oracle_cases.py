@@ -65,8 +65,8 @@ def options_of(
 
 
 def case_of(world: World, reference: Reference, output: Path, policy: tuple[str, str, str, int]) -> Case:
-    """A run in an empty folder."""
-    metadata = run(options_of(world, *policy), DirectoryStore(output))
+    """A run in an empty folder, which also saves its activations."""
+    metadata = run(options_of(world, *policy, save_activations=True), DirectoryStore(output))
     autoencoder, bos, _long_rows, context = policy
     first_counted, bos_tokens = int(bos == "exclude"), int(bos != "none")
     rows = reference.rows(*policy)

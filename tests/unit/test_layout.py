@@ -26,6 +26,7 @@ FLOORS = (
     ("runs",),
     ("questions.question_types", "questions.answer_types"),  # what is asked and answered, for whoever answers
     ("reading",),
+    ("activations",),
     ("directions",),
     ("pipeline",),
     ("explanations",),
@@ -56,6 +57,7 @@ COMPUTING = (
     "sparse_autoencoder.pipeline.chunk_encoder",
     "sparse_autoencoder.pipeline.cross_entropy",
     "sparse_autoencoder.pipeline.first_chunk",
+    "sparse_autoencoder.pipeline.kept_activations",
     "sparse_autoencoder.pipeline.neighbouring_places",
     "sparse_autoencoder.pipeline.processor_fingerprint",
     "sparse_autoencoder.pipeline.reconstruction_errors",

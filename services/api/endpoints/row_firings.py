@@ -11,8 +11,8 @@ from services.api.endpoints.shared_answers import density, max_activation, token
 from services.api.endpoints.shared_parameters import Offset
 from services.api.http.endpoint_declaration import Endpoints
 from services.api.http.parameters import Count, whole
-from services.api.response_types.rows import RowFirings
-from sparse_autoencoder.reading.row_firings import FiringsOfRow
+from services.api.response_types.rows import FiringFeature, RowFirings
+from sparse_autoencoder.reading.kept_firings import FiringsOfRow
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.utils.numpy_array_ops import Ints
 
@@ -35,9 +35,10 @@ class FiringsParameters(RowParameters):
 
 @endpoints.about_runs("/api/prompts/{row_id}/firings")
 def firings(asked: FiringsParameters, run: RunView) -> RowFirings:
-    """Which features fire at each of a row's tokens; for runs with --keep-firings.
+    """Which features fire at each of a row's tokens; for runs with --keep-firings or --save-activations.
 
-    `features` describes those that aren't among the row's strongest, which /api/prompts/{row_id} has.
+    With the latter also how strongly. `features` describes those that aren't among the row's strongest, which
+    /api/prompts/{row_id} has.
     """
     found = run.row_firings().of(asked.row_id)
     row = run.rows.row(asked.row_id)
@@ -45,6 +46,8 @@ def firings(asked: FiringsParameters, run: RunView) -> RowFirings:
     others = _others(found, (asked.first, last), [feature.feature_id for feature in row.features])
     if asked.sort == "rarest":
         others = others[np.argsort(run.statistics.count[others], kind="stable")]
+    listed = others[asked.offset : asked.offset + asked.limit].tolist()
+    strongest = found.strongest(listed)
     bounds = np.searchsorted(found.token, np.arange(asked.first, max(last, asked.first) + 1))
     answer: RowFirings = {
         "run": run.metadata.run_id,
@@ -56,17 +59,24 @@ def firings(asked: FiringsParameters, run: RunView) -> RowFirings:
         "offset": asked.offset,
         "limit": asked.limit,
         "num_features": len(others),
-        "features": [
-            {
-                "feature_id": other,
-                "max_activation": max_activation(run, other),
-                "density": density(run, other),
-                "tokens": token_chips(run, other),
-            }
-            for other in others[asked.offset : asked.offset + asked.limit].tolist()
-        ],
+        "features": [_described(run, other, strongest.get(other)) for other in listed],
     }
+    if found.value is not None:
+        answer["marker_values"] = found.value[found.token < 0].tolist()
+        answer["values"] = [found.value[begin:end].tolist() for begin, end in pairwise(bounds)]
     return with_live(answer, run)
+
+
+def _described(run: RunView, feature_id: int, strongest: tuple[int, float] | None) -> FiringFeature:
+    described: FiringFeature = {
+        "feature_id": feature_id,
+        "max_activation": max_activation(run, feature_id),
+        "density": density(run, feature_id),
+        "tokens": token_chips(run, feature_id),
+    }
+    if strongest is not None:
+        described["token"], described["activation"] = strongest
+    return described
 
 
 def _others(found: FiringsOfRow, stretch: tuple[int, int], strongest: list[int]) -> Ints:

@@ -104,7 +104,7 @@ def row(asked: RowParameters, run: RunView) -> PromptInfo:
         "token_ints": found.token_ids,
         "windows": found.windows,
         "features": [_described(feature, run) for feature in found.features],
-        "keeps_firings": run.metadata.options.keep_firings,
+        "keeps_firings": run.metadata.options.keeps_firings,
         "columns": found.columns,
         "previous": found.previous,
         "next": found.next,

@@ -31,7 +31,7 @@ class TogetherParameters(OneRun, AsTable):
 
 @endpoints.about_runs("/api/together", table="features")
 def together(asked: TogetherParameters, run: RunView) -> FiringTogether:
-    """The features that fire at the same tokens as one; for runs with --keep-firings."""
+    """The features that fire at the same tokens as one; for runs with --keep-firings or --save-activations."""
     feature_id = check_feature_id(asked.id, run)
     found = run.firings().together(feature_id)
     numbers = {

@@ -1,6 +1,6 @@
 """Answers about the dataset's rows. They are called prompts as in the original's endpoints."""
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -27,9 +27,15 @@ class DescribedRowFeature(RowFeature):
 
 
 class FiringFeature(TypedDict):
-    """A feature that fires in a row and isn't among its strongest: its activations there aren't kept."""
+    """A feature that fires in a row and isn't among its strongest."""
 
     feature_id: int
+    activation: NotRequired[
+        Annotated[float, Field(description="Its largest in the row, if the run saved its activations.")]
+    ]
+    token: NotRequired[
+        Annotated[int, Field(description="Where that is: index into the row's tokens; -1 for the marker before them.")]
+    ]
     max_activation: Annotated[float, Field(description="The feature's largest activation in the run.")]
     density: Annotated[float, Field(description="Share of the run's counted tokens with activation > 0.")]
     tokens: Annotated[list[TokenChip], Field(description="Where its examples are strongest, each token once.")]
@@ -84,6 +90,12 @@ class RowFirings(Live):
     first: Annotated[int, Field(description="The first of these tokens.")]
     marker: Annotated[list[int], Field(description="Features that fire on the marker before the text, if it counts.")]
     tokens: Annotated[list[list[int]], Field(description="Ids of the features that fire at each of these tokens.")]
+    marker_values: NotRequired[
+        Annotated[list[float], Field(description="Their activations, if the run saved its activations.")]
+    ]
+    values: NotRequired[
+        Annotated[list[list[float]], Field(description="Activations, parallel to tokens, if the run saved them.")]
+    ]
     sort: str
     offset: int
     limit: int

@@ -688,7 +688,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Which features fire at each of a row's tokens; for runs with --keep-firings. `features` describes those that aren't among the row's strongest, which /api/prompts/{row_id} has. */
+        /** Which features fire at each of a row's tokens; for runs with --keep-firings or --save-activations. With the latter also how strongly. `features` describes those that aren't among the row's strongest, which /api/prompts/{row_id} has. */
         get: {
             parameters: {
                 query?: {
@@ -774,7 +774,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The features that fire at the same tokens as one; for runs with --keep-firings. */
+        /** The features that fire at the same tokens as one; for runs with --keep-firings or --save-activations. */
         get: {
             parameters: {
                 query: {
@@ -3075,9 +3075,13 @@ export interface components {
             /** @description num_together by the tokens at which the other one fires. */
             recall: number;
         };
-        /** @description A feature that fires in a row and isn't among its strongest: its activations there aren't kept. */
+        /** @description A feature that fires in a row and isn't among its strongest. */
         FiringFeature: {
             feature_id: number;
+            /** @description Its largest in the row, if the run saved its activations. */
+            activation?: number;
+            /** @description Where that is: index into the row's tokens; -1 for the marker before them. */
+            token?: number;
             /** @description The feature's largest activation in the run. */
             max_activation: number;
             /** @description Share of the run's counted tokens with activation > 0. */
@@ -3482,6 +3486,10 @@ export interface components {
             marker: number[];
             /** @description Ids of the features that fire at each of these tokens. */
             tokens: number[][];
+            /** @description Their activations, if the run saved its activations. */
+            marker_values?: number[];
+            /** @description Activations, parallel to tokens, if the run saved them. */
+            values?: number[][];
             sort: string;
             offset: number;
             limit: number;
@@ -3627,6 +3635,8 @@ export interface components {
             device?: string;
             /** @default false */
             keep_firings?: boolean;
+            /** @default false */
+            save_activations?: boolean;
             /** @default false */
             skip_directions?: boolean;
             /** @default null */

@@ -3,7 +3,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { Label, LabelChange, Options, Run } from "../src/apiTypes";
+import type { Label, LabelChange, Options, RowFirings, Run } from "../src/apiTypes";
 import { compareRuns, countParts, describeFound, describePrompt, listPrompts } from "./fakeContent";
 import { changedLabels } from "./fakeLabels";
 import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } from "./fakeFeatures";
@@ -82,6 +82,8 @@ export type FakeApi = {
   origin: string;
   runs: Run[];
   labels: Label[];
+  /** What fires in any row; null: the run doesn't keep it. */
+  firings: Omit<RowFirings, "run" | "row_id"> | null;
   /** Null: an API that doesn't know of starting runs. */
   options: Options | null;
   /** What every write is answered with instead of being done. */
@@ -101,6 +103,7 @@ export async function startFakeApi(): Promise<FakeApi> {
     origin: "",
     runs: [RUN],
     labels: [],
+    firings: null,
     options: null,
     refusal: null,
     failing: null,
@@ -161,7 +164,9 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
   if (url.pathname === "/api/prompts/parts") return [200, countParts(query, run.id, live)];
   if (url.pathname.startsWith("/api/prompts/")) {
     const prompt = describePrompt(Number(id), run.id, live);
-    return prompt === null ? [404, { error: `run ${run.id} has no row ${id ?? ""}` }] : [200, prompt];
+    if (prompt === null) return [404, { error: `run ${run.id} has no row ${id ?? ""}` }];
+    if (url.pathname.endsWith("/firings")) return [200, { run: run.id, row_id: prompt.row_id, ...api.firings }];
+    return [200, { ...prompt, keeps_firings: api.firings !== null }];
   }
   const featureId = Number(query.get("id"));
   if (featureId >= NUM_FEATURES) return [404, { error: `There is no feature ${featureId}.` }];

@@ -25,3 +25,16 @@ def test_a_rows_counted_places_are_those_that_its_windows_count(bos: Bos, contex
         ]
         assert policy.counted_places(length).tolist() == expected
         assert policy.num_counted(np.array([length])).tolist() == [len(expected)]
+
+
+@pytest.mark.parametrize("bos", ["exclude", "include", "none"])
+@pytest.mark.parametrize("context", [0, 3])
+def test_a_counted_token_and_its_index_follow_from_each_other(bos: Bos, context: int) -> None:
+    policy = TokenPolicy(BOS, max_tokens=8, bos=bos, context=context)
+    for length in range(40):
+        places = policy.counted_places(length)
+        number = np.cumsum(places < 0, dtype=np.int64)
+        expected = np.where(places < 0, -number, places)
+        index = np.arange(len(places))
+        assert policy.counted_token(index).tolist() == expected.tolist()
+        assert policy.counted_index(expected).tolist() == index.tolist()

@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 
-import { featuresByToken, firingsByToken, strongestRows, tokenNumber, tokensByFeature, windowOf } from "./rowFeatures";
+import {
+  featuresByToken,
+  firingsByToken,
+  firingValues,
+  otherRows,
+  strongestRows,
+  tokenNumber,
+  tokensByFeature,
+  windowOf,
+} from "./rowFeatures";
 
 test("features are found by the token they fired on, the strongest first", () => {
   const feature = (feature_id: number, token: number) => ({
@@ -47,6 +56,30 @@ test("a feature has its value at its strongest token and marks where else it fir
     [2, { value: null, share: null }],
     [5, { value: 9, share: 0.9 }],
   ]);
+});
+
+test("with saved activations each firing has its value and its share", () => {
+  const answer = { first: 2, marker: [1], tokens: [[1, 3], [3]], marker_values: [1], values: [[2, 4], [5]] };
+  const values = firingValues(answer);
+  const firedAt = tokensByFeature(firingsByToken(answer));
+  const [strong] = strongestRows([described(1, 2, 2, 0.3)], "first", firedAt, values);
+  expect([...(strong?.cells ?? [])]).toEqual([
+    [-1, { value: 1, share: 0.1 }],
+    [2, { value: 2, share: 0.2 }],
+  ]);
+  const other = { feature_id: 3, activation: 5, token: 3, max_activation: 10, density: 0.1, tokens: [] };
+  const [row] = otherRows([other], firedAt, values);
+  expect(row).toMatchObject({ share: 0.5, peak: 3 });
+  expect([...(row?.cells.values() ?? [])].map(({ value }) => value)).toEqual([4, 5]);
+});
+
+test("without them another feature has only the places where it fires", () => {
+  const answer = { first: 2, marker: [], tokens: [[3]] };
+  const firedAt = tokensByFeature(firingsByToken(answer));
+  const other = { feature_id: 3, max_activation: 10, density: 0.1, tokens: [] };
+  const [row] = otherRows([other], firedAt, firingValues(answer));
+  expect(row).toMatchObject({ share: null, peak: null });
+  expect([...(row?.cells ?? [])]).toEqual([[2, { value: null, share: null }]]);
 });
 
 test("what fires at tokens is known by token and by feature", () => {

@@ -14,7 +14,10 @@ export function tokenNumber(index: number): number {
 }
 
 /** A feature's activation as a share of the largest it has in the run. */
-export function shareOf({ activation, max_activation: maximum }: RowFeature): number {
+export function shareOf({
+  activation,
+  max_activation: maximum,
+}: Pick<RowFeature, "activation" | "max_activation">): number {
   return maximum > 0 ? Math.min(1, activation / maximum) : 0;
 }
 
@@ -58,11 +61,39 @@ export function tokensByFeature(firings: Firings): ReadonlyMap<number, number[]>
   return byFeature;
 }
 
+/** How strongly each feature fires at tokens: by feature and token. What isn't there isn't known. */
+export type FiringValues = ReadonlyMap<number, ReadonlyMap<number, number>>;
+
+/** An answer's values; none if the run didn't save its activations. */
+export function firingValues(answer: {
+  first: number;
+  marker: number[];
+  tokens: number[][];
+  marker_values?: number[];
+  values?: number[][];
+}): FiringValues {
+  const byFeature = new Map<number, Map<number, number>>();
+  const add = (token: number, ids: readonly number[], values: readonly number[] | undefined) => {
+    ids.forEach((id, position) => {
+      const value = values?.[position];
+      if (value === undefined) return;
+      const own = byFeature.get(id) ?? new Map<number, number>();
+      byFeature.set(id, own.set(token, value));
+    });
+  };
+  add(MARKER, answer.marker, answer.marker_values);
+  answer.tokens.forEach((ids, position) => {
+    add(answer.first + position, ids, answer.values?.[position]);
+  });
+  return byFeature;
+}
+
 /** The strongest features as rows of a matrix, in an order; with firings also where else they fire. */
 export function strongestRows(
   features: readonly DescribedRowFeature[],
   order: RowOrder,
   firedAt: ReadonlyMap<number, readonly number[]> | null,
+  values?: FiringValues,
 ): MatrixRow[] {
   const first = (feature: DescribedRowFeature) =>
     Math.min(feature.token, ...(firedAt?.get(feature.feature_id)?.slice(0, 1) ?? []));
@@ -78,27 +109,37 @@ export function strongestRows(
     share: shareOf(feature),
     peak: feature.token,
     cells: new Map<number, MatrixCell>([
-      ...marks(firedAt?.get(feature.feature_id) ?? []),
+      ...marks(feature, firedAt, values),
       [feature.token, { value: feature.activation, share: shareOf(feature) }],
     ]),
   }));
 }
 
-/** Features of whose firings only the places are known, as rows of a matrix. */
+/** The other features that fire in a row as rows of a matrix; without values only the places of firings are known. */
 export function otherRows(
   features: readonly FiringFeature[],
   firedAt: ReadonlyMap<number, readonly number[]>,
+  values?: FiringValues,
 ): MatrixRow[] {
   return features.map((feature) => ({
     id: feature.feature_id,
     tokens: feature.tokens,
     density: feature.density,
-    share: null,
-    peak: null,
-    cells: new Map(marks(firedAt.get(feature.feature_id) ?? [])),
+    share: feature.activation === undefined ? null : shareOf({ ...feature, activation: feature.activation }),
+    peak: feature.token ?? null,
+    cells: new Map(marks(feature, firedAt, values)),
   }));
 }
 
-function marks(tokens: readonly number[]): [number, MatrixCell][] {
-  return tokens.map((token) => [token, { value: null, share: null }]);
+function marks(
+  feature: { feature_id: number; max_activation: number },
+  firedAt: ReadonlyMap<number, readonly number[]> | null,
+  values?: FiringValues,
+): [number, MatrixCell][] {
+  const own = values?.get(feature.feature_id);
+  return (firedAt?.get(feature.feature_id) ?? []).map((token) => {
+    const value = own?.get(token) ?? null;
+    const share = value === null ? null : shareOf({ activation: value, max_activation: feature.max_activation });
+    return [token, { value, share }];
+  });
 }

@@ -1,4 +1,4 @@
-/** What a row's matrix shows, and what it can't: the files hold the values of the strongest features alone. */
+/** What a row's matrix shows, and what it can't: most runs' files hold the values of the strongest features alone. */
 
 import type { PromptInfo, RowFirings } from "../../apiTypes";
 import { formatPlural } from "../../lib/format";
@@ -34,7 +34,9 @@ function Kept({ row, firings, isLong }: Omit<Props, "id">) {
   return (
     <>
       {count !== null && !isLong && `${formatPlural(count, "feature")} fire${count === 1 ? "s" : ""} in this row. `}
-      Numbers are the largest activations of its {strongest}; ● says that a feature fires too, how strongly isn’t kept.
+      {firings?.values === undefined
+        ? `Numbers are the largest activations of its ${strongest}; ● says that a feature fires too, how strongly isn’t kept.`
+        : "Numbers are activations."}{" "}
       In an empty cell it doesn’t fire.
     </>
   );

@@ -7,6 +7,7 @@ import { formatCount, formatPlural } from "../../lib/format";
 import { type MatrixColumn, type MatrixRow, stretchStart } from "../../lib/matrix";
 import {
   firingsByToken,
+  firingValues,
   MARKER,
   otherRows,
   type RowOrder,
@@ -48,8 +49,15 @@ export function RowMatrix({ row, run, order, onOrder, selected, onSelect, onPoin
   const query = { run, from, tokens: STRETCH, sort, limit: wanted } as const;
   const firings = useRowFirings(row.row_id, query, row.keeps_firings).data;
   const firedAt = useMemo(() => firings && tokensByFeature(firingsByToken(firings)), [firings]);
-  const strongest = useMemo(() => strongestRows(row.features, order, firedAt ?? null), [row.features, order, firedAt]);
-  const others = useMemo(() => (firings && firedAt ? otherRows(firings.features, firedAt) : []), [firings, firedAt]);
+  const values = useMemo(() => firings && firingValues(firings), [firings]);
+  const strongest = useMemo(
+    () => strongestRows(row.features, order, firedAt ?? null, values),
+    [row.features, order, firedAt, values],
+  );
+  const others = useMemo(
+    () => (firings && firedAt ? otherRows(firings.features, firedAt, values) : []),
+    [firings, firedAt, values],
+  );
   const hasMarker = row.features.some(({ token }) => token === MARKER) || (firings?.marker.length ?? 0) > 0;
   const columns = useMemo(() => columnsOf(row, from, hasMarker), [row, from, hasMarker]);
   const rows = [...strongest, ...others];
@@ -83,7 +91,7 @@ export function RowMatrix({ row, run, order, onOrder, selected, onSelect, onPoin
         columns={columns}
         parts={[
           { title: null, rows: strongest },
-          { title: OTHERS, rows: others },
+          { title: firings?.values === undefined ? `${OTHERS}: ${NO_VALUES}` : OTHERS, rows: others },
         ]}
         selected={selected}
         onSelect={onSelect}
@@ -109,7 +117,8 @@ export function RowMatrix({ row, run, order, onOrder, selected, onSelect, onPoin
   );
 }
 
-const OTHERS = "fire here too, without being among the row’s ten strongest: where is known, how strongly isn’t kept";
+const OTHERS = "fire here too, without being among the row’s ten strongest";
+const NO_VALUES = "where is known, how strongly isn’t kept";
 
 function columnsOf(row: PromptInfo, from: number, hasMarker: boolean): MatrixColumn[] {
   const begins = new Set(row.windows);

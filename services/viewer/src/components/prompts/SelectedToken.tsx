@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import type { PromptInfo, RowFeature } from "../../apiTypes";
 import { formatActivation, formatPlural } from "../../lib/format";
 import { stretchStart } from "../../lib/matrix";
-import { firingsByToken, MARKER, shareOf, tokenNumber } from "../../lib/rowFeatures";
+import { firingsByToken, firingValues, MARKER, shareOf, tokenNumber } from "../../lib/rowFeatures";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
 import { useRowFirings } from "../../rowAndCompareQueries";
 import { TokenChip } from "../TokenChips";
@@ -68,26 +68,36 @@ function FeatureLink({ id, run }: { id: number; run: string | null }) {
   );
 }
 
+function Value({ value }: { value: number | undefined }) {
+  return value === undefined ? null : <span className="ms-1 text-muted">{formatActivation(value)}</span>;
+}
+
 type AlsoProps = { row: PromptInfo; token: number; run: string | null; listed: readonly RowFeature[] };
 
-/** The features that fire on the token besides those that are strongest there; how strongly isn't kept. */
+/** The features that fire on the token besides those that are strongest there, and how strongly if that is kept. */
 function AlsoFires({ row, token, run, listed }: AlsoProps) {
   const query = { run, from: stretchStart(token, STRETCH), tokens: STRETCH, sort: "first", limit: 0 } as const;
   const firings = useRowFirings(row.row_id, query, true).data;
   const here = firings === undefined ? undefined : firingsByToken(firings).get(token);
   if (here === undefined) return <p className="mt-1 text-xs text-muted">Loading what else fires here…</p>;
-  const others = here.filter((id) => !listed.some(({ feature_id }) => feature_id === id));
+  const values = firings === undefined ? undefined : firingValues(firings);
+  const valueOf = (id: number) => values?.get(id)?.get(token);
+  const others = here
+    .filter((id) => !listed.some(({ feature_id }) => feature_id === id))
+    .toSorted((a, b) => (valueOf(b) ?? 0) - (valueOf(a) ?? 0));
+  const isKept = firings?.values !== undefined;
   if (others.length === 0) return <p className="mt-1 text-xs text-muted">No other feature fires here.</p>;
   return (
     <>
       <p className="mt-1.5 text-xs text-muted">
         {formatPlural(others.length, listed.length === 0 ? "feature" : "other feature")} fire
-        {others.length === 1 ? "s" : ""} here, how strongly isn’t kept:
+        {others.length === 1 ? "s" : ""} here{isKept ? "" : ", how strongly isn’t kept"}:
       </p>
       <ul className="flex flex-wrap gap-x-2.5 tabular-nums">
         {others.map((id) => (
           <li key={id}>
             <FeatureLink id={id} run={run} />
+            <Value value={valueOf(id)} />
           </li>
         ))}
       </ul>
