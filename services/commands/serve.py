@@ -40,7 +40,7 @@ def serve_runs(
     runs: Path, host: str, port: int, access: Access | None = None, root_path: str = "", *, open_browser: bool = False
 ) -> int:
     """Serve the API and the viewer on a folder of runs, or of one run, until interrupted."""
-    store = _store_of(runs)
+    store = store_of(runs)
 
     from services.api.app import create_app
     from services.api.http.server import listening_socket, serve_app
@@ -83,7 +83,7 @@ def _open_in_browser(address: str) -> None:
     threading.Thread(target=opened, name="browser", daemon=True).start()
 
 
-def _store_of(runs: Path) -> DirectoryStore:
+def store_of(runs: Path) -> DirectoryStore:
     """The store of a folder of runs, or of one run's own folder; SaescopeError for what is neither."""
     from sparse_autoencoder.runs.store import DirectoryStore
 

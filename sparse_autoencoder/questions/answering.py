@@ -17,7 +17,7 @@ from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.store import Store
-from sparse_autoencoder.utils.failure_rule import is_failure
+from sparse_autoencoder.utils.failure_rule import Failure, is_failure
 
 Moved = Callable[[], None]  # to be called whenever something was done; raises OverError if nobody waits any more
 _LOGGER = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 
 class Answering(Protocol):
     """Whoever answers questions."""
+
+    broken: str | None  # why this process can't compute any more; None if it can
 
     def answer(self, question: Question, moved: Moved) -> Iterator[Part]:
         """The parts of an answer, of which the last is a result or a problem.
@@ -40,6 +42,7 @@ class Answerer:
     """
 
     def __init__(self, store: Store, allowed: Callable[[RunOptions], RunOptions] = lambda options: options) -> None:
+        self.broken: str | None = None
         self._library = RunLibrary(store)
         self._models = KeptModels(allowed)
 
@@ -54,6 +57,8 @@ class Answerer:
         except BaseException as error:  # libraries in Rust raise their panics as BaseExceptions
             if not is_failure(error):
                 raise
+            if (failure := Failure(error)).breaks_process:
+                self.broken = failure.reason
             problem = problem_of(error)
             if problem["status"] == 500:
                 _LOGGER.error("answering failed", exc_info=error)
