@@ -93,13 +93,15 @@ class NoModels:
     """The interface AskModels where there are no models."""
 
     async def why_not(self) -> str | None:
+        """See AskModels.why_not."""
         return "this API has no models to ask: start it with `saescope serve --models`"
 
     async def ask(self, question: Question, patience_s: float) -> Asked:
+        """See AskModels.ask."""
         raise SaescopeError(str(await self.why_not()))
 
     async def close(self) -> None:
-        pass
+        """See AskModels.close."""
 
 
 def is_last(part: Part) -> bool:

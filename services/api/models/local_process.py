@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from services.api.models.asking import MOST_WAITING, Asked, busy
@@ -48,9 +49,11 @@ class LocalModels:
         self._closed = False
 
     async def why_not(self) -> str | None:
+        """See AskModels.why_not."""
         return None
 
     async def ask(self, question: Question, patience_s: float) -> Asked:
+        """See AskModels.ask."""
         waiting = [asked for asked in self._waiting if not asked.left.is_set()]
         if len(waiting) >= MOST_WAITING:
             raise busy(len(waiting))
@@ -63,6 +66,7 @@ class LocalModels:
         return asked
 
     async def close(self) -> None:
+        """See AskModels.close."""
         self._closed = True
         for asked in (*self._waiting, *([] if self._now is None else [self._now])):
             asked.refuse(503, _STOPPED)
@@ -94,8 +98,8 @@ class LocalModels:
                 return
         asked.refuse(
             503,
-            f"the process with the models ended {_ATTEMPTS} times while it answered this ({how}); what it printed where "
-            "this server was started says more",
+            f"the process with the models ended {_ATTEMPTS} times while it answered this ({how}); what it printed on "
+            "this server's terminal says more",
         )
 
     async def _converse(self, asked: Asked) -> None:
@@ -163,9 +167,9 @@ class LocalModels:
             await process.wait()
 
 
-def local_models_command(runs: str) -> list[str]:
+def local_models_command(runs: Path) -> list[str]:
     """The command of a process with the models of a folder of runs, or of one run's own folder."""
-    return [sys.executable, "-m", "services.models.over_pipes", runs]
+    return [sys.executable, "-m", "services.models.over_pipes", str(runs)]
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ dies while it answers loses its lease; then the question is sent once more, and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from typing import Any, cast
@@ -46,9 +47,11 @@ class ModelsThroughRedis:
         self._closed = False
 
     async def why_not(self) -> str | None:
+        """See AskModels.why_not."""
         return None if await run_in_threadpool(self._deps.workers.alive, "models") else _NO_WORKER
 
     async def ask(self, question: Question, patience_s: float) -> Asked:
+        """See AskModels.ask."""
         if (problem := await self.why_not()) is not None:
             raise SaescopeError(problem)
         waiting = await run_in_threadpool(self._deps.queue.waiting, "probe")
@@ -63,6 +66,7 @@ class ModelsThroughRedis:
         return asked
 
     async def close(self) -> None:
+        """See AskModels.close."""
         self._closed = True
         tasks = list(self._asked.items())
         for asked, task in tasks:
@@ -113,6 +117,7 @@ class _Following:
         self._pieces = 0  # that this one gave
 
     async def follow(self) -> None:
+        """Ask, and hand on the parts; RedisError or SaescopeError if that isn't possible any more."""
         await self._say_awaited()
         question = self._asked.question.model_dump_json()
         await self._redis.set(question_key(self._id), question, px=max(1, round(self._asked.seconds_left * 1000)))
@@ -131,10 +136,8 @@ class _Following:
 
     async def forget(self) -> None:
         """Remove what Redis has of the question, so that a worker drops it; without Redis it goes by itself."""
-        try:
+        with contextlib.suppress(RedisError):
             await self._redis.delete(asker_key(self._id), question_key(self._id), answer_key(self._id))
-        except RedisError:
-            pass
 
     async def _send(self) -> None:
         self._attempts += 1
