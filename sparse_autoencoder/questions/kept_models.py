@@ -87,8 +87,8 @@ def check_own(run: RunMetadata, now: Contents) -> None:
     ):
         if found := changed(was, now_is):
             raise MixtureError(
-                f"run {run.run_id} was made with another {part} than the one at hand: {found}; put back the one that "
-                "it was made with, or run it again"
+                f"the {part} at hand isn't the one that run {run.run_id} was made with: {found}; put back the files "
+                "that it was made with, or run it again"
             )
 
 
