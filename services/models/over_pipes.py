@@ -14,6 +14,7 @@ import queue
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -73,7 +74,13 @@ def converse(answering: Callable[[], Answering]) -> None:
     """Answer what comes through this process's standard input, until that ends."""
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
-    Conversation(answering(), sys.stdin.buffer, outgoing).answer_all()
+    try:
+        Conversation(answering(), sys.stdin.buffer, outgoing).answer_all()
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(1)  # the other thread is reading, and Python's own end would wait for that
 
 
 def main() -> None:
