@@ -17,12 +17,13 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from services.commands.serve import store_of
-from sparse_autoencoder.questions.answering import Answerer, Answering
 from sparse_autoencoder.questions.question_types import Question
 from sparse_autoencoder.questions.refusals import OverError
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.questions.answering import Answering
 
 
 class Conversation:
@@ -85,6 +86,9 @@ def converse(answering: Callable[[], Answering]) -> None:
 
 def main() -> None:
     """Answer questions about a folder of runs, or one run's own folder."""
+    from services.commands.serve import store_of
+    from sparse_autoencoder.questions.answering import Answerer
+
     (folder,) = sys.argv[1:]
     converse(lambda: Answerer(store_of(Path(folder))))
 

@@ -25,7 +25,7 @@ from services.api.http.json_bodies import read_body_of, read_no_body
 from services.api.http.parameters import AnyInteger, Count, Parameters, whole
 from services.api.http.part_streams import MEDIA_TYPE, ClientLeftError, PartsResponse, unless_gone
 from services.api.http.write_requests import check_says_json
-from services.api.models.asking import PATIENCE_S, Asked, is_last
+from services.api.models.asking import PATIENCE_S, Asked
 from services.api.models.client_limits import client_of
 from services.api.response_types.models import (
     EffectsPart,
@@ -36,7 +36,7 @@ from services.api.response_types.models import (
     TextToEncode,
     TextToSteer,
 )
-from sparse_autoencoder.questions.answer_types import EncodedText, Part
+from sparse_autoencoder.questions.answer_types import EncodedText, Part, is_last
 from sparse_autoencoder.questions.question_types import (
     MOST_CHARACTERS,
     MOST_TOKENS,

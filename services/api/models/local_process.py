@@ -19,8 +19,7 @@ from typing import Any
 
 from services.api.models.asking import MOST_WAITING, Asked, busy
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.questions.answer_types import Part
-from sparse_autoencoder.questions.kept_models import LOADING
+from sparse_autoencoder.questions.answer_types import LOADING, Part
 from sparse_autoencoder.questions.question_types import Question
 
 _LOGGER = logging.getLogger(__name__)
