@@ -33,6 +33,7 @@ _NO_WORKER = (
     "docker compose up -d models), unless one is starting"
 )
 _WAIT_S = 0.5  # for the next part, before looking whether the worker is alive
+_RETURNS_WITHIN_S = 10.0  # a worker that comes back fresh, or another one
 _ATTEMPTS = 2
 _STOPPED = "this server is being stopped"
 
@@ -115,6 +116,7 @@ class _Following:
         self._attempts = 0
         self._known = 0  # pieces that earlier attempts gave
         self._pieces = 0  # that this one gave
+        self._worker_seen = asyncio.get_running_loop().time()  # when there was a worker last
 
     async def follow(self) -> None:
         """Ask, and hand on the parts; RedisError or SaescopeError if that isn't possible any more."""
@@ -150,7 +152,7 @@ class _Following:
 
     async def _entries(self) -> list[dict[str, str]]:
         """The entries of the answer that came since; waits for some, but not for long."""
-        found = await self._redis.xread({answer_key(self._id): self._last}, block=round(_WAIT_S * 1000))
+        found: Any = await self._redis.xread({answer_key(self._id): self._last}, block=round(_WAIT_S * 1000))
         entries = cast("list[tuple[str, dict[str, str]]]", found[0][1] if found else [])
         if entries:
             self._last = entries[-1][0]
@@ -175,7 +177,10 @@ class _Following:
             return bool(await self._redis.exists(LEASE_PREFIX + question_lease(self._id)))
         if not await self._redis.exists(question_key(self._id)):
             raise SaescopeError("Redis has lost this question: ask again")
-        if not await run_in_threadpool(self._deps.workers.alive, "models"):
+        now = asyncio.get_running_loop().time()
+        if await run_in_threadpool(self._deps.workers.alive, "models"):
+            self._worker_seen = now
+        elif now - self._worker_seen > _RETURNS_WITHIN_S:
             raise SaescopeError(_NO_WORKER)
         return True
 

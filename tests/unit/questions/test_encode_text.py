@@ -45,8 +45,9 @@ class Made:
     view: RunView
     models: AskedModels
 
-    def row(self, row_id: int, **stretch: int) -> EncodedText:
-        return encode_row(self.models.encoder, self.view, EncodeRow(row_id=row_id, **stretch))
+    def row(self, row_id: int, first: int = 0, num_tokens: int = MOST_TOKENS) -> EncodedText:
+        wanted = EncodeRow(row_id=row_id, first=first, num_tokens=num_tokens)
+        return encode_row(self.models.encoder, self.view, wanted)
 
     def text(self, text: str) -> EncodedText:
         return encode_text(self.models.encoder, self.models.tokenizer, self.view, EncodeText(text=text))
