@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparse_autoencoder.errors import BadQuestionError
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder, on_host
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.questions.answer_types import EncodedText
 from sparse_autoencoder.questions.encode_text import encode_row, encode_text
 from sparse_autoencoder.questions.kept_models import KeptModels
 from sparse_autoencoder.questions.question_types import MOST_TOKENS, EncodeRow, EncodeText
-from sparse_autoencoder.questions.refusals import BadQuestionError
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
