@@ -214,6 +214,13 @@ def test_other_sites_pages_can_not_make_it_compute(api: Served) -> None:
     assert image.status_code == 403
 
 
+def test_numbers_that_are_none_are_refused(api: Served) -> None:
+    for number in ("NaN", "Infinity", "1e999"):
+        body = f'{{"feature_id": 1, "prompt": "x", "strength": {number}}}'
+        answer = httpx.post(f"{api.url}/api/steer", content=body, headers=JSON)
+        assert (answer.status_code, answer.json()) == (400, {"error": "strength must be a finite number"})
+
+
 @pytest.mark.parametrize(
     ("path", "body", "sentence"),
     [
