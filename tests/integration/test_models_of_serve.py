@@ -215,6 +215,12 @@ def test_other_sites_pages_can_not_make_it_compute(api: Served) -> None:
     assert image.status_code == 403
 
 
+def test_half_of_a_character_is_no_text(api: Served) -> None:
+    answer = httpx.post(f"{api.url}/api/encode", content=b'{"text": "\\ud800"}', headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "text must be text, and half of a surrogate pair is none"}
+
+
 def test_numbers_that_are_none_are_refused(api: Served) -> None:
     for number in ("NaN", "Infinity", "1e999"):
         body = f'{{"feature_id": 1, "prompt": "x", "strength": {number}}}'

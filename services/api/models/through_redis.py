@@ -55,9 +55,8 @@ class ModelsThroughRedis:
         """See AskModels.ask."""
         if (problem := await self.why_not()) is not None:
             raise SaescopeError(problem)
-        waiting = await run_in_threadpool(self._deps.queue.waiting, "probe")
-        if max(len(waiting), len(self._asked)) >= MOST_WAITING:
-            raise busy(max(len(waiting), len(self._asked)))
+        if (num_waiting := await self._num_waiting()) >= MOST_WAITING:
+            raise busy(num_waiting)
         if self._closed:
             raise SaescopeError(_STOPPED)
         asked = Asked(question, patience_s)
@@ -78,6 +77,16 @@ class ModelsThroughRedis:
         if self._redis is not None:
             await self._redis.aclose()
 
+    async def _num_waiting(self) -> int:
+        """How many questions of any API wait, and how many of this one at least."""
+        messages = await run_in_threadpool(self._deps.queue.waiting, "probe")
+        askers = [asker_key(message.question) for message in messages if message.question is not None]
+        try:
+            awaited = await self._client.exists(*askers) if askers else 0  # workers drop the others
+        except RedisError as error:
+            raise _away(error) from error
+        return max(int(awaited), len(self._asked))
+
     @property
     def _client(self) -> redis.asyncio.Redis:
         if self._redis is None:  # in the event loop that uses it
@@ -87,6 +96,7 @@ class ModelsThroughRedis:
                 socket_timeout=SOCKET_TIMEOUT_S,
                 socket_connect_timeout=CONNECT_TIMEOUT_S,
                 retry=Retry(NoBackoff(), 0),
+                protocol=2,  # of which entries of streams are lists
             )
         return self._redis
 
@@ -96,11 +106,15 @@ class ModelsThroughRedis:
         try:
             await following.follow()
         except RedisError as error:
-            asked.refuse(503, f"Redis can't be used for this question; is it up? ({error})")
+            asked.refuse(503, str(_away(error)))
         except SaescopeError as error:
             asked.refuse(503, str(error))
         finally:
             await following.forget()
+
+
+def _away(error: RedisError) -> SaescopeError:
+    return SaescopeError(f"Redis can't be used for this question; is it up? ({error})")
 
 
 class _Following:
