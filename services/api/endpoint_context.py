@@ -9,6 +9,8 @@ from services.api.http.access import Access
 from services.api.http.endpoint_declaration import Endpoint
 from services.api.http.run_event_stream import RunEvents
 from services.api.http.write_requests import check_may_write
+from services.api.models.asking import AskModels
+from services.api.models.client_limits import ClientLimits
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import RunEntries
 from services.api.runs.run_labels import RunLabels
@@ -31,6 +33,8 @@ class Api:
     root_path: str  # the prefix under which a proxy shows the API
     endpoints: tuple[Endpoint, ...]  # all of them, for openapi.json
     library: RunLibrary
+    models: AskModels
+    limits: ClientLimits  # of what each client may ask of the models
 
     @property
     def changes(self) -> RunChanges:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from services.commands.named_run import add_run_and_folder, open_named
 from services.commands.tables import columns
-from sparse_autoencoder.errors import DamagedError, MixtureError, SaescopeError
+from sparse_autoencoder.errors import DamagedError, SaescopeError
 from sparse_autoencoder.run_flags import at_least
-from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
 
 if TYPE_CHECKING:
     from sparse_autoencoder.explanations.patterns import Pattern
@@ -31,16 +31,9 @@ def add_explain_parser(commands: Any) -> None:
         description="Find the patterns of tokens on which a feature of a run fires (neuron-to-graph), from the "
         "feature's examples, and how well they predict it in other texts of the run. Needs the run's models.",
     )
-    explain.add_argument("run", metavar="RUN", help="its id, the beginning of it that no other run's id has, or latest")
+    add_run_and_folder(explain)
     explain.add_argument("--feature", type=at_least(0), required=True, metavar="F", help="the feature's number")
     explain.add_argument("--graph", action="store_true", required=True, help="by patterns of tokens")
-    explain.add_argument(
-        "--runs",
-        type=Path,
-        default=DEFAULT_OUTPUT,
-        metavar="FOLDER",
-        help="folder of the run folders (default: analysis_data)",
-    )
     explain.add_argument(
         "--json",
         type=Path,
@@ -53,7 +46,7 @@ def add_explain_parser(commands: Any) -> None:
 
 def explain_command(args: argparse.Namespace) -> int:
     """Print a feature's patterns and how well they predict it; SaescopeError if it can't be explained."""
-    view = _opened(args.runs, args.run)
+    view = open_named(args.run, args.runs)
     graph = _graph(view, args.feature, args.device)
     print(f"feature {args.feature} of run {view.metadata.run_id}, by {graph['num_sources']} examples")
     print(_patterns_in_lines(graph))
@@ -64,19 +57,6 @@ def explain_command(args: argparse.Namespace) -> int:
         except OSError as error:
             raise SaescopeError(f"can't write {args.json}: {error.strerror or error}") from error
     return 0
-
-
-def _opened(folder: Path, named: str) -> RunView:
-    from sparse_autoencoder.reading.open_runs import RunLibrary
-    from sparse_autoencoder.runs.find_run import find_run
-    from sparse_autoencoder.runs.folder_layout import run_ids
-    from sparse_autoencoder.runs.store import DirectoryStore
-
-    store = DirectoryStore(folder)
-    path = Path(named)
-    if path.name != named and path.resolve().parent == store.root:
-        named = path.name  # of a run's folder
-    return RunLibrary(store).open(find_run(named, run_ids(store), str(folder)))
 
 
 def _graph(view: RunView, feature_id: int, device: str | None) -> FeatureGraph:
@@ -96,25 +76,19 @@ def _graph(view: RunView, feature_id: int, device: str | None) -> FeatureGraph:
 
 def _parts(view: RunView, feature_id: int, device: str | None) -> Iterator[Part]:
     from sparse_autoencoder.cli import need_torch
-    from sparse_autoencoder.pipeline.load_inputs import load_models
     from sparse_autoencoder.questions.question_types import ExplainByGraph
-    from sparse_autoencoder.runs.provenance import contents_of
 
     if (kept := _kept(view, feature_id)) is not None:
         yield {"result": cast("dict[str, Any]", kept)}
         return
     need_torch()
+    from sparse_autoencoder.effects.whole_run_models import RunModels
     from sparse_autoencoder.explanations.answers import explain_by_graph
 
-    metadata = view.metadata
     yield {"progress": {"done": 0, "of": 1, "what": "loading the models"}}
-    models = load_models(metadata.options if device is None else metadata.options.model_copy(update={"device": device}))
-    if "files" not in metadata.subject or models.contents != contents_of(metadata):
-        raise MixtureError(
-            f"run {metadata.run_id} was made with other models than those at hand, or by a version of saescope that "
-            "did not record which: put back the files that it was made with, or run it again"
-        )
-    yield from explain_by_graph(models.encoder(metadata), view, ExplainByGraph(feature_id=feature_id))
+    options = view.metadata.options
+    models = RunModels.load(view.metadata, options if device is None else options.model_copy(update={"device": device}))
+    yield from explain_by_graph(models.encoder, view, ExplainByGraph(feature_id=feature_id))
 
 
 def _kept(view: RunView, feature_id: int) -> FeatureGraph | None:

@@ -33,6 +33,7 @@ from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description
 from tests.support.live_runs import N_FEATURES, LiveWriter, publish_here
+from tests.support.models_here import ModelsHere
 from tests.support.sae_viewer import asked_in_every_way
 
 NOWHERE = "20260101-000000_run-000"
@@ -70,6 +71,7 @@ class _AwayStore(DirectoryStore):
 class Apis:
     """The API in front of different things; those with services share their runs."""
 
+    models: ModelsHere  # those that can be asked about the folder
     folder: TestClient  # one finished demo run, one that is going, and what that would have ended as
     services: TestClient
     guarded: TestClient  # needs a token
@@ -109,12 +111,12 @@ def apis(servers: Servers, finished: Path, tmp_path_factory: pytest.TempPathFact
     plain = servers.backend("plain/", data)
     away = backend_without_servers(_AwayStore(data), data)
     with (
-        TestClient(create_app(folder)) as on_folder,
+        TestClient(create_app(folder, models=(models := ModelsHere()))) as on_folder,
         TestClient(create_app(plain.deps.store, backend=plain)) as on_services,
         TestClient(create_app(plain.deps.store, backend=plain, access=Access("secret"))) as on_guarded,
         TestClient(create_app(away.deps.store, backend=away)) as on_away,
     ):
-        yield Apis(on_folder, on_services, on_guarded, on_away, plain.deps.store, finished)
+        yield Apis(models, on_folder, on_services, on_guarded, on_away, plain.deps.store, finished)
 
 
 @pytest.fixture(scope="module")
@@ -245,12 +247,46 @@ def sessions(apis: Apis) -> Iterator[Any]:
     yield apis.guarded.request("DELETE", "/api/session", params={"x": "1"})
 
 
+def about_models(apis: Apis) -> Iterator[Any]:
+    """All kinds of answers to who asks the models."""
+    yield apis.folder.get("/api/models")
+    yield apis.folder.get("/api/models", params={"x": "1"})
+    prompt = {"feature_id": 1, "prompt": "a", "strength": 1.0}
+    for method, path, of_run, content in (
+        ("POST", "/api/encode", {}, {"text": "a"}),
+        ("GET", f"{ROW}/activations", {}, None),
+        ("POST", "/api/effects", {"feature_id": "1"}, {}),
+        ("POST", "/api/steer", {}, prompt),
+        ("POST", "/api/graph", {"feature_id": "1"}, {}),
+    ):
+
+        def asked(run: str = ENDED, **other: Any) -> Any:
+            sent = {} if content is None else {"json": content}  # noqa: B023
+            query = {"run": run, **of_run, **other.pop("params", {})}  # noqa: B023
+            return apis.folder.request(method, path, **({**sent, "params": query} | other))  # noqa: B023
+
+        yield asked()
+        yield asked(NOWHERE)
+        yield asked(params={"x": "1"})
+        yield asked(headers={"Sec-Fetch-Site": "cross-site"})
+        if content is not None:
+            yield asked(headers={"Content-Type": "text/plain"})
+        for apis.models.status in (409, 429, 503, 504):
+            yield asked()
+        apis.models.status = None
+
+
 def test_everything_that_is_described_is_answered_and_nothing_else(apis: Apis, description: Description) -> None:
-    answers = [
-        answer
-        for part in (about_features_and_rows, about_runs, changes, about_labels, about_openai_s_viewer, sessions)
-        for answer in part(apis)
-    ]
+    parts = (
+        about_features_and_rows,
+        about_runs,
+        changes,
+        about_labels,
+        about_openai_s_viewer,
+        about_models,
+        sessions,
+    )
+    answers = [answer for part in parts for answer in part(apis)]
     # the 304s are test_api_caching.py's, the 408s test_access.py's
     expected = {(method, path, status) for method, path, status in description.answers if status not in (304, 408)}
     assert {description.check(answer) for answer in answers} == expected
