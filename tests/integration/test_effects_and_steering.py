@@ -188,7 +188,7 @@ def test_both_texts_are_printed_with_their_perplexities(runs: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (("--strength", "nan"), "a strength of nan is no number"),
+        (("--strength", "nan"), "--strength: input should be a finite number"),
         (("--strength", "1", "--tokens", "500"), "--tokens: input should be less than or equal to 200"),
         (("--strength", "1", "--feature", "256"), "there is no feature 256"),
         (("--strength", "1", "--prompt", "word " * 500), "shorten the prompt, or ask for fewer"),

@@ -167,4 +167,4 @@ def test_other_models_than_the_run_s_are_refused(again: Asked, capsys: pytest.Ca
     file.write_text(json.dumps(content), encoding="utf-8")
     (feature,) = most_frequent(again.view, 5)
     assert explain(again, feature) == 2
-    assert "was made with other models than those at hand" in capsys.readouterr().err
+    assert "the autoencoder at hand isn't the one that run" in capsys.readouterr().err
