@@ -30,6 +30,7 @@ from sparse_autoencoder.runs.rows_file_format import RowTokens
 from sparse_autoencoder.runs.run_options import RunOptions
 from sparse_autoencoder.runs.run_state import FailedChunk
 from sparse_autoencoder.runs.store import DirectoryStore
+from tests.support import kept_answers
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description
 from tests.support.live_runs import N_FEATURES, LiveWriter, publish_here
@@ -274,6 +275,8 @@ def about_models(apis: Apis) -> Iterator[Any]:
         for apis.models.status in (409, 429, 503, 504):
             yield asked()
         apis.models.status = None
+    kept_answers.keep_answers(DirectoryStore(apis.finished.parent), ENDED, 1)
+    yield from kept_answers.asked_in_every_way(apis.folder, apis.away, ENDED, kept=1, other=2)
 
 
 def test_everything_that_is_described_is_answered_and_nothing_else(apis: Apis, description: Description) -> None:

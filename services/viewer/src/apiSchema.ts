@@ -1736,7 +1736,59 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** What is kept of a feature's effects on later predictions; 404 until the models were asked. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description The feature. */
+                    feature_id: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FeatureEffects"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         /** What a feature's activations in its shown examples do to later predictions, example by example. */
         post: {
@@ -1986,7 +2038,59 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The patterns that are kept of a feature; 404 until the models were asked. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description The feature. */
+                    feature_id: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FeatureGraph"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         put?: never;
         /** Which patterns of tokens a feature fires on, and how well they predict it. */
         post: {
