@@ -173,7 +173,7 @@ class Encoder:
     ) -> Iterator[tuple[Windows, Activations]]:
         """The blocks, of each of which what fires is added to `firings`."""
         for block, activations in blocks:
-            token, feature, _value = on_host(activations)
+            token, feature = _on_host(activations)
             counted = np.zeros(len(block.tokens), bool)
             counted[block.counted_tokens] = True
             firings.append(Firings.of(token, feature, counted))
@@ -282,13 +282,12 @@ def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations
     return DeviceActivations(token, feature, value)
 
 
-def on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """Tokens, features and values of activations, as arrays."""
+def _on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Tokens and features of activations, as arrays."""
     if isinstance(activations, DeviceActivations):
-        token, feature, value = activations.token, activations.feature, activations.value
-        return token.cpu().numpy(), feature.cpu().numpy(), value.cpu().numpy()
+        return activations.token.cpu().numpy(), activations.feature.cpu().numpy()
     assert isinstance(activations, SparseActivations)  # noqa: S101
-    return activations.token, activations.feature, activations.value
+    return activations.token, activations.feature
 
 
 def batch_tokens(device: torch.device) -> int:
