@@ -173,7 +173,7 @@ class Encoder:
     ) -> Iterator[tuple[Windows, Activations]]:
         """The blocks, of each of which what fires is added to `firings`."""
         for block, activations in blocks:
-            token, feature = _on_host(activations)
+            token, feature, _value = on_host(activations)
             counted = np.zeros(len(block.tokens), bool)
             counted[block.counted_tokens] = True
             firings.append(Firings.of(token, feature, counted))
@@ -282,12 +282,13 @@ def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations
     return DeviceActivations(token, feature, value)
 
 
-def _on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Tokens and features of activations, as arrays."""
+def on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Tokens, features and values of activations, as arrays."""
     if isinstance(activations, DeviceActivations):
-        return activations.token.cpu().numpy(), activations.feature.cpu().numpy()
+        token, feature, value = activations.token, activations.feature, activations.value
+        return token.cpu().numpy(), feature.cpu().numpy(), value.cpu().numpy()
     assert isinstance(activations, SparseActivations)  # noqa: S101
-    return activations.token, activations.feature
+    return activations.token, activations.feature, activations.value
 
 
 def batch_tokens(device: torch.device) -> int:

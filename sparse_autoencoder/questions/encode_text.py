@@ -21,8 +21,6 @@ from sparse_autoencoder.errors import BadQuestionError, SaescopeError
 from sparse_autoencoder.questions.answer_types import EncodedText, FeatureInText
 from sparse_autoencoder.questions.question_types import MOST_TOKENS, EncodeRow, EncodeText
 from sparse_autoencoder.reading.run_view import RunView
-from sparse_autoencoder.summaries.summarise_numpy import SparseActivations
-from sparse_autoencoder.summaries.summariser_interface import Activations
 from sparse_autoencoder.tokens.chunks import tokenise
 from sparse_autoencoder.tokens.token_policy import TokenPolicy
 from sparse_autoencoder.tokens.tokenizer import RowTokenizer
@@ -141,20 +139,11 @@ def _features(encoder: Encoder, windows: Windows, stretch: tuple[int, int]) -> l
 
 def _activations(encoder: Encoder, windows: Windows) -> tuple[Ints, Ints, NDArray[np.float32]]:
     """The activations at the counted tokens of row 0: each one's place in the row, feature and value."""
+    from sparse_autoencoder.pipeline.chunk_encoder import on_host
+
     token, feature, value = on_host(encoder.activations(windows))
     window = np.searchsorted(windows.starts, token, side="right") - 1
     position = token - windows.starts[window] - int(encoder.policy.prepends_bos)
     place = np.where(position < 0, MARKER, encoder.policy.window_offsets(windows.numbers[window]) + position)
     own = windows.row_ids[window] == 0
     return place[own].astype(np.int64), feature[own].astype(np.int64), value[own]
-
-
-def on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """Tokens, features and values of activations, as arrays."""
-    from sparse_autoencoder.summaries.summarise_torch import DeviceActivations
-
-    if isinstance(activations, DeviceActivations):
-        token, feature, value = activations.token, activations.feature, activations.value
-        return token.cpu().numpy(), feature.cpu().numpy(), value.cpu().numpy()
-    assert isinstance(activations, SparseActivations)  # noqa: S101
-    return activations.token, activations.feature, activations.value

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparse_autoencoder.errors import BadQuestionError
-from sparse_autoencoder.pipeline.chunk_encoder import Encoder
+from sparse_autoencoder.pipeline.chunk_encoder import Encoder, on_host
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.questions.answer_types import EncodedText
-from sparse_autoencoder.questions.encode_text import encode_row, encode_text, on_host
+from sparse_autoencoder.questions.encode_text import encode_row, encode_text
 from sparse_autoencoder.questions.kept_models import KeptModels
 from sparse_autoencoder.questions.question_types import MOST_TOKENS, EncodeRow, EncodeText
 from sparse_autoencoder.reading.open_runs import RunLibrary
