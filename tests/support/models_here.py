@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from starlette.testclient import TestClient
-
 from services.api.models.asking import Asked
 from sparse_autoencoder.questions.answer_types import ExampleEffects, FeatureGraph, GeneratedText, PushedTokens
 from sparse_autoencoder.questions.question_types import AblateFeature, ExplainByGraph, Question, Steer
@@ -77,27 +72,3 @@ class ModelsHere:
 
     async def close(self) -> None:
         """Do nothing."""
-
-
-def models_asked_in_every_way(client: TestClient, models: ModelsHere, run: str, nowhere: str) -> Iterator[Any]:
-    """All kinds of answers of the endpoints that ask models, about a run and about one that there isn't."""
-    yield client.get("/api/models")
-    yield client.get("/api/models", params={"x": "1"})
-    for method, path, of_run, content in (
-        ("POST", "/api/encode", {}, {"text": "a"}),
-        ("GET", "/api/prompts/2/activations", {}, None),
-        ("POST", "/api/effects", {"feature_id": "1"}, {}),
-        ("POST", "/api/steer", {}, {"feature_id": 1, "prompt": "a", "strength": 1.0}),
-        ("POST", "/api/graph", {"feature_id": "1"}, {}),
-    ):
-        sent: dict[str, Any] = {} if content is None else {"json": content}
-        query = {"run": run, **of_run}
-        yield client.request(method, path, params=query, **sent)
-        yield client.request(method, path, params=query | {"run": nowhere}, **sent)
-        yield client.request(method, path, params=query | {"x": "1"}, **sent)
-        yield client.request(method, path, params=query, headers={"Sec-Fetch-Site": "cross-site"}, **sent)
-        if content is not None:
-            yield client.request(method, path, params=query, headers={"Content-Type": "text/plain"}, **sent)
-        for models.status in (409, 429, 503, 504):
-            yield client.request(method, path, params=query, **sent)
-        models.status = None
