@@ -142,7 +142,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         results,
         "--save-activations",
         action="store_true",
-        help="keep every activation (about 160 bytes a token with k = 32), to read them back as tables or arrays; "
+        help="keep every activation (about 150 bytes a token with k = 32), to read them back as tables or arrays; "
         "includes what --keep-firings keeps",
     )
     add_flag(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from sparse_autoencoder.data.source import Source
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.pipeline.first_rows import first_rows, rounded, tokenised
 from sparse_autoencoder.pipeline.load_inputs import open_rows
 from sparse_autoencoder.runs.activations_file import BYTES_EACH
@@ -35,7 +37,7 @@ def size_before_the_run(metadata: RunMetadata, source: Source, folder: Path) -> 
     active, options = metadata.autoencoder.get("k"), metadata.options
     tokens = None
     if not source.is_stream and options.kaggle_row is None:  # those are not to be read twice
-        with open_rows(options) as again:
+        with suppress(SaescopeError), open_rows(options) as again:  # what is wrong with it, the run says
             tokens = tokenised(options, first_rows(again, options))[1]
     return activations_size(tokens, None if active is None else float(active), folder)
 

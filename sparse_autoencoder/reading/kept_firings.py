@@ -89,6 +89,8 @@ class KeptFirings:
         with self._activations(place.chunk) as saved:
             columns = activations_of_rows(saved, np.array([row_id]))
             self._check(columns.feature)
+            if not np.all((columns.value > 0) & np.isfinite(columns.value)):
+                raise ValueError("there are activations in it that are no positive numbers")
         token = columns.token.astype(np.int64)
         return FiringsOfRow.of(token, columns.feature, columns.value, self._num_features)
 

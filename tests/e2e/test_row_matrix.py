@@ -1,4 +1,4 @@
-"""The matrix of a row's features and tokens over real runs, in a real browser, with and without kept firings.
+"""The matrix of a row's features and tokens over real runs, in a real browser, by what the runs keep of firings.
 
 What is shown is compared with the run's files, read here.
 """
@@ -22,6 +22,10 @@ from tests.e2e.asking import api, expect_to_fit_sideways
 from tests.e2e.serving import serving, summarise
 
 LONG, ROW = 40, 7  # the first is of thousands of tokens
+MODELS = (
+    *("--subject", demo.SUBJECT, "--autoencoder", demo.AUTOENCODER, "--layer", str(demo.LAYER)),
+    *("--location", demo.LOCATION, "--text-column", "title"),
+)
 HOSTILE = '<img src=x onerror="document.title=1">\u202e\u0007' + "x" * 300
 
 
@@ -42,10 +46,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     source = folder / "rows.jsonl"
     lines = [{"title": text, "day": f"day {number % 3}", "<b>odd</b>": HOSTILE} for number, text in enumerate(texts)]
     source.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    models = ("--subject", demo.SUBJECT, "--autoencoder", demo.AUTOENCODER)
-    hook = ("--layer", str(demo.LAYER), "--location", demo.LOCATION, "--text-column", "title")
     keep = ("--keep-firings", "--keep-columns", "day,<b>odd</b>")
-    summarise("--source", source, *models, *hook, *keep, "--output", folder / "runs")
+    summarise("--source", source, *MODELS, *keep, "--output", folder / "runs")
     with serving("serve", "--runs", folder / "runs") as url:
         yield Kept(url, *_read(next((folder / "runs").iterdir())))
 
@@ -154,6 +156,30 @@ def test_the_other_features_of_the_row_come_below_when_asked_for(kept_page: Page
     for other in list(others)[:5]:
         line = matrix(kept_page).locator(f"tr[data-feature='{other}']")
         assert cells(line) == ["●" if other in here else "" for here in kept.fires[ROW]]
+
+
+def test_with_saved_activations_every_feature_has_its_values(browser: Browser, tmp_path: Path) -> None:
+    source, root = tmp_path / "rows.jsonl", tmp_path / "runs"
+    lines = [json.dumps({"title": headline.title}) for headline in generate(ROW + 1, 3)]
+    source.write_text("\n".join(lines), encoding="utf-8")
+    summarise("--source", source, *MODELS, "--save-activations", "--skip-directions", "--output", root)
+    (folder,) = root.iterdir()
+    values: dict[int, dict[int, float]] = {}
+    for record in pq.read_table(folder / "activations" / "000000.parquet").to_pylist():
+        if record["row"] == ROW:
+            values.setdefault(record["feature"], {})[record["token"]] = record["value"]
+    with serving("serve", "--runs", root) as url:
+        page = browser.new_page(base_url=url)
+        row = open_row(page)
+        page.get_by_role("button", name="more feature").click()
+        expect(matrix(page).locator("tr[data-feature]")).to_have_count(min(len(values), len(row["features"]) + 40))
+        for feature in features(page):
+            texts = cells(matrix(page).locator(f"tr[data-feature='{feature}']"))
+            for token, text in enumerate(texts):
+                value = values[feature].get(token)
+                assert text == ("" if value is None else f"{value:.2f}" if value < 0.095 else f"{value:.1f}")
+        expect(page.locator("main")).to_contain_text("Numbers are activations. In an empty cell it doesn’t fire.")
+        page.close()
 
 
 def test_a_selected_token_has_all_features_that_fire_there(kept_page: Page, kept: Kept) -> None:

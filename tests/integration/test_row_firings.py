@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
@@ -181,3 +182,20 @@ def test_a_damaged_file_is_a_503_that_names_it(world: World, tmp_path: Path) -> 
     answer = ask(tmp_path, "0/firings")
     assert answer.status_code == 503
     assert "firings/000000.parquet" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(("column", "wrong"), [("value", float("nan")), ("value", -1.0), ("feature", 10**6)])
+def test_saved_activations_that_no_run_writes_are_a_503(
+    world: World, tmp_path: Path, column: str, wrong: float
+) -> None:
+    run_id = run(
+        world.options(save_activations=True, skip_directions=True, max_rows=5), DirectoryStore(tmp_path)
+    ).run_id
+    path = tmp_path / run_id / "activations" / "000000.parquet"
+    table = pq.read_table(path)
+    at = table.schema.names.index(column)
+    values = pa.array([wrong] * len(table), table.schema.field(column).type)
+    pq.write_table(table.set_column(at, table.schema.field(column), values), path)
+    answer = ask(tmp_path, "0/firings")
+    assert answer.status_code == 503
+    assert "activations/000000.parquet is damaged" in answer.json()["error"]
