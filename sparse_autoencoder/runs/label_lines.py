@@ -49,10 +49,13 @@ def exported(log: LabelLog) -> Iterator[str]:
         yield json.dumps(_line_of(entry, log.sha256), ensure_ascii=False) + "\n"
 
 
-def imported(log: LabelLog, text: str, num_features: int, *, replace: bool = False) -> Imported:
+def imported(
+    log: LabelLog, text: str, num_features: int, *, replace: bool = False, dry_run: bool = False
+) -> Imported:
     """Take over what lines of JSON say, all at once; a label, note or star that is there is kept unless `replace`.
 
     Of several lines about one feature the first one counts. A line that can't be used is left out, and said why.
+    A dry run changes nothing: the answer is what would become of the lines.
     """
     lines, skipped = _read(text, log.sha256, num_features)
     outcome = Imported(0, 0, skipped)
@@ -74,7 +77,10 @@ def imported(log: LabelLog, text: str, num_features: int, *, replace: bool = Fal
         outcome = Imported(len(wanted), same, sorted([*skipped, *kept], key=lambda one: one.line))
         return wanted
 
-    log.decide(changes_for)
+    if dry_run:
+        changes_for(log.read())
+    else:
+        log.decide(changes_for)
     return outcome
 
 
