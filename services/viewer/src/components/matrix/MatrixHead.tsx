@@ -11,12 +11,14 @@ type Props = {
   selected: number | null;
   /** The column whose head is the tab stop; null: another cell is. */
   tabStop: number | null;
+  /** Whether the features say which share of their activations they exceed. */
+  hasStrongerThan: boolean;
 };
 
 const HEAD = "sticky top-0 z-10 border-b border-line bg-panel align-bottom font-medium";
 export const WINDOW_BORDER = "border-s-2 border-s-accent";
 
-export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop }: Props) {
+export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop, hasStrongerThan }: Props) {
   return (
     <thead>
       <tr>
@@ -43,6 +45,11 @@ export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop 
         <th scope="col" className={`${HEAD} border-s px-3 py-1 text-end text-muted`}>
           of its strongest
         </th>
+        {hasStrongerThan && (
+          <th scope="col" className={`${HEAD} px-3 py-1 text-end text-muted`}>
+            stronger than
+          </th>
+        )}
         <th scope="col" className={`${HEAD} px-3 py-1 text-end text-muted`}>
           of all tokens
         </th>

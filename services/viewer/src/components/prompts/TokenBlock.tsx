@@ -3,20 +3,17 @@
 import { type CSSProperties, memo, useRef } from "react";
 
 import { useIsNearViewport } from "../../hooks/useIsNearViewport";
-import { MARKER } from "../../lib/rowFeatures";
+import { MARKER, type TokenShare } from "../../lib/rowFeatures";
 import { heat } from "../../lib/tokens";
 import { TokenPieces } from "../TokenPieces";
 
-/** How a token is marked: its share of a feature's strongest (0: not known), and whether this is of the feature pointed at. */
-export type TokenShare = { share: number; isPointed: boolean };
-
 type BlockProps = {
   /** The whole row's. */
-  tokens: string[];
+  tokens: readonly string[];
   /** The stretch: from `from`, which may be the marker before the text, to before `to`. */
   from: number;
   to: number;
-  windows: number[];
+  windows: readonly number[];
   /** Of the tokens that are marked. */
   shares: ReadonlyMap<number, TokenShare>;
   /** Tokens of this stretch; null: none of them. */
