@@ -50,6 +50,7 @@ def command_parser() -> FlagParser:
         "serve", help="show finished runs in the browser", description="Serve the API and the viewer."
     )
     _add_folder_and_address(serve, "--runs", 8765)
+    _add_models(serve)
     _add_access(serve)
     _add_open(serve)
     serve.set_defaults(handler=serve_command)
@@ -67,6 +68,7 @@ def command_parser() -> FlagParser:
         help=f"how many headlines (default: {DEMO_ROWS})",
     )
     _add_folder_and_address(demo, "--output", 1234)
+    _add_models(demo)
     _add_open(demo)
     demo.set_defaults(handler=demo_command)
 
@@ -114,6 +116,15 @@ def _add_folder_and_address(parser: argparse.ArgumentParser, folder_flag: str, p
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument(
         "--port", type=at_least(0, LARGEST_PORT), default=port, help=f"port to listen on (default: {port})"
+    )
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models",
+        action="store_true",
+        help="let the pages ask the runs' models: what fires in a text, what a feature does (they are loaded at the first "
+        "question, in a process of their own)",
     )
 
 

@@ -10,6 +10,7 @@ from services.api.app import create_app
 from services.api.http.access import Access
 from services.api.http.server import listening_socket, serve_app
 from services.api.http.write_requests import options_of
+from services.api.models.through_redis import ModelsThroughRedis
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import Backend
 from services.common.logs import configure_logs, log
@@ -47,7 +48,8 @@ def _serve(settings: Settings, host: str, port: int) -> int:
         return GAVE_UP
     deps = real_dependencies(settings)
     backend = Backend(deps, RunNotes(settings.redis_url), settings.data_folder)
-    app = create_app(deps.store, backend=backend, access=_access(settings), root_path=settings.root_path.rstrip("/"))
+    models, root_path = ModelsThroughRedis(deps), settings.root_path.rstrip("/")
+    app = create_app(deps.store, backend=backend, access=_access(settings), root_path=root_path, models=models)
     _start_first_run(settings.first_run, app.state.run_changes)
     with listening:
         log("ready", host=host, port=listening.getsockname()[1])

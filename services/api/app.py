@@ -19,6 +19,7 @@ from services.api.endpoints import (
     features,
     health,
     labels,
+    models,
     one_feature,
     row_firings,
     rows,
@@ -34,6 +35,8 @@ from services.api.http.routing import routes
 from services.api.http.run_event_stream import RunEvents
 from services.api.http.url_prefix import WithoutPrefix
 from services.api.http.viewer_files import ViewerFiles
+from services.api.models.asking import AskModels, NoModels
+from services.api.models.client_limits import ClientLimits
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import Backend, RunEntries
 from services.api.runs.run_labels import RunLabels
@@ -49,6 +52,7 @@ ENDPOINTS = (
     *together.endpoints,
     *compare.endpoints,
     *labels.endpoints,
+    *models.endpoints,
     *runs.endpoints,
     *session.endpoints,
     *health.endpoints,
@@ -64,14 +68,16 @@ def create_app(
     backend: Backend | None = None,
     access: Access | None = None,
     root_path: str = "",
+    models: AskModels | None = None,
 ) -> Starlette:
     """The application on a store of runs.
 
     `viewer` is the folder of the built viewer. With a `backend`, whose store this is, runs can be started and changed:
     `app.state.run_changes` does that. `app.state.events` are the event streams, which whoever stops the server closes
-    first, as it waits for them to end. `access` says who may read and change, `root_path` under which prefix a proxy
-    shows all this.
+    first, as it waits for them to end; so are the `models`, which can be asked about the runs (`app.state.models`).
+    `access` says who may read and change, `root_path` under which prefix a proxy shows all this.
     """
+    asked_models = models or NoModels()
     access = access or Access()
     library = RunLibrary(store)
     entries = RunEntries(store, library, backend)
@@ -81,10 +87,12 @@ def create_app(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         events.close()
+        await asked_models.close()
 
     changes = None if backend is None else RunChanges(backend, entries)
     run_labels = RunLabels(store, library)
-    api = Api(store, entries, events, changes, run_labels, access, root_path, ENDPOINTS)
+    limits = ClientLimits()
+    api = Api(store, entries, events, changes, run_labels, access, root_path, ENDPOINTS, library, asked_models, limits)
     answers = RunAnswers(library, run_labels)
     present = [endpoint for endpoint in ENDPOINTS if changes is not None or endpoint.path != _NEEDS_SERVICES]
     below_api = [endpoint for endpoint in present if endpoint.path.startswith("/api/")]
@@ -106,7 +114,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.events, app.state.run_changes = events, changes
+    app.state.events, app.state.run_changes, app.state.models = events, changes, asked_models
     return app
 
 

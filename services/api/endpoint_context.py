@@ -9,9 +9,12 @@ from services.api.http.access import Access
 from services.api.http.endpoint_declaration import Endpoint
 from services.api.http.run_event_stream import RunEvents
 from services.api.http.write_requests import check_may_write
+from services.api.models.asking import AskModels
+from services.api.models.client_limits import ClientLimits
 from services.api.runs.run_changes import RunChanges
 from services.api.runs.run_entries import RunEntries
 from services.api.runs.run_labels import RunLabels
+from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.runs.store import Store
 
 _READ_ONLY = "no services are behind this API, so runs can only be looked at; `saescope run` does runs in this folder"
@@ -29,6 +32,9 @@ class Api:
     access: Access
     root_path: str  # the prefix under which a proxy shows the API
     endpoints: tuple[Endpoint, ...]  # all of them, for openapi.json
+    library: RunLibrary
+    models: AskModels
+    limits: ClientLimits  # of what each client may ask of the models
 
     @property
     def changes(self) -> RunChanges:

@@ -37,4 +37,4 @@ def demo_command(args: argparse.Namespace) -> int:
         chunk_size=1000,
     )
     runs.run(options, DirectoryStore(args.output))
-    return serve_runs(args.output, args.host, args.port, open_browser=args.open)
+    return serve_runs(args.output, args.host, args.port, open_browser=args.open, models=args.models)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.client.submit import TOKEN_VARIABLE
+from sparse_autoencoder.cli import need_torch
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT, shown_folder
 from sparse_autoencoder.utils.did_you_mean import closest
@@ -33,17 +34,31 @@ def serve_command(args: argparse.Namespace) -> int:
     if args.guard_reading and not token:
         raise SaescopeError(f"--guard-reading needs a token, which nobody can guess, in the variable {TOKEN_VARIABLE}")
     access = Access(token, args.guard_reading, tuple(args.allowed_host), tuple(args.allowed_origin))
-    return serve_runs(args.runs, args.host, args.port, access, args.root_path.rstrip("/"), open_browser=args.open)
+    root_path = args.root_path.rstrip("/")
+    return serve_runs(args.runs, args.host, args.port, access, root_path, open_browser=args.open, models=args.models)
 
 
 def serve_runs(
-    runs: Path, host: str, port: int, access: Access | None = None, root_path: str = "", *, open_browser: bool = False
+    runs: Path,
+    host: str,
+    port: int,
+    access: Access | None = None,
+    root_path: str = "",
+    *,
+    open_browser: bool = False,
+    models: bool = False,
 ) -> int:
-    """Serve the API and the viewer on a folder of runs, or of one run, until interrupted."""
-    store = _store_of(runs)
+    """Serve the API and the viewer on a folder of runs, or of one run, until interrupted.
+
+    With `models`, a process beside this one answers questions about the runs' models; it starts with the first of them.
+    """
+    if models:
+        need_torch()
+    store = store_of(runs)
 
     from services.api.app import create_app
     from services.api.http.server import listening_socket, serve_app
+    from services.api.models.local_process import LocalModels, local_models_command
 
     viewer = VIEWER if (VIEWER / "index.html").is_file() else None
     if viewer is None:
@@ -54,7 +69,8 @@ def serve_runs(
         print(_address(host, port), flush=True)
         if open_browser:
             _open_in_browser(_address(_ANY_ADDRESS.get(host, host), port) + root_path)
-        serve_app(create_app(store, viewer, access=access, root_path=root_path), listening)
+        asked = LocalModels(local_models_command(runs)) if models else None
+        serve_app(create_app(store, viewer, access=access, root_path=root_path, models=asked), listening)
     return 0
 
 
@@ -83,7 +99,7 @@ def _open_in_browser(address: str) -> None:
     threading.Thread(target=opened, name="browser", daemon=True).start()
 
 
-def _store_of(runs: Path) -> DirectoryStore:
+def store_of(runs: Path) -> DirectoryStore:
     """The store of a folder of runs, or of one run's own folder; SaescopeError for what is neither."""
     from sparse_autoencoder.runs.store import DirectoryStore
 

@@ -17,7 +17,7 @@ from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.store import Store
 
 HOPELESS = 4  # after this many times the usual attempts something has failed, even if others could still try it
-Service = Literal["ingest", "encoder", "aggregator"]
+Service = Literal["ingest", "encoder", "aggregator", "models"]
 
 
 class UnavailableError(SaescopeError):

@@ -50,6 +50,10 @@ Event = Literal[
     "chunk_merged",
     "state_damaged",
     "run_finished",
+    # questions to runs' models
+    "question_answered",
+    "question_dropped",  # nobody waited for its answer any more
+    "question_refused",  # its answer is a problem
     # anything that another package says
     "library_message",
 ]

@@ -13,6 +13,7 @@ from services.common.object_store import ObjectStore
 from services.common.process.hang_deadlines import DEADLINES
 from services.common.redis.attempts import RedisAttempts
 from services.common.redis.leases import RedisLeases
+from services.common.redis.questions import RedisQuestions
 from services.common.redis.redis_client import redis_client
 from services.common.redis.why_runs_wait import RunNotes
 from services.common.redis.worker_presence import RedisWorkers
@@ -52,6 +53,11 @@ def real_dependencies(settings: Settings) -> Dependencies:
 def workers_in_redis(settings: Settings) -> RedisWorkers:
     """The workers whose heartbeats are in the settings' Redis."""
     return RedisWorkers(_redis(settings))
+
+
+def questions_in_redis(settings: Settings) -> RedisQuestions:
+    """The questions to models that are in the settings' Redis."""
+    return RedisQuestions(_redis(settings))
 
 
 def _redis(settings: Settings) -> redis.Redis:

@@ -18,6 +18,11 @@ def encode_leases(run_id: str) -> str:
     return f"{ENCODE_LEASES}{run_id}/"
 
 
+def question_lease(question_id: str) -> str:
+    """The lease under which a question to a run's models is answered."""
+    return f"probe/{question_id}"
+
+
 def aggregate_lease(run_id: str) -> str:
     """The lease under which a run is merged and published."""
     return f"aggregate/{run_id}"

@@ -32,6 +32,7 @@ from sparse_autoencoder.pipeline.load_inputs import (
     contents_now,
     load_models,
     load_tokens,
+    of_models,
     on_this_machine,
     with_reference,
 )
@@ -144,9 +145,9 @@ class ModelComputer:
     def _models_for(self, plan: RunMetadata) -> Models:
         check_recorded(plan)
         self._check_processor(plan)  # before anything is loaded
-        models = self._models.get((_of_models(plan.options), contents_of(plan)))
+        models = self._models.get((of_models(plan.options), contents_of(plan)))
         if models is None:
-            models = self._loaded(_of_models(plan.options))
+            models = self._loaded(of_models(plan.options))
         check_same(plan, models.metadata(plan.options, plan.run_id, plan.source, plan.started_at))
         return models
 
@@ -161,7 +162,7 @@ class ModelComputer:
 
     def _models_now(self, options: RunOptions) -> Models:
         """The models that the options name, from their files as they are now."""
-        wanted = _of_models(on_this_machine(options))
+        wanted = of_models(on_this_machine(options))
         models = None
         if any(
             options == wanted for options, _contents in self._models
@@ -174,13 +175,6 @@ class ModelComputer:
         models = load_models(allowed(wanted, self._data_folder))
         self._models[wanted, models.contents] = models
         return models
-
-
-def _of_models(options: RunOptions) -> RunOptions:
-    """The options that loading models depends on; all others have their defaults."""
-    models = {"subject", "autoencoder", "activation", "layer", "location", "precision", "device"}
-    policy = {"max_tokens", "bos", "long_rows", "context"}
-    return RunOptions(**options.model_dump(include=models | policy))
 
 
 def _cut(partial: Partial, cutoffs: bytes | None, plan: RunMetadata) -> Partial:

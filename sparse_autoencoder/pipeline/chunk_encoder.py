@@ -123,7 +123,7 @@ class Encoder:
     def encode(self, chunk: Chunk, features_per_row: int) -> EncodedChunk:
         """Encode and summarise a chunk; SaescopeError if an activation isn't finite, or memory is too small."""
         windows = cut_windows(chunk, self.policy)
-        self._check_tokens(windows)
+        self.check_tokens(windows)
         row_sets = chunk.row_sets or RowSets.all_different(chunk.row_ids)
         rows = RowTexts.of(windows, chunk.row_ids, row_sets)
         while True:
@@ -141,13 +141,13 @@ class Encoder:
             self._memory.workers = 0
             gc.collect()
 
-    def _check_tokens(self, windows: Windows) -> None:
+    def check_tokens(self, windows: Windows) -> None:
         """SaescopeError for tokens that the model doesn't have: on a GPU, such a lookup breaks the whole process."""
-        largest = int(windows.tokens.max(initial=0))
-        if largest >= self.subject.vocab_size:
+        unknown = windows.tokens[(windows.tokens < 0) | (windows.tokens >= self.subject.vocab_size)]
+        if len(unknown):
             raise SaescopeError(
-                f"the tokenizer gives the token {largest}, but the model in {self.subject.name} has only the tokens "
-                f"0 to {self.subject.vocab_size - 1}: take the model's own tokenizer"
+                f"the tokenizer gives the token {unknown.max()}, but the model in {self.subject.name} has only the "
+                f"tokens 0 to {self.subject.vocab_size - 1}: take the model's own tokenizer"
             )
 
     def _encoded(
@@ -173,7 +173,7 @@ class Encoder:
     ) -> Iterator[tuple[Windows, Activations]]:
         """The blocks, of each of which what fires is added to `firings`."""
         for block, activations in blocks:
-            token, feature = _on_host(activations)
+            token, feature, _value = on_host(activations)
             counted = np.zeros(len(block.tokens), bool)
             counted[block.counted_tokens] = True
             firings.append(Firings.of(token, feature, counted))
@@ -282,12 +282,13 @@ def activations_of(token: Tensor, feature: Tensor, value: Tensor) -> Activations
     return DeviceActivations(token, feature, value)
 
 
-def _on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Tokens and features of activations, as arrays."""
+def on_host(activations: Activations) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Tokens, features and values of activations, as arrays."""
     if isinstance(activations, DeviceActivations):
-        return activations.token.cpu().numpy(), activations.feature.cpu().numpy()
+        token, feature, value = activations.token, activations.feature, activations.value
+        return token.cpu().numpy(), feature.cpu().numpy(), value.cpu().numpy()
     assert isinstance(activations, SparseActivations)  # noqa: S101
-    return activations.token, activations.feature
+    return activations.token, activations.feature, activations.value
 
 
 def batch_tokens(device: torch.device) -> int:

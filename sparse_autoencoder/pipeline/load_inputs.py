@@ -268,6 +268,13 @@ def contents_now(options: RunOptions) -> Contents:
     return Contents(frozenset(hashes.result().items()), checkpoint.sha256)
 
 
+def of_models(options: RunOptions) -> RunOptions:
+    """The options that loading models depends on; all others have their defaults."""
+    models = {"subject", "autoencoder", "activation", "layer", "location", "precision", "device"}
+    policy = {"max_tokens", "bos", "long_rows", "context"}
+    return RunOptions(**options.model_dump(include=models | policy))
+
+
 def _check_device(options: RunOptions) -> None:
     from sparse_autoencoder.kernels.device_checks import check_device
     from sparse_autoencoder.kernels.precision import check_precision

@@ -34,7 +34,7 @@ FLOORS = (
     ("cli",),
     ("main",),
 )
-SERVICES = ("ingest", "encoder", "aggregator", "api")
+SERVICES = ("ingest", "encoder", "aggregator", "api", "models")
 TORCH = ("torch", "transformers", "transformer_lens")
 # What computes. Nothing else imports torch, or what imports it, but inside a function.
 COMPUTING = (

@@ -22,13 +22,15 @@ _REFERENCE = "#/components/schemas/{model}"
 _PROBLEMS = {
     400: "The request can't be understood, or asks for something that can't be.",
     401: "The API's token is missing or wrong.",
-    403: "Without a token, the API answers at addresses, undotted names and allowed names only.",
+    403: "Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks.",
     404: "There is no such thing.",
     408: "The body took too long to arrive.",
     405: "There are no services behind this API, so runs can only be looked at.",
-    409: "The run's state doesn't allow this, or somebody changed the label meanwhile.",
+    409: "The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models.",
+    429: "This client asks too much of the models; the header Retry-After says when to ask again.",
     415: "The header Content-Type is missing, or not what this takes.",
-    503: "Something that the API needs doesn't answer, or a file of the run is damaged.",
+    503: "Something that the API needs doesn't answer, or is busy, or a file of the run is damaged.",
+    504: "The models didn't answer in time.",
 }
 
 

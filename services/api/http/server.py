@@ -71,11 +71,12 @@ class ApiServer(uvicorn.Server):
             **settings,
         )
         super().__init__(config)
-        self._events = app.state.events
+        self._events, self._models = app.state.events, app.state.models
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, which waits for all answers to come to their end."""
         self._events.close()
+        await self._models.close()
         await super().shutdown(sockets)
 
 

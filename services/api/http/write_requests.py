@@ -46,9 +46,9 @@ async def read_options(request: Request) -> RunOptions:
     return options_of(await read_json(request))
 
 
-async def read_json(request: Request) -> Any:
+async def read_json(request: Request, most: int = MAX_BODY_BYTES) -> Any:
     """A request's body, parsed; BadRequest or HTTPException 408 if it isn't JSON, too large, or takes too long."""
-    return _json_of(await read_body(request, MAX_BODY_BYTES, "what can be sent is a few lines"))
+    return _json_of(await read_body(request, most, "what can be sent is a few lines"))
 
 
 async def read_body(request: Request, most: int, advice: str) -> bytes:

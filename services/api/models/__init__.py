@@ -1,0 +1,1 @@
+"""Asking runs' models, which are in another process: this one imports no torch."""

@@ -1,0 +1,1 @@
+"""The processes that keep runs' models loaded and answer questions about them."""
