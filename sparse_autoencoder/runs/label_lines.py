@@ -49,9 +49,7 @@ def exported(log: LabelLog) -> Iterator[str]:
         yield json.dumps(_line_of(entry, log.sha256), ensure_ascii=False) + "\n"
 
 
-def imported(
-    log: LabelLog, text: str, num_features: int, *, replace: bool = False, dry_run: bool = False
-) -> Imported:
+def imported(log: LabelLog, text: str, num_features: int, *, replace: bool = False, dry_run: bool = False) -> Imported:
     """Take over what lines of JSON say, all at once; a label, note or star that is there is kept unless `replace`.
 
     Of several lines about one feature the first one counts. A line that can't be used is left out, and said why.

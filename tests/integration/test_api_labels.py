@@ -205,15 +205,15 @@ def test_an_import_says_which_lines_it_left_out(client: TestClient) -> None:
     assert outcome["skipped"][1] == {"line": 3, "why": "it is not JSON"}
 
 
-@pytest.mark.parametrize("replace", ["", "&replace=1"])
+@pytest.mark.parametrize("replace", ["false", "true"])
 def test_a_dry_run_says_what_an_import_would_do_and_does_nothing(client: TestClient, replace: str) -> None:
     put(client, 3, label="dates")
     before = labels(client)
     content = b'{"feature_id": 3, "label": "years"}\n{"feature_id": 4, "label": "months"}\nx'
-    planned = client.post(f"/api/labels/import?dry_run=1{replace}", content=content, headers=LINES).json()
+    planned = client.post(f"/api/labels/import?dry_run=true&replace={replace}", content=content, headers=LINES).json()
     assert labels(client) == before
-    assert planned["taken"] == (2 if replace else 1)
-    done = client.post(f"/api/labels/import?{replace.lstrip('&')}", content=content, headers=LINES).json()
+    assert planned["taken"] == (2 if replace == "true" else 1)
+    done = client.post(f"/api/labels/import?replace={replace}", content=content, headers=LINES).json()
     assert done == planned
     assert labels(client) != before
 

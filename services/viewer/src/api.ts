@@ -173,8 +173,8 @@ export function putLabel(featureId: number, run: string, change: Partial<LabelCh
 export function importLabels(run: string, lines: string, replace: boolean, dryRun: boolean): Promise<ImportedLabels> {
   return writeLines<ImportedLabels>("/api/labels/import", lines, {
     run,
-    replace: replace ? "1" : null,
-    dry_run: dryRun ? "1" : null,
+    replace: replace || null,
+    dry_run: dryRun || null,
   });
 }
 
