@@ -59,7 +59,10 @@ test("a text of one's own says where the feature fires in it, and how strongly a
 test("a text in which the feature is silent is said to be so", async () => {
   const user = open(api, "/feature/3");
   const ask = await region("Ask the model");
-  await user.type(within(ask).getByRole("textbox", { name: /text of yours/ }), "nothing here{Control>}{Enter}{/Control}");
+  await user.type(
+    within(ask).getByRole("textbox", { name: /text of yours/ }),
+    "nothing here{Control>}{Enter}{/Control}",
+  );
   expect(await within(ask).findByText("It doesn’t fire at any of the 2 tokens.")).toBeDefined();
 });
 
@@ -85,7 +88,9 @@ test("effects are computed on demand, each token's prediction in words and numbe
   const prediction = within(effects).getByRole("region", { name: "Prediction" });
   expect(prediction.textContent).toContain("predicted worse without it, by 0.42 nats");
   expect(prediction.textContent).toContain("direct effect alone−0.070 nats");
-  expect(within(prediction).getByRole("list", { name: "Pushed up, by logits" }).textContent).toBe(" high+1.25 low+0.50");
+  expect(within(prediction).getByRole("list", { name: "Pushed up, by logits" }).textContent).toBe(
+    " high+1.25 low+0.50",
+  );
   expect(within(prediction).getByRole("list", { name: "Down, by probability" }).textContent).toBe(" down−25.00 pp");
   expect(tokens.querySelectorAll("[tabindex='0']")).toHaveLength(1);
 });
@@ -110,7 +115,9 @@ test("pieces are shown before the answer ends, and its progress is said", async 
   const effects = await region("What it does to later predictions");
   await user.click(within(effects).getByRole("button", { name: "Compute" }));
   await within(effects).findByRole("group", { name: /predicted worse/ });
-  expect((await within(effects).findByRole("progressbar")).getAttribute("aria-valuetext")).toBe("texts looked at: 1 of 9");
+  expect((await within(effects).findByRole("progressbar")).getAttribute("aria-valuetext")).toBe(
+    "texts looked at: 1 of 9",
+  );
   await user.click(within(effects).getByRole("button", { name: "Stop" }));
   await waitFor(() => {
     expect(api.left).toEqual(["/api/effects"]);

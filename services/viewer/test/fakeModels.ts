@@ -25,7 +25,16 @@ export function encode(text: string, run: string, rowId: number | null, first: n
     };
   };
   const features = [
-    ...(ups.length > 0 ? [feature(3, ups, ups.map((_, place) => 3 - place), 0.997)] : []),
+    ...(ups.length > 0
+      ? [
+          feature(
+            3,
+            ups,
+            ups.map((_, place) => 3 - place),
+            0.997,
+          ),
+        ]
+      : []),
     feature(12, [-1, ...every], [0.25, ...every.map((index) => 0.5 + index / 100)], 1),
   ];
   return {

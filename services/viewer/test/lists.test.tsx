@@ -27,9 +27,10 @@ test("of many runs one is found by what is typed, with the keyboard alone", asyn
   await user.click(field);
   expect(screen.getAllByRole("option")).toHaveLength(31);
   await user.type(field, "SET2");
-  expect(screen.getAllByRole("option").map((option) => option.id.split("-run-")[1])).toEqual(
-    ["2", ...Array.from({ length: 10 }, (_, digit) => `2${digit}`)],
-  );
+  expect(screen.getAllByRole("option").map((option) => option.id.split("-run-")[1])).toEqual([
+    "2",
+    ...Array.from({ length: 10 }, (_, digit) => `2${digit}`),
+  ]);
   await user.keyboard("{ArrowDown}{ArrowDown}{Enter}");
   await waitFor(() => {
     expect(address()).toContain("run=run-21");

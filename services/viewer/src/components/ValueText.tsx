@@ -32,7 +32,9 @@ export function ValueText({ label, tokens, lookOf, initial = 0, isGrouped = fals
   const last = Math.max(0, tokens.length - 1);
   const main = Math.min(initial, last);
   const { pointed, tabStop, handlers } = useTokenCursor({ group, first: 0, last, initial: main });
-  const tell = useEffectEvent((index: number) => onPoint?.(index));
+  const tell = useEffectEvent((index: number) => {
+    onPoint?.(index);
+  });
   const index = pointed?.index;
   useEffect(() => {
     if (index !== undefined) tell(index);

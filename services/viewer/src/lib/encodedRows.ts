@@ -21,18 +21,18 @@ export function encodedRows(features: readonly EncodedFeature[], order: RowOrder
     rarest: () => features.toSorted((a, b) => a.density - b.density),
   }[order]();
   return sorted.map((feature) => ({
-      id: feature.feature_id,
-      tokens: feature.tokens,
-      density: feature.density,
-      share: shareAt(feature, feature.largest),
-      peak: feature.largest_at,
-      strongerThan: feature.stronger_than,
-      cells: new Map(
-        feature.at.map((token, place): [number, MatrixCell] => {
-          const value = feature.values[place] ?? 0;
-          return [token, { value, share: shareAt(feature, value) }];
-        }),
-      ),
+    id: feature.feature_id,
+    tokens: feature.tokens,
+    density: feature.density,
+    share: shareAt(feature, feature.largest),
+    peak: feature.largest_at,
+    strongerThan: feature.stronger_than,
+    cells: new Map(
+      feature.at.map((token, place): [number, MatrixCell] => {
+        const value = feature.values[place] ?? 0;
+        return [token, { value, share: shareAt(feature, value) }];
+      }),
+    ),
   }));
 }
 

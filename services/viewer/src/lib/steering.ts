@@ -18,7 +18,8 @@ export function strengthRange({ max_act: max }: Pick<FeatureInfo, "max_act">): {
   step: number;
 } {
   const step = Number((((MOST - LEAST) * max) / STEPS).toPrecision(1));
-  return { min: Math.floor((LEAST * max) / step) * step, max: Math.ceil((MOST * max) / step) * step, step };
+  const steps = (count: number) => Number((count * step).toPrecision(6)); // 137 * 0.09 isn't 12.33 in binary
+  return { min: steps(Math.floor((LEAST * max) / step)), max: steps(Math.ceil((MOST * max) / step)), step };
 }
 
 /** The tokens of one of the texts: as they came, or as they are at the end. */
@@ -70,5 +71,9 @@ function formatTimes(ratio: number): string {
 }
 
 function formatPerplexity(value: number): string {
-  return value < 100 ? value.toFixed(1) : value < 1e5 ? String(Math.round(value)) : value.toExponential(1).replace("e+", "e");
+  return value < 100
+    ? value.toFixed(1)
+    : value < 1e5
+      ? String(Math.round(value))
+      : value.toExponential(1).replace("e+", "e");
 }

@@ -181,11 +181,6 @@ type TipProps = {
 function TokenTip({ row, index, firedOn, firings }: TipProps) {
   if (firings === null) return <FiredFeaturesTooltip row={row} index={index} features={firedOn.get(index) ?? []} />;
   return (
-    <EncodedTooltip
-      token={row.tokens[index] ?? ""}
-      index={index}
-      tokenId={row.token_ints[index]}
-      firings={firings}
-    />
+    <EncodedTooltip token={row.tokens[index] ?? ""} index={index} tokenId={row.token_ints[index]} firings={firings} />
   );
 }

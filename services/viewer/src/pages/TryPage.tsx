@@ -47,10 +47,10 @@ export function TryPage() {
       {models.isError && <AskProblem error={models.error} />}
       {models.data === null && <ModelsNote models={{ can_ask: false, why_not: null }} />}
       <ModelsNote models={models.data} />
-      {canAsk && (
-        <TextForm text={text ?? ""} name="Your text" action="Show its features" onAsk={ask} />
+      {canAsk && <TextForm text={text ?? ""} name="Your text" action="Show its features" onAsk={ask} />}
+      {long !== null && (
+        <p className="text-xs text-muted">This text is too long for the address, so a link has no text.</p>
       )}
-      {long !== null && <p className="text-xs text-muted">This text is too long for the address, so a link has no text.</p>}
       {answer.isError && <AskProblem error={answer.error} />}
       {answer.isFetching && answer.data === undefined && <Loading label="Asking the model…" />}
       {answer.data !== undefined && (

@@ -27,7 +27,7 @@ export function Effects({ info, canAsk }: Props) {
     const result = await answer.ask(askEffects(info.feature_id, info.run));
     if (result !== null) client.setQueryData(effectsKey(info.feature_id, info.run), result);
   };
-  const isKeptWhole = texts.length > 0 && !answer.isAsking && answer.error === null;
+  const isWhole = (answer.result ?? kept.data ?? null) !== null;
   if (!canAsk && texts.length === 0) return null;
   return (
     <section aria-labelledby="later-predictions" className="min-w-0 space-y-2">
@@ -35,7 +35,7 @@ export function Effects({ info, canAsk }: Props) {
         <h3 id="later-predictions" className="font-semibold">
           What it does to later predictions
         </h3>
-        {canAsk && !isKeptWhole && kept.data !== undefined && !answer.isAsking && (
+        {canAsk && !isWhole && kept.data !== undefined && !answer.isAsking && (
           <button type="button" className="control" onClick={() => void ask()}>
             {answer.error === null ? "Compute" : "Try again"}
           </button>
@@ -46,7 +46,8 @@ export function Effects({ info, canAsk }: Props) {
           </button>
         )}
       </div>
-      {texts.length === 0 && !answer.isAsking && (
+      {texts.length === 0 && isWhole && <p className="text-muted">It changes nothing in the examples shown.</p>}
+      {texts.length === 0 && !isWhole && !answer.isAsking && (
         <p className="max-w-prose text-xs text-muted">
           In each example its activation at the framed token is set to 0, all else kept, and the predictions of the
           tokens after it are compared.

@@ -22,7 +22,7 @@ export function SteeringForm({ info, isAsking, onAsk, onStop }: Props) {
   const range = strengthRange(info);
   const [prompt, setPrompt] = useState("");
   const [mode, setMode] = useState<"set" | "add">("set");
-  const [strength, setStrength] = useState(formatStrength(info.max_act));
+  const [strength, setStrength] = useState(String(Number(info.max_act.toPrecision(3))));
   const [tokens, setTokens] = useState("40");
   const [temperature, setTemperature] = useState("0");
   const [seed, setSeed] = useState("0");

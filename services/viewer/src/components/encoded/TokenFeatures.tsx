@@ -14,7 +14,12 @@ export function TokenFeatures({ firings, token, run }: Props) {
   return (
     <>
       <p className="text-xs text-muted">{formatPlural(firings.length, "feature")} here, all that fire:</p>
-      <ul className="mt-1 max-h-[60vh] overflow-y-auto tabular-nums" tabIndex={0} role="list" aria-label="Features here">
+      <ul
+        className="mt-1 max-h-[60vh] overflow-y-auto tabular-nums"
+        tabIndex={0}
+        role="list"
+        aria-label="Features here"
+      >
         {firings.map(({ feature, value }) => (
           <li key={feature.feature_id} className="py-0.5">
             <span className="flex justify-between gap-x-4">

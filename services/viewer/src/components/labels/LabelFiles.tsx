@@ -89,11 +89,7 @@ function Import({ run, file, onDone }: { run: string; file: File; onDone: () => 
               : `${visibleName(file.name)}: ${describe(plan.data)}`}
           </p>
           {plan.data !== undefined && <Skipped outcome={plan.data} />}
-          <Checkbox
-            name="replace what is said already"
-            isChecked={replace}
-            onChange={setReplace}
-          />
+          <Checkbox name="replace what is said already" isChecked={replace} onChange={setReplace} />
           {plan.error !== null && <LabelProblem error={plan.error} />}
           {change.error !== null && <LabelProblem error={change.error} />}
           <div className="flex gap-2">
@@ -108,11 +104,7 @@ function Import({ run, file, onDone }: { run: string; file: File; onDone: () => 
               Take over {plan.data === undefined ? "" : formatCount(plan.data.taken)}
             </button>
             {plan.error !== null && (
-              <button
-                type="button"
-                className="control"
-                onClick={() => void plan.refetch()}
-              >
+              <button type="button" className="control" onClick={() => void plan.refetch()}>
                 Try again
               </button>
             )}
