@@ -123,8 +123,8 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         action="store_true",
-        help="let the pages ask the runs' models: what fires in a text, what a feature does (they are loaded at the first "
-        "question, in a process of their own)",
+        help="let the pages ask the runs' models, as what fires in a text; a process of their own "
+        "loads them at the first question",
     )
 
 

@@ -62,8 +62,7 @@ class KeptModels:
         try:
             models = load_models(of_models(options))
         except DeviceError:
-            # a run of another machine is answered on what there is here, to rounding
-            models = load_models(of_models(on_this_machine(options.model_copy(update={"device": "auto"}))))
+            models = load_models(of_models(_for_this_machine(options)))
         check_own(run, models.contents)
         encoder = models.encoder(run)
         encoder.check_first = None  # it holds on to nothing that answers need
@@ -88,9 +87,16 @@ def check_own(run: RunMetadata, now: Contents) -> None:
     ):
         if found := changed(was, now_is):
             raise MixtureError(
-                f"run {run.run_id} was made with another {part} than the one at hand: {found}; put back the one that "
-                "it was made with, or run it again"
+                f"the {part} at hand isn't the one that run {run.run_id} was made with: {found}; put back the files "
+                "that it was made with, or run it again"
             )
+
+
+def _for_this_machine(options: RunOptions) -> RunOptions:
+    """The options of a run of another machine for the device that there is here: its answers are equal to rounding."""
+    here = on_this_machine(options.model_copy(update={"device": "auto"}))
+    precision = "float32" if here.device == "cpu" and here.precision == "tf32" else here.precision
+    return here.model_copy(update={"precision": precision})
 
 
 def _recorded(run: RunMetadata) -> bool:

@@ -49,7 +49,8 @@ from sparse_autoencoder.questions.question_types import (
 )
 from sparse_autoencoder.reading.run_view import RunView
 
-_ASKING = (400, 403, 404, 408, 409, 415, 429, 500, 503, 504)
+_ASKING = (400, 403, 404, 409, 429, 503, 504)
+_SENDING = (*_ASKING, 408, 415)
 _MOST_BODY_BYTES = 12 * MOST_CHARACTERS + 4096  # a character may take two escapes of six bytes
 
 endpoints = Endpoints()
@@ -76,7 +77,7 @@ async def models(_asked: Parameters, api: Api, _request: Request) -> Response:
     return json_answer(answer, headers={"Cache-Control": "no-store"})
 
 
-@endpoints.declare("POST", "/api/encode", answer=Encoded, problems=_ASKING, body=TextToEncode, public=True)
+@endpoints.declare("POST", "/api/encode", answer=Encoded, problems=_SENDING, body=TextToEncode, public=True)
 async def encode(asked: OneRun, api: Api, request: Request) -> Response:
     """Which features fire at each token of a text, in the windows and the precision of the run."""
     text = await read_body_of(request, TextToEncode, _MOST_BODY_BYTES)
@@ -92,7 +93,7 @@ async def activations(asked: Stretch, api: Api, request: Request) -> Response:
     return await _encoded(api, request, run, wanted, asked.row_id)
 
 
-@endpoints.declare("POST", "/api/effects", answer=EffectsPart, media_type=MEDIA_TYPE, problems=_ASKING, public=True)
+@endpoints.declare("POST", "/api/effects", answer=EffectsPart, media_type=MEDIA_TYPE, problems=_SENDING, public=True)
 async def effects(asked: ModelOfFeature, api: Api, request: Request) -> Response:
     """What a feature's activations in its shown examples do to later predictions, example by example."""
     await read_no_body(request, _MOST_BODY_BYTES)
@@ -101,7 +102,7 @@ async def effects(asked: ModelOfFeature, api: Api, request: Request) -> Response
 
 
 @endpoints.declare(
-    "POST", "/api/steer", answer=SteeringPart, media_type=MEDIA_TYPE, problems=_ASKING, body=TextToSteer, public=True
+    "POST", "/api/steer", answer=SteeringPart, media_type=MEDIA_TYPE, problems=_SENDING, body=TextToSteer, public=True
 )
 async def steer(asked: OneRun, api: Api, request: Request) -> Response:
     """A prompt continued with a feature turned up or down, and without, token by token."""
@@ -111,7 +112,7 @@ async def steer(asked: OneRun, api: Api, request: Request) -> Response:
     return await _parts(api, request, run, Steer(**wanted.model_dump()))
 
 
-@endpoints.declare("POST", "/api/graph", answer=GraphPart, media_type=MEDIA_TYPE, problems=_ASKING, public=True)
+@endpoints.declare("POST", "/api/graph", answer=GraphPart, media_type=MEDIA_TYPE, problems=_SENDING, public=True)
 async def graph(asked: ModelOfFeature, api: Api, request: Request) -> Response:
     """Which patterns of tokens a feature fires on, and how well they predict it."""
     await read_no_body(request, _MOST_BODY_BYTES)

@@ -45,7 +45,7 @@ async def _lines(parts: AsyncIterator[Part]) -> AsyncIterator[bytes]:
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives; ClientLeftError, and it is cancelled, if the client goes away. The body must be read before."""
+    """What `work` gives; ClientLeftError, and it is cancelled, if the client goes away. Read the body before."""
     working = asyncio.ensure_future(work)
     going = asyncio.ensure_future(_gone(request))
     try:

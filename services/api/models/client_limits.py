@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from math import ceil
 
 from starlette.exceptions import HTTPException
@@ -60,10 +61,16 @@ class ClientLimits:
 
         return leave
 
+    def __len__(self) -> int:
+        """How many clients are known."""
+        return len(self._clients)
+
     def _forget_some(self) -> None:
         """Keep the table small; those that wait for something are kept, and they are few (MOST_WAITING and more)."""
-        for name in list(self._clients)[: max(0, len(self._clients) - _MOST_CLIENTS)]:
-            if not self._clients[name].now:
+        for name in list(islice(self._clients, max(0, len(self._clients) - _MOST_CLIENTS))):
+            if self._clients[name].now:
+                self._clients.move_to_end(name)
+            else:
                 del self._clients[name]
 
 

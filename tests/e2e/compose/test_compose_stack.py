@@ -90,6 +90,13 @@ def test_the_first_run_starts_by_itself_and_is_complete() -> None:
     assert wait_for_run(first["id"])["status"] == "complete"
 
 
+def test_its_models_answer_what_fires_in_a_text() -> None:
+    assert ask("/api/models") == {"can_ask": True, "why_not": None}
+    answer = ask("/api/encode", {"text": "Analysts raise their targets"})
+    assert "".join(answer["tokens"]) == "Analysts raise their targets"
+    assert answer["features"] != []
+
+
 def test_a_run_is_seen_to_grow_and_its_bytes_are_those_of_one_machine(
     tab: Page, on_one_machine: dict[str, bytes]
 ) -> None:
@@ -133,7 +140,7 @@ def test_the_encoder_s_torch_is_the_build_without_cuda() -> None:
     assert inside("encoder", "python", "-c", "import torch; print(torch.version.cuda)") == b"None\n"
 
 
-@pytest.mark.parametrize("service", ["redis", "s3", "ingest", "encoder", "aggregator", "api", "viewer"])
+@pytest.mark.parametrize("service", ["redis", "s3", "ingest", "encoder", "models", "aggregator", "api", "viewer"])
 def test_a_container_s_user_is_nobody_special_and_its_files_are_read_only(service: str) -> None:
     assert int(inside(service, "id", "-u")) > 0
     assert inside(service, "sh", "-c", "touch /usr/bin/x /etc/x /opt/x 2>/dev/null || echo refused") == b"refused\n"

@@ -29,7 +29,7 @@ from sparse_autoencoder.run_flags import add_run_arguments
 REPOSITORY = Path(__file__).parents[3]
 BASE = "docker-compose.yml"
 OVERLAYS = tuple(f"infra/compose.{name}.yml" for name in ("gpu", "seaweedfs", "demo"))
-USERS_OF_THE_STORE = ("ingest", "encoder", "aggregator", "api")
+USERS_OF_THE_STORE = ("ingest", "encoder", "models", "aggregator", "api")
 PASSWORD, TOKEN = "the-password", "the-token"
 
 overlaid = pytest.mark.parametrize("overlays", [(), OVERLAYS], ids=["base", "overlays"])
@@ -137,7 +137,7 @@ def test_redis_and_the_store_are_on_the_inner_network_only(overlays: tuple[str, 
 @overlaid
 def test_only_what_downloads_is_on_the_network_that_reaches_the_internet(overlays: tuple[str, ...]) -> None:
     outward = {name for name, service in services(overlays).items() if "internet" in (service.get("networks") or {})}
-    assert outward == (set() if "infra/compose.demo.yml" in overlays else {"ingest", "encoder"})
+    assert outward == (set() if "infra/compose.demo.yml" in overlays else {"ingest", "encoder", "models"})
     options = unset(overlays)["networks"]["published"]["driver_opts"]
     assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 

@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[3]
 MANIFESTS = REPOSITORY / "infra" / "kubernetes"
 VERSIONS = ("1.30", "1.37")  # the oldest and the newest
 NAMESPACE = "saescope"
-SERVICES = {"redis", "s3", "ingest", "encoder", "aggregator", "api", "viewer"}
+SERVICES = {"redis", "s3", "ingest", "encoder", "models", "aggregator", "api", "viewer"}
 LISTENING = {"redis": 6379, "s3": 9000, "api": 8765, "viewer": 1234}
 NAME = "app.kubernetes.io/name"
 
@@ -134,7 +134,7 @@ def test_a_pod_runs_as_an_ordinary_user_who_can_change_nothing_but_its_volumes(n
     assert pod(name)["enableServiceLinks"] is False
 
 
-@pytest.mark.parametrize("name", ["ingest", "encoder", "aggregator", "api"])
+@pytest.mark.parametrize("name", ["ingest", "encoder", "models", "aggregator", "api"])
 def test_the_settings_of_every_service_are_settings_and_lead_to_the_services(name: str) -> None:
     settings = read_settings(environment(name))
     assert settings.redis_url == "redis://redis:6379/0"
@@ -171,7 +171,7 @@ def test_nothing_reaches_anything_unless_a_policy_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("client", "server"),
-    [(client, server) for client in ("ingest", "encoder", "aggregator", "api") for server in ("redis", "s3")]
+    [(client, server) for client in ("ingest", "encoder", "models", "aggregator", "api") for server in ("redis", "s3")]
     + [("viewer", "api")],
 )
 def test_policies_let_a_service_reach_what_it_uses(client: str, server: str) -> None:
@@ -189,7 +189,7 @@ def test_only_what_downloads_reaches_the_internet() -> None:
     def outward(name: str) -> bool:
         return any("ipBlock" in peer for rule in policies_for(name, "egress") for peer in rule["to"])
 
-    assert {name for name in SERVICES if outward(name)} == {"ingest", "encoder"}
+    assert {name for name in SERVICES if outward(name)} == {"ingest", "encoder", "models"}
 
 
 def test_encoders_are_wanted_by_the_queue_of_chunks_where_the_services_keep_it() -> None:

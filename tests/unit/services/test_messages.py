@@ -19,6 +19,7 @@ ENCODE: dict[str, Any] = {"version": 1, "task": "encode", "run_id": "20260101-00
         Message(task="ingest", run_id="20260101-000000_run-001"),
         Message(task="encode", run_id="20260101-000000_run-001", chunk=0),
         Message(task="aggregate", run_id="a"),
+        Message(task="probe", run_id="a", question="0" * 32),
     ],
 )
 def test_a_message_survives_json(message: Message) -> None:
@@ -57,6 +58,7 @@ def test_the_version_is_looked_at_before_anything_else() -> None:
         ("run_id", "a\n"),
         ("run_id", "a" * 201),
         ("run_id", 5),
+        ("question", "x"),
         ("chunk", -1),
         ("chunk", "7"),
         ("chunk", 1.5),
@@ -81,6 +83,15 @@ def test_a_missing_field_is_named(field: str) -> None:
 )
 def test_a_chunk_belongs_to_encode_alone(content: dict[str, Any]) -> None:
     with pytest.raises(SaescopeError, match="a chunk belongs to the task encode"):
+        parse_message(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [ENCODE | {"question": "0" * 32}, {"version": 1, "task": "probe", "run_id": "a"}],
+)
+def test_a_question_belongs_to_probe_alone(content: dict[str, Any]) -> None:
+    with pytest.raises(SaescopeError, match="a question belongs to the task probe"):
         parse_message(content)
 
 

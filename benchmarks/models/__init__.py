@@ -1,0 +1,1 @@
+"""How long answers take that need a run's models at hand."""
