@@ -90,7 +90,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -187,7 +187,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -264,7 +264,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -341,7 +341,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -426,7 +426,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -501,7 +501,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -586,7 +586,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -662,7 +662,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -748,7 +748,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -833,7 +833,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -932,7 +932,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1005,7 +1005,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1071,7 +1071,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1107,6 +1107,8 @@ export interface paths {
                     run?: string;
                     /** @description Whether they replace what is said already. */
                     replace?: boolean;
+                    /** @description Whether nothing is changed, and the answer is what would be. */
+                    dry_run?: boolean;
                 };
                 header?: never;
                 path?: never;
@@ -1145,7 +1147,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1181,7 +1183,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1248,7 +1250,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1306,7 +1308,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1333,7 +1335,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The run's state doesn't allow this, or somebody changed the label meanwhile. */
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -1351,7 +1353,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1408,7 +1410,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1435,7 +1437,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1446,6 +1448,669 @@ export interface paths {
                 };
             };
         };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether runs' models can be asked here, and why not. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelsState"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/encode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which features fire at each token of a text, in the windows and the precision of the run. */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": components["schemas"]["TextToEncode"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Encoded"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body took too long to arrive. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type is missing, or not what this takes. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description This client asks too much of the models; the header Retry-After says when to ask again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The models didn't answer in time. */
+                504: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/prompts/{row_id}/activations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All features that fire at each token of a stretch of a row, whatever the run kept of it. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description The token to begin with, from 0. */
+                    from?: number;
+                    /** @description At most. */
+                    tokens?: number;
+                };
+                header?: never;
+                path: {
+                    /** @description The row. */
+                    row_id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Encoded"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description This client asks too much of the models; the header Retry-After says when to ask again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The models didn't answer in time. */
+                504: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/effects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a feature's activations in its shown examples do to later predictions, example by example. */
+        post: {
+            parameters: {
+                query: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description The feature. */
+                    feature_id: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": components["schemas"]["EffectsPart"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body took too long to arrive. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type is missing, or not what this takes. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description This client asks too much of the models; the header Retry-After says when to ask again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The models didn't answer in time. */
+                504: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/steer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A prompt continued with a feature turned up or down, and without, token by token. */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": components["schemas"]["TextToSteer"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": components["schemas"]["SteeringPart"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body took too long to arrive. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type is missing, or not what this takes. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description This client asks too much of the models; the header Retry-After says when to ask again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The models didn't answer in time. */
+                504: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which patterns of tokens a feature fires on, and how well they predict it. */
+        post: {
+            parameters: {
+                query: {
+                    /** @description The run's id; the newest run that has something to show if left out. */
+                    run?: string;
+                    /** @description The feature. */
+                    feature_id: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: {
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": components["schemas"]["GraphPart"];
+                    };
+                };
+                /** @description The request can't be understood, or asks for something that can't be. */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description There is no such thing. */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The body took too long to arrive. */
+                408: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The header Content-Type is missing, or not what this takes. */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description This client asks too much of the models; the header Retry-After says when to ask again. */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+                /** @description The models didn't answer in time. */
+                504: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1531,7 +2196,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1584,7 +2249,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1611,7 +2276,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1675,7 +2340,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1730,7 +2395,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1766,7 +2431,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1829,7 +2494,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1901,7 +2566,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -1928,7 +2593,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The run's state doesn't allow this, or somebody changed the label meanwhile. */
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -1946,7 +2611,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -2016,7 +2681,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -2043,7 +2708,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The run's state doesn't allow this, or somebody changed the label meanwhile. */
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -2061,7 +2726,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -2131,7 +2796,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Without a token, the API answers at addresses, undotted names and allowed names only. */
+                /** @description Without a token, the API answers at addresses, undotted names and allowed names only; or another site asks. */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -2158,7 +2823,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description The run's state doesn't allow this, or somebody changed the label meanwhile. */
+                /** @description The run's state doesn't allow this, somebody changed the label meanwhile, or these aren't the run's models. */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -2176,7 +2841,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -2240,7 +2905,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -2500,7 +3165,7 @@ export interface paths {
                         "application/json": components["schemas"]["Problem"];
                     };
                 };
-                /** @description Something that the API needs doesn't answer, or a file of the run is damaged. */
+                /** @description Something that the API needs doesn't answer, or is busy, or a file of the run is damaged. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -2703,12 +3368,85 @@ export interface components {
             description: string;
             value: number;
         };
+        /** @description A part of the answer about a feature's effects: one of these. */
+        EffectsPart: {
+            progress?: components["schemas"]["sparse_autoencoder__questions__answer_types__Progress"];
+            /** @description The effects of one example. */
+            piece?: components["schemas"]["ExampleEffects"];
+            /** @description All examples, at the end. */
+            result?: components["schemas"]["FeatureEffects"];
+            problem?: components["schemas"]["WhyNot"];
+        };
         /** @description A page of another site about what should be the same feature. */
         Elsewhere: {
             site: string;
             url: string;
             /** @description Whether somebody has seen that it is the same feature. */
             verified: boolean;
+        };
+        /** @description The tokens of a text, or of a stretch of a row, and all features that fire there. */
+        Encoded: {
+            /** @description True while the run is going; later answers may differ. */
+            live?: boolean;
+            /** @description Rows that the answer is about. */
+            num_records?: number;
+            run: string;
+            /** @description Null for a text that was given. */
+            row_id: number | null;
+            /** @description Without markers before the text. */
+            tokens: string[];
+            token_ints: number[];
+            /** @description The first of these tokens, counted in the whole text or row. */
+            first: number;
+            /** @description Of the whole text or row. */
+            num_tokens: number;
+            /** @description The first of these tokens that each window counts. */
+            windows: number[];
+            /** @description By `largest`, largest first. */
+            features: components["schemas"]["EncodedFeature"][];
+        };
+        /** @description A feature that fires in a text, and what it does in the run. */
+        EncodedFeature: {
+            feature_id: number;
+            /** @description The tokens at which it fires, ascending; -1: the marker before them. */
+            at: number[];
+            /** @description Its activation at each of them. */
+            values: number[];
+            /** @description Its largest activation here. */
+            largest: number;
+            /** @description The token where that is; -1: the marker before the text. */
+            largest_at: number;
+            /** @description Its largest activation in the run. */
+            max_activation: number;
+            /** @description Share of the run's counted tokens with activation > 0. */
+            density: number;
+            /** @description Share of its activations in the run that are certainly smaller than `largest`: those in lower bins of its histogram, or all of them if it is larger than `max_activation`; null if it never fires there. */
+            stronger_than: number | null;
+            /** @description Where its examples are strongest, each token once; empty beyond the first 2,000 features. */
+            tokens: components["schemas"]["TokenChip"][];
+        };
+        /**
+         * @description What a feature's activation at the boxed token of an example does to the predictions from there on.
+         *
+         *     The lists have an entry for each token of the window but the last: entry t is about the prediction of token t + 1,
+         *     made at token t. Before the boxed token everything is 0.
+         */
+        ExampleEffects: {
+            row_id: number;
+            /** @description The window's first own token, counted in its row. */
+            offset: number;
+            /** @description The boxed token. */
+            idx: number;
+            /** @description The activation that is set to 0. */
+            act: number;
+            /** @description By how many nats the next token is predicted worse without the activation. */
+            loss_change: number[];
+            /** @description KL(with || without) of each prediction, in nats. */
+            kl: number[];
+            /** @description The same as loss_change if only the final norm and the unembedding see the difference. */
+            direct_loss_change: number[];
+            /** @description From the boxed token on: entry 0 is entry idx. */
+            pushed: components["schemas"]["PredictionEffects"][];
         };
         /** @description What somebody, or some model, says that the feature stands for. */
         Explanation: {
@@ -2723,6 +3461,23 @@ export interface components {
             last_row: number;
             num_rows: number;
             error: string;
+        };
+        /** @description What a feature does to later predictions, in its shown examples. */
+        FeatureEffects: {
+            feature_id: number;
+            examples: components["schemas"]["ExampleEffects"][];
+        };
+        /** @description A neuron-to-graph explanation of a feature. */
+        FeatureGraph: {
+            feature_id: number;
+            /** @description The examples that it was made from. */
+            num_sources: number;
+            roots: components["schemas"]["GraphNode"][];
+            scores: components["schemas"]["GraphScores"];
+            /** @description In the form of OpenAI's explanations.py. */
+            explanation: {
+                [key: string]: unknown;
+            };
         };
         /** @description Everything about a feature, as OpenAI's SAE viewer has it, with a few more keys. */
         FeatureInfo: {
@@ -2934,6 +3689,60 @@ export interface components {
             num_matching: number;
             features: components["schemas"]["FoundFeature"][];
         };
+        /** @description A generated text. */
+        GeneratedText: {
+            /** @description Without the prompt. */
+            text: string;
+            token_ids: number[];
+            tokens: string[];
+            log_probs: number[];
+            /** @description What the unsteered model gives the same tokens. */
+            unsteered_log_probs: number[];
+            /** @description exp of their mean, negated: high for what is no language; null without tokens. */
+            unsteered_perplexity: number | null;
+        };
+        /** @description A token of a generated text, as it is generated. */
+        GeneratedToken: {
+            steered: boolean;
+            token_id: number;
+            /** @description Empty while a character isn't complete. */
+            token: string;
+            /** @description Its log probability when it was generated, in nats, temperature 1. */
+            log_prob: number;
+        };
+        /** @description A token of a pattern, read from the token that the feature fires on backwards. */
+        GraphNode: {
+            /** @description Null: any token. */
+            token: string | null;
+            token_id: number | null;
+            /** @description The text's beginning, instead of a token. */
+            is_start?: boolean;
+            /** @description Predicted where a pattern ends here. */
+            activation?: number;
+            before: components["schemas"]["GraphNode"][];
+        };
+        /** @description A part of the answer about a feature's patterns: one of these. */
+        GraphPart: {
+            progress?: components["schemas"]["sparse_autoencoder__questions__answer_types__Progress"];
+            /** @description The patterns and their scores, at the end. */
+            result?: components["schemas"]["FeatureGraph"];
+            problem?: components["schemas"]["WhyNot"];
+        };
+        /** @description How well the patterns predict the feature, on examples and rows that they weren't made from. */
+        GraphScores: {
+            /** @description Held-out activations that were drawn at random. */
+            num_examples: number;
+            /** @description Rows of the run that were drawn besides. */
+            num_rows: number;
+            /** @description Their tokens. */
+            num_tokens: number;
+            /** @description Share of the feature's firings that are predicted. */
+            recall: number | null;
+            /** @description Share of the predicted firings that are some. */
+            precision: number | null;
+            /** @description 1 - E[(a - predicted)²] / E[a²], over those tokens. */
+            explained: number | null;
+        };
         /** @description That the process answers. */
         Health: {
             /** @constant */
@@ -3024,6 +3833,12 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description Whether runs' models can be asked here. */
+        ModelsState: {
+            can_ask: boolean;
+            /** @description A sentence, with what to do; null if they can. */
+            why_not: string | null;
+        };
         /** @description A feature whose decoder direction is near. */
         Neighbour: {
             feature_id: number;
@@ -3105,6 +3920,13 @@ export interface components {
             cut_share_of_tokens: number;
             ranges: components["schemas"]["PositionRange"][];
         };
+        /** @description What a feature's activation does to one prediction. */
+        PredictionEffects: {
+            up_logits: components["schemas"]["PushedTokens"];
+            down_logits: components["schemas"]["PushedTokens"];
+            up_probs: components["schemas"]["PushedTokens"];
+            down_probs: components["schemas"]["PushedTokens"];
+        };
         /** @description What went wrong, as a sentence. */
         Problem: {
             error: string;
@@ -3112,21 +3934,6 @@ export interface components {
             field?: string;
             /** @description What is said of the feature now, if somebody was quicker. */
             label?: components["schemas"]["Label"];
-        };
-        /** @description How far an active run is. */
-        Progress: {
-            /** @description Rows done. */
-            num_records: number;
-            /** @description Rows of the source; null if nothing is known. */
-            total_records: number | null;
-            total_is_exact: boolean;
-            num_tokens: number;
-            tokens_per_s: number | null;
-            workers: number | null;
-            seconds_left: number | null;
-            num_failed_chunks: number;
-            /** @description A sentence when the services have trouble. */
-            problem: string | null;
         };
         /** @description A row in a list. */
         Prompt: {
@@ -3201,6 +4008,13 @@ export interface components {
             /** @description Hash of all rows that were read, in order. */
             rows_hash: string | null;
             files: components["schemas"]["RunFiles"][];
+        };
+        /** @description The tokens that a feature's activation pushes up or down most, at one prediction. */
+        PushedTokens: {
+            token_ids: number[];
+            tokens: string[];
+            /** @description How much higher each is with the activation than without it. */
+            by: number[];
         };
         /** @description A feature in a list. */
         RankedFeature: {
@@ -3317,7 +4131,7 @@ export interface components {
                 [key: string]: string | number | boolean | null;
             };
             /** @description Null for a run that nobody works on. */
-            progress: components["schemas"]["Progress"] | null;
+            progress: components["schemas"]["services__api__response_types__runs__Progress"] | null;
             can: components["schemas"]["Can"];
         };
         /** @description A file of the run's folder, or all files of one of its folders. */
@@ -3446,6 +4260,22 @@ export interface components {
             /** @constant */
             status: "queued";
         };
+        /** @description A prompt continued with a feature steered, and without. */
+        SteeredTexts: {
+            feature_id: number;
+            prompt: string;
+            steered: components["schemas"]["GeneratedText"];
+            plain: components["schemas"]["GeneratedText"];
+        };
+        /** @description A part of the answer to steering: one of these. */
+        SteeringPart: {
+            progress?: components["schemas"]["sparse_autoencoder__questions__answer_types__Progress"];
+            /** @description A token of one of the two texts. */
+            piece?: components["schemas"]["GeneratedToken"];
+            /** @description Both texts, at the end. */
+            result?: components["schemas"]["SteeredTexts"];
+            problem?: components["schemas"]["WhyNot"];
+        };
         /** @description A shorter text, and how many rows have it. */
         TextPart: {
             text: string;
@@ -3464,6 +4294,35 @@ export interface components {
             /** @description The first row that was not searched; null if all were. */
             next: number | null;
             parts: components["schemas"]["TextPart"][];
+        };
+        /** @description A text. */
+        TextToEncode: {
+            text: string;
+        };
+        /** @description A prompt that is continued with a feature turned up or down, and without. */
+        TextToSteer: {
+            feature_id: number;
+            prompt: string;
+            /**
+             * @description Set the activation to `strength`, or raise it by that.
+             * @default set
+             * @enum {string}
+             */
+            mode?: "set" | "add";
+            /** @description In units of the feature's activation. */
+            strength: number;
+            /**
+             * @description How many to generate, at most.
+             * @default 40
+             */
+            num_tokens?: number;
+            /**
+             * @description 0: the likeliest token each time.
+             * @default 0
+             */
+            temperature?: number;
+            /** @default 0 */
+            seed?: number;
         };
         /** @description A token of the vocabulary. */
         TokenChip: {
@@ -3551,6 +4410,36 @@ export interface components {
             mean: number;
             std: number;
         };
+        /** @description Why an answer ends without a result. */
+        WhyNot: {
+            /** @description The HTTP status that says the same. */
+            status: number;
+            /** @description A sentence: what is wrong, and what to do. */
+            error: string;
+        };
+        /** @description How far an active run is. */
+        services__api__response_types__runs__Progress: {
+            /** @description Rows done. */
+            num_records: number;
+            /** @description Rows of the source; null if nothing is known. */
+            total_records: number | null;
+            total_is_exact: boolean;
+            num_tokens: number;
+            tokens_per_s: number | null;
+            workers: number | null;
+            seconds_left: number | null;
+            num_failed_chunks: number;
+            /** @description A sentence when the services have trouble. */
+            problem: string | null;
+        };
+        /** @description How far an answer is. */
+        sparse_autoencoder__questions__answer_types__Progress: {
+            done: number;
+            /** @description 0 if that isn't known yet. */
+            of: number;
+            /** @description What is being done, for people to read. */
+            what: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -3568,9 +4457,15 @@ export type ComparedSide = components['schemas']['ComparedSide'];
 export type Comparison = components['schemas']['Comparison'];
 export type DescribedRowFeature = components['schemas']['DescribedRowFeature'];
 export type Effect = components['schemas']['Effect'];
+export type EffectsPart = components['schemas']['EffectsPart'];
 export type Elsewhere = components['schemas']['Elsewhere'];
+export type Encoded = components['schemas']['Encoded'];
+export type EncodedFeature = components['schemas']['EncodedFeature'];
+export type ExampleEffects = components['schemas']['ExampleEffects'];
 export type Explanation = components['schemas']['Explanation'];
 export type FailedChunk = components['schemas']['FailedChunk'];
+export type FeatureEffects = components['schemas']['FeatureEffects'];
+export type FeatureGraph = components['schemas']['FeatureGraph'];
 export type FeatureInfo = components['schemas']['FeatureInfo'];
 export type FeatureList = components['schemas']['FeatureList'];
 export type FeatureRank = components['schemas']['FeatureRank'];
@@ -3581,6 +4476,11 @@ export type FiringFeature = components['schemas']['FiringFeature'];
 export type FiringTogether = components['schemas']['FiringTogether'];
 export type FoundFeature = components['schemas']['FoundFeature'];
 export type FoundFeatures = components['schemas']['FoundFeatures'];
+export type GeneratedText = components['schemas']['GeneratedText'];
+export type GeneratedToken = components['schemas']['GeneratedToken'];
+export type GraphNode = components['schemas']['GraphNode'];
+export type GraphPart = components['schemas']['GraphPart'];
+export type GraphScores = components['schemas']['GraphScores'];
 export type Health = components['schemas']['Health'];
 export type ImportedLabels = components['schemas']['ImportedLabels'];
 export type Label = components['schemas']['Label'];
@@ -3589,6 +4489,7 @@ export type LabelLine = components['schemas']['LabelLine'];
 export type LabelList = components['schemas']['LabelList'];
 export type LogitEffects = components['schemas']['LogitEffects'];
 export type ModelProvenance = components['schemas']['ModelProvenance'];
+export type ModelsState = components['schemas']['ModelsState'];
 export type Neighbour = components['schemas']['Neighbour'];
 export type NeighboursElsewhere = components['schemas']['NeighboursElsewhere'];
 export type NotFiring = components['schemas']['NotFiring'];
@@ -3597,12 +4498,13 @@ export type Options = components['schemas']['Options'];
 export type Place = components['schemas']['Place'];
 export type PositionRange = components['schemas']['PositionRange'];
 export type Positions = components['schemas']['Positions'];
+export type PredictionEffects = components['schemas']['PredictionEffects'];
 export type Problem = components['schemas']['Problem'];
-export type Progress = components['schemas']['Progress'];
 export type Prompt = components['schemas']['Prompt'];
 export type PromptInfo = components['schemas']['PromptInfo'];
 export type PromptList = components['schemas']['PromptList'];
 export type Provenance = components['schemas']['Provenance'];
+export type PushedTokens = components['schemas']['PushedTokens'];
 export type RankedFeature = components['schemas']['RankedFeature'];
 export type Ready = components['schemas']['Ready'];
 export type RowFeature = components['schemas']['RowFeature'];
@@ -3615,8 +4517,12 @@ export type RunOptions = components['schemas']['RunOptions'];
 export type Sequence = components['schemas']['Sequence'];
 export type SkippedLine = components['schemas']['SkippedLine'];
 export type Started = components['schemas']['Started'];
+export type SteeredTexts = components['schemas']['SteeredTexts'];
+export type SteeringPart = components['schemas']['SteeringPart'];
 export type TextPart = components['schemas']['TextPart'];
 export type TextParts = components['schemas']['TextParts'];
+export type TextToEncode = components['schemas']['TextToEncode'];
+export type TextToSteer = components['schemas']['TextToSteer'];
 export type TokenChip = components['schemas']['TokenChip'];
 export type TokenEntry = components['schemas']['TokenEntry'];
 export type TokenHistogram = components['schemas']['TokenHistogram'];
@@ -3626,5 +4532,8 @@ export type TokenSpread = components['schemas']['TokenSpread'];
 export type TokenWeight = components['schemas']['TokenWeight'];
 export type TokensAtPositions = components['schemas']['TokensAtPositions'];
 export type TokensPerText = components['schemas']['TokensPerText'];
+export type WhyNot = components['schemas']['WhyNot'];
+export type services__api__response_types__runs__Progress = components['schemas']['services__api__response_types__runs__Progress'];
+export type sparse_autoencoder__questions__answer_types__Progress = components['schemas']['sparse_autoencoder__questions__answer_types__Progress'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

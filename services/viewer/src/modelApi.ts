@@ -2,18 +2,21 @@
 
 import { ask, ApiError, askInParts, get } from "./apiRequests";
 import type {
+  EffectsPart,
   Encoded,
   ExampleEffects,
   FeatureEffects,
   FeatureGraph,
   GeneratedToken,
   ModelsState,
-  Part,
   PartProgress,
   SteeredTexts,
-  SteerQuestion,
-} from "./lib/modelAnswers";
+  TextToSteer,
+} from "./apiTypes";
 import { MARKER } from "./lib/rowFeatures";
+
+/** A part of any answer: one of these. */
+export type Part = Pick<EffectsPart, "progress" | "problem"> & { piece?: unknown; result?: unknown };
 
 /** What comes of an answer while it comes. */
 export type Listener<Piece> = { onProgress: (progress: PartProgress) => void; onPiece: (piece: Piece) => void };
@@ -62,7 +65,7 @@ export function askEffects(featureId: number, run: string): Asking<ExampleEffect
   return inParts("/api/effects", {}, { run, feature_id: featureId });
 }
 
-export function steer(question: SteerQuestion, run: string): Asking<GeneratedToken, SteeredTexts> {
+export function steer(question: TextToSteer, run: string): Asking<GeneratedToken, SteeredTexts> {
   return inParts("/api/steer", question, { run });
 }
 

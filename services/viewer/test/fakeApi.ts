@@ -3,9 +3,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { Label, LabelChange, Options, Run } from "../src/apiTypes";
+import type { FeatureEffects, FeatureGraph, Label, LabelChange, ModelsState, Options, Run } from "../src/apiTypes";
 import { compareRuns, countParts, describeFound, describePrompt, listPrompts } from "./fakeContent";
-import type { FeatureEffects, FeatureGraph, ModelsState, Part } from "../src/lib/modelAnswers";
+import type { Part } from "../src/modelApi";
 import { changedLabels, labelOf } from "./fakeLabels";
 import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } from "./fakeFeatures";
 import { encode, PARTS, sendParts } from "./fakeModels";

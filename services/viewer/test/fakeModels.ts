@@ -2,7 +2,8 @@
 
 import type { ServerResponse } from "node:http";
 
-import type { Encoded, FeatureEffects, FeatureGraph, GeneratedText, Part } from "../src/lib/modelAnswers";
+import type { Encoded, FeatureEffects, FeatureGraph, GeneratedText } from "../src/apiTypes";
+import type { Part } from "../src/modelApi";
 import { TOP_TEXT } from "./fakeFeatures";
 
 /** Words are tokens; feature 3 fires on “up”, feature 12 at every token, and on the marker. */
@@ -88,6 +89,7 @@ const STEERED = { steered: generated([" up", " <b>"], 80), plain: generated([" a
 export const GRAPH: FeatureGraph = {
   feature_id: 3,
   num_sources: 20,
+  explanation: {},
   roots: [
     {
       token: " rises",

@@ -1,5 +1,6 @@
 /** Answers that come in parts, over a real HTTP server that sends them in pieces of any size. */
 
+import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -70,11 +71,9 @@ test.each([
 });
 
 test("who stops waiting closes the connection", async () => {
-  const closed = Promise.withResolvers<undefined>();
+  let closed: Promise<unknown> = Promise.resolve();
   await answering((response) => {
-    response.on("close", () => {
-      closed.resolve(undefined);
-    });
+    closed = once(response, "close");
     response.write('{"progress":{"done":0,"of":0,"what":"x"}}\n');
   });
   const controller = new AbortController();
@@ -88,5 +87,5 @@ test("who stops waiting closes the connection", async () => {
     controller.signal,
   );
   await expect(waiting).rejects.toThrow();
-  await closed.promise;
+  await closed;
 });

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "react";
 
-import type { PartProgress } from "../lib/modelAnswers";
+import type { PartProgress } from "../apiTypes";
 import type { Asking } from "../modelApi";
 
 export type Answer<Piece, Result> = {

@@ -1,7 +1,6 @@
 /** What a feature's activation does to later predictions, in the texts that are shown. Knows nothing of how that is drawn. */
 
-import type { FeatureInfo, Sequence } from "../apiTypes";
-import type { ExampleEffects, PredictionEffects } from "./modelAnswers";
+import type { ExampleEffects, FeatureInfo, PredictionEffects, Sequence } from "../apiTypes";
 
 /** Which of the numbers colours the tokens. */
 export type EffectKind = "loss" | "direct" | "kl";

@@ -2,7 +2,7 @@
 
 import { formatExceeded } from "./format";
 import type { MatrixCell, MatrixRow } from "./matrix";
-import type { EncodedFeature } from "./modelAnswers";
+import type { EncodedFeature } from "../apiTypes";
 import type { RowOrder, TokenShare } from "./rowFeatures";
 
 /** A feature's activation at a token. */

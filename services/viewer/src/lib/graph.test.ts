@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { GRAPH } from "../../test/fakeModels";
 import { describeScores, drawnNodes } from "./graph";
-import type { GraphNode } from "./modelAnswers";
+import type { GraphNode } from "../apiTypes";
 
 const leaf = (token: string, activation: number): GraphNode => ({ token, token_id: 1, activation, before: [] });
 

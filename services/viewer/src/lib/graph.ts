@@ -1,7 +1,7 @@
 /** The patterns of tokens that a feature fires on, and how well they predict it. Knows nothing of how they are drawn. */
 
 import { formatCount, formatPlural, formatRoundShare } from "./format";
-import type { GraphNode, GraphScores } from "./modelAnswers";
+import type { GraphNode, GraphScores } from "../apiTypes";
 
 const MOST_NODES = 400; // in one picture; a trie of dozens of examples has fewer
 
@@ -29,10 +29,10 @@ export function drawnNodes(roots: readonly GraphNode[]): { nodes: DrawnNode[]; l
   return { nodes, leftOut: Math.max(0, count(all) - (MOST_NODES - room)) };
 }
 
-function drawn({ token, is_start: isStart = false, activation = null, before }: GraphNode): DrawnNode {
+function drawn({ token, is_start: isStart = false, activation, before }: GraphNode): DrawnNode {
   const children = before.map(drawn).sort(strongestFirst);
   const strongest = Math.max(activation ?? 0, ...children.map((child) => child.strongest));
-  return { token, isStart, activation, strongest, before: children };
+  return { token, isStart, activation: activation ?? null, strongest, before: children };
 }
 
 function strongestFirst(one: DrawnNode, other: DrawnNode): number {

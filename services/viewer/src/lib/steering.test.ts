@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { PARTS } from "../../test/fakeModels";
-import type { GeneratedToken, SteeredTexts } from "./modelAnswers";
+import type { GeneratedToken, SteeredTexts } from "../apiTypes";
 import { comparePerplexities, strengthRange, surprise, tokensOf } from "./steering";
 
 const parts = PARTS["/api/steer"] ?? [];

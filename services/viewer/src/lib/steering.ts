@@ -1,7 +1,6 @@
 /** Two texts, one with a feature turned up or down: while they come, and what they say at the end. Knows no page. */
 
-import type { FeatureInfo } from "../apiTypes";
-import type { GeneratedText, GeneratedToken, SteeredTexts } from "./modelAnswers";
+import type { FeatureInfo, GeneratedText, GeneratedToken, SteeredTexts } from "../apiTypes";
 
 /** A token with how likely it was when it was generated, and how likely it is without steering; null: not known yet. */
 export type TokenInText = { token: string; logProb: number; unsteered: number | null };

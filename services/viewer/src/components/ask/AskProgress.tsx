@@ -1,6 +1,6 @@
 /** How far an answer is, as a bar and in words. */
 
-import type { PartProgress } from "../../lib/modelAnswers";
+import type { PartProgress } from "../../apiTypes";
 
 export function AskProgress({ progress }: { progress: PartProgress | null }) {
   const { done, of, what } = progress ?? { done: 0, of: 0, what: "Asking the model…" };

@@ -3,10 +3,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useMemo } from "react";
 
-import type { FeatureInfo } from "../../apiTypes";
+import type { ExampleEffects, FeatureEffects, FeatureInfo } from "../../apiTypes";
 import { useAnswerInParts } from "../../hooks/useAnswerInParts";
 import { effectTexts } from "../../lib/effects";
-import type { ExampleEffects, FeatureEffects } from "../../lib/modelAnswers";
 import { askEffects } from "../../modelApi";
 import { effectsKey, useKeptEffects } from "../../modelQueries";
 import { AskProblem } from "./AskProblem";

@@ -2,13 +2,12 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 
-import type { FeatureInfo } from "../../apiTypes";
+import type { FeatureGraph, FeatureInfo } from "../../apiTypes";
 import { useAnswerInParts } from "../../hooks/useAnswerInParts";
 import type { Band } from "../../lib/bands";
 import { bandAt } from "../../lib/bands";
 import { formatPlural, formatStrength } from "../../lib/format";
 import { describeScores, type DrawnNode, drawnNodes } from "../../lib/graph";
-import type { FeatureGraph } from "../../lib/modelAnswers";
 import { askGraph } from "../../modelApi";
 import { graphKey, useKeptGraph } from "../../modelQueries";
 import { Swatch } from "../feature/BandedExamples";

@@ -1,6 +1,6 @@
 /** That a run's models can't be asked here, why, and how they can; nothing while that isn't known. */
 
-import type { ModelsState } from "../../lib/modelAnswers";
+import type { ModelsState } from "../../apiTypes";
 import { WithCode } from "../WithCode";
 
 /** What this API has no sentence of its own for. */

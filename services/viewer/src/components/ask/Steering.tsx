@@ -2,9 +2,8 @@
 
 import { useState } from "react";
 
-import type { FeatureInfo } from "../../apiTypes";
+import type { FeatureInfo, GeneratedToken, SteeredTexts, TextToSteer } from "../../apiTypes";
 import { useAnswerInParts } from "../../hooks/useAnswerInParts";
-import type { GeneratedToken, SteeredTexts, SteerQuestion } from "../../lib/modelAnswers";
 import { formatStrength } from "../../lib/format";
 import { comparePerplexities, tokensOf } from "../../lib/steering";
 import { steer } from "../../modelApi";
@@ -14,7 +13,7 @@ import { SteeringForm } from "./SteeringForm";
 
 export function Steering({ info }: { info: FeatureInfo }) {
   const answer = useAnswerInParts<GeneratedToken, SteeredTexts>();
-  const [asked, setAsked] = useState<SteerQuestion | null>(null);
+  const [asked, setAsked] = useState<TextToSteer | null>(null);
   const { isAsking, pieces, result, error } = answer;
   const sentence = result === null ? null : comparePerplexities(result);
   return (
@@ -56,7 +55,7 @@ export function Steering({ info }: { info: FeatureInfo }) {
   );
 }
 
-function describe({ mode, strength }: SteerQuestion): string {
+function describe({ mode, strength }: TextToSteer): string {
   const size = `${strength < 0 ? "−" : ""}${formatStrength(Math.abs(strength))}`;
   return mode === "set" ? `set to ${size}` : `raised by ${size}`;
 }

@@ -2,9 +2,8 @@
 
 import { type ReactNode, type SubmitEvent, useId, useState } from "react";
 
-import type { FeatureInfo } from "../../apiTypes";
+import type { FeatureInfo, TextToSteer } from "../../apiTypes";
 import { formatStrength } from "../../lib/format";
-import type { SteerQuestion } from "../../lib/modelAnswers";
 import { strengthRange } from "../../lib/steering";
 import { MOST_CHARACTERS } from "../../lib/tryState";
 
@@ -13,7 +12,7 @@ const MOST_NEW_TOKENS = 200; // as in the API
 type Props = {
   info: FeatureInfo;
   isAsking: boolean;
-  onAsk: (question: SteerQuestion) => void;
+  onAsk: (question: TextToSteer) => void;
   onStop: () => void;
 };
 
@@ -26,7 +25,7 @@ export function SteeringForm({ info, isAsking, onAsk, onStop }: Props) {
   const [tokens, setTokens] = useState("40");
   const [temperature, setTemperature] = useState("0");
   const [seed, setSeed] = useState("0");
-  const question: SteerQuestion = {
+  const question: TextToSteer = {
     feature_id: info.feature_id,
     prompt,
     mode,

@@ -2,7 +2,7 @@
 
 import { describeEffect, formatNats, type TokenEffect } from "../../lib/effects";
 import { formatSigned } from "../../lib/format";
-import type { PushedTokens } from "../../lib/modelAnswers";
+import type { PushedTokens } from "../../apiTypes";
 import { TokenChip } from "../TokenChips";
 
 const SHOWN = 10;

@@ -3,12 +3,11 @@
 import { useMemo, useState } from "react";
 import { Link } from "wouter";
 
-import type { FeatureInfo } from "../../apiTypes";
+import type { Encoded, FeatureInfo } from "../../apiTypes";
 import type { Band } from "../../lib/bands";
 import { heatByBand } from "../../lib/bands";
 import { describeStrength } from "../../lib/encodedRows";
 import { formatPlural, formatStrength } from "../../lib/format";
-import type { Encoded } from "../../lib/modelAnswers";
 import { MARKER } from "../../lib/rowFeatures";
 import { goesOn, quoteToken } from "../../lib/tokens";
 import { fitsAddress, tryPath } from "../../lib/tryState";

@@ -5,7 +5,7 @@ import { useId, useMemo, useState } from "react";
 import { encodedRows } from "../../lib/encodedRows";
 import { formatCount, formatPlural } from "../../lib/format";
 import type { MatrixColumn, MatrixRow } from "../../lib/matrix";
-import type { Encoded } from "../../lib/modelAnswers";
+import type { Encoded } from "../../apiTypes";
 import { MARKER, type RowOrder } from "../../lib/rowFeatures";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
 import { Matrix } from "../matrix/Matrix";

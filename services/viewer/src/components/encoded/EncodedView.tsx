@@ -7,7 +7,7 @@ import { useLabelOf } from "../../labelQueries";
 import { firingsAt, largestShares } from "../../lib/encodedRows";
 import { formatCount, formatPlural } from "../../lib/format";
 import type { MatrixRow } from "../../lib/matrix";
-import type { Encoded } from "../../lib/modelAnswers";
+import type { Encoded } from "../../apiTypes";
 import { MARKER, type RowOrder, sharesOfOne, tokenNumber } from "../../lib/rowFeatures";
 import { OrderSwitch } from "../prompts/OrderSwitch";
 import { RowText } from "../prompts/RowText";

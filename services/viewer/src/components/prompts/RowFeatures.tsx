@@ -2,9 +2,8 @@
 
 import { useId } from "react";
 
-import type { PromptInfo } from "../../apiTypes";
+import type { Encoded, PromptInfo } from "../../apiTypes";
 import type { MatrixRow } from "../../lib/matrix";
-import type { Encoded } from "../../lib/modelAnswers";
 import type { RowOrder } from "../../lib/rowFeatures";
 import { useModels } from "../../modelQueries";
 import { AskProblem } from "../ask/AskProblem";
