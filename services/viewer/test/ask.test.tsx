@@ -79,7 +79,7 @@ test("effects are computed on demand, each token's prediction in words and numbe
   const user = open(api, "/feature/3");
   const effects = await region("What it does to later predictions");
   expect(asked()).toEqual([]);
-  await user.click(within(effects).getByRole("button", { name: "Compute" }));
+  await user.click(await within(effects).findByRole("button", { name: "Compute" }));
   const text = await within(effects).findByRole("group", { name: /predicted worse without it, by 0.42 nats/ });
   const tokens = within(effects).getByRole("list", { name: "Examples with effects" });
   const last = text.querySelector<HTMLElement>('[data-index="3"]');
@@ -113,7 +113,7 @@ test("pieces are shown before the answer ends, and its progress is said", async 
   };
   const user = open(api, "/feature/3");
   const effects = await region("What it does to later predictions");
-  await user.click(within(effects).getByRole("button", { name: "Compute" }));
+  await user.click(await within(effects).findByRole("button", { name: "Compute" }));
   await within(effects).findByRole("group", { name: /predicted worse/ });
   expect((await within(effects).findByRole("progressbar")).getAttribute("aria-valuetext")).toBe(
     "texts looked at: 1 of 9",
@@ -128,7 +128,7 @@ test("who leaves the page isn't answered on", async () => {
   api.parts = { parts: [{ progress: { done: 0, of: 0, what: "loading the models" } }], ends: false };
   const user = open(api, "/feature/3");
   const patterns = await region("Patterns that it fires on");
-  await user.click(within(patterns).getByRole("button", { name: "Find" }));
+  await user.click(await within(patterns).findByRole("button", { name: "Find" }));
   await within(patterns).findByText("loading the models");
   await user.click(screen.getByRole("link", { name: "Runs" }));
   await waitFor(() => {
@@ -158,7 +158,7 @@ test("steering sends what was chosen, and shows both texts and how surprising th
 test("patterns are a list within lists, with their scores in words", async () => {
   const user = open(api, "/feature/3");
   const patterns = await region("Patterns that it fires on");
-  await user.click(within(patterns).getByRole("button", { name: "Find" }));
+  await user.click(await within(patterns).findByRole("button", { name: "Find" }));
   const picture = await within(patterns).findByRole("region", { name: "Patterns" });
   const [root] = within(picture).getAllByRole("listitem");
   expect(root?.textContent).toContain(" rises");

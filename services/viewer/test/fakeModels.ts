@@ -78,7 +78,7 @@ export const EFFECTS: FeatureEffects = {
 
 const generated = (tokens: string[], perplexity: number): GeneratedText => ({
   text: tokens.join(""),
-  token_ids: tokens.map((_, index) => 200 + index),
+  token_ids: tokens.map((token) => token.length * 100 + token.charCodeAt(1)),
   tokens,
   log_probs: tokens.map(() => -0.5),
   unsteered_log_probs: tokens.map(() => -2),

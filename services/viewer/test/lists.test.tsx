@@ -1,6 +1,6 @@
 /** Choosing among many runs, looking at features in passing, and texts that are one stop of the Tab key. */
 
-import { fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { type FakeApi, RUN, startFakeApi } from "./fakeApi";
@@ -19,15 +19,17 @@ afterEach(() => {
 const many = () =>
   Array.from({ length: 30 }, (_, number) => ({ ...RUN, id: `run-${number}`, source: `texts/set${number}.csv` }));
 
+const options = () => within(screen.getByRole("listbox", { name: "Runs" })).queryAllByRole("option");
+
 test("of many runs one is found by what is typed, with the keyboard alone", async () => {
   api.runs = many();
   const user = open(api, "/");
   const field = await screen.findByRole<HTMLInputElement>("combobox", { name: "Run" });
   expect(field.value).toContain("set0.csv");
   await user.click(field);
-  expect(screen.getAllByRole("option")).toHaveLength(31);
+  expect(options()).toHaveLength(31);
   await user.type(field, "SET2");
-  expect(screen.getAllByRole("option").map((option) => option.id.split("-run-")[1])).toEqual([
+  expect(options().map((option) => option.id.split("-run-")[1])).toEqual([
     "2",
     ...Array.from({ length: 10 }, (_, digit) => `2${digit}`),
   ]);
@@ -36,7 +38,7 @@ test("of many runs one is found by what is typed, with the keyboard alone", asyn
     expect(address()).toContain("run=run-21");
   });
   expect(field.value).toContain("set21.csv");
-  expect(screen.queryByRole("option")).toBeNull();
+  expect(screen.queryByRole("listbox", { name: "Runs" })).toBeNull();
 });
 
 test("Escape leaves the run as it is, and no match is said", async () => {
@@ -45,7 +47,7 @@ test("Escape leaves the run as it is, and no match is said", async () => {
   const field = await screen.findByRole<HTMLInputElement>("combobox", { name: "Run" });
   await user.click(field);
   await user.type(field, "nothing like this");
-  expect(screen.queryByRole("option")).toBeNull();
+  expect(options()).toEqual([]);
   expect(screen.getByText(/No run has this/)).toBeDefined();
   await user.keyboard("{Escape}");
   expect(field.value).toContain("set4.csv");
@@ -111,10 +113,10 @@ test("the focus that rests in the list shows the same, as the link's description
 });
 
 test("a finger gets no card", async () => {
-  open(api, "/");
-  fireEvent.pointerOver(await row(0), { pointerType: "touch" });
-  fireEvent.pointerOver(await row(1), { pointerType: "mouse" });
+  const user = open(api, "/");
+  await user.pointer({ keys: "[TouchA>]", target: await row(0) });
+  await user.hover(await row(1));
   const card = await screen.findByRole("tooltip");
-  expect(card.getAttribute("id")).toBe((await row(1)).querySelector("a")?.getAttribute("aria-describedby"));
+  expect((await row(1)).querySelector("a")?.getAttribute("aria-describedby")).toBe(card.id);
   expect(api.requests.some((request) => request.startsWith("/api/feature_info?id=0&"))).toBe(false);
 });

@@ -38,10 +38,8 @@ test("texts that are the same are said to be", () => {
 });
 
 test("the slider reaches from turned round to beyond the feature's strongest, in steps that are read easily", () => {
-  expect(strengthRange({ max_act: 3.0625 })).toEqual({ min: -6.21, max: 12.33, step: 0.09 });
-  const { min, max } = strengthRange({ max_act: 120 });
-  expect(min).toBeLessThanOrEqual(-240);
-  expect(max).toBeGreaterThanOrEqual(480);
+  expect(strengthRange({ max_act: 3.0625 })).toEqual({ min: -6.12, max: 12.24, step: 0.09 });
+  expect(strengthRange({ max_act: 120 })).toEqual({ min: -240, max: 480, step: 4 });
 });
 
 test("the less likely a token was, the greyer it is", () => {

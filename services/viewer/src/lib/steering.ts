@@ -17,8 +17,12 @@ export function strengthRange({ max_act: max }: Pick<FeatureInfo, "max_act">): {
   step: number;
 } {
   const step = Number((((MOST - LEAST) * max) / STEPS).toPrecision(1));
-  const steps = (count: number) => Number((count * step).toPrecision(6)); // 137 * 0.09 isn't 12.33 in binary
-  return { min: steps(Math.floor((LEAST * max) / step)), max: steps(Math.ceil((MOST * max) / step)), step };
+  return { min: onStep(LEAST * max, step), max: onStep(MOST * max, step), step };
+}
+
+/** The nearest multiple of a step, as it is written: 137 * 0.09 isn't 12.33 in binary. */
+export function onStep(value: number, step: number): number {
+  return Number((Math.round(value / step) * step).toPrecision(6));
 }
 
 /** The tokens of one of the texts: as they came, or as they are at the end. */

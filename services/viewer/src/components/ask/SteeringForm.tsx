@@ -4,7 +4,7 @@ import { type ReactNode, type SubmitEvent, useId, useState } from "react";
 
 import type { FeatureInfo, TextToSteer } from "../../apiTypes";
 import { formatStrength } from "../../lib/format";
-import { strengthRange } from "../../lib/steering";
+import { onStep, strengthRange } from "../../lib/steering";
 import { MOST_CHARACTERS } from "../../lib/tryState";
 
 const MOST_NEW_TOKENS = 200; // as in the API
@@ -80,10 +80,12 @@ export function SteeringForm({ info, isAsking, onAsk, onStop }: Props) {
             aria-valuetext={`${strength}; its strongest in the run is ${formatStrength(info.max_act)}`}
             className="block w-full accent-accent"
             list={`${id}-marks`}
-            {...range}
+            min={range.min}
+            max={range.max}
+            step="any" // what is typed beside it may be between the steps
             value={Number(strength)}
             onChange={(event) => {
-              setStrength(String(Number(Number(event.target.value).toFixed(4))));
+              setStrength(String(onStep(Number(event.target.value), range.step)));
             }}
           />
           <datalist id={`${id}-marks`}>
