@@ -11,6 +11,7 @@ from services.common.dependency_interfaces import Dependencies, Hold
 from services.common.logs import log
 from services.common.redis.questions import Awaited, RedisQuestions
 from services.common.tasks.messages import Message
+from sparse_autoencoder.questions.answer_types import is_last
 from sparse_autoencoder.questions.answering import Answering, Moved
 from sparse_autoencoder.questions.refusals import OverError
 
@@ -66,6 +67,8 @@ class QuestionWorker:
                 ):
                     self._questions.add(question_id, part)
                     problem = part.get("problem")
+                    if is_last(part):  # then whoever waited removes what Redis has of the question
+                        break
             except OverError:
                 log("question_dropped", run=run_id, kind=kind, begun=True)
                 return

@@ -14,14 +14,16 @@ import queue
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from services.commands.serve import store_of
-from sparse_autoencoder.questions.answering import Answerer, Answering
 from sparse_autoencoder.questions.question_types import Question
 from sparse_autoencoder.questions.refusals import OverError
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.questions.answering import Answering
 
 
 class Conversation:
@@ -73,11 +75,20 @@ def converse(answering: Callable[[], Answering]) -> None:
     """Answer what comes through this process's standard input, until that ends."""
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
-    Conversation(answering(), sys.stdin.buffer, outgoing).answer_all()
+    try:
+        Conversation(answering(), sys.stdin.buffer, outgoing).answer_all()
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(1)  # the other thread is reading, and Python's own end would wait for that
 
 
 def main() -> None:
     """Answer questions about a folder of runs, or one run's own folder."""
+    from services.commands.serve import store_of
+    from sparse_autoencoder.questions.answering import Answerer
+
     (folder,) = sys.argv[1:]
     converse(lambda: Answerer(store_of(Path(folder))))
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+LOADING = "loading the models"  # what progress says while that is done, which can't be stopped
+
 
 class Progress(TypedDict):
     """How far an answer is."""
@@ -34,6 +36,11 @@ class Part(TypedDict):
     piece: NotRequired[dict[str, Any]]  # of a result that comes piece by piece: ExampleEffects, or GeneratedToken
     result: NotRequired[dict[str, Any]]
     problem: NotRequired[Problem]
+
+
+def is_last(part: Part) -> bool:
+    """Whether nothing comes after this part."""
+    return "result" in part or "problem" in part
 
 
 # -- encode_text, encode_row -------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
-from sparse_autoencoder.questions.answer_types import EncodedText, Part
-from sparse_autoencoder.questions.kept_models import LOADING, AskedModels, KeptModels
+from sparse_autoencoder.questions.answer_types import LOADING, EncodedText, Part
+from sparse_autoencoder.questions.kept_models import AskedModels, KeptModels
 from sparse_autoencoder.questions.question_types import EncodeRow, EncodeText, Question
 from sparse_autoencoder.questions.refusals import BadQuestionError, OverError, problem_of
 from sparse_autoencoder.reading.open_runs import RunLibrary

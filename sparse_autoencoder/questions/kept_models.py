@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sparse_autoencoder.pipeline.chunk_encoder import Encoder
 
 MODELS_KEPT = 2  # GPT-2 small and 32,768 latents take 0.7 GB
-LOADING = "loading the models"  # what progress says meanwhile, as that can't be cancelled
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from services.models.__main__ import work
 from services.models.over_pipes import converse
-from sparse_autoencoder.questions.answer_types import EncodedText, GeneratedToken, Part
-from sparse_autoencoder.questions.answering import Moved
-from sparse_autoencoder.questions.kept_models import LOADING
+from sparse_autoencoder.questions.answer_types import LOADING, EncodedText, GeneratedToken, Part, is_last
 from sparse_autoencoder.questions.question_types import AblateFeature, EncodeText, Question, Steer
 from sparse_autoencoder.questions.refusals import OverError
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from sparse_autoencoder.questions.answering import Moved
 
 FOLDER = "TOLD_MODELS_FOLDER"
 TOLD: EncodedText = {
@@ -44,7 +45,10 @@ class Told:
         wanted = question.wanted
         text = wanted.text if isinstance(wanted, EncodeText) else wanted.prompt if isinstance(wanted, Steer) else ""
         self._note("begun", text)
-        yield from self._done(text, moved)
+        for part in self._done(text, moved):
+            yield part
+            if is_last(part):
+                return
         self._note("done", text)
         if isinstance(wanted, AblateFeature):
             yield {"progress": {"done": 1, "of": 2, "what": "an example"}}
@@ -119,6 +123,7 @@ def main() -> int:
         converse(lambda: told)
         return 0
     from services.common.process.service_main import run_with_settings
+    from services.models.__main__ import work  # imports more than the other one needs
 
     return run_with_settings(lambda settings: work(settings, told))
 

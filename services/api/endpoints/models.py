@@ -24,7 +24,8 @@ from services.api.http.json_answers import json_answer
 from services.api.http.json_bodies import read_body_of, read_no_body
 from services.api.http.parameters import AnyInteger, Count, Parameters, whole
 from services.api.http.part_streams import MEDIA_TYPE, ClientLeftError, PartsResponse, unless_gone
-from services.api.models.asking import PATIENCE_S, Asked, is_last
+from services.api.http.write_requests import check_says_json
+from services.api.models.asking import PATIENCE_S, Asked
 from services.api.models.client_limits import client_of
 from services.api.response_types.models import (
     EffectsPart,
@@ -35,7 +36,7 @@ from services.api.response_types.models import (
     TextToEncode,
     TextToSteer,
 )
-from sparse_autoencoder.questions.answer_types import EncodedText, Part
+from sparse_autoencoder.questions.answer_types import EncodedText, Part, is_last
 from sparse_autoencoder.questions.question_types import (
     MOST_CHARACTERS,
     MOST_TOKENS,
@@ -80,8 +81,9 @@ async def models(_asked: Parameters, api: Api, _request: Request) -> Response:
 @endpoints.declare("POST", "/api/encode", answer=Encoded, problems=_SENDING, body=TextToEncode, public=True)
 async def encode(asked: OneRun, api: Api, request: Request) -> Response:
     """Which features fire at each token of a text, in the windows and the precision of the run."""
-    text = await read_body_of(request, TextToEncode, _MOST_BODY_BYTES)
+    check_says_json(request)
     run = await run_in_threadpool(api.library.asked, asked.run)
+    text = await read_body_of(request, TextToEncode, _MOST_BODY_BYTES)
     return await _encoded(api, request, run, EncodeText(text=text.text), None)
 
 
@@ -96,7 +98,8 @@ async def activations(asked: Stretch, api: Api, request: Request) -> Response:
 @endpoints.declare("POST", "/api/effects", answer=EffectsPart, media_type=MEDIA_TYPE, problems=_SENDING, public=True)
 async def effects(asked: ModelOfFeature, api: Api, request: Request) -> Response:
     """What a feature's activations in its shown examples do to later predictions, example by example."""
-    await read_no_body(request, _MOST_BODY_BYTES)
+    check_says_json(request)
+    await read_no_body(request)
     run = await run_in_threadpool(api.library.asked, asked.run)
     return await _parts(api, request, run, AblateFeature(feature_id=check_feature_id(asked.feature_id, run)))
 
@@ -106,8 +109,9 @@ async def effects(asked: ModelOfFeature, api: Api, request: Request) -> Response
 )
 async def steer(asked: OneRun, api: Api, request: Request) -> Response:
     """A prompt continued with a feature turned up or down, and without, token by token."""
-    wanted = await read_body_of(request, TextToSteer, _MOST_BODY_BYTES)
+    check_says_json(request)
     run = await run_in_threadpool(api.library.asked, asked.run)
+    wanted = await read_body_of(request, TextToSteer, _MOST_BODY_BYTES)
     check_feature_id(wanted.feature_id, run)
     return await _parts(api, request, run, Steer(**wanted.model_dump()))
 
@@ -115,7 +119,8 @@ async def steer(asked: OneRun, api: Api, request: Request) -> Response:
 @endpoints.declare("POST", "/api/graph", answer=GraphPart, media_type=MEDIA_TYPE, problems=_SENDING, public=True)
 async def graph(asked: ModelOfFeature, api: Api, request: Request) -> Response:
     """Which patterns of tokens a feature fires on, and how well they predict it."""
-    await read_no_body(request, _MOST_BODY_BYTES)
+    check_says_json(request)
+    await read_no_body(request)
     run = await run_in_threadpool(api.library.asked, asked.run)
     return await _parts(api, request, run, ExplainByGraph(feature_id=check_feature_id(asked.feature_id, run)))
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from services.api.http.json_answers import BadRequest
-from services.api.http.write_requests import check_says_json, read_body, read_json
+from services.api.http.write_requests import MAX_BODY_BYTES, read_body, read_json
 from sparse_autoencoder.utils.did_you_mean import did_you_mean
 from sparse_autoencoder.utils.printable import printable
 
@@ -28,8 +28,7 @@ B = TypeVar("B", bound=BaseModel)
 
 
 async def read_body_of(request: Request, kind: type[B], most_bytes: int) -> B:
-    """A request's body; BadRequest with a sentence for what is wrong, HTTPException 415 unless it says it is JSON."""
-    check_says_json(request)
+    """A request's body; BadRequest with a sentence for what is wrong, or see read_body."""
     content = await read_json(request, most_bytes)
     names = [*kind.model_fields]
     if not isinstance(content, dict):
@@ -40,10 +39,9 @@ async def read_body_of(request: Request, kind: type[B], most_bytes: int) -> B:
         raise BadRequest(_sentence(error, names)) from error
 
 
-async def read_no_body(request: Request, most_bytes: int) -> None:
-    """BadRequest for a body in which there is something, HTTPException 415 unless the request says it is JSON."""
-    check_says_json(request)
-    if (await read_body(request, most_bytes, "this takes none")).strip() not in (b"", b"{}"):
+async def read_no_body(request: Request) -> None:
+    """BadRequest for a body in which there is something, or see read_body."""
+    if (await read_body(request, MAX_BODY_BYTES, "this takes none")).strip() not in (b"", b"{}"):
         raise BadRequest("this takes no body: leave it empty, or send {}")
 
 

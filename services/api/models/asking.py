@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.questions.answer_types import Part, Problem
+from sparse_autoencoder.questions.answer_types import Part, Problem, is_last
 from sparse_autoencoder.questions.question_types import Question
 
 # How long whoever asked waits, in seconds, by the kind of the question. Loading the models counts.
@@ -102,11 +102,6 @@ class NoModels:
 
     async def close(self) -> None:
         """See AskModels.close."""
-
-
-def is_last(part: Part) -> bool:
-    """Whether nothing comes after this part."""
-    return "result" in part or "problem" in part
 
 
 def busy(num_waiting: int) -> SaescopeError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections import deque
@@ -18,10 +19,10 @@ from typing import Any
 
 from services.api.models.asking import MOST_WAITING, Asked, busy
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.questions.answer_types import Part
-from sparse_autoencoder.questions.kept_models import LOADING
+from sparse_autoencoder.questions.answer_types import LOADING, Part
 from sparse_autoencoder.questions.question_types import Question
 
+_LOGGER = logging.getLogger(__name__)
 _MOST_LINE_BYTES = 1 << 26
 # How long the process may take to notice that nobody waits any more, before it is ended; loading can't be stopped.
 _DROPS_WITHIN_S = 60.0
@@ -79,8 +80,12 @@ class LocalModels:
     async def _answer_all(self) -> None:
         while self._waiting:
             self._now = self._waiting.popleft()
-            if not self._now.left.is_set():
+            try:
                 await self._answer(self._now)
+            except Exception as error:  # a mistake here must not keep the other questions waiting for ever
+                _LOGGER.exception("asking the models failed")
+                self._now.refuse(500, f"asking the models failed unexpectedly ({type(error).__name__})")
+                await self._end()
             self._now = None
 
     async def _answer(self, asked: Asked) -> None:
@@ -195,6 +200,7 @@ async def _line_or_left(process: asyncio.subprocess.Process, asked: Asked) -> by
     finally:
         reading.cancel()
         leaving.cancel()
+        await asyncio.wait({reading, leaving})  # or the next one would begin to read before this one ends
 
 
 async def _line(process: asyncio.subprocess.Process) -> bytes:

@@ -15,7 +15,6 @@ from sparse_autoencoder.questions.answer_types import (
     FeatureGraph,
     FeatureInText,
     GeneratedToken,
-    Progress,
     SteeredTexts,
 )
 from sparse_autoencoder.questions.question_types import MOST_CHARACTERS, MOST_NEW_TOKENS
@@ -85,6 +84,14 @@ class TextToSteer(BaseModel):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
 
 
+class AnswerProgress(TypedDict):
+    """How far an answer is."""
+
+    done: int
+    of: Annotated[int, Field(description="0 if that isn't known yet.")]
+    what: Annotated[str, Field(description="What is being done, for people to read.")]
+
+
 class WhyNot(TypedDict):
     """Why an answer ends without a result."""
 
@@ -95,7 +102,7 @@ class WhyNot(TypedDict):
 class EffectsPart(TypedDict):
     """A part of the answer about a feature's effects: one of these."""
 
-    progress: NotRequired[Progress]
+    progress: NotRequired[AnswerProgress]
     piece: NotRequired[Annotated[ExampleEffects, Field(description="The effects of one example.")]]
     result: NotRequired[Annotated[FeatureEffects, Field(description="All examples, at the end.")]]
     problem: NotRequired[WhyNot]
@@ -104,7 +111,7 @@ class EffectsPart(TypedDict):
 class SteeringPart(TypedDict):
     """A part of the answer to steering: one of these."""
 
-    progress: NotRequired[Progress]
+    progress: NotRequired[AnswerProgress]
     piece: NotRequired[Annotated[GeneratedToken, Field(description="A token of one of the two texts.")]]
     result: NotRequired[Annotated[SteeredTexts, Field(description="Both texts, at the end.")]]
     problem: NotRequired[WhyNot]
@@ -113,7 +120,7 @@ class SteeringPart(TypedDict):
 class GraphPart(TypedDict):
     """A part of the answer about a feature's patterns: one of these."""
 
-    progress: NotRequired[Progress]
+    progress: NotRequired[AnswerProgress]
     result: NotRequired[Annotated[FeatureGraph, Field(description="The patterns and their scores, at the end.")]]
     problem: NotRequired[WhyNot]
 

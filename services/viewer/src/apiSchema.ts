@@ -3233,6 +3233,14 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description How far an answer is. */
+        AnswerProgress: {
+            done: number;
+            /** @description 0 if that isn't known yet. */
+            of: number;
+            /** @description What is being done, for people to read. */
+            what: string;
+        };
         /** @description The autoencoder; what an earlier run's files don't say is null. */
         AutoencoderProvenance: {
             name: string;
@@ -3370,7 +3378,7 @@ export interface components {
         };
         /** @description A part of the answer about a feature's effects: one of these. */
         EffectsPart: {
-            progress?: components["schemas"]["sparse_autoencoder__questions__answer_types__Progress"];
+            progress?: components["schemas"]["AnswerProgress"];
             /** @description The effects of one example. */
             piece?: components["schemas"]["ExampleEffects"];
             /** @description All examples, at the end. */
@@ -3723,7 +3731,7 @@ export interface components {
         };
         /** @description A part of the answer about a feature's patterns: one of these. */
         GraphPart: {
-            progress?: components["schemas"]["sparse_autoencoder__questions__answer_types__Progress"];
+            progress?: components["schemas"]["AnswerProgress"];
             /** @description The patterns and their scores, at the end. */
             result?: components["schemas"]["FeatureGraph"];
             problem?: components["schemas"]["WhyNot"];
@@ -3935,6 +3943,21 @@ export interface components {
             /** @description What is said of the feature now, if somebody was quicker. */
             label?: components["schemas"]["Label"];
         };
+        /** @description How far an active run is. */
+        Progress: {
+            /** @description Rows done. */
+            num_records: number;
+            /** @description Rows of the source; null if nothing is known. */
+            total_records: number | null;
+            total_is_exact: boolean;
+            num_tokens: number;
+            tokens_per_s: number | null;
+            workers: number | null;
+            seconds_left: number | null;
+            num_failed_chunks: number;
+            /** @description A sentence when the services have trouble. */
+            problem: string | null;
+        };
         /** @description A row in a list. */
         Prompt: {
             row_id: number;
@@ -4131,7 +4154,7 @@ export interface components {
                 [key: string]: string | number | boolean | null;
             };
             /** @description Null for a run that nobody works on. */
-            progress: components["schemas"]["services__api__response_types__runs__Progress"] | null;
+            progress: components["schemas"]["Progress"] | null;
             can: components["schemas"]["Can"];
         };
         /** @description A file of the run's folder, or all files of one of its folders. */
@@ -4269,7 +4292,7 @@ export interface components {
         };
         /** @description A part of the answer to steering: one of these. */
         SteeringPart: {
-            progress?: components["schemas"]["sparse_autoencoder__questions__answer_types__Progress"];
+            progress?: components["schemas"]["AnswerProgress"];
             /** @description A token of one of the two texts. */
             piece?: components["schemas"]["GeneratedToken"];
             /** @description Both texts, at the end. */
@@ -4417,29 +4440,6 @@ export interface components {
             /** @description A sentence: what is wrong, and what to do. */
             error: string;
         };
-        /** @description How far an active run is. */
-        services__api__response_types__runs__Progress: {
-            /** @description Rows done. */
-            num_records: number;
-            /** @description Rows of the source; null if nothing is known. */
-            total_records: number | null;
-            total_is_exact: boolean;
-            num_tokens: number;
-            tokens_per_s: number | null;
-            workers: number | null;
-            seconds_left: number | null;
-            num_failed_chunks: number;
-            /** @description A sentence when the services have trouble. */
-            problem: string | null;
-        };
-        /** @description How far an answer is. */
-        sparse_autoencoder__questions__answer_types__Progress: {
-            done: number;
-            /** @description 0 if that isn't known yet. */
-            of: number;
-            /** @description What is being done, for people to read. */
-            what: string;
-        };
     };
     responses: never;
     parameters: never;
@@ -4447,6 +4447,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AnswerProgress = components['schemas']['AnswerProgress'];
 export type AutoencoderProvenance = components['schemas']['AutoencoderProvenance'];
 export type Band = components['schemas']['Band'];
 export type Can = components['schemas']['Can'];
@@ -4500,6 +4501,7 @@ export type PositionRange = components['schemas']['PositionRange'];
 export type Positions = components['schemas']['Positions'];
 export type PredictionEffects = components['schemas']['PredictionEffects'];
 export type Problem = components['schemas']['Problem'];
+export type Progress = components['schemas']['Progress'];
 export type Prompt = components['schemas']['Prompt'];
 export type PromptInfo = components['schemas']['PromptInfo'];
 export type PromptList = components['schemas']['PromptList'];
@@ -4533,7 +4535,5 @@ export type TokenWeight = components['schemas']['TokenWeight'];
 export type TokensAtPositions = components['schemas']['TokensAtPositions'];
 export type TokensPerText = components['schemas']['TokensPerText'];
 export type WhyNot = components['schemas']['WhyNot'];
-export type services__api__response_types__runs__Progress = components['schemas']['services__api__response_types__runs__Progress'];
-export type sparse_autoencoder__questions__answer_types__Progress = components['schemas']['sparse_autoencoder__questions__answer_types__Progress'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

@@ -14,9 +14,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from sparse_autoencoder.pipeline.single_process import run
-from sparse_autoencoder.questions.answer_types import Part
+from sparse_autoencoder.questions.answer_types import LOADING, Part
 from sparse_autoencoder.questions.answering import Answerer
-from sparse_autoencoder.questions.kept_models import LOADING
 from sparse_autoencoder.questions.question_types import EncodeRow, EncodeText, Question, Wanted
 from sparse_autoencoder.questions.refusals import OverError
 from sparse_autoencoder.runs.store import DirectoryStore

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.api.endpoints.shared_answers_about_texts import stronger_than
 from sparse_autoencoder.runs.overview_file import Histograms
 
-ACTIVATIONS = st.lists(st.floats(0.001, 5.0, width=32), max_size=30)
+ACTIVATIONS = st.lists(st.floats(2**-10, 5.0, width=32), max_size=30)
 
 
 def shares(features: list[list[float]], values: list[float]) -> list[float | None]:
@@ -30,7 +30,7 @@ def shares(features: list[list[float]], values: list[float]) -> list[float | Non
     )
 
 
-@given(features=st.lists(ACTIVATIONS, min_size=1, max_size=4), value=st.floats(0.001, 6.0, width=32))
+@given(features=st.lists(ACTIVATIONS, min_size=1, max_size=4), value=st.floats(2**-10, 6.0, width=32))
 def test_it_is_at_most_the_true_share_and_at_least_that_of_values_a_bin_lower(
     features: list[list[float]], value: float
 ) -> None:
