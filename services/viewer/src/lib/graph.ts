@@ -5,17 +5,20 @@ import type { GraphNode, GraphScores } from "../apiTypes";
 
 const MOST_NODES = 400; // in one picture; a trie of dozens of examples has fewer
 
-/** A node as it is drawn: the strongest activation of a pattern through it decides the order. */
+/** A token of a pattern, any token, or the beginning of the text. */
+export type PatternToken = { kind: "token"; token: string } | { kind: "any"; count: number } | { kind: "start" };
+
+/** A line of the picture: the tokens that stand before those of the line above, in the order of the text. */
 export type DrawnNode = {
-  token: string | null;
-  isStart: boolean;
+  tokens: PatternToken[];
   /** Predicted where a pattern ends here; null: none does. */
   activation: number | null;
+  /** Of the patterns through it; it decides the order. */
   strongest: number;
   before: DrawnNode[];
 };
 
-/** The nodes with the strongest patterns first, and how many of all are left out for want of room. */
+/** The lines with the strongest patterns first, and how many of all are left out for want of room. */
 export function drawnNodes(roots: readonly GraphNode[]): { nodes: DrawnNode[]; leftOut: number } {
   const all = roots.map(drawn).sort(strongestFirst);
   let room = MOST_NODES;
@@ -29,10 +32,27 @@ export function drawnNodes(roots: readonly GraphNode[]): { nodes: DrawnNode[]; l
   return { nodes, leftOut: Math.max(0, count(all) - (MOST_NODES - room)) };
 }
 
-function drawn({ token, is_start: isStart = false, activation, before }: GraphNode): DrawnNode {
-  const children = before.map(drawn).sort(strongestFirst);
-  const strongest = Math.max(activation ?? 0, ...children.map((child) => child.strongest));
-  return { token, isStart, activation: activation ?? null, strongest, before: children };
+/** A node with all that follow it without a branch, where no pattern ends between them: they are one line. */
+function drawn(node: GraphNode): DrawnNode {
+  const tokens: PatternToken[] = [];
+  let last = node;
+  for (;;) {
+    putBefore(tokens, last);
+    const [only] = last.before;
+    if (only === undefined || last.before.length > 1 || last.activation !== undefined) break;
+    last = only;
+  }
+  const before = last.before.map(drawn).sort(strongestFirst);
+  const activation = last.activation ?? null;
+  return { tokens, activation, strongest: Math.max(activation ?? 0, ...before.map((one) => one.strongest)), before };
+}
+
+function putBefore(tokens: PatternToken[], { token, is_start: isStart = false }: GraphNode): void {
+  const [next] = tokens;
+  if (isStart) tokens.unshift({ kind: "start" });
+  else if (token !== null) tokens.unshift({ kind: "token", token });
+  else if (next?.kind === "any") next.count += 1;
+  else tokens.unshift({ kind: "any", count: 1 });
 }
 
 function strongestFirst(one: DrawnNode, other: DrawnNode): number {

@@ -7,7 +7,7 @@ import { useAnswerInParts } from "../../hooks/useAnswerInParts";
 import type { Band } from "../../lib/bands";
 import { bandAt } from "../../lib/bands";
 import { formatPlural, formatStrength } from "../../lib/format";
-import { describeScores, type DrawnNode, drawnNodes } from "../../lib/graph";
+import { describeScores, type DrawnNode, drawnNodes, type PatternToken } from "../../lib/graph";
 import { askGraph } from "../../modelApi";
 import { graphKey, useKeptGraph } from "../../modelQueries";
 import { Swatch } from "../feature/BandedExamples";
@@ -65,8 +65,9 @@ function Found({ graph, bands }: { graph: FeatureGraph; bands: Band[] }) {
   return (
     <>
       <p className="max-w-prose text-xs text-muted">
-        Made from {formatPlural(graph.num_sources, "example")}. Each line is a token that comes before the one above it;
-        a number says that a pattern ends there, and how strongly the feature is predicted to fire.
+        Made from {formatPlural(graph.num_sources, "example")}. It fires on the last token of each line at the margin; a
+        line below another stands directly before it in the text. A number says that a pattern ends there, and how
+        strongly the feature is predicted to fire.
       </p>
       {nodes.length === 0 ? (
         <p>No pattern was found.</p>
@@ -95,7 +96,9 @@ function Nodes({ nodes, bands }: { nodes: readonly DrawnNode[]; bands: Band[] })
       {nodes.map((node, place) => (
         <li key={place}>
           <span className="flex w-max items-baseline gap-x-2 leading-6">
-            <NodeName node={node} />
+            {node.tokens.map((token, at) => (
+              <PatternPart key={at} part={token} />
+            ))}
             {node.activation !== null && (
               <span className="flex items-baseline gap-x-1 text-xs tabular-nums">
                 <span className="sr-only">fires, </span>
@@ -111,8 +114,15 @@ function Nodes({ nodes, bands }: { nodes: readonly DrawnNode[]; bands: Band[] })
   );
 }
 
-function NodeName({ node: { token, isStart } }: { node: DrawnNode }) {
-  if (isStart) return <span className="text-xs text-muted">the beginning of the text</span>;
-  if (token === null) return <span className="text-xs text-muted">any token</span>;
-  return <TokenChip token={token} />;
+function PatternPart({ part }: { part: PatternToken }) {
+  if (part.kind === "token") return <TokenChip token={part.token} />;
+  return (
+    <span className="text-xs text-muted">
+      {part.kind === "start"
+        ? "the beginning of the text"
+        : part.count === 1
+          ? "any token"
+          : `any ${part.count} tokens`}
+    </span>
+  );
 }
