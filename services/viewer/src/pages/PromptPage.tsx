@@ -123,7 +123,10 @@ function Row({ row, run, order }: RowProps) {
             {formatPlural(row.tokens.length, "token")}
             {row.windows.length > 1 &&
               ` in ${formatPlural(row.windows.length, "window")}, which begin at the vertical lines`}
-            ; underlined are those that one of the row’s strongest features fired on most strongly
+            ;{" "}
+            {firings === null
+              ? "underlined are those that one of the row’s strongest features fired on most strongly"
+              : "the fuller the colour, the closer a feature is to its strongest"}
           </p>
           <RowText
             label={`Tokens of row ${row.row_id}`}

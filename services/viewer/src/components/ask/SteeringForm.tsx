@@ -73,7 +73,7 @@ export function SteeringForm({ info, isAsking, onAsk, onStop }: Props) {
             </label>
           ))}
         </fieldset>
-        <div className="min-w-56 grow">
+        <div className="min-w-56 grow max-sm:basis-full">
           <input
             type="range"
             aria-label="Strength"

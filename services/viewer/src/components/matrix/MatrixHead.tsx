@@ -3,7 +3,7 @@
 import { memo } from "react";
 
 import type { MatrixColumn } from "../../lib/matrix";
-import { quoteToken } from "../../lib/tokens";
+import { nameOfUnseen, quoteToken } from "../../lib/tokens";
 import { TokenPieces } from "../TokenPieces";
 
 type Props = {
@@ -30,7 +30,7 @@ export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop,
             key={index}
             scope="col"
             aria-selected={index === selected}
-            aria-label={index < 0 ? "the marker before the text" : undefined}
+            aria-label={index < 0 ? "the marker before the text" : nameOfUnseen(token)}
             title={index < 0 ? undefined : quoteToken(token)}
             data-place={`-1 ${column}`}
             data-column={index}

@@ -4,7 +4,7 @@ import { type CSSProperties, memo, useRef } from "react";
 
 import { useIsNearViewport } from "../../hooks/useIsNearViewport";
 import { MARKER, type TokenShare } from "../../lib/rowFeatures";
-import { heat } from "../../lib/tokens";
+import { heat, nameOfUnseen } from "../../lib/tokens";
 import { TokenPieces } from "../TokenPieces";
 
 type BlockProps = {
@@ -79,6 +79,7 @@ const Token = memo(function Token({ token, index, heat: share, ...is }: TokenPro
     <span
       role="option"
       aria-selected={is.isSelected}
+      aria-label={index === MARKER ? undefined : nameOfUnseen(token)}
       className={classes.filter(Boolean).join(" ")}
       style={share > 0 ? ({ "--heat": share.toFixed(4) } as CSSProperties) : undefined}
       data-index={index}
