@@ -71,6 +71,19 @@ def posts(page: Page) -> list[str]:
     return sent
 
 
+def computed_effects(page: Page) -> Locator:
+    """The tokens whose prediction a feature changes, on its page, when all are there."""
+    effects = section(page, "What it does to later predictions")
+    changed = effects.locator(".effect-helps, .effect-hurts")
+    compute = effects.get_by_role("button", name="Compute")
+    expect(compute.or_(changed.first).first).to_be_visible()
+    if compute.count():
+        compute.click()
+    expect(changed.first).to_be_visible(timeout=COMPUTED)
+    expect(effects.get_by_role("progressbar")).to_have_count(0, timeout=COMPUTED)
+    return changed
+
+
 def test_a_text_of_one_s_own_has_all_its_features_and_is_the_same_at_its_address(asking: Page) -> None:
     asking.goto("/try")
     asking.get_by_role("textbox", name="Your text").fill(TEXT)
@@ -129,16 +142,12 @@ def test_what_a_row_s_files_do_not_hold_comes_from_the_model_with_the_run_s_own_
 
 def test_effects_are_computed_once_and_shown_at_once_afterwards(asking: Page) -> None:
     feature = open_feature(asking)
-    effects = section(asking, "What it does to later predictions")
-    effects.get_by_role("button", name="Compute").click()
-    changed = effects.locator(".effect-helps, .effect-hurts")
-    expect(changed.first).to_be_visible(timeout=COMPUTED)
-    expect(effects.get_by_role("button")).not_to_contain_text(["Stop"], timeout=COMPUTED)
-    kept = api(asking, f"/api/effects?feature_id={feature}")
-    text = effects.get_by_role("list", name="Examples with effects").get_by_role("listitem").first
-    coloured = text.locator(".effect-helps, .effect-hurts")
-    first = kept["examples"][0]
-    assert coloured.count() == sum(change != 0 for change in first["loss_change"][first["idx"] :])
+    changed = computed_effects(asking)
+    first = api(asking, f"/api/effects?feature_id={feature}")["examples"][0]
+    text = asking.get_by_role("list", name="Examples with effects").get_by_role("listitem").first
+    changes = first["loss_change"][first["idx"] :]
+    assert text.locator(".effect-helps").count() == sum(change > 0 for change in changes)
+    assert text.locator(".effect-hurts").count() == sum(change < 0 for change in changes)
     sent = posts(asking)
     asking.reload()
     expect(changed.first).to_be_visible()
@@ -147,16 +156,10 @@ def test_effects_are_computed_once_and_shown_at_once_afterwards(asking: Page) ->
 
 def test_the_token_that_is_pointed_at_says_how_its_prediction_changes(asking: Page) -> None:
     open_feature(asking)
-    effects = section(asking, "What it does to later predictions")
-    compute = effects.get_by_role("button", name="Compute")
-    changed = effects.locator(".effect-helps, .effect-hurts")
-    expect(compute.or_(changed.first).first).to_be_visible()
-    if compute.count():
-        compute.click()
-    expect(changed.first).to_be_visible(timeout=COMPUTED)
-    changed.first.hover()
+    token = computed_effects(asking).first
+    token.hover()
     panel = section(asking, "Prediction")
-    helps = "effect-helps" in (changed.first.get_attribute("class") or "")
+    helps = "effect-helps" in (token.get_attribute("class") or "")
     expect(panel).to_contain_text("worse without it" if helps else "better without it")
     expect(panel.get_by_role("list")).to_have_count(4)
 
@@ -194,14 +197,7 @@ def test_a_page_that_is_part_of_another_one_asks_no_model(asking: Page) -> None:
 
 def test_axe_finds_nothing_where_the_model_has_answered_and_nothing_is_too_wide(asking: Page) -> None:
     open_feature(asking)
-    effects = section(asking, "What it does to later predictions")
-    changed = effects.locator(".effect-helps, .effect-hurts")
-    compute = effects.get_by_role("button", name="Compute")
-    expect(compute.or_(changed.first).first).to_be_visible()
-    if compute.count():
-        compute.click()
-    expect(changed.first).to_be_visible(timeout=COMPUTED)
-    changed.first.hover()
+    computed_effects(asking).first.hover()
     assert_axe_finds_nothing(asking)
     asking.set_viewport_size({"width": 390, "height": 800})
     expect_to_fit_sideways(asking)

@@ -3,9 +3,9 @@
  * that is pointed at is a tooltip, or up to the owner. Knows nothing of what the tokens' values mean.
  */
 
-import { type CSSProperties, type ReactNode, useEffect, useEffectEvent, useId, useRef } from "react";
+import { type CSSProperties, type ReactNode, type SyntheticEvent, useId, useRef } from "react";
 
-import { useTokenCursor } from "../hooks/useTokenCursor";
+import { tokenElement, useTokenCursor } from "../hooks/useTokenCursor";
 import { isStartOfText } from "../lib/tokens";
 import { TokenPieces } from "./TokenPieces";
 import { Tooltip } from "./Tooltip";
@@ -32,13 +32,10 @@ export function ValueText({ label, tokens, lookOf, initial = 0, isGrouped = fals
   const last = Math.max(0, tokens.length - 1);
   const main = Math.min(initial, last);
   const { pointed, tabStop, handlers } = useTokenCursor({ group, first: 0, last, initial: main });
-  const tell = useEffectEvent((index: number) => {
-    onPoint?.(index);
-  });
-  const index = pointed?.index;
-  useEffect(() => {
-    if (index !== undefined) tell(index);
-  }, [index]);
+  const tell = (event: SyntheticEvent) => {
+    const token = tokenElement(event.target);
+    if (token !== null) onPoint?.(Number(token.dataset.index));
+  };
   return (
     <>
       <div
@@ -48,6 +45,14 @@ export function ValueText({ label, tokens, lookOf, initial = 0, isGrouped = fals
         dir="auto"
         className="font-mono text-[0.8125rem] leading-6 break-words whitespace-pre-wrap"
         {...handlers}
+        onMouseOver={(event) => {
+          handlers.onMouseOver(event);
+          tell(event);
+        }}
+        onFocus={(event) => {
+          handlers.onFocus(event);
+          tell(event);
+        }}
       >
         {tokens.map((token, at) => {
           const { className = "", heat } = lookOf(at);

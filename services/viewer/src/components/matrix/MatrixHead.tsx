@@ -3,7 +3,7 @@
 import { memo } from "react";
 
 import type { MatrixColumn } from "../../lib/matrix";
-import { nameOfUnseen, quoteToken } from "../../lib/tokens";
+import { goesOn, nameOfUnseen, quoteToken } from "../../lib/tokens";
 import { TokenPieces } from "../TokenPieces";
 
 type Props = {
@@ -30,7 +30,7 @@ export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop,
             key={index}
             scope="col"
             aria-selected={index === selected}
-            aria-label={index < 0 ? "the marker before the text" : nameOfUnseen(token)}
+            aria-label={index < 0 ? "the marker before the text" : undefined}
             title={index < 0 ? undefined : quoteToken(token)}
             data-place={`-1 ${column}`}
             data-column={index}
@@ -38,7 +38,7 @@ export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop,
             className={`${HEAD} cursor-pointer px-0.5 py-1 hover:bg-sunken ${beginsWindow ? WINDOW_BORDER : ""} ${index === selected ? "underline decoration-2 underline-offset-2" : ""}`}
           >
             <bdi className="mx-auto block max-h-28 w-5 rotate-180 overflow-clip text-start font-mono leading-5 whitespace-pre [writing-mode:vertical-rl]">
-              {index < 0 ? "⟨bos⟩" : <TokenPieces token={token} />}
+              {index < 0 ? "⟨bos⟩" : <HeadToken token={token} />}
             </bdi>
           </th>
         ))}
@@ -57,3 +57,17 @@ export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop,
     </thead>
   );
 });
+
+/** A column without anything to be seen above it would seem to have no token. */
+function HeadToken({ token }: { token: string }) {
+  const name = nameOfUnseen(token);
+  if (name === undefined) return <TokenPieces token={token} />;
+  return (
+    <>
+      <span aria-hidden="true" className="token-mark">
+        {goesOn(token) ? <TokenPieces token={token} /> : "␣".repeat(token.length)}
+      </span>
+      <span className="sr-only">{name}</span>
+    </>
+  );
+}
