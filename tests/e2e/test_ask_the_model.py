@@ -74,7 +74,7 @@ def posts(page: Page) -> list[str]:
 def computed_effects(page: Page) -> Locator:
     """The tokens whose prediction a feature changes, on its page, when all are there."""
     effects = section(page, "What it does to later predictions")
-    changed = effects.locator(".effect-helps, .effect-hurts")
+    changed = effects.get_by_role("list", name="Examples with effects").locator(".effect-helps, .effect-hurts")
     compute = effects.get_by_role("button", name="Compute")
     expect(compute.or_(changed.first).first).to_be_visible()
     if compute.count():
