@@ -20,6 +20,7 @@ export function TokenEffectPanel({ token, isBefore, effect }: Props) {
     <section
       aria-label="Prediction"
       aria-live="polite"
+      tabIndex={effect === null ? undefined : 0} // on a phone it scrolls
       className="panel px-3 py-2 text-xs max-lg:sticky max-lg:bottom-0 max-lg:z-20 max-lg:max-h-[40vh] max-lg:overflow-y-auto max-lg:shadow-lg lg:sticky lg:top-16"
     >
       {token === null && <p className="text-muted">Point at a token to see how its prediction changes.</p>}
