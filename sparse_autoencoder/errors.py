@@ -38,3 +38,7 @@ class DamagedError(SaescopeError):
 
 class OtherVersionError(DamagedError):
     """Another version of saescope wrote the file, in a format that this one can't use."""
+
+
+class BadQuestionError(SaescopeError):
+    """What is asked of a run's models can't be answered by any: the question must change."""

@@ -19,6 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pydantic import ValidationError
+
+from sparse_autoencoder.questions.answer_types import is_last
 from sparse_autoencoder.questions.question_types import Question
 from sparse_autoencoder.questions.refusals import OverError
 
@@ -61,8 +64,14 @@ class Conversation:
 
         try:
             moved()
-            for part in self._answering.answer(Question.model_validate(said["question"]), moved):
+            question = Question.model_validate(said["question"])
+            for part in self._answering.answer(question, moved):
                 self._say({"to": number, "part": part})
+                if is_last(part):
+                    break
+        except ValidationError as error:  # of another release
+            problem = {"status": 500, "error": f"the question can't be understood: {error.errors()[0]['msg']}"}
+            self._say({"to": number, "part": {"problem": problem}})
         except OverError:
             self._say({"to": number, "dropped": True})
 

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
+from sparse_autoencoder.errors import BadQuestionError
 from sparse_autoencoder.questions.answer_types import LOADING, EncodedText, Part
 from sparse_autoencoder.questions.kept_models import AskedModels, KeptModels
 from sparse_autoencoder.questions.question_types import EncodeRow, EncodeText, Question
-from sparse_autoencoder.questions.refusals import BadQuestionError, OverError, problem_of
+from sparse_autoencoder.questions.refusals import OverError, problem_of
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.run_options import RunOptions

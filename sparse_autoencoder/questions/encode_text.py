@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparse_autoencoder.data.row_skip_rules import SkippedRow, record_of
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import BadQuestionError, SaescopeError
 from sparse_autoencoder.questions.answer_types import EncodedText, FeatureInText
 from sparse_autoencoder.questions.question_types import MOST_TOKENS, EncodeRow, EncodeText
-from sparse_autoencoder.questions.refusals import BadQuestionError
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.tokens.chunks import tokenise
 from sparse_autoencoder.tokens.token_policy import TokenPolicy

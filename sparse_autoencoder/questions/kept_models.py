@@ -53,6 +53,8 @@ class KeptModels:
         key = _key(run)
         found = self._kept.get(key)
         if found is None:
+            if len(self._kept) == MODELS_KEPT:
+                self._kept.popitem()  # before, so that there are never more in memory
             found = self._kept[key] = self._loaded(run)
         return found
 

@@ -19,7 +19,7 @@ Feature = Annotated[int, Field(ge=0)]
 
 
 class _Wanted(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class EncodeText(_Wanted):

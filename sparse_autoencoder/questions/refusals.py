@@ -1,15 +1,11 @@
 """Why a question has no answer, with the HTTP status that says the same to a program."""
 
-from sparse_autoencoder.errors import MixtureError, SaescopeError
+from sparse_autoencoder.errors import BadQuestionError, MixtureError, SaescopeError
 from sparse_autoencoder.questions.answer_types import Problem
 from sparse_autoencoder.runs.store import NotFoundError
 from sparse_autoencoder.utils.failure_rule import reason
 
 MOST_CHARACTERS_OF_A_PROBLEM = 2000
-
-
-class BadQuestionError(SaescopeError):
-    """What is asked can't be answered by any model: the question must change."""
 
 
 class OverError(Exception):

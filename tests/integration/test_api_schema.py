@@ -19,11 +19,9 @@ from starlette.testclient import TestClient
 
 from services.api.app import create_app
 from services.api.http.access import Access
-from services.api.models.asking import Asked
 from services.common.dependency_interfaces import UnavailableError
 from services.common.run_json_files import Ingested, MergeProgress, ReadingProgress
 from services.common.run_workspace import Workspace
-from sparse_autoencoder.questions.question_types import AblateFeature, ExplainByGraph, Question, Steer
 from sparse_autoencoder.runs import firings_file
 from sparse_autoencoder.runs.firings_file import Firings
 from sparse_autoencoder.runs.folder_layout import RunFolder
@@ -34,45 +32,12 @@ from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, backend_without_servers, listening, make_finished, metadata_of, serving
 from tests.support.described import Description
 from tests.support.live_runs import N_FEATURES, LiveWriter, publish_here
-from tests.support.told_models import TOLD
+from tests.support.models_here import ModelsHere
 
 NOWHERE = "20260101-000000_run-000"
 LIVE, ENDED = "20300101-000000_run-001", "20300101-000000_run-002"
 KEPT = "20300101-000000_run-003"  # with what fires at each token
 ROW = "/api/prompts/2"
-PUSHED = {"token_ids": [1], "tokens": [" a"], "by": [0.5]}
-EFFECTS = {
-    "row_id": 0,
-    "offset": 0,
-    "idx": 0,
-    "act": 1.0,
-    "loss_change": [0.5],
-    "kl": [0.25],
-    "direct_loss_change": [0.5],
-    "pushed": [{"up_logits": PUSHED, "down_logits": PUSHED, "up_probs": PUSHED, "down_probs": PUSHED}],
-}
-GENERATED = {
-    "text": " a",
-    "token_ids": [1],
-    "tokens": [" a"],
-    "log_probs": [-0.5],
-    "unsteered_log_probs": [-0.5],
-    "unsteered_perplexity": 1.6,
-}
-GRAPH = {
-    "feature_id": 1,
-    "num_sources": 1,
-    "roots": [{"token": None, "token_id": None, "before": [{"token": " a", "token_id": 1, "before": []}]}],
-    "scores": {
-        "num_examples": 1,
-        "num_rows": 1,
-        "num_tokens": 1,
-        "recall": 1.0,
-        "precision": None,
-        "explained": None,
-    },
-    "explanation": {"trie": {}},
-}
 Query = dict[str, Any]
 # what is asked about a run, and what makes it a mistake
 QUESTIONS: list[tuple[str, Query, Query]] = [
@@ -100,41 +65,11 @@ class _AwayStore(DirectoryStore):
         raise UnavailableError("the store is away")
 
 
-class _ModelsHere:
-    """The interface AskModels, which answers as it is told, or with a problem of a status."""
-
-    def __init__(self) -> None:
-        self.status: int | None = None
-
-    async def why_not(self) -> str | None:
-        return None
-
-    async def ask(self, question: Question, patience_s: float) -> Asked:
-        asked = Asked(question, patience_s)
-        if self.status is not None:
-            asked.refuse(self.status, "it is as it is")
-        elif isinstance(question.wanted, AblateFeature):
-            asked.give({"progress": {"done": 0, "of": 1, "what": "examples"}})
-            asked.give({"piece": {**EFFECTS}})
-            asked.give({"result": {"feature_id": 1, "examples": [EFFECTS]}})
-        elif isinstance(question.wanted, Steer):
-            asked.give({"piece": {"steered": True, "token_id": 1, "token": " a", "log_prob": -0.5}})
-            asked.give({"result": {"feature_id": 1, "prompt": "a", "steered": GENERATED, "plain": GENERATED}})
-        elif isinstance(question.wanted, ExplainByGraph):
-            asked.give({"result": {**GRAPH}})
-        else:
-            asked.give({"result": {**TOLD}})
-        return asked
-
-    async def close(self) -> None:
-        pass
-
-
 @dataclass(frozen=True)
 class Apis:
     """The API in front of different things; those with services share their runs."""
 
-    models: _ModelsHere  # those that can be asked about the folder
+    models: ModelsHere  # those that can be asked about the folder
     folder: TestClient  # one finished demo run, one that is going, and what that would have ended as
     services: TestClient
     guarded: TestClient  # needs a token
@@ -174,7 +109,7 @@ def apis(servers: Servers, finished: Path, tmp_path_factory: pytest.TempPathFact
     plain = servers.backend("plain/", data)
     away = backend_without_servers(_AwayStore(data), data)
     with (
-        TestClient(create_app(folder, models=(models := _ModelsHere()))) as on_folder,
+        TestClient(create_app(folder, models=(models := ModelsHere()))) as on_folder,
         TestClient(create_app(plain.deps.store, backend=plain)) as on_services,
         TestClient(create_app(plain.deps.store, backend=plain, access=Access("secret"))) as on_guarded,
         TestClient(create_app(away.deps.store, backend=away)) as on_away,

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -182,10 +183,10 @@ def test_one_client_has_only_so_many_questions_at_once(api: Served) -> None:
         stack.enter_context(api.asking("slow first", "10.0.3.1"))
         others = [stack.enter_context(api.sent("one more", "10.0.3.1")) for _ in range(AT_ONCE)]
         (refused, *rest), _, _ = select.select(others, [], [], PATIENCE)
-        answer = refused.recv(10_000).decode()
-    assert (answer[:12], rest) == ("HTTP/1.1 429", [])
-    assert "\r\nretry-after: 1\r\n" in answer
-    assert answer.endswith('{"error":"you wait for 4 answers already: ask again when one is there"}')
+        answer = HTTPResponse(refused)
+        answer.begin()
+        assert (answer.status, answer.headers["Retry-After"], rest) == (429, "1", [])
+        assert json.load(answer) == {"error": "you wait for 4 answers already: ask again when one is there"}
 
 
 def test_when_the_time_is_over_there_is_a_sentence_and_the_question_is_dropped(tmp_path: Path) -> None:
@@ -212,6 +213,19 @@ def test_other_sites_pages_can_not_make_it_compute(api: Served) -> None:
     assert form.status_code == 415
     image = httpx.get(f"{api.url}/api/prompts/0/activations", headers={"Sec-Fetch-Site": "cross-site"})
     assert image.status_code == 403
+
+
+def test_half_of_a_character_is_no_text(api: Served) -> None:
+    answer = httpx.post(f"{api.url}/api/encode", content=b'{"text": "\\ud800"}', headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "text must be text, and half of a surrogate pair is none"}
+
+
+def test_numbers_that_are_none_are_refused(api: Served) -> None:
+    for number in ("NaN", "Infinity", "1e999"):
+        body = f'{{"feature_id": 1, "prompt": "x", "strength": {number}}}'
+        answer = httpx.post(f"{api.url}/api/steer", content=body, headers=JSON)
+        assert (answer.status_code, answer.json()) == (400, {"error": "strength must be a finite number"})
 
 
 @pytest.mark.parametrize(

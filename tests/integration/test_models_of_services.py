@@ -195,6 +195,20 @@ def test_a_redis_that_loses_everything_is_a_sentence(asked: Asked, servers: Serv
     assert sentence.startswith("no worker with models is running") or "lost this question" in sentence
 
 
+def test_a_redis_that_goes_away_is_a_sentence(asked: Asked, servers: Servers) -> None:
+    asked.start()
+    try:
+        with asked.steering("slow one") as answers:
+            wait_until(lambda: asked.noted("begun") == ["slow one"])
+            servers.redis.kill()
+        problem = json.loads(answers[0].text.splitlines()[-1])["problem"]
+        assert (problem["status"], "is it up?" in problem["error"]) == (503, True)
+        state = httpx.get(f"{asked.url}/api/models").json()
+        assert (state["can_ask"], "is it up?" in state["why_not"]) == (False, True)
+    finally:
+        servers.redis.start()
+
+
 def test_the_real_worker_answers_about_a_run_in_the_bucket(servers: Servers, tmp_path: Path) -> None:
     servers.redis.flush()
     data = tmp_path / "data"

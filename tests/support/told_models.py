@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.models.over_pipes import converse
-from sparse_autoencoder.questions.answer_types import LOADING, EncodedText, GeneratedToken, Part, is_last
+from sparse_autoencoder.questions.answer_types import LOADING, EncodedText, GeneratedText, GeneratedToken, Part, is_last
 from sparse_autoencoder.questions.question_types import AblateFeature, EncodeText, Question, Steer
 from sparse_autoencoder.questions.refusals import OverError
 from tests.support.waiting import wait_until
@@ -105,7 +105,7 @@ def _token(number: int) -> GeneratedToken:
     return {"steered": True, "token_id": number, "token": f" {number}", "log_prob": -1.0}
 
 
-_TEXT = {
+_TEXT: GeneratedText = {
     "text": "",
     "token_ids": [],
     "tokens": [],

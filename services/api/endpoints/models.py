@@ -36,6 +36,7 @@ from services.api.response_types.models import (
     TextToEncode,
     TextToSteer,
 )
+from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.questions.answer_types import EncodedText, Part, is_last
 from sparse_autoencoder.questions.question_types import (
     MOST_CHARACTERS,
@@ -70,10 +71,13 @@ class Stretch(RowParameters):
     num_tokens: Annotated[int, whole(1, MOST_TOKENS)] = Field(MOST_TOKENS, alias="tokens", description="At most.")
 
 
-@endpoints.declare("GET", "/api/models", answer=ModelsState, problems=(400, 503))
+@endpoints.declare("GET", "/api/models", answer=ModelsState)
 async def models(_asked: Parameters, api: Api, _request: Request) -> Response:
     """Whether runs' models can be asked here, and why not."""
-    why_not = await api.models.why_not()
+    try:
+        why_not = await api.models.why_not()
+    except SaescopeError as error:
+        why_not = str(error)
     answer: ModelsState = {"can_ask": why_not is None, "why_not": why_not}
     return json_answer(answer, headers={"Cache-Control": "no-store"})
 

@@ -33,6 +33,7 @@ _NO_WORKER = (
     "docker compose up -d models), unless one is starting"
 )
 _WAIT_S = 0.5  # for the next part, before looking whether the worker is alive
+_RETURNS_WITHIN_S = 10.0  # a worker that comes back fresh, or another one
 _ATTEMPTS = 2
 _STOPPED = "this server is being stopped"
 
@@ -54,9 +55,8 @@ class ModelsThroughRedis:
         """See AskModels.ask."""
         if (problem := await self.why_not()) is not None:
             raise SaescopeError(problem)
-        waiting = await run_in_threadpool(self._deps.queue.waiting, "probe")
-        if max(len(waiting), len(self._asked)) >= MOST_WAITING:
-            raise busy(max(len(waiting), len(self._asked)))
+        if (num_waiting := await self._num_waiting()) >= MOST_WAITING:
+            raise busy(num_waiting)
         if self._closed:
             raise SaescopeError(_STOPPED)
         asked = Asked(question, patience_s)
@@ -77,6 +77,16 @@ class ModelsThroughRedis:
         if self._redis is not None:
             await self._redis.aclose()
 
+    async def _num_waiting(self) -> int:
+        """How many questions of any API wait, and how many of this one at least."""
+        messages = await run_in_threadpool(self._deps.queue.waiting, "probe")
+        askers = [asker_key(message.question) for message in messages if message.question is not None]
+        try:
+            awaited = await self._client.exists(*askers) if askers else 0  # workers drop the others
+        except RedisError as error:
+            raise _away(error) from error
+        return max(int(awaited), len(self._asked))
+
     @property
     def _client(self) -> redis.asyncio.Redis:
         if self._redis is None:  # in the event loop that uses it
@@ -86,6 +96,7 @@ class ModelsThroughRedis:
                 socket_timeout=SOCKET_TIMEOUT_S,
                 socket_connect_timeout=CONNECT_TIMEOUT_S,
                 retry=Retry(NoBackoff(), 0),
+                protocol=2,  # of which entries of streams are lists
             )
         return self._redis
 
@@ -95,11 +106,15 @@ class ModelsThroughRedis:
         try:
             await following.follow()
         except RedisError as error:
-            asked.refuse(503, f"Redis can't be used for this question; is it up? ({error})")
+            asked.refuse(503, str(_away(error)))
         except SaescopeError as error:
             asked.refuse(503, str(error))
         finally:
             await following.forget()
+
+
+def _away(error: RedisError) -> SaescopeError:
+    return SaescopeError(f"Redis can't be used for this question; is it up? ({error})")
 
 
 class _Following:
@@ -115,6 +130,7 @@ class _Following:
         self._attempts = 0
         self._known = 0  # pieces that earlier attempts gave
         self._pieces = 0  # that this one gave
+        self._worker_seen = asyncio.get_running_loop().time()  # when there was a worker last
 
     async def follow(self) -> None:
         """Ask, and hand on the parts; RedisError or SaescopeError if that isn't possible any more."""
@@ -150,7 +166,7 @@ class _Following:
 
     async def _entries(self) -> list[dict[str, str]]:
         """The entries of the answer that came since; waits for some, but not for long."""
-        found = await self._redis.xread({answer_key(self._id): self._last}, block=round(_WAIT_S * 1000))
+        found: Any = await self._redis.xread({answer_key(self._id): self._last}, block=round(_WAIT_S * 1000))
         entries = cast("list[tuple[str, dict[str, str]]]", found[0][1] if found else [])
         if entries:
             self._last = entries[-1][0]
@@ -175,7 +191,10 @@ class _Following:
             return bool(await self._redis.exists(LEASE_PREFIX + question_lease(self._id)))
         if not await self._redis.exists(question_key(self._id)):
             raise SaescopeError("Redis has lost this question: ask again")
-        if not await run_in_threadpool(self._deps.workers.alive, "models"):
+        now = asyncio.get_running_loop().time()
+        if await run_in_threadpool(self._deps.workers.alive, "models"):
+            self._worker_seen = now
+        elif now - self._worker_seen > _RETURNS_WITHIN_S:
             raise SaescopeError(_NO_WORKER)
         return True
 

@@ -71,7 +71,7 @@ class Encoded(Live):
 class TextToSteer(BaseModel):
     """A prompt that is continued with a feature turned up or down, and without."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     feature_id: Annotated[int, Field(ge=0)]
     prompt: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]

@@ -62,7 +62,7 @@ class RedisQuestions:
         """A question; None if nobody waits for it any more, or it is none of this release's."""
         with _redis_usable():
             text = cast("str | None", self._redis.get(question_key(question_id)))
-            milliseconds = cast("int", self._redis.pttl(question_key(question_id)))
+            milliseconds = self._redis.pttl(question_key(question_id))
         if text is None or milliseconds <= 0 or not self.is_awaited(question_id):
             return None
         try:

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparse_autoencoder.pipeline.chunk_encoder import on_host
-from sparse_autoencoder.pipeline.load_inputs import load_models, load_tokens
+from sparse_autoencoder.errors import BadQuestionError
+from sparse_autoencoder.pipeline.chunk_encoder import Encoder, on_host
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.questions.answer_types import EncodedText
 from sparse_autoencoder.questions.encode_text import encode_row, encode_text
-from sparse_autoencoder.questions.kept_models import AskedModels
+from sparse_autoencoder.questions.kept_models import KeptModels
 from sparse_autoencoder.questions.question_types import MOST_TOKENS, EncodeRow, EncodeText
-from sparse_autoencoder.questions.refusals import BadQuestionError
 from sparse_autoencoder.reading.open_runs import RunLibrary
 from sparse_autoencoder.reading.run_view import RunView
 from sparse_autoencoder.runs.store import DirectoryStore, NotFoundError
+from sparse_autoencoder.tokens.tokenizer import RowTokenizer
 from sparse_autoencoder.tokens.windows import Windows
 from tests.support.gpt2_tokenizer import END_OF_TEXT
 from tests.support.runs import MAX_TOKENS, World, make_world, one_thread
@@ -43,13 +43,15 @@ class Made:
     """A finished run, its files as they are read, and its models."""
 
     view: RunView
-    models: AskedModels
+    encoder: Encoder
+    tokenizer: RowTokenizer
 
-    def row(self, row_id: int, **stretch: int) -> EncodedText:
-        return encode_row(self.models.encoder, self.view, EncodeRow(row_id=row_id, **stretch))
+    def row(self, row_id: int, first: int = 0, num_tokens: int = MOST_TOKENS) -> EncodedText:
+        wanted = EncodeRow(row_id=row_id, first=first, num_tokens=num_tokens)
+        return encode_row(self.encoder, self.view, wanted)
 
     def text(self, text: str) -> EncodedText:
-        return encode_text(self.models.encoder, self.models.tokenizer, self.view, EncodeText(text=text))
+        return encode_text(self.encoder, self.tokenizer, self.view, EncodeText(text=text))
 
     @cached_property
     def fired(self) -> dict[int, Fired]:
@@ -74,8 +76,8 @@ def make(world: World, root: Path, **changes: Any) -> Made:
     options = world.options(**changes)
     store = DirectoryStore(root)
     metadata = run(options, store)
-    encoder = load_models(options).encoder(metadata)
-    return Made(RunLibrary(store).open(metadata.run_id), AskedModels(encoder, load_tokens(options).tokenizer))
+    models = KeptModels(lambda options: options).of(metadata)
+    return Made(RunLibrary(store).open(metadata.run_id), models.encoder, models.tokenizer)
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: "-".join(map(str, kind.values())) or "usual")
@@ -102,7 +104,7 @@ def of_run(made: Made) -> dict[int, Fired]:
     chunk_size = made.view.metadata.options.chunk_size
     for first in range(0, max(rows) + 1, chunk_size):
         ids = np.array([row_id for row_id in rows if first <= row_id < first + chunk_size])
-        for block, activations in made.models.encoder.blocks(made.view.windows(ids)):
+        for block, activations in made.encoder.blocks(made.view.windows(ids)):
             for (row_id, place, feature), value in entries(block, *on_host(activations), made):
                 rows[row_id].setdefault((place, feature), value)
     return rows
@@ -189,7 +191,7 @@ def test_of_a_run_that_drops_the_rest_of_long_rows_it_says_how_long_the_text_is(
     made = make(world, tmp_path, long_rows="truncate")
     answer = made.text("up " * 30)
     assert (len(answer["tokens"]), answer["windows"]) == (MAX_TOKENS - 1, [0])
-    assert answer["num_tokens"] == len(made.models.tokenizer.encode([("up " * 30).strip()])[0])
+    assert answer["num_tokens"] == len(made.tokenizer.encode([("up " * 30).strip()])[0])
 
 
 @pytest.mark.parametrize(
