@@ -1,7 +1,9 @@
 /** What a feature's page asks the model: a text of one's own, effects on later predictions, steering, patterns. */
 
+import { useMemo } from "react";
+
 import type { FeatureInfo } from "../../apiTypes";
-import type { Band } from "../../lib/bands";
+import { bandsOf } from "../../lib/bands";
 import { IS_EMBEDDED } from "../../lib/embedded";
 import { useModels } from "../../modelQueries";
 import { Effects } from "./Effects";
@@ -10,11 +12,12 @@ import { ModelsNote } from "./ModelsNote";
 import { Steering } from "./Steering";
 import { YourText } from "./YourText";
 
-type Props = { info: FeatureInfo; bands: Band[]; run: string | null };
+type Props = { info: FeatureInfo; run: string | null };
 
 /** What is kept of answers is shown where the models can't be asked, too; a page that is part of another asks nothing. */
-export function AskModel({ info, bands, run }: Props) {
+export function AskModel({ info, run }: Props) {
   const models = useModels();
+  const bands = useMemo(() => bandsOf(info), [info]);
   if (IS_EMBEDDED || models.data == null) return null;
   const canAsk = models.data.can_ask;
   const hasFired = info.num_active_tokens > 0;

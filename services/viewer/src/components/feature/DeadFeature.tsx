@@ -3,7 +3,6 @@
 import type { FeatureInfo } from "../../apiTypes";
 import { formatPlural } from "../../lib/format";
 import type { ViewState } from "../../lib/viewState";
-import { AskModel } from "../ask/AskModel";
 import { WeightFacts } from "./FeatureFacts";
 
 export function DeadFeature({ info, state }: { info: FeatureInfo; state: ViewState }) {
@@ -17,7 +16,6 @@ export function DeadFeature({ info, state }: { info: FeatureInfo; state: ViewSta
         </p>
       </section>
       <WeightFacts info={info} state={state} />
-      <AskModel info={info} bands={[]} run={state.run} />
     </div>
   );
 }

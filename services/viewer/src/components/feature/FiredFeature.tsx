@@ -6,7 +6,6 @@ import { useLocation } from "wouter";
 import type { FeatureInfo } from "../../apiTypes";
 import { bandsOf } from "../../lib/bands";
 import { featurePath, type ViewState } from "../../lib/viewState";
-import { AskModel } from "../ask/AskModel";
 import { FeatureExamples } from "./FeatureExamples";
 import { FeatureExplanations } from "./FeatureExplanations";
 import { FeatureFacts } from "./FeatureFacts";
@@ -33,7 +32,6 @@ export function FiredFeature({ info, descriptions, metric, state }: Props) {
         <FeatureExamples {...parts} />
         <FeatureFacts {...parts} descriptions={descriptions} metric={metric} />
       </div>
-      <AskModel info={info} bands={bands} run={state.run} />
     </div>
   );
 }

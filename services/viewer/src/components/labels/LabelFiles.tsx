@@ -23,7 +23,7 @@ export function LabelFiles({ run }: { run: string }) {
     event.target.value = ""; // so that the same file can be chosen again
     if (chosen === undefined) return;
     try {
-      const lines = new TextDecoder("utf-8", { fatal: true }).decode(await chosen.arrayBuffer());
+      const lines = new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(await chosen.arrayBuffer()));
       setProblem(null);
       setFile({ name: chosen.name, lines });
     } catch {
