@@ -56,11 +56,12 @@ def exported(log: LabelLog) -> Iterator[str]:
         yield json.dumps(_line_of(entry, log.sha256), ensure_ascii=False) + "\n"
 
 
-def imported(log: LabelLog, text: str, num_features: int, *, replace: bool = False) -> Imported:
+def imported(log: LabelLog, text: str, num_features: int, *, replace: bool = False, dry_run: bool = False) -> Imported:
     """Take over what lines of JSON say, all at once; a label or note that is there is kept unless `replace`.
 
     A field that is null, or no star, says nothing, so it never removes anything. Of several lines about one feature the
-    first one counts. A line that can't be used is left out, and said why.
+    first one counts. A line that can't be used is left out, and said why. A dry run changes nothing: the answer is what
+    would become of the lines.
     """
     lines, skipped = _read(text, log.sha256, num_features)
     outcome = Imported(0, 0, 0, [], skipped)
@@ -84,7 +85,10 @@ def imported(log: LabelLog, text: str, num_features: int, *, replace: bool = Fal
         outcome = Imported(added, len(changes) - added, unchanged, conflicts, skipped)
         return changes
 
-    log.decide(changes_for)
+    if dry_run:
+        changes_for(log.read())
+    else:
+        log.decide(changes_for)
     return outcome
 
 

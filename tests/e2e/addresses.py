@@ -33,6 +33,7 @@ PAGES = {
     "prompts": Address("/prompts", "main a[href^='/prompts/']"),
     "prompts-found": Address("/prompts?text=o", "main a[href^='/prompts/']"),
     "prompt": Address("/prompts/{row}?token=0", "main section[aria-label=Text]"),
+    "try": Address("/try?text=Shares+of+Apple+rise", "h1:text('Try a text')"),
     "compare-choose": Address("/compare", "main select"),
     "compare": Address("/compare?a={other_run}&b={run}", "main a[href^='/compare/']"),
     "compare-feature": Address("/compare/{feature}?a={other_run}&b={run}", ".token-peak"),

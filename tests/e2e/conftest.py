@@ -6,6 +6,7 @@ Knows the command line and the page's address, nothing of the API or of the run'
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -27,9 +28,15 @@ def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def demo_runs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def demo_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of two demo runs."""
+    return make_runs(tmp_path_factory.mktemp("demo-runs"), rows=300)
+
+
+@pytest.fixture(scope="session")
+def demo_runs_url(demo_runs: Path) -> Iterator[str]:
     """The address of a page that shows two demo runs."""
-    with serving("serve", "--runs", make_runs(tmp_path_factory.mktemp("demo-runs"), rows=300)) as url:
+    with serving("serve", "--runs", demo_runs) as url:
         yield url
 
 

@@ -226,6 +226,19 @@ def test_an_import_keeps_what_is_said_and_says_so(client: TestClient) -> None:
     assert labels(client)[3]["label"] == "years"
 
 
+@pytest.mark.parametrize("replace", ["false", "true"])
+def test_a_dry_run_says_what_an_import_would_do_and_does_nothing(client: TestClient, replace: str) -> None:
+    put(client, 3, label="dates")
+    before = labels(client)
+    content = b'{"feature_id": 3, "label": "years"}\n{"feature_id": 4, "label": "months"}\nx'
+    planned = client.post(f"/api/labels/import?dry_run=true&replace={replace}", content=content, headers=LINES).json()
+    assert labels(client) == before
+    assert planned["taken"] == (2 if replace == "true" else 1)
+    done = client.post(f"/api/labels/import?replace={replace}", content=content, headers=LINES).json()
+    assert done == planned
+    assert labels(client) != before
+
+
 def test_an_import_that_is_no_text_is_refused(client: TestClient) -> None:
     assert client.post("/api/labels/import", content=b"\xff\xfe", headers=LINES).status_code == 400
 

@@ -45,6 +45,7 @@ class Import(OneRun):
     """How lines are taken over."""
 
     replace: Flag = Field(False, description="Whether they replace what is said already.")
+    dry_run: Flag = Field(False, description="Whether nothing is changed, and the answer is what would be.")
 
 
 @endpoints.declare("GET", "/api/labels", answer=LabelList, problems=(400, 404, 503), has_tag=True)
@@ -88,7 +89,8 @@ async def take_over(asked: Import, api: Api, request: Request) -> Response:
 
     def take() -> Imported:
         found = api.labels.asked(asked.run)
-        return imported(found.log, text, found.run.metadata.num_features, replace=asked.replace)
+        num_features = found.run.metadata.num_features
+        return imported(found.log, text, num_features, replace=asked.replace, dry_run=asked.dry_run)
 
     return json_answer(what_became(await run_in_threadpool(take)))
 

@@ -19,6 +19,7 @@ import { PromptPage } from "./pages/PromptPage";
 import { PromptsPage } from "./pages/PromptsPage";
 import { RunPage } from "./pages/RunPage";
 import { RunsPage } from "./pages/RunsPage";
+import { TryPage } from "./pages/TryPage";
 import { createQueryClient } from "./queries";
 
 export function App() {
@@ -57,6 +58,7 @@ function Pages() {
           <Route path="/feature/:id">{({ id }) => <FeaturePage id={id} />}</Route>
           <Route path="/prompts" component={PromptsPage} />
           <Route path="/prompts/:row">{({ row }) => <PromptPage row={row} />}</Route>
+          <Route path="/try" component={TryPage} />
           <Route path="/compare" component={ComparePage} />
           <Route path="/compare/:feature">{({ feature }) => <CompareFeaturePage id={feature} />}</Route>
           <Route path="/runs" component={RunsPage} />

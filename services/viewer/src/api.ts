@@ -5,6 +5,7 @@ import type {
   FeatureInfo,
   FeatureRank,
   FoundFeatures,
+  ImportedLabels,
   Label,
   LabelChange,
   LabelList,
@@ -18,7 +19,7 @@ import type {
   Run,
   TextParts,
 } from "./apiTypes";
-import { address, get, isNotFound, write } from "./apiRequests";
+import { address, get, isNotFound, write, writeLines } from "./apiRequests";
 import { absoluteUrl } from "./lib/basePath";
 import type { ListQuery } from "./lib/ranking";
 
@@ -166,6 +167,15 @@ export function labelsExportUrl(run: string): string {
 /** Say something of a feature; the answer is all that is said then. An ApiError with a `label` if another was quicker. */
 export function putLabel(featureId: number, run: string, change: Partial<LabelChange>): Promise<Label> {
   return write<Label>("PUT", `/api/labels/${featureId}`, change, { run });
+}
+
+/** Take over labels from lines of JSON, or with `dryRun` only say what would become of them. */
+export function importLabels(run: string, lines: string, replace: boolean, dryRun: boolean): Promise<ImportedLabels> {
+  return writeLines<ImportedLabels>("/api/labels/import", lines, {
+    run,
+    replace: replace || null,
+    dry_run: dryRun || null,
+  });
 }
 
 /** Start a run with the options that differ from their defaults; the answer is its id. */

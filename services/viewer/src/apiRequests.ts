@@ -69,30 +69,94 @@ export function write<Payload>(
   body: object,
   parameters: Query = {},
 ): Promise<Payload> {
-  if (IS_EMBEDDED) return Promise.reject(new ApiError(LOOKED_AT, null));
+  return send<Payload>(method, address(path, parameters), JSON.stringify(body), "application/json");
+}
+
+/** The same with lines of JSON. */
+export function writeLines<Payload>(path: string, lines: string, parameters: Query): Promise<Payload> {
+  return send<Payload>("POST", address(path, parameters), lines, LINES);
+}
+
+/** Ask for something that costs: the answer, whole. An embedded page may not. */
+export function ask<Payload>(path: string, body: object, parameters: Query, signal?: AbortSignal): Promise<Payload> {
+  return send<Payload>("POST", address(path, parameters), JSON.stringify(body), "application/json", signal);
+}
+
+/**
+ * The same for an answer that comes in parts, a line of JSON each; `onPart` gets them as they come. Ends with the answer,
+ * or when `signal` says so, which also tells the API that nobody waits any more.
+ */
+export async function askInParts(
+  path: string,
+  body: object,
+  parameters: Query,
+  onPart: (part: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = address(path, parameters);
+  const response = await fetched(url, written("POST", JSON.stringify(body), "application/json", LINES, signal));
+  if (!response.ok) throw errorOf(await readJson(response), response.status);
+  if (response.body === null) return;
+  try {
+    for await (const line of linesOf(response.body)) onPart(JSON.parse(line));
+  } catch (error) {
+    if (signal.aborted || error instanceof ApiError) throw error;
+    throw new ApiError(BROKEN_OFF, null);
+  }
+}
+
+const LINES = "application/x-ndjson";
+const BROKEN_OFF = "The answer broke off before its end; try again.";
+
+async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    const lines = (rest + (value ?? "")).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line.trim() !== "") yield line;
+    if (done) break;
+  }
+  if (rest.trim() !== "") yield rest;
+}
+
+async function send<Payload>(
+  method: string,
+  url: URL,
+  body: string,
+  type: string,
+  signal?: AbortSignal,
+): Promise<Payload> {
+  return request<Payload>(url, written(method, body, type, "application/json", signal));
+}
+
+/** A request that changes something, or costs. */
+function written(method: string, body: string, type: string, accept: string, signal?: AbortSignal): RequestInit {
+  if (IS_EMBEDDED) throw new ApiError(LOOKED_AT, null);
   const token = readToken();
-  return request<Payload>(address(path, parameters), {
+  return {
     method,
-    headers: {
-      accept: "application/json",
-      "content-type": "application/json",
-      ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-  });
+    headers: { accept, "content-type": type, ...(token === "" ? {} : { authorization: `Bearer ${token}` }) },
+    body,
+    signal: signal ?? null,
+  };
 }
 
 async function request<Payload>(url: URL, init: RequestInit): Promise<Payload> {
-  let response: Response;
+  const response = await fetched(url, init);
+  const body = response.status === 204 ? null : await readJson(response);
+  if (!response.ok) throw errorOf(body, response.status);
+  return body as Payload;
+}
+
+async function fetched(url: URL, init: RequestInit): Promise<Response> {
   try {
-    response = await fetch(url, init);
+    return await fetch(url, init);
   } catch (error) {
     if (init.signal?.aborted === true) throw error;
     throw new ApiError(UNREACHABLE, null);
   }
-  const body = response.status === 204 ? null : await readJson(response);
-  if (!response.ok) throw errorOf(body, response.status);
-  return body as Payload;
 }
 
 async function readJson(response: Response): Promise<unknown> {

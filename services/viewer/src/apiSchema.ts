@@ -1107,6 +1107,8 @@ export interface paths {
                     run?: string;
                     /** @description Whether they replace what is said already. */
                     replace?: boolean;
+                    /** @description Whether nothing is changed, and the answer is what would be. */
+                    dry_run?: boolean;
                 };
                 header?: never;
                 path?: never;

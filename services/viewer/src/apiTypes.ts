@@ -6,3 +6,4 @@ export type * from "./apiSchema";
 export type { FeatureList as Ranking } from "./apiSchema";
 export type RunStatus = Run["status"];
 export type OptionValue = Run["options"][string];
+export type { AnswerProgress as PartProgress } from "./apiSchema";

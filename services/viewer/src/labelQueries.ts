@@ -2,9 +2,9 @@
 
 import { useCallback } from "react";
 
-import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
-import { fetchLabels, putLabel } from "./api";
+import { fetchLabels, importLabels, putLabel } from "./api";
 import type { Label, LabelChange, LabelList } from "./apiTypes";
 import { retryAfter } from "./lib/refreshIntervals";
 
@@ -52,6 +52,29 @@ export function useChangeLabel(featureId: number, run: string) {
     mutationFn: (change: Partial<LabelChange>) => putLabel(featureId, run, change),
     onSuccess: (label) => {
       rememberLabel(client, run, label);
+    },
+  });
+}
+
+/** What would become of lines of labels, which nothing changes yet. */
+export function useImportPlan(run: string, file: { name: string; lines: string }, replace: boolean) {
+  return useQuery({
+    queryKey: ["labels in a file", run, file.name, file.lines.length, replace],
+    queryFn: () => importLabels(run, file.lines, replace, true),
+    placeholderData: keepPreviousData,
+    gcTime: 0,
+    staleTime: Infinity,
+  });
+}
+
+/** Takes over lines of labels; what is shown of all features follows. */
+export function useImportLabels(run: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ lines, replace }: { lines: string; replace: boolean }) => importLabels(run, lines, replace, false),
+    onSuccess: () => {
+      void client.invalidateQueries({ queryKey: ["labels"] });
+      void client.invalidateQueries({ predicate: ({ queryKey }) => isOfLabelled(queryKey) });
     },
   });
 }

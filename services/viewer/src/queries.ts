@@ -162,6 +162,16 @@ export function useFeature(featureId: number, run: string | null) {
   });
 }
 
+/** One feature for a look at it in passing: asked once and kept, also of a run that is going; null: nothing is asked. */
+export function useFeaturePreview(featureId: number | null, run: string | null) {
+  return useQuery({
+    ...featureOptions(featureId ?? 0, run),
+    enabled: featureId !== null,
+    staleTime: FRESH_MS,
+    refetchInterval: false,
+  });
+}
+
 /** Load what a neighbour's page needs, so that going there is immediate; `load` asks for all of it. */
 export function useNeighbours(
   neighbours: { previous: number | null; next: number | null } | undefined,

@@ -3,10 +3,21 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import type { Label, LabelChange, Options, RowFirings, Run } from "../src/apiTypes";
+import type {
+  FeatureEffects,
+  FeatureGraph,
+  Label,
+  LabelChange,
+  ModelsState,
+  Options,
+  RowFirings,
+  Run,
+} from "../src/apiTypes";
 import { compareRuns, countParts, describeFound, describePrompt, listPrompts } from "./fakeContent";
-import { changedLabels } from "./fakeLabels";
+import type { Part } from "../src/modelApi";
+import { changedLabels, labelOf } from "./fakeLabels";
 import { describeFeature, listFeatures, NUM_FEATURES, NUM_TOKENS, rankFeature } from "./fakeFeatures";
+import { encode, PARTS, sendParts } from "./fakeModels";
 import { PROVENANCE } from "./fakeProvenance";
 
 export const RUN: Run = {
@@ -84,6 +95,14 @@ export type FakeApi = {
   labels: Label[];
   /** What fires in any row; null: the run doesn't keep it. */
   firings: Omit<RowFirings, "run" | "row_id"> | null;
+  /** Whether models can be asked; null: an API that knows nothing of it. */
+  models: ModelsState | null;
+  /** What is kept of answers of models. */
+  kept: { effects: FeatureEffects | null; graph: FeatureGraph | null };
+  /** The parts of an answer instead of its own; without an end it stays open. */
+  parts: { parts: Part[]; ends: boolean } | null;
+  /** Answers whose asker went away before they ended. */
+  left: string[];
   /** Null: an API that doesn't know of starting runs. */
   options: Options | null;
   /** What every write is answered with instead of being done. */
@@ -104,6 +123,10 @@ export async function startFakeApi(): Promise<FakeApi> {
     runs: [RUN],
     labels: [],
     firings: null,
+    models: null,
+    kept: { effects: null, graph: null },
+    parts: null,
+    left: [],
     options: null,
     refusal: null,
     failing: null,
@@ -119,7 +142,17 @@ export async function startFakeApi(): Promise<FakeApi> {
       if (request.method === "GET") api.requests.push(url.pathname + url.search);
       else {
         const call = `${request.method ?? ""} ${url.pathname}`;
-        api.writes.push({ call, body: JSON.parse(text), token: request.headers.authorization });
+        const isLines = request.headers["content-type"] === "application/x-ndjson";
+        const body: unknown = isLines ? text : JSON.parse(text);
+        api.writes.push({ call, body, token: request.headers.authorization });
+      }
+      const parts = request.method === "POST" && api.refusal === null ? PARTS[url.pathname] : undefined;
+      if (parts !== undefined) {
+        response.on("close", () => {
+          if (!response.writableFinished) api.left.push(url.pathname);
+        });
+        sendParts(response, api.parts?.parts ?? parts, api.parts?.ends);
+        return;
       }
       const [status, body] = request.method === "GET" ? answer(url, api) : change(url, request.method ?? "", api);
       response.writeHead(status, { "content-type": "application/json" }).end(body === null ? "" : JSON.stringify(body));
@@ -140,6 +173,9 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
   const query = url.searchParams;
   const [, , , id] = url.pathname.split("/");
   const { runs } = api;
+  if (url.pathname === "/api/models") return orNotFound(api.models);
+  if (url.pathname === "/api/effects") return orNotFound(api.kept.effects);
+  if (url.pathname === "/api/graph") return orNotFound(api.kept.graph);
   if (url.pathname === "/api/options") {
     return api.options === null ? [404, { error: "there is nothing at /api/options" }] : [200, api.options];
   }
@@ -162,6 +198,9 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
   if (url.pathname === "/api/prompts") return [200, listPrompts(query, run.id, live)];
   if (url.pathname === "/api/prompts/features") return [200, describeFound(run.id, live)];
   if (url.pathname === "/api/prompts/parts") return [200, countParts(query, run.id, live)];
+  if (url.pathname.endsWith("/activations")) {
+    return [200, encode("Profit goes up", run.id, Number(id), Number(query.get("from")))];
+  }
   if (url.pathname.startsWith("/api/prompts/")) {
     const prompt = describePrompt(Number(id), run.id, live);
     if (prompt === null) return [404, { error: `run ${run.id} has no row ${id ?? ""}` }];
@@ -174,6 +213,18 @@ function answer(url: URL, api: FakeApi): [number, unknown] {
   return [200, describeFeature(featureId, run.id, live)];
 }
 
+function orNotFound(answer: object | null): [number, unknown] {
+  return answer === null ? [404, { error: "There is nothing here." }] : [200, answer];
+}
+
+/** Two lines are taken over, unless it is only tried, and what is there already with `replace` alone. */
+function importedLabels(query: URLSearchParams, api: FakeApi) {
+  const taken = query.has("replace") ? 2 : 1;
+  if (!query.has("dry_run")) api.labels = [labelOf(3, { label: "dates" })];
+  const skipped = query.has("replace") ? [] : [{ line: 2, why: "feature 5 has another label already" }];
+  return { taken, unchanged: 4, num_skipped: skipped.length, skipped };
+}
+
 function compare(query: URLSearchParams, runs: Run[]): [number, unknown] {
   const [a, b] = ["a", "b"].map((name) => runs.find(({ id }) => id === query.get(name)));
   if (a === undefined || b === undefined) return [404, { error: "There is no such run." }];
@@ -184,6 +235,10 @@ function compare(query: URLSearchParams, runs: Run[]): [number, unknown] {
 function change(url: URL, method: string, api: FakeApi): [number, unknown] {
   if (api.refusal !== null) return [api.refusal.status, api.refusal];
   const [, , , id, action] = url.pathname.split("/");
+  if (url.pathname === "/api/encode") {
+    return [200, encode((api.writes.at(-1)?.body as { text: string }).text, RUN.id, null, 0)];
+  }
+  if (url.pathname === "/api/labels/import") return [200, importedLabels(url.searchParams, api)];
   if (url.pathname === "/api/session") {
     const isRight = (api.writes.at(-1)?.body as { token: string }).token === api.token;
     if (!isRight) return [401, { error: "that isn't the API's token" }];

@@ -102,3 +102,38 @@ test("what is unseen in a label is drawn by what it is", async () => {
   open(api, "/feature/3");
   expect((await screen.findByTestId("label")).textContent).toBe("aU+202Eb␀<i>");
 });
+
+async function chooseFile(content: string | Uint8Array<ArrayBuffer>) {
+  const user = open(api, "/?labelled=1");
+  const field = await screen.findByLabelText<HTMLInputElement>("Bring in labels from JSON Lines…");
+  await user.upload(field, new File([content], "labels.jsonl"));
+  return user;
+}
+
+test("labels out of a file are taken over only when it was said what would become of them", async () => {
+  const user = await chooseFile('{"feature_id": 3, "label": "dates"}\n');
+  const plan = await screen.findByText(/1 feature would get what it says, 4 have it already, 1 line would be left out/);
+  expect(plan.textContent).toMatch(/^labels.jsonl/);
+  expect(screen.getByText("line 2: feature 5 has another label already")).toBeDefined();
+  expect(api.labels).toEqual([]);
+  await user.click(screen.getByRole("button", { name: "Take over 1" }));
+  expect(await screen.findByText("1 label from labels.jsonl taken over.")).toBeDefined();
+  expect(api.writes.at(-1)).toMatchObject({
+    call: "POST /api/labels/import",
+    body: '{"feature_id": 3, "label": "dates"}\n',
+  });
+  expect(api.labels).toHaveLength(1);
+});
+
+test("what replacing would do is said before, too", async () => {
+  const user = await chooseFile("{}");
+  await user.click(await screen.findByRole("checkbox", { name: "replace what is said already" }));
+  expect(await screen.findByText(/2 features would get what it says/)).toBeDefined();
+  expect(api.labels).toEqual([]);
+});
+
+test("a file that is no text is said to be none, and nothing is sent", async () => {
+  await chooseFile(Uint8Array.of(0xff, 0xfe));
+  expect((await screen.findByRole("alert")).textContent).toContain("labels.jsonl can’t be read as text");
+  expect(api.writes).toEqual([]);
+});

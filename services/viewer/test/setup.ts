@@ -36,6 +36,21 @@ class AllInView {
   }
 }
 
+/** jsdom reads files by a FileReader alone. */
+function arrayBuffer(this: Blob): Promise<ArrayBuffer> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => {
+      resolve(reader.result as ArrayBuffer);
+    });
+    reader.addEventListener("error", () => {
+      reject(reader.error ?? new Error("the file can't be read"));
+    });
+    reader.readAsArrayBuffer(this);
+  });
+}
+
+Blob.prototype.arrayBuffer = arrayBuffer;
 globalThis.IntersectionObserver = AllInView as unknown as typeof IntersectionObserver;
 globalThis.ResizeObserver = FixedWidthObserver as unknown as typeof ResizeObserver;
 window.scrollTo = () => undefined;

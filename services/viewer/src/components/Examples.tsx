@@ -3,6 +3,7 @@
 import { useId } from "react";
 
 import type { Sequence } from "../apiTypes";
+import { useTextLines } from "../hooks/useTextLines";
 import { keyOf } from "../lib/examples";
 import { heat } from "../lib/tokens";
 import { ExampleLine } from "./ExampleLine";
@@ -23,6 +24,7 @@ type Props = {
 
 export function Examples({ title, note, sequences, all, onAll, run, maximum, breakLines }: Props) {
   const titleId = useId();
+  const lines = useTextLines<HTMLOListElement>();
   const shown = all ? sequences : sequences.slice(0, SHOWN_AT_FIRST);
   const hidden = sequences.length - SHOWN_AT_FIRST;
   const look = { run, breakLines, room: null, heatOf: (activation: number) => heat(activation, maximum) };
@@ -34,7 +36,7 @@ export function Examples({ title, note, sequences, all, onAll, run, maximum, bre
         </h2>
         <span className="text-xs text-muted">{note}</span>
       </div>
-      <ol className="panel divide-y divide-line">
+      <ol {...lines} className="panel divide-y divide-line">
         {shown.map((sequence) => (
           <ExampleLine key={keyOf(sequence)} text={sequence} {...look} />
         ))}

@@ -6,6 +6,7 @@ import { Link, useLocation, useSearch } from "wouter";
 import { useRovingGroup } from "../hooks/useRovingGroup";
 import { useViewState } from "../hooks/usePage";
 import { promptsPath, readPromptsState } from "../lib/promptState";
+import { readTryState, tryPath } from "../lib/tryState";
 import { DEFAULT_STATE, featurePath, featuresPath, type ViewState } from "../lib/viewState";
 import { useRandomFeature, useRankingHead } from "../queries";
 import { KeyboardHelp } from "./KeyboardHelp";
@@ -24,6 +25,7 @@ export function Header() {
   const isOfOneRun = page !== "runs" && page !== "compare";
   const showRun = (run: string | null) => {
     if (location === "/prompts") navigate(promptsPath({ ...readPromptsState(search), run, from: 0 }));
+    else if (location === "/try") navigate(tryPath({ ...readTryState(search), run, token: null }));
     else navigate(`${location}${featuresPath({ ...state, run, offset: 0 }).slice(1)}`);
   };
   return (

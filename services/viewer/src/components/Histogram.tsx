@@ -5,13 +5,13 @@
  * names the bin under the pointer or the cursor.
  */
 
-import { scaleLinear, scaleLog } from "d3-scale";
 import { type CSSProperties, type KeyboardEvent, useId, useMemo, useState } from "react";
 
 import { useWidth } from "../hooks/useWidth";
 import { type Band, bandAt } from "../lib/bands";
 import { formatCount, formatPlural } from "../lib/format";
 import { type Bin, countTicks, histogramBins } from "../lib/histogram";
+import { linearScale, logScale, ticksUpTo } from "../lib/scales";
 
 const HEIGHT = 120;
 const MARGIN = { top: 6, right: 12, bottom: 18, left: 38 };
@@ -109,17 +109,14 @@ type PlotProps = {
 function Plot({ id, bins, width, current, bands, chosen, onPoint, onChoose }: PlotProps) {
   const highest = Math.max(1, ...bins.map((bin) => bin.count));
   const bottom = HEIGHT - MARGIN.bottom;
-  const x = scaleLinear()
-    .domain([0, bins.at(-1)?.to ?? 1])
-    .range([MARGIN.left, width - MARGIN.right]);
-  const y = scaleLog()
-    .domain([LOWEST_COUNT, highest * 1.2])
-    .range([bottom, MARGIN.top]);
+  const end = bins.at(-1)?.to ?? 1;
+  const x = linearScale([0, end], [MARGIN.left, width - MARGIN.right]);
+  const y = logScale([LOWEST_COUNT, highest * 1.2], [bottom, MARGIN.top]);
   const gap = (width - MARGIN.left - MARGIN.right) / Math.max(1, bins.length) > 4 ? 1 : 0;
 
   return (
     <>
-      <Axes {...{ x, y, width, highest, bottom }} />
+      <Axes {...{ x, y, end, width, highest, bottom }} />
       {bins.map((bin) => {
         const band = bandOf(bin, bands);
         return (
@@ -162,10 +159,10 @@ function Plot({ id, bins, width, current, bands, chosen, onPoint, onChoose }: Pl
   );
 }
 
-type Scale = ((value: number) => number) & { ticks: (count: number) => number[] };
-type AxesProps = { x: Scale; y: (value: number) => number; width: number; highest: number; bottom: number };
+type Scale = (value: number) => number;
+type AxesProps = { x: Scale; y: Scale; end: number; width: number; highest: number; bottom: number };
 
-function Axes({ x, y, width, highest, bottom }: AxesProps) {
+function Axes({ x, y, end, width, highest, bottom }: AxesProps) {
   return (
     <>
       {sparse(countTicks(highest)).map((tick) => (
@@ -177,7 +174,7 @@ function Axes({ x, y, width, highest, bottom }: AxesProps) {
         </g>
       ))}
       <line x1={MARGIN.left} x2={width - MARGIN.right} y1={bottom} y2={bottom} className="stroke-faint" />
-      {x.ticks(Math.max(2, Math.floor(width / 60))).map((tick) => (
+      {ticksUpTo(end, Math.max(2, Math.floor(width / 60))).map((tick) => (
         <g key={tick}>
           <line x1={x(tick)} x2={x(tick)} y1={bottom} y2={bottom + 4} className="stroke-faint" />
           <text x={x(tick)} y={bottom + 15} textAnchor="middle" className="fill-muted">

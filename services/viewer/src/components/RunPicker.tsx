@@ -1,10 +1,13 @@
-/** Which run is shown, by name, dataset, size and time; plain words when there is only one. */
+/** Which run is shown, by name, dataset, size and time; plain words when there is only one, a search when there are many. */
 
 import { useMemo } from "react";
 
 import { isFinished } from "../lib/runStatus";
 import { runTitles } from "../lib/runTitle";
 import { useRuns } from "../runQueries";
+import { RunCombobox } from "./RunCombobox";
+
+const MOST_IN_A_MENU = 12; // more are searched
 
 type Props = {
   /** Null: the newest. */
@@ -27,6 +30,12 @@ export function RunPicker({ run, onChoose }: Props) {
       </span>
     );
   }
+  const title = `${titles.get(newest?.id ?? "") ?? ""} (newest)`;
+  const automatic = run === null || known ? title : `unknown run ${run}`;
+  if (runs.length > MOST_IN_A_MENU) {
+    const shown = known ? (titles.get(run ?? "") ?? "") : automatic;
+    return <RunCombobox {...{ runs, titles, run, shown, onChoose }} newest={titles.get(newest?.id ?? "") ?? ""} />;
+  }
   return (
     <select
       className="control max-w-full min-w-0 sm:max-w-md"
@@ -36,9 +45,7 @@ export function RunPicker({ run, onChoose }: Props) {
         onChoose(event.target.value || null);
       }}
     >
-      <option value="">
-        {run === null || known ? `${titles.get(newest?.id ?? "") ?? ""} (newest)` : `unknown run ${run}`}
-      </option>
+      <option value="">{automatic}</option>
       {runs.map(({ id }) => (
         <option key={id} value={id}>
           {titles.get(id)}

@@ -2,7 +2,8 @@
  * A window's text, token by token, coloured by the feature's activation: whole, or one line around the token it is
  * listed for.
  *
- * Takes one tab stop: arrow keys then move from token to token. Knows nothing of where the text comes from.
+ * Arrow keys move from token to token. Where the Tab key stops is up to what holds the texts (useTextLines). Knows nothing
+ * of where the text comes from.
  */
 
 import { type CSSProperties, memo, useId, useRef } from "react";
@@ -30,7 +31,7 @@ export function TokenText({ text, heatOf, breakLines, room }: TextLook & { text:
   const cut = room === null ? null : cutAround(text.tokens, text.idx, room);
   const first = cut?.first ?? 0;
   const last = cut?.last ?? text.tokens.length - 1;
-  const { pointed, tabStop, handlers } = useTokenCursor({ group, first, last, initial: text.idx });
+  const { pointed, handlers } = useTokenCursor({ group, first, last, initial: text.idx });
 
   const drawn = (from: number, to: number) =>
     text.tokens.slice(from, to + 1).map((token, place) => {
@@ -42,7 +43,6 @@ export function TokenText({ text, heatOf, breakLines, room }: TextLook & { text:
           index={index}
           heat={heatOf(text.acts?.[index] ?? 0)}
           isPeak={index === text.idx}
-          isTabStop={index === Math.min(Math.max(tabStop, first), last)}
           breakLines={breakLines && room === null}
           describedBy={index === pointed?.index ? tooltipId : undefined}
         />
@@ -111,12 +111,11 @@ type TokenProps = {
   index: number;
   heat: number;
   isPeak: boolean;
-  isTabStop: boolean;
   breakLines: boolean;
   describedBy: string | undefined;
 };
 
-const Token = memo(function Token({ token, index, heat, isPeak, isTabStop, breakLines, describedBy }: TokenProps) {
+const Token = memo(function Token({ token, index, heat, isPeak, breakLines, describedBy }: TokenProps) {
   const start = isStartOfText(token, index);
   return (
     <span
@@ -126,7 +125,8 @@ const Token = memo(function Token({ token, index, heat, isPeak, isTabStop, break
       // an element with a direction of its own doesn't decide the direction of the text after it
       dir={start ? "ltr" : undefined}
       aria-describedby={describedBy}
-      tabIndex={isTabStop ? 0 : -1}
+      data-main={isPeak || undefined}
+      tabIndex={-1}
     >
       {start ? "⟨bos⟩" : <TokenPieces token={token} breakLines={breakLines} />}
     </span>

@@ -5,14 +5,17 @@ import { type KeyboardEvent, useState } from "react";
 type Options = {
   /** The options' keys, in order. */
   keys: string[];
+  /** The option that is active at first, if there is such a one. */
+  initial?: string | null;
   onChoose: (key: string) => void;
   onClose: () => void;
 };
 
-/** The active option is the first one until another is moved to; it stays the active one when options come and go. */
-export function useListbox({ keys, onChoose, onClose }: Options) {
+/** The active option is the initial or first one until another is moved to, and stays when options come and go. */
+export function useListbox({ keys, initial = null, onChoose, onClose }: Options) {
   const [moved, setMoved] = useState<string | null>(null);
-  const active = moved !== null && keys.includes(moved) ? moved : (keys[0] ?? null);
+  const wanted = moved ?? initial;
+  const active = wanted !== null && keys.includes(wanted) ? wanted : (keys[0] ?? null);
   const moveBy = (step: number) => {
     const from = active === null ? -1 : keys.indexOf(active);
     setMoved(keys[(from + step + keys.length) % keys.length] ?? null);

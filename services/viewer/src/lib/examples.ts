@@ -51,6 +51,15 @@ export function strongestFirst(examples: readonly Sequence[], most: number): Seq
   return examples.slice(0, most).sort((one, other) => other.act - one.act);
 }
 
+/** A few texts that stand for all: the strongest of each band, the strongest band first and with most of them. */
+export function fewExamples(info: FeatureInfo, bands: readonly Band[], most: number): Sequence[] {
+  const byBand = examplesByBand(info, bands);
+  const lists = bands.toReversed().map(({ index }) => byBand.get(index) ?? []);
+  const ofOthers = lists.slice(1).filter((list) => list.length > 0).length;
+  const ofStrongest = Math.max(1, most - ofOthers);
+  return lists.flatMap((list, place) => strongestFirst(list, place === 0 ? ofStrongest : 1)).slice(0, most);
+}
+
 export type NearMisses = { token: FeatureToken; examples: Occurrence[] };
 
 /**

@@ -53,6 +53,11 @@ export function formatRest(share: number): string {
   return "nearly 100 %";
 }
 
+/** The share of others that something exceeds, which is all of them only if it is: "99.7 %", "99.997 %", "100 %". */
+export function formatExceeded(share: number): string {
+  return share === 1 ? "100 %" : formatRest(1 - share);
+}
+
 /** A share to read in passing: "58 %", "4 %", "<1 %". */
 export function formatRoundShare(share: number): string {
   if (share > 0 && share < 0.01) return "<1 %";

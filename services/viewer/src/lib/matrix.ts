@@ -16,6 +16,8 @@ export type MatrixRow = {
   share: number | null;
   /** The token of its largest activation here; null: not known. */
   peak: number | null;
+  /** The share of its activations in the run that its largest here exceeds; undefined: not looked at, null: not known. */
+  strongerThan?: number | null;
   /** By token. */
   cells: ReadonlyMap<number, MatrixCell>;
 };

@@ -143,3 +143,21 @@ function marks(
     return [token, { value, share }];
   });
 }
+
+/** How a token is marked: its share of a feature's strongest (0: not known), and whether this is of the feature pointed at. */
+export type TokenShare = { share: number; isPointed: boolean };
+
+/** Each token's largest share of a feature's strongest. */
+export function sharesByToken(firedOn: ReadonlyMap<number, RowFeature[]>): ReadonlyMap<number, TokenShare> {
+  return new Map(
+    [...firedOn].map(([token, features]) => [
+      token,
+      { share: Math.max(...features.map((feature) => shareOf(feature))), isPointed: false },
+    ]),
+  );
+}
+
+/** The tokens of the feature that is pointed at. */
+export function sharesOfOne({ cells }: MatrixRow): ReadonlyMap<number, TokenShare> {
+  return new Map([...cells].map(([token, { share }]) => [token, { share: share ?? 0, isPointed: true }]));
+}

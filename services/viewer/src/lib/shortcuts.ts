@@ -31,6 +31,10 @@ export const SHORTCUTS = [
         keys: ["ArrowRight", "ArrowLeft"],
         does: "the same; in a text from token to token, in the histogram from bin to bin, and from tab to tab",
       },
+      {
+        keys: ["ArrowDown", "ArrowUp", "End", "Home"],
+        does: "in a feature’s texts from text to text, to the text’s row, and back to its token",
+      },
       { keys: ["Enter"], does: "select the token, in a row’s text; choose the band, in a feature’s histogram" },
       { keys: ["s", "l"], does: "star the feature, or write its label" },
     ],

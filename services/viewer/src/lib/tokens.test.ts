@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 
-import { heat, isRightToLeft, isStartOfText, quoteToken, rowPosition, tokenPieces, wordAround } from "./tokens";
+import {
+  heat,
+  isRightToLeft,
+  isStartOfText,
+  nameOfUnseen,
+  quoteToken,
+  rowPosition,
+  tokenPieces,
+  wordAround,
+} from "./tokens";
 
 test("ordinary text, with its leading space, is one piece", () => {
   expect(tokenPieces(" growth")).toEqual([{ kind: "text", text: " growth" }]);
@@ -95,4 +104,10 @@ test("a text is read from right to left if its first letter is", () => {
 test("markers that tokenizers put before a text are known at its beginning only", () => {
   expect(["<|endoftext|>", "<|im_start|>", "<s>"].map((token) => isStartOfText(token, 0))).toEqual([true, true, true]);
   expect([isStartOfText("<s>", 1), isStartOfText("<b>", 0)]).toEqual([false, false]);
+});
+
+test("a token of which nothing is seen has a name", () => {
+  expect(nameOfUnseen(" ")).toBe('" "');
+  expect(nameOfUnseen("")).toBe("more bytes of the character before");
+  expect(nameOfUnseen(" a")).toBeUndefined();
 });

@@ -63,6 +63,12 @@ export function goesOn(token: string): boolean {
   return token === GOES_ON;
 }
 
+/** What is read out for a token of which nothing is drawn that has a name; undefined: the token itself is read. */
+export function nameOfUnseen(token: string): string | undefined {
+  if (goesOn(token)) return "more bytes of the character before";
+  return token.trim() === "" ? quoteToken(token) : undefined;
+}
+
 /** Whether the token holds only some of the bytes of a character, which decodes to U+FFFD. */
 export function isPartialCharacter(token: string): boolean {
   return token.includes(REPLACEMENT);

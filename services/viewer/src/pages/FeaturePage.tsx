@@ -3,6 +3,7 @@
 import { Link } from "wouter";
 
 import { isNotFound } from "../api";
+import { AskModel } from "../components/ask/AskModel";
 import { DeadFeature } from "../components/feature/DeadFeature";
 import { FeatureSentence } from "../components/feature/FeatureSentence";
 import { FeatureTitle, LabelledTitle } from "../components/feature/FeatureTitle";
@@ -85,12 +86,13 @@ function NumberedFeature({ featureId }: { featureId: number }) {
       {info === undefined ? (
         <Loading label={`Loading feature ${featureId}…`} />
       ) : (
-        <div className={feature.isPlaceholderData ? "opacity-50 transition-opacity delay-150" : ""}>
+        <div className={`space-y-4 ${feature.isPlaceholderData ? "opacity-50 transition-opacity delay-150" : ""}`}>
           {info.num_active_tokens === 0 ? (
             <DeadFeature info={info} state={state} />
           ) : (
             <FiredFeature info={info} descriptions={ranking?.metric_descriptions ?? {}} metric={metric} state={state} />
           )}
+          <AskModel info={info} run={state.run} />
         </div>
       )}
     </div>

@@ -7,6 +7,7 @@ import { DeadGrid } from "../components/features/DeadGrid";
 import { FeatureTable } from "../components/features/FeatureTable";
 import { ListBar } from "../components/features/ListBar";
 import { NoneMatch } from "../components/features/NoneMatch";
+import { LabelFiles } from "../components/labels/LabelFiles";
 import { LiveBanner } from "../components/LiveBanner";
 import { ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { OrderNote } from "../components/features/OrderNote";
@@ -72,6 +73,9 @@ export function FeaturesPage() {
       <div>
         <ListBar ranking={ranking} state={state} onChange={open} />
         <OrderNote ranking={ranking} state={list.shown} />
+        {(list.shown.filters.labelled || list.shown.filters.starred) && (
+          <LabelFiles key={ranking.run} run={ranking.run} />
+        )}
       </div>
       {ranking.num_matching === 0 ? (
         <NoneMatch ranking={ranking} state={list.shown} />

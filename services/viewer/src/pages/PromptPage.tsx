@@ -3,22 +3,28 @@
 import { useCallback, useDeferredValue, useMemo, useState } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 
-import type { PromptInfo } from "../apiTypes";
+import type { PromptInfo, RowFeature } from "../apiTypes";
 import { LiveBanner } from "../components/LiveBanner";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { RowColumns } from "../components/prompts/RowColumns";
-import { RowMatrix } from "../components/prompts/RowMatrix";
+import { EncodedTooltip } from "../components/encoded/EncodedTooltip";
+import { FiredFeaturesTooltip } from "../components/prompts/FiredFeaturesTooltip";
+import { RowFeatures } from "../components/prompts/RowFeatures";
 import { RowText } from "../components/prompts/RowText";
 import { SelectedToken } from "../components/prompts/SelectedToken";
+import { STRETCH } from "../components/prompts/Stretches";
 import { PreviousNextLinks } from "../components/PreviousNextLinks";
 import { useLabelOf } from "../labelQueries";
 import { usePrompt } from "../rowAndCompareQueries";
 import { usePageTitle, useScrollToTop, useViewState } from "../hooks/usePage";
+import { useStretch } from "../hooks/useStretch";
+import { type FiringAt, firingsAt, largestShares } from "../lib/encodedRows";
 import { formatPlural } from "../lib/format";
 import type { MatrixRow } from "../lib/matrix";
 import { promptPath, promptsPath, readRowOrder, readSelectedToken } from "../lib/promptState";
-import { featuresByToken, type RowOrder } from "../lib/rowFeatures";
+import { featuresByToken, MARKER, type RowOrder, sharesByToken, sharesOfOne } from "../lib/rowFeatures";
 import { DEFAULT_STATE } from "../lib/viewState";
+import { useEncodedRow } from "../modelQueries";
 import { useLiveRun } from "../runQueries";
 
 export function PromptPage({ row }: { row: string }) {
@@ -87,9 +93,18 @@ type RowProps = { row: PromptInfo; run: string | null; order: RowOrder };
 function Row({ row, run, order }: RowProps) {
   const selected = readSelectedToken(useSearch());
   const [pointedAt, setPointedAt] = useState<MatrixRow | null>(null);
+  const [isAllWanted, setAllWanted] = useState(false);
+  const [from, setFrom] = useStretch(selected, STRETCH);
   const [, navigate] = useLocation();
   const isTextThere = useDeferredValue(true, false); // the matrix comes after the text, which is read first
   const firedOn = useMemo(() => featuresByToken(row.features), [row.features]);
+  const answer = useEncodedRow(row.row_id, { run: row.run, from, tokens: STRETCH }, isAllWanted);
+  const encoded = isAllWanted && answer.data !== undefined && !answer.isPlaceholderData ? answer.data : null;
+  const firings = useMemo(() => (encoded === null ? null : firingsAt(encoded.features)), [encoded]);
+  const shares = useMemo(() => {
+    if (pointedAt !== null) return sharesOfOne(pointedAt);
+    return firings === null ? sharesByToken(firedOn) : largestShares(firings);
+  }, [pointedAt, firings, firedOn]);
   const select = useCallback(
     (token: number) => {
       navigate(promptPath(row.row_id, run, token, order), { replace: true });
@@ -97,6 +112,8 @@ function Row({ row, run, order }: RowProps) {
     [navigate, row.row_id, run, order],
   );
   const labelOf = useLabelOf(row.run);
+  const firingsOf = (token: number) =>
+    firings !== null && (token < 0 || (token >= from && token < from + STRETCH)) ? (firings.get(token) ?? []) : null;
   return (
     <div className="space-y-4">
       <RowColumns columns={row.columns} run={run} />
@@ -106,19 +123,38 @@ function Row({ row, run, order }: RowProps) {
             {formatPlural(row.tokens.length, "token")}
             {row.windows.length > 1 &&
               ` in ${formatPlural(row.windows.length, "window")}, which begin at the vertical lines`}
-            ; underlined are those that one of the row’s strongest features fired on most strongly
+            ;{" "}
+            {firings === null
+              ? "underlined are those that one of the row’s strongest features fired on most strongly"
+              : "the fuller the colour, the closer a feature is to its strongest"}
           </p>
-          <RowText row={row} firedOn={firedOn} selected={selected} pointedAt={pointedAt} onSelect={select} />
+          <RowText
+            label={`Tokens of row ${row.row_id}`}
+            tokens={row.tokens}
+            windows={row.windows}
+            hasMarker={firedOn.has(MARKER) || firings?.has(MARKER) === true}
+            shares={shares}
+            selected={selected}
+            onSelect={select}
+            tooltip={(index) => <TokenTip row={row} index={index} firedOn={firedOn} firings={firingsOf(index)} />}
+          />
         </section>
         <div className="contents lg:sticky lg:top-16 lg:block">
-          <SelectedToken row={row} token={selected} features={firedOn.get(selected ?? NaN) ?? []} run={run} />
+          <SelectedToken
+            row={row}
+            token={selected}
+            features={firedOn.get(selected ?? NaN) ?? []}
+            all={selected === null ? null : firingsOf(selected)}
+            run={run}
+          />
         </div>
       </div>
       {isTextThere ? (
-        <RowMatrix
+        <RowFeatures
           row={row}
           run={run}
-          labelOf={labelOf}
+          from={from}
+          onFrom={setFrom}
           order={order}
           onOrder={(next) => {
             navigate(promptPath(row.row_id, run, selected, next), { replace: true });
@@ -126,11 +162,28 @@ function Row({ row, run, order }: RowProps) {
           selected={selected}
           onSelect={select}
           onPoint={setPointedAt}
+          labelOf={labelOf}
+          all={{ encoded, isAsking: isAllWanted && answer.isFetching, error: answer.error, ask: setAllWanted }}
         />
       ) : (
         // as high, so that the page stays where it was scrolled to
         <div style={{ height: `${12 + 1.6 * row.features.length}rem` }} />
       )}
     </div>
+  );
+}
+
+type TipProps = {
+  row: PromptInfo;
+  index: number;
+  firedOn: ReadonlyMap<number, RowFeature[]>;
+  /** All that fires there; null: not known. */
+  firings: readonly FiringAt[] | null;
+};
+
+function TokenTip({ row, index, firedOn, firings }: TipProps) {
+  if (firings === null) return <FiredFeaturesTooltip row={row} index={index} features={firedOn.get(index) ?? []} />;
+  return (
+    <EncodedTooltip token={row.tokens[index] ?? ""} index={index} tokenId={row.token_ints[index]} firings={firings} />
   );
 }

@@ -1,12 +1,12 @@
 /** How strongly a feature fires on both sides: A's bars upwards, B's downwards, on one axis, shares on a log scale. */
 
-import { scaleLinear, scaleLog } from "d3-scale";
 import { useMemo, useState } from "react";
 
 import type { FeatureInfo } from "../../apiTypes";
 import { useWidth } from "../../hooks/useWidth";
 import { formatCount, formatShare } from "../../lib/format";
 import { type PairedBin, pairedBins, smallestShare } from "../../lib/pairedHistogram";
+import { linearScale, logScale, ticksUpTo } from "../../lib/scales";
 import { SideBadge } from "./SideBadge";
 
 const HALF = 70;
@@ -66,10 +66,9 @@ type PlotProps = { bins: PairedBin[]; width: number; current: PairedBin | null; 
 function Plot({ bins, width, current, onPoint }: PlotProps) {
   const least = smallestShare(bins);
   const most = Math.max(...bins.flatMap(({ a, b }) => [a, b]));
-  const x = scaleLinear()
-    .domain([0, bins.at(-1)?.to ?? 1])
-    .range([EDGE, width - EDGE]);
-  const length = scaleLog().domain([least, most]).range([0, HALF]);
+  const end = bins.at(-1)?.to ?? 1;
+  const x = linearScale([0, end], [EDGE, width - EDGE]);
+  const length = logScale([least, most], [0, HALF]);
   const bar = (share: number) => (share === 0 ? 0 : Math.max(1, length(share)));
   return (
     <>
@@ -95,7 +94,7 @@ function Plot({ bins, width, current, onPoint }: PlotProps) {
           </g>
         );
       })}
-      {x.ticks(Math.max(2, Math.floor(width / 60))).map((tick) => (
+      {ticksUpTo(end, Math.max(2, Math.floor(width / 60))).map((tick) => (
         <text
           key={tick}
           x={x(tick)}

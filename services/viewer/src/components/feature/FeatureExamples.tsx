@@ -3,6 +3,7 @@
 import { useMemo } from "react";
 
 import type { FeatureInfo } from "../../apiTypes";
+import { useTextLines } from "../../hooks/useTextLines";
 import { type Band, heatByBand, linesPerBand } from "../../lib/bands";
 import { examplesByBand, nearMisses } from "../../lib/examples";
 import type { ViewState } from "../../lib/viewState";
@@ -32,6 +33,7 @@ type Props = {
 export function FeatureExamples({ info, bands, chosen, state, onChange }: Props) {
   const examples = useMemo(() => examplesByBand(info, bands), [info, bands]);
   const misses = useMemo(() => nearMisses(info), [info]);
+  const texts = useTextLines<HTMLDivElement>();
   const heatOf = useMemo(() => heatByBand(bands), [bands]);
   const look: ListLook = { run: info.run, heatOf, breakLines: state.newlines, whole: state.whole };
   const available = bands.map(({ index }) => examples.get(index)?.length ?? 0);
@@ -46,47 +48,49 @@ export function FeatureExamples({ info, bands, chosen, state, onChange }: Props)
       }}
       options={<Options state={state} onChange={onChange} />}
     >
-      {state.shown === "strength" && (
-        <>
-          <BandedExamples
-            bands={bands}
-            examples={examples}
-            lines={lines}
-            chosen={chosen}
-            onChoose={(band) => {
-              onChange({ band: band?.above ?? null });
-            }}
-            all={state.allExamples}
-            {...look}
-          />
-          {chosen === undefined && (
-            <Later>
-              {<MixedNearMisses misses={misses} {...look} />}
-              {<TokenOdds info={info} />}
-              {hidden > 0 && (
-                <button
-                  type="button"
-                  className="control no-print mt-2"
-                  aria-expanded={state.allExamples}
-                  onClick={() => {
-                    onChange({ allExamples: !state.allExamples });
-                  }}
-                >
-                  {state.allExamples ? "Show fewer" : `Show ${hidden} more`}
-                </button>
-              )}
-            </Later>
-          )}
-        </>
-      )}
-      {state.shown === "strongest" && <Panel info={info} kind="top" label="Top activations" look={look} />}
-      {state.shown === "random" && <Panel info={info} kind="random" label="Random activations" look={look} />}
-      {state.shown === "not-firing" &&
-        (misses.length > 0 ? (
-          <NearMissesByToken misses={misses} info={info} {...look} />
-        ) : (
-          <p className="panel px-3 py-2 text-muted">{noMisses(info)}</p>
-        ))}
+      <div {...texts}>
+        {state.shown === "strength" && (
+          <>
+            <BandedExamples
+              bands={bands}
+              examples={examples}
+              lines={lines}
+              chosen={chosen}
+              onChoose={(band) => {
+                onChange({ band: band?.above ?? null });
+              }}
+              all={state.allExamples}
+              {...look}
+            />
+            {chosen === undefined && (
+              <Later>
+                <MixedNearMisses misses={misses} {...look} />
+                <TokenOdds info={info} />
+                {hidden > 0 && (
+                  <button
+                    type="button"
+                    className="control no-print mt-2"
+                    aria-expanded={state.allExamples}
+                    onClick={() => {
+                      onChange({ allExamples: !state.allExamples });
+                    }}
+                  >
+                    {state.allExamples ? "Show fewer" : `Show ${hidden} more`}
+                  </button>
+                )}
+              </Later>
+            )}
+          </>
+        )}
+        {state.shown === "strongest" && <Panel info={info} kind="top" label="Top activations" look={look} />}
+        {state.shown === "random" && <Panel info={info} kind="random" label="Random activations" look={look} />}
+        {state.shown === "not-firing" &&
+          (misses.length > 0 ? (
+            <NearMissesByToken misses={misses} info={info} {...look} />
+          ) : (
+            <p className="panel px-3 py-2 text-muted">{noMisses(info)}</p>
+          ))}
+      </div>
     </ExampleTabs>
   );
 }

@@ -21,6 +21,8 @@ type Props = {
   isTabStop: boolean;
   /** What is said of the feature. */
   label: Label | undefined;
+  /** The id of the card that shows its texts, while it does. */
+  describedBy: string | undefined;
 };
 
 // on the cell itself: an element less in each is a third less to lay out while the list is scrolled
@@ -34,7 +36,8 @@ const LOOK: Record<Column["kind"], string> = {
   metric: "text-right text-muted",
 };
 
-export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, columns, isTabStop, label }: Props) {
+export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, columns, isTabStop, ...props }: Props) {
+  const { label, describedBy } = props;
   return (
     <div
       role="row"
@@ -52,6 +55,7 @@ export const FeatureRow = memo(function FeatureRow({ rank, top, feature, href, c
               href={`${basePath()}${href}`}
               tabIndex={isTabStop ? 0 : -1}
               aria-disabled={feature === undefined}
+              aria-describedby={describedBy}
               className="font-medium text-accent after:absolute after:inset-0"
             >
               {feature?.feature_id ?? "…"}

@@ -1,10 +1,11 @@
 /** All features of a list, as a table that is as long as the list; rows are there, and are loaded, where they are seen. */
 
-import { type CSSProperties, type MouseEvent, useMemo } from "react";
+import { type CSSProperties, type MouseEvent, useId, useMemo } from "react";
 import { useLocation } from "wouter";
 
 import type { Ranking } from "../../apiTypes";
 import { useRowsAddedPerFrame } from "../../hooks/useRowsAddedPerFrame";
+import { useHoverCard } from "../../hooks/useHoverCard";
 import { useHeaderHeight } from "../../hooks/useHeaderHeight";
 import { useScrolledRow } from "../../hooks/useScrolledRow";
 import { useVirtualRows } from "../../hooks/useVirtualRows";
@@ -16,6 +17,7 @@ import { featurePath, featuresPath, type ViewState } from "../../lib/viewState";
 import { useLabels } from "../../labelQueries";
 import { useFeatureRows } from "../../queries";
 import { ColumnHeads } from "./ColumnHeads";
+import { FeatureCard } from "./FeatureCard";
 import { FeatureRow } from "./FeatureRow";
 
 const ROW_HEIGHT = 34; // as in FeatureRow
@@ -62,6 +64,10 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
     },
   });
 
+  const cardId = useId();
+  const card = useHoverCard("[data-row]");
+  const pointed = card.shown === null ? undefined : featureAt(Number(card.shown.dataset.row));
+
   // one handler for all rows: a router's link in each takes longer to draw than what is in the row
   const [, navigate] = useLocation();
   const follow = (event: MouseEvent) => {
@@ -94,7 +100,20 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
             }}
           />
         </div>
-        <div role="rowgroup" className="relative" {...list.listProps}>
+        <div
+          role="rowgroup"
+          className="relative"
+          {...list.listProps}
+          {...card.targetProps}
+          onFocus={(event) => {
+            list.listProps.onFocus(event);
+            card.targetProps.onFocus(event);
+          }}
+          onBlur={(event) => {
+            list.listProps.onBlur(event);
+            card.targetProps.onBlur();
+          }}
+        >
           {list.rows.map((rank) => {
             const feature = whole.has(rank) ? featureAt(rank) : undefined;
             return (
@@ -107,11 +126,23 @@ export function FeatureTable({ ranking, state, onChange }: Props) {
                 columns={columns}
                 isTabStop={rank === list.tabStop}
                 label={feature === undefined ? undefined : labels?.get(feature.feature_id)}
+                describedBy={feature !== undefined && feature === pointed ? cardId : undefined}
               />
             );
           })}
         </div>
       </div>
+      {card.shown !== null && pointed !== undefined && (
+        <FeatureCard
+          key={pointed.feature_id}
+          id={cardId}
+          featureId={pointed.feature_id}
+          run={state.run}
+          anchor={card.shown}
+          at={card.at}
+          {...card.cardProps}
+        />
+      )}
       {error !== null && (
         <div role="alert" className="panel sticky bottom-2 mx-2 flex flex-wrap items-center gap-3 px-3 py-2">
           <span className="text-danger">Some rows could not be loaded: {error.message}</span>

@@ -1,6 +1,5 @@
 /** Why the list is in its order, in a line. */
 
-import { labelsExportUrl } from "../../api";
 import type { Ranking } from "../../apiTypes";
 import type { ViewState } from "../../lib/viewState";
 
@@ -20,14 +19,6 @@ export function OrderNote({ ranking, state }: { ranking: Ranking; state: ViewSta
   return (
     <p id={ORDER_NOTE_ID} className="mt-1 text-xs text-muted">
       {state.filters.dead ? DEAD : (ranking.metric_descriptions[sort] ?? OTHER_DESCRIPTIONS[sort])}
-      {(state.filters.labelled || state.filters.starred) && (
-        <>
-          {" "}
-          <a href={labelsExportUrl(ranking.run)} className="text-accent underline" download>
-            All labels as JSON Lines
-          </a>
-        </>
-      )}
     </p>
   );
 }

@@ -31,6 +31,8 @@ type Props = {
 
 export function Matrix({ columns, parts, selected, onSelect, onPoint, ...props }: Props) {
   const grid = useRef<HTMLTableElement>(null);
+  const hasStrongerThan = parts.some(({ rows }) => rows.some(({ strongerThan }) => strongerThan !== undefined));
+  const numColumns = columns.length + (hasStrongerThan ? 4 : 3);
   const [tabStop, setTabStop] = useState<MatrixPlace>({ row: 0, column: -1 });
   const numRows = parts.reduce((sum, { rows }) => sum + rows.length, 0);
   const last = { row: numRows - 1, column: columns.length - 1 };
@@ -74,7 +76,7 @@ export function Matrix({ columns, parts, selected, onSelect, onPoint, ...props }
         role="grid"
         aria-label={props.label}
         aria-describedby={props.describedBy}
-        aria-colcount={columns.length + 3}
+        aria-colcount={numColumns}
         className="border-separate border-spacing-0 text-xs tabular-nums"
         onKeyDown={onKeyDown}
         onClick={onClick}
@@ -83,14 +85,19 @@ export function Matrix({ columns, parts, selected, onSelect, onPoint, ...props }
         onFocus={point}
         onBlur={leave}
       >
-        <MatrixHead columns={columns} selected={selected} tabStop={stop.row === -1 ? stop.column : null} />
+        <MatrixHead
+          columns={columns}
+          selected={selected}
+          tabStop={stop.row === -1 ? stop.column : null}
+          hasStrongerThan={hasStrongerThan}
+        />
         {parts.map(({ title, rows }, part) => (
           <tbody key={part}>
             {title !== null && rows.length > 0 && (
               <tr>
                 <th
                   scope="rowgroup"
-                  colSpan={columns.length + 3}
+                  colSpan={numColumns}
                   className="border-b border-line bg-sunken px-3 py-1 text-start font-normal text-muted"
                 >
                   <span className="sticky start-3">{title}</span>

@@ -3,7 +3,7 @@
 import { memo } from "react";
 
 import type { MatrixColumn } from "../../lib/matrix";
-import { quoteToken } from "../../lib/tokens";
+import { goesOn, nameOfUnseen, quoteToken } from "../../lib/tokens";
 import { TokenPieces } from "../TokenPieces";
 
 type Props = {
@@ -11,12 +11,14 @@ type Props = {
   selected: number | null;
   /** The column whose head is the tab stop; null: another cell is. */
   tabStop: number | null;
+  /** Whether the features say which share of their activations they exceed. */
+  hasStrongerThan: boolean;
 };
 
 const HEAD = "sticky top-0 z-10 border-b border-line bg-panel align-bottom font-medium";
 export const WINDOW_BORDER = "border-s-2 border-s-accent";
 
-export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop }: Props) {
+export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop, hasStrongerThan }: Props) {
   return (
     <thead>
       <tr>
@@ -36,13 +38,18 @@ export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop 
             className={`${HEAD} cursor-pointer px-0.5 py-1 hover:bg-sunken ${beginsWindow ? WINDOW_BORDER : ""} ${index === selected ? "underline decoration-2 underline-offset-2" : ""}`}
           >
             <bdi className="mx-auto block max-h-28 w-5 rotate-180 overflow-clip text-start font-mono leading-5 whitespace-pre [writing-mode:vertical-rl]">
-              {index < 0 ? "⟨bos⟩" : <TokenPieces token={token} />}
+              {index < 0 ? "⟨bos⟩" : <HeadToken token={token} />}
             </bdi>
           </th>
         ))}
         <th scope="col" className={`${HEAD} border-s px-3 py-1 text-end text-muted`}>
           of its strongest
         </th>
+        {hasStrongerThan && (
+          <th scope="col" className={`${HEAD} px-3 py-1 text-end text-muted`}>
+            stronger than
+          </th>
+        )}
         <th scope="col" className={`${HEAD} px-3 py-1 text-end text-muted`}>
           of all tokens
         </th>
@@ -50,3 +57,17 @@ export const MatrixHead = memo(function MatrixHead({ columns, selected, tabStop 
     </thead>
   );
 });
+
+/** A column without anything to be seen above it would seem to have no token. */
+function HeadToken({ token }: { token: string }) {
+  const name = nameOfUnseen(token);
+  if (name === undefined) return <TokenPieces token={token} />;
+  return (
+    <>
+      <span aria-hidden="true" className="token-mark">
+        {goesOn(token) ? <TokenPieces token={token} /> : "␣".repeat(token.length)}
+      </span>
+      <span className="sr-only">{name}</span>
+    </>
+  );
+}

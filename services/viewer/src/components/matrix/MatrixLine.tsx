@@ -3,7 +3,7 @@
 import { type CSSProperties, memo } from "react";
 import { Link } from "wouter";
 
-import { formatActivation, formatCount, formatShare } from "../../lib/format";
+import { formatActivation, formatCount, formatExceeded, formatShare } from "../../lib/format";
 import { formatCell, type MatrixCell, type MatrixColumn, type MatrixRow } from "../../lib/matrix";
 import { tokenNumber } from "../../lib/rowFeatures";
 import { heat } from "../../lib/tokens";
@@ -74,6 +74,14 @@ export const MatrixLine = memo(function MatrixLine({ row, number, columns, selec
         )}
         {row.share === null ? <span title="not kept">–</span> : `${Math.round(row.share * 100)} %`}
       </td>
+      {row.strongerThan !== undefined && (
+        <td
+          className="border-b border-line px-3 text-end whitespace-nowrap text-muted"
+          title="of its activations in the run"
+        >
+          {row.strongerThan === null ? "–" : formatExceeded(row.strongerThan)}
+        </td>
+      )}
       <td className="border-b border-line px-3 text-end whitespace-nowrap text-muted">{formatShare(row.density)}</td>
     </tr>
   );

@@ -3,8 +3,8 @@
 import { useId, useMemo, useState } from "react";
 
 import type { PromptInfo } from "../../apiTypes";
-import { formatCount, formatPlural } from "../../lib/format";
-import { type MatrixColumn, type MatrixRow, stretchStart } from "../../lib/matrix";
+import { formatPlural } from "../../lib/format";
+import type { MatrixColumn, MatrixRow } from "../../lib/matrix";
 import {
   firingsByToken,
   firingValues,
@@ -12,39 +12,31 @@ import {
   otherRows,
   type RowOrder,
   strongestRows,
-  tokenNumber,
   tokensByFeature,
 } from "../../lib/rowFeatures";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
 import { useRowFirings } from "../../rowAndCompareQueries";
 import { Matrix } from "../matrix/Matrix";
 import { MatrixNote } from "./MatrixNote";
-import { OrderSwitch } from "./OrderSwitch";
+import { STRETCH } from "./Stretches";
 
-/** Tokens that are shown at once, and as many are asked for. */
-export const STRETCH = 128;
 const MORE = 40;
 
 type Props = {
   row: PromptInfo;
   run: string | null;
+  /** The first token that is shown. */
+  from: number;
   order: RowOrder;
-  onOrder: (order: RowOrder) => void;
   selected: number | null;
   onSelect: (token: number) => void;
   onPoint: (row: MatrixRow | null) => void;
   labelOf?: ((feature: number) => string | null) | undefined;
 };
 
-export function RowMatrix({ row, run, order, onOrder, selected, onSelect, onPoint, labelOf }: Props) {
+export function RowMatrix({ row, run, from, order, selected, onSelect, onPoint, labelOf }: Props) {
   const noteId = useId();
   const [wanted, setWanted] = useState(0);
-  const [stretch, setStretch] = useState({ from: stretchStart(selected, STRETCH), of: selected });
-  // a token that was selected elsewhere is brought into sight
-  if (stretch.of !== selected) {
-    setStretch({ from: selected === null ? stretch.from : stretchStart(selected, STRETCH), of: selected });
-  }
-  const { from } = stretch;
   const sort = order === "rarest" ? "rarest" : "first";
   const query = { run, from, tokens: STRETCH, sort, limit: wanted } as const;
   const firings = useRowFirings(row.row_id, query, row.keeps_firings).data;
@@ -62,28 +54,11 @@ export function RowMatrix({ row, run, order, onOrder, selected, onSelect, onPoin
   const columns = useMemo(() => columnsOf(row, from, hasMarker), [row, from, hasMarker]);
   const rows = [...strongest, ...others];
   const left = (firings?.num_features ?? 0) - others.length;
-  const last = Math.min(from + STRETCH, row.tokens.length);
   const isLong = row.tokens.length > STRETCH;
   if (strongest.length === 0 && (firings?.num_features ?? 0) === 0)
     return <p className="panel px-4 py-3 text-muted">No feature fired in this row.</p>;
   return (
-    <section aria-labelledby={`${noteId}-title`} className="space-y-2">
-      <div className="flex flex-wrap items-center gap-x-5 gap-y-1">
-        <h2 id={`${noteId}-title`} className="font-semibold">
-          Features and tokens
-        </h2>
-        <OrderSwitch order={order} onOrder={onOrder} />
-        {isLong && (
-          <Stretches
-            from={from}
-            last={last}
-            count={row.tokens.length}
-            onFrom={(next) => {
-              setStretch({ from: next, of: selected });
-            }}
-          />
-        )}
-      </div>
+    <>
       <MatrixNote id={noteId} row={row} firings={firings} isLong={isLong} />
       <Matrix
         label={`Features and tokens of row ${row.row_id}`}
@@ -113,7 +88,7 @@ export function RowMatrix({ row, run, order, onOrder, selected, onSelect, onPoin
           {formatPlural(left, "more feature")} that fire{left === 1 ? "s" : ""} here
         </button>
       )}
-    </section>
+    </>
   );
 }
 
@@ -128,39 +103,4 @@ function columnsOf(row: PromptInfo, from: number, hasMarker: boolean): MatrixCol
     beginsWindow: from + position > 0 && begins.has(from + position),
   }));
   return hasMarker ? [{ index: MARKER, token: "", beginsWindow: false }, ...tokens] : tokens;
-}
-
-type StretchesProps = { from: number; last: number; count: number; onFrom: (from: number) => void };
-
-/** The ways to the tokens before and after those shown. */
-function Stretches({ from, last, count, onFrom }: StretchesProps) {
-  return (
-    <div role="group" aria-label="Tokens shown" className="flex items-center gap-2 tabular-nums">
-      <button
-        type="button"
-        className="control"
-        aria-label="Tokens before"
-        disabled={from === 0}
-        onClick={() => {
-          onFrom(from - STRETCH);
-        }}
-      >
-        ←
-      </button>
-      <span>
-        tokens {formatCount(tokenNumber(from))}–{formatCount(last)} of {formatCount(count)}
-      </span>
-      <button
-        type="button"
-        className="control"
-        aria-label="Tokens after"
-        disabled={last === count}
-        onClick={() => {
-          onFrom(from + STRETCH);
-        }}
-      >
-        →
-      </button>
-    </div>
-  );
 }

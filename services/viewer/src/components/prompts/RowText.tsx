@@ -1,43 +1,45 @@
 /**
- * A row's text, token by token; those that features fired on are marked, or those of the feature that is pointed at. One
- * token can be selected.
+ * A text, token by token, some of them marked. One token can be selected.
  *
- * Takes one tab stop: arrow keys move from token to token, Enter selects. Knows nothing of where the row comes from.
+ * Takes one tab stop: arrow keys move from token to token, Enter selects. Knows nothing of what marks them.
  */
 
-import { type KeyboardEvent, type MouseEvent, useEffect, useId, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 
-import type { PromptInfo, RowFeature } from "../../apiTypes";
 import { tokenElement, useTokenCursor } from "../../hooks/useTokenCursor";
 import { formatCount } from "../../lib/format";
-import type { MatrixRow } from "../../lib/matrix";
-import { MARKER, shareOf } from "../../lib/rowFeatures";
+import { MARKER, type TokenShare } from "../../lib/rowFeatures";
 import { Tooltip } from "../Tooltip";
-import { TokenBlock, type TokenShare } from "./TokenBlock";
-import { FiredFeaturesTooltip } from "./FiredFeaturesTooltip";
+import { TokenBlock } from "./TokenBlock";
 
 const BLOCK_TOKENS = 2000; // also as many as are drawn at first
 
 type Props = {
-  row: PromptInfo;
-  firedOn: ReadonlyMap<number, RowFeature[]>;
+  /** What is read out before the text. */
+  label: string;
+  tokens: readonly string[];
+  /** The tokens at which windows begin. */
+  windows: readonly number[];
+  /** Whether the marker before the text is shown. */
+  hasMarker: boolean;
+  /** The tokens that are marked. */
+  shares: ReadonlyMap<number, TokenShare>;
   /** The token that is selected. */
   selected: number | null;
-  /** The feature that something beside the text points at. */
-  pointedAt: MatrixRow | null;
   onSelect: (token: number) => void;
+  /** What is said of a token that is pointed at. */
+  tooltip: (token: number) => ReactNode;
 };
 
-export function RowText({ row, firedOn, selected, pointedAt, onSelect }: Props) {
+export function RowText({ label, tokens, windows, hasMarker, shares, selected, onSelect, tooltip }: Props) {
   const tooltipId = useId();
   const group = useRef<HTMLDivElement>(null);
   const selectedHere = useRef<number | null>(null); // what was selected in the text itself is in sight already
   const [isAllWanted, setAllWanted] = useState(false);
-  const count = row.tokens.length;
+  const count = tokens.length;
   const isAll = isAllWanted || (selected ?? 0) >= BLOCK_TOKENS;
   const shown = isAll ? count : Math.min(count, BLOCK_TOKENS);
-  const first = firedOn.has(MARKER) ? MARKER : 0;
-  const shares = useMemo(() => (pointedAt === null ? sharesOf(firedOn) : sharesOfOne(pointedAt)), [firedOn, pointedAt]);
+  const first = hasMarker ? MARKER : 0;
   const isThere = selected !== null && selected >= first && selected < shown;
   const { pointed, tabStop, setTabStop, handlers } = useTokenCursor({
     group,
@@ -69,7 +71,7 @@ export function RowText({ row, firedOn, selected, pointedAt, onSelect }: Props) 
       <div
         ref={group}
         role="listbox"
-        aria-label={`Tokens of row ${row.row_id}`}
+        aria-label={label}
         dir="auto"
         className="font-mono text-[0.8125rem] leading-7 break-words whitespace-pre-wrap"
         {...handlers}
@@ -84,10 +86,10 @@ export function RowText({ row, firedOn, selected, pointedAt, onSelect }: Props) 
         {Array.from({ length: Math.ceil(shown / BLOCK_TOKENS) }, (_, block) => block * BLOCK_TOKENS).map((from) => (
           <TokenBlock
             key={from}
-            tokens={row.tokens}
+            tokens={tokens}
             from={from === 0 ? first : from}
             to={Math.min(from + BLOCK_TOKENS, shown)}
-            windows={row.windows}
+            windows={windows}
             shares={shares}
             selected={within(selected, from)}
             tabStop={within(tabStop, from)}
@@ -109,23 +111,9 @@ export function RowText({ row, firedOn, selected, pointedAt, onSelect }: Props) 
       )}
       {pointed !== null && (
         <Tooltip id={tooltipId} anchor={pointed.anchor}>
-          <FiredFeaturesTooltip row={row} index={pointed.index} features={firedOn.get(pointed.index) ?? []} />
+          {tooltip(pointed.index)}
         </Tooltip>
       )}
     </div>
   );
-}
-
-/** Each token's largest share of a feature's strongest. */
-function sharesOf(firedOn: ReadonlyMap<number, RowFeature[]>): ReadonlyMap<number, TokenShare> {
-  return new Map(
-    [...firedOn].map(([token, features]) => [
-      token,
-      { share: Math.max(...features.map((feature) => shareOf(feature))), isPointed: false },
-    ]),
-  );
-}
-
-function sharesOfOne({ cells }: MatrixRow): ReadonlyMap<number, TokenShare> {
-  return new Map([...cells].map(([token, { share }]) => [token, { share: share ?? 0, isPointed: true }]));
 }

@@ -3,18 +3,28 @@
 import { Link } from "wouter";
 
 import type { PromptInfo, RowFeature } from "../../apiTypes";
+import type { FiringAt } from "../../lib/encodedRows";
 import { formatActivation, formatPlural } from "../../lib/format";
 import { stretchStart } from "../../lib/matrix";
 import { firingsByToken, firingValues, MARKER, shareOf, tokenNumber } from "../../lib/rowFeatures";
 import { DEFAULT_STATE, featurePath } from "../../lib/viewState";
 import { useRowFirings } from "../../rowAndCompareQueries";
+import { TokenFeatures } from "../encoded/TokenFeatures";
 import { TokenChip } from "../TokenChips";
 import { NONE_FIRED, NOT_KEPT } from "./FiredFeaturesTooltip";
-import { STRETCH } from "./RowMatrix";
+import { STRETCH } from "./Stretches";
 
-type Props = { row: PromptInfo; token: number | null; features: RowFeature[]; run: string | null };
+type Props = {
+  row: PromptInfo;
+  token: number | null;
+  /** The row's strongest features that fired there most strongly. */
+  features: RowFeature[];
+  /** All that fire there, where the model was asked. */
+  all: readonly FiringAt[] | null;
+  run: string | null;
+};
 
-export function SelectedToken({ row, token, features, run }: Props) {
+export function SelectedToken({ row, token, features, all, run }: Props) {
   const isThere = token !== null && (token === MARKER || token < row.tokens.length);
   return (
     // on a phone it stays in sight below the text
@@ -31,32 +41,44 @@ export function SelectedToken({ row, token, features, run }: Props) {
             {token === MARKER ? "Marker before the text" : `Token ${tokenNumber(token)}`}
             {token !== MARKER && <TokenChip token={row.tokens[token] ?? ""} />}
           </h2>
-          {features.length === 0 ? (
-            <p className="text-muted">{NONE_FIRED}</p>
+          {all === null ? (
+            <Kept row={row} token={token} features={features} run={run} />
           ) : (
-            <ul className="mt-1 tabular-nums">
-              {features.map((feature) => (
-                <li
-                  key={feature.feature_id}
-                  className="flex flex-wrap justify-between gap-x-4 py-0.5 whitespace-nowrap"
-                >
-                  <FeatureLink id={feature.feature_id} run={run} />
-                  <span>
-                    <span className="font-medium">{formatActivation(feature.activation)}</span>
-                    <span className="text-muted"> · {Math.round(shareOf(feature) * 100)} % of its strongest</span>
-                  </span>
-                </li>
-              ))}
-            </ul>
-          )}
-          {row.keeps_firings ? (
-            <AlsoFires row={row} token={token} run={run} listed={features} />
-          ) : (
-            <p className="mt-1 text-xs text-muted">{NOT_KEPT}</p>
+            <TokenFeatures firings={all} token={token} run={run} />
           )}
         </>
       )}
     </section>
+  );
+}
+
+type KeptProps = { row: PromptInfo; token: number; features: RowFeature[]; run: string | null };
+
+/** What the run's files hold of a token. */
+function Kept({ row, token, features, run }: KeptProps) {
+  return (
+    <>
+      {features.length === 0 ? (
+        <p className="text-muted">{NONE_FIRED}</p>
+      ) : (
+        <ul className="mt-1 tabular-nums">
+          {features.map((feature) => (
+            <li key={feature.feature_id} className="flex flex-wrap justify-between gap-x-4 py-0.5 whitespace-nowrap">
+              <FeatureLink id={feature.feature_id} run={run} />
+              <span>
+                <span className="font-medium">{formatActivation(feature.activation)}</span>
+                <span className="text-muted"> · {Math.round(shareOf(feature) * 100)} % of its strongest</span>
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+      {row.keeps_firings ? (
+        <AlsoFires row={row} token={token} run={run} listed={features} />
+      ) : (
+        <p className="mt-1 text-xs text-muted">{NOT_KEPT}</p>
+      )}
+    </>
   );
 }
 

@@ -3,20 +3,17 @@
 import { type CSSProperties, memo, useRef } from "react";
 
 import { useIsNearViewport } from "../../hooks/useIsNearViewport";
-import { MARKER } from "../../lib/rowFeatures";
-import { heat } from "../../lib/tokens";
+import { MARKER, type TokenShare } from "../../lib/rowFeatures";
+import { heat, nameOfUnseen } from "../../lib/tokens";
 import { TokenPieces } from "../TokenPieces";
-
-/** How a token is marked: its share of a feature's strongest (0: not known), and whether this is of the feature pointed at. */
-export type TokenShare = { share: number; isPointed: boolean };
 
 type BlockProps = {
   /** The whole row's. */
-  tokens: string[];
+  tokens: readonly string[];
   /** The stretch: from `from`, which may be the marker before the text, to before `to`. */
   from: number;
   to: number;
-  windows: number[];
+  windows: readonly number[];
   /** Of the tokens that are marked. */
   shares: ReadonlyMap<number, TokenShare>;
   /** Tokens of this stretch; null: none of them. */
@@ -82,6 +79,7 @@ const Token = memo(function Token({ token, index, heat: share, ...is }: TokenPro
     <span
       role="option"
       aria-selected={is.isSelected}
+      aria-label={index === MARKER ? undefined : nameOfUnseen(token)}
       className={classes.filter(Boolean).join(" ")}
       style={share > 0 ? ({ "--heat": share.toFixed(4) } as CSSProperties) : undefined}
       data-index={index}
