@@ -22,6 +22,8 @@ export function useWidth(): [(element: Element | null) => (() => void) | undefin
 }
 
 function innerWidth(element: Element): number {
-  const { paddingLeft, paddingRight } = getComputedStyle(element);
-  return Math.floor(element.clientWidth - parseFloat(paddingLeft || "0") - parseFloat(paddingRight || "0"));
+  const style = getComputedStyle(element);
+  const around = [style.paddingLeft, style.paddingRight, style.borderLeftWidth, style.borderRightWidth];
+  const outside = around.reduce((sum, part) => sum + (parseFloat(part) || 0), 0);
+  return Math.floor(element.getBoundingClientRect().width - outside);
 }
