@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sparse_autoencoder.autoencoders.latent_encoder import Inputs, LatentEncoder
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import BadQuestionError
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FeatureDirection:
 
     def __post_init__(self) -> None:
         if not 0 <= self.feature < len(self.latents.directions):
-            raise SaescopeError(
+            raise BadQuestionError(
                 f"there is no feature {self.feature}: the autoencoder's are 0 to {len(self.latents.directions) - 1}"
             )
 

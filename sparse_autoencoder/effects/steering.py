@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sparse_autoencoder.autoencoders.latent_encoder import LatentEncoder
 from sparse_autoencoder.effects.feature_directions import FeatureDirection
-from sparse_autoencoder.errors import SaescopeError
+from sparse_autoencoder.errors import BadQuestionError
 from sparse_autoencoder.questions.answer_types import GeneratedText, GeneratedToken
 from sparse_autoencoder.subjects.whole_model import Change, WholeModel
 
@@ -70,9 +70,9 @@ def steering_change(latents: LatentEncoder, steering: Steering, first: int) -> C
     """
     direction, strength = FeatureDirection(latents, steering.feature), steering.strength
     if strength is not None and not math.isfinite(strength):
-        raise SaescopeError(f"a strength of {strength} is no number to set an activation to: give one such as 10")
+        raise BadQuestionError(f"a strength of {strength} is no number to set an activation to: give one such as 10")
     if strength is None and steering.mode != "set":
-        raise SaescopeError("a feature can't be raised without saying by how much: give a strength")
+        raise BadQuestionError("a feature can't be raised without saying by how much: give a strength")
 
     def change(vectors: Tensor, text: Tensor, position: Tensor) -> Tensor:
         chosen = torch.nonzero((text == _STEERED) & (position >= first)).flatten()
@@ -98,12 +98,12 @@ def steered_and_plain(
     """
     length = len(prompt.token_ids) + sampling.num_tokens
     if length > whole.max_positions:
-        raise SaescopeError(
+        raise BadQuestionError(
             f"a prompt of {len(prompt.token_ids)} tokens and {sampling.num_tokens} new ones are {length}, and the "
             f"model in {whole.name} sees at most {whole.max_positions}: shorten the prompt, or ask for fewer"
         )
     if not prompt.token_ids:
-        raise SaescopeError("an empty prompt can't be continued: give at least a word")
+        raise BadQuestionError("an empty prompt can't be continued: give at least a word")
     change = steering_change(latents, steering, prompt.first_steered)
     generation = whole.generation(2, length, change)
     random = torch.Generator().manual_seed(sampling.seed)
@@ -112,7 +112,7 @@ def steered_and_plain(
     for _ in range(sampling.num_tokens):
         logits = generation.logits(added).cpu().double()
         if not torch.isfinite(logits.amax(dim=1)).all():
-            raise SaescopeError(
+            raise BadQuestionError(
                 f"at strength {steering.strength} the model's predictions are no numbers any more: take a smaller one"
             )
         chosen = chosen_tokens(logits, sampling.temperature, random)

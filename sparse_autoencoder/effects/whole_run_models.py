@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sparse_autoencoder.errors import DeviceError, MixtureError, SaescopeError
+from sparse_autoencoder.errors import BadQuestionError, DeviceError, MixtureError
 from sparse_autoencoder.pipeline.load_inputs import Models, load_models, of_models, on_this_machine
 from sparse_autoencoder.runs.metadata import RunMetadata
 from sparse_autoencoder.runs.provenance import changed
@@ -79,7 +79,7 @@ class RunModels:
     def check_feature(self, feature: int) -> None:
         """SaescopeError unless the autoencoder has this feature."""
         if not 0 <= feature < self.models.num_features:
-            raise SaescopeError(
+            raise BadQuestionError(
                 f"there is no feature {feature}: the autoencoder has the features 0 to {self.models.num_features - 1}"
             )
 

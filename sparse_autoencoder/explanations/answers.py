@@ -9,7 +9,7 @@ from hashlib import blake2b
 from itertools import compress
 from typing import Any, TypeVar, cast
 
-from sparse_autoencoder.errors import DamagedError, SaescopeError
+from sparse_autoencoder.errors import BadQuestionError, DamagedError
 from sparse_autoencoder.explanations.examples import DividedExamples
 from sparse_autoencoder.explanations.feature_function import FeatureFunction
 from sparse_autoencoder.explanations.fitting_tokens import (
@@ -60,7 +60,7 @@ def explain_by_graph(encoder: Encoder, view: RunView, wanted: ExplainByGraph) ->
             return
     examples = DividedExamples.of(record, view.metadata.policy)
     if not examples.made_from:
-        raise SaescopeError(
+        raise BadQuestionError(
             f"feature {feature_id} doesn't fire on any token of a text in run {view.metadata.run_id}, so there is "
             "nothing to explain: choose one that fires"
         )
