@@ -11,7 +11,8 @@ export function useWidth(): [(element: Element | null) => (() => void) | undefin
     if (element === null) return undefined;
     setWidth(innerWidth(element));
     const observer = new ResizeObserver(([entry]) => {
-      if (entry !== undefined) setWidth(Math.floor(entry.contentRect.width));
+      const now = Math.floor(entry?.contentRect.width ?? 0);
+      if (now > 0) setWidth(now); // while it is hidden, it keeps the one it had
     });
     observer.observe(element);
     return () => {
