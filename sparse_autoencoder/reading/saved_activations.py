@@ -115,6 +115,20 @@ class SavedActivations:
             columns.astype(np.int32),
         )
 
+    def row(self, row_id: int) -> tuple[str, Ints]:
+        """A row's text and its tokens, without markers; NotFoundError if there is none."""
+        place = self._texts.files.find(row_id, self._chunks)
+        at = None if place is None else self._texts.files.tokens(place).find(row_id)
+        if place is None or at is None:
+            raise NotFoundError(f"run {self._folder.run_id} has no row {row_id}")
+        text = self._texts.files.read(place, ["text"])["text"][at].as_py()
+        return text or "", self._texts.files.tokens(place).row(at).astype(np.int64)
+
+    def row_ids(self) -> Ints:
+        """The rows that were encoded: their ids, ascending."""
+        found = [ids[lengths > 0] for ids, lengths in self._row_lengths(None)]
+        return np.concatenate([np.zeros(0, np.int64), *found])
+
     # -- what is read ----------------------------------------------------------------------------------------------
 
     def _parts(self, features: Numbers | None, rows: Numbers | None) -> Iterator[ActivationColumns]:
@@ -182,20 +196,6 @@ class SavedActivations:
                 yield found[-1], np.diff(tokens.starts)[some]
         if wanted is not None and len(missing := np.setdiff1d(wanted, np.concatenate([[], *found]))):
             raise NotFoundError(f"run {self._folder.run_id} has no row {int(missing[0])}")
-
-    def row(self, row_id: int) -> tuple[str, Ints]:
-        """A row's text and its tokens, without markers; NotFoundError if there is none."""
-        place = self._texts.files.find(row_id, self._chunks)
-        at = None if place is None else self._texts.files.tokens(place).find(row_id)
-        if place is None or at is None:
-            raise NotFoundError(f"run {self._folder.run_id} has no row {row_id}")
-        text = self._texts.files.read(place, ["text"])["text"][at].as_py()
-        return text or "", self._texts.files.tokens(place).row(at).astype(np.int64)
-
-    def row_ids(self) -> Ints:
-        """The rows that were encoded: their ids, ascending."""
-        found = [ids[lengths > 0] for ids, lengths in self._row_lengths(None)]
-        return np.concatenate([np.zeros(0, np.int64), *found])
 
     def _feature_ids(self, features: Numbers | None) -> Ints:
         ids = np.arange(self.num_features) if features is None else _ids(features, "features")
