@@ -219,6 +219,8 @@ def test_half_of_a_character_is_no_text(api: Served) -> None:
     answer = httpx.post(f"{api.url}/api/encode", content=b'{"text": "\\ud800"}', headers=JSON)
     assert answer.status_code == 400
     assert answer.json() == {"error": "text must be text, and half of a surrogate pair is none"}
+    answer = httpx.post(f"{api.url}/api/encode", content=b'{"\\ud800": 1}', headers=JSON)
+    assert (answer.status_code, answer.json()["error"][:19]) == (400, "there is no field '")
 
 
 def test_numbers_that_are_none_are_refused(api: Served) -> None:

@@ -33,6 +33,10 @@ async def read_body_of(request: Request, kind: type[B], most_bytes: int) -> B:
     names = [*kind.model_fields]
     if not isinstance(content, dict):
         raise BadRequest(f"the body must be a JSON object with {', '.join(names)}")
+    for name in content:  # pydantic doesn't take every name
+        if name not in names:
+            shown = name[:_SHOWN_CHARS]
+            raise BadRequest(f"there is no field {printable(shown)!r}; {did_you_mean(shown, names)}")
     try:
         return kind.model_validate(content, strict=True)
     except ValidationError as error:
@@ -48,8 +52,6 @@ async def read_no_body(request: Request) -> None:
 def _sentence(error: ValidationError, names: list[str]) -> str:
     mistake: Any = error.errors(include_url=False)[0]
     name = str(mistake["loc"][0])
-    if mistake["type"] == "extra_forbidden":
-        return f"there is no field {printable(name[:_SHOWN_CHARS])!r}; {did_you_mean(name[:_SHOWN_CHARS], names)}"
     if mistake["type"] == "missing":
         return f"{name} is missing: the body is a JSON object with {', '.join(names)}"
     template = _EXPECTED.get(mistake["type"])

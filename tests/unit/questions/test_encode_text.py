@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparse_autoencoder.autoencoders.latent_encoder import Inputs, Limit, SparseLatents
 from sparse_autoencoder.errors import BadQuestionError
 from sparse_autoencoder.pipeline.chunk_encoder import Encoder, on_host
 from sparse_autoencoder.pipeline.single_process import run
@@ -222,6 +223,22 @@ def test_a_row_that_has_no_tokens_there_is_a_sentence(usual: Made) -> None:
         with pytest.raises(kind, match=sentence if "\\" in sentence else None) as refused:
             ask()
         assert "\\" in sentence or sentence in str(refused.value)
+
+
+def test_no_vector_is_encoded_alone_as_its_last_digits_might_differ(
+    usual: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    encoded = usual.encoder.latents.encoded
+
+    def noting(inputs: Inputs, limit: Limit | None = None) -> SparseLatents:
+        seen.append(len(inputs.raw))
+        return encoded(inputs, limit)
+
+    monkeypatch.setattr(usual.encoder.latents, "encoded", noting)
+    assert len(usual.text("A")["tokens"]) == 1
+    assert usual.text("A up")["num_tokens"] == 2
+    assert seen == [2, 2]
 
 
 def test_nothing_that_does_not_fire_is_there(usual: Made) -> None:
