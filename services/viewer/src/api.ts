@@ -1,4 +1,4 @@
-/** What can be asked of the API, and its event stream. With apiRequests.ts all that talks to it; caches nothing. */
+/** What can be asked of the API, and its event stream. Only this, modelApi.ts and apiRequests.ts talk to it; caches nothing. */
 
 import type {
   Comparison,

@@ -44,6 +44,7 @@ export function TryPage() {
         {answer.data !== undefined && long === null && <CopyLink run={answer.data.run} />}
       </div>
       {IS_EMBEDDED && <p className="text-muted">{EMBEDDED}</p>}
+      {models.isLoading && <Loading label="Looking for the models…" />}
       {models.isError && <AskProblem error={models.error} />}
       {models.data === null && <ModelsNote models={{ can_ask: false, why_not: null }} />}
       <ModelsNote models={models.data} />

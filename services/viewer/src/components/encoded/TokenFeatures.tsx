@@ -29,14 +29,12 @@ export function TokenFeatures({ firings, token, run }: Props) {
               >
                 <FeatureName id={feature.feature_id} run={run} token={feature.tokens[0]?.token} />
               </Link>
-              <span className="whitespace-nowrap">
-                <span className="font-medium">{formatActivation(value)}</span>
-                <span className="text-muted"> · {Math.round(shareAt(feature, value) * 100)} % of its strongest</span>
-              </span>
+              <span className="font-medium">{formatActivation(value)}</span>
             </span>
-            {feature.largest_at === token && (
-              <span className="block text-xs text-muted">its largest here: {describeStrength(feature)}</span>
-            )}
+            <span className="block text-xs text-muted">
+              {Math.round(shareAt(feature, value) * 100)} % of its strongest
+              {feature.largest_at === token && `; its largest here, ${describeStrength(feature)}`}
+            </span>
           </li>
         ))}
       </ul>
