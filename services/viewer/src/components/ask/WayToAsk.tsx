@@ -1,0 +1,22 @@
+/** From the top of a feature's page to what the model can be asked, which is below its texts. */
+
+import { useModels } from "../../modelQueries";
+
+export const ASK_ID = "ask-the-model";
+
+export function WayToAsk() {
+  if (useModels().data?.can_ask !== true) return null;
+  return (
+    <button
+      type="button"
+      className="no-print text-xs whitespace-nowrap text-accent hover:underline"
+      onClick={() => {
+        const asking = document.getElementById(ASK_ID);
+        asking?.scrollIntoView();
+        asking?.focus({ preventScroll: true });
+      }}
+    >
+      ask the model <span aria-hidden="true">↓</span>
+    </button>
+  );
+}
