@@ -9,6 +9,7 @@ export function WayToAsk() {
   return (
     <button
       type="button"
+      tabIndex={-1} // for the mouse: a stop of the Tab key before the texts is worth more elsewhere
       className="no-print text-xs whitespace-nowrap text-accent hover:underline"
       onClick={() => {
         const asking = document.getElementById(ASK_ID);
