@@ -57,9 +57,9 @@ export function useChangeLabel(featureId: number, run: string) {
 }
 
 /** What would become of lines of labels, which nothing changes yet. */
-export function useImportPlan(run: string, file: { name: string; lines: string }, replace: boolean) {
+export function useImportPlan(run: string, file: { number: number; lines: string }, replace: boolean) {
   return useQuery({
-    queryKey: ["labels in a file", run, file.name, file.lines.length, replace],
+    queryKey: ["labels in a file", run, file.number, replace],
     queryFn: () => importLabels(run, file.lines, replace, true),
     placeholderData: keepPreviousData,
     gcTime: 0,

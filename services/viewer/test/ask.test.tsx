@@ -40,6 +40,12 @@ test("an API that knows nothing of models has nothing of it on the page", async 
   expect(screen.queryByRole("region", { name: "Ask the model" })).toBeNull();
 });
 
+test("what can be asked is a step away from the top of the page", async () => {
+  const user = open(api, "/feature/3");
+  await user.click(await screen.findByRole("button", { name: "ask the model" }));
+  expect(document.activeElement).toBe(await region("Ask the model"));
+});
+
 test("a text of one's own says where the feature fires in it, and how strongly as its activations go", async () => {
   const user = open(api, "/feature/3");
   const ask = await region("Ask the model");

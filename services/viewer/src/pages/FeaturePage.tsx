@@ -4,6 +4,7 @@ import { Link } from "wouter";
 
 import { isNotFound } from "../api";
 import { AskModel } from "../components/ask/AskModel";
+import { WayToAsk } from "../components/ask/WayToAsk";
 import { DeadFeature } from "../components/feature/DeadFeature";
 import { FeatureSentence } from "../components/feature/FeatureSentence";
 import { FeatureTitle, LabelledTitle } from "../components/feature/FeatureTitle";
@@ -78,6 +79,7 @@ function NumberedFeature({ featureId }: { featureId: number }) {
             {info !== undefined && info.feature_id === featureId && !IS_EMBEDDED && (
               <LabelEditor featureId={featureId} run={info.run} />
             )}
+            {info !== undefined && <WayToAsk />}
           </div>
           {ranking !== undefined && <PlaceInList place={place.data} sort={ranking.sort} state={state} />}
         </div>

@@ -10,6 +10,7 @@ import { Effects } from "./Effects";
 import { Graph } from "./Graph";
 import { ModelsNote } from "./ModelsNote";
 import { Steering } from "./Steering";
+import { ASK_ID } from "./WayToAsk";
 import { YourText } from "./YourText";
 
 type Props = { info: FeatureInfo; run: string | null };
@@ -23,7 +24,12 @@ export function AskModel({ info, run }: Props) {
   const hasFired = info.num_active_tokens > 0;
   const key = `${info.run} ${info.feature_id}`;
   return (
-    <section aria-label="Ask the model" className="space-y-6 border-t border-line pt-4 print:border-0">
+    <section
+      id={ASK_ID}
+      aria-label="Ask the model"
+      tabIndex={-1}
+      className="space-y-6 border-t border-line pt-4 outline-none print:border-0"
+    >
       <div>
         <h2 className="text-base font-semibold">Ask the model</h2>
         <ModelsNote models={models.data} />

@@ -18,8 +18,10 @@ export function NoneMatch({ ranking, state }: { ranking: Ranking; state: ViewSta
     return say(
       "No feature matches",
       <>
-        {formatPlural(ranking.num_active_features, "feature")} fired, but none of them fits all that is asked for above.
-        {state.filters.labelled || state.filters.starred ? "Label or star a feature on its page. " : ""}
+        {formatPlural(ranking.num_active_features, "feature")} fired, but none of them fits all that is asked for above.{" "}
+        {state.filters.labelled || state.filters.starred
+          ? "Label or star a feature on its page, or bring in labels from a file. "
+          : ""}
         Widen the range of densities, ask for fewer active tokens, or look for a shorter part of a token: spaces count,
         capitals don’t.
       </>,

@@ -1,6 +1,6 @@
 /** All labels of an autoencoder's features as a file, and labels out of one: first is said what would become of them. */
 
-import { type ChangeEvent, useId, useState } from "react";
+import { type ChangeEvent, useId, useRef, useState } from "react";
 
 import { labelsExportUrl } from "../../api";
 import type { ImportedLabels } from "../../apiTypes";
@@ -11,11 +11,13 @@ import { visibleName } from "../../lib/runTitle";
 import { Checkbox } from "../Checkbox";
 import { LabelProblem } from "./LabelProblem";
 
-type File = { name: string; lines: string };
+/** A file that was chosen; the number tells it from one of the same name that was chosen before. */
+type File = { number: number; name: string; lines: string };
 
 export function LabelFiles({ run }: { run: string }) {
   const id = useId();
   const [file, setFile] = useState<File | null>(null);
+  const number = useRef(0);
   const [problem, setProblem] = useState<Error | null>(null);
 
   const choose = async (event: ChangeEvent<HTMLInputElement>) => {
@@ -25,7 +27,8 @@ export function LabelFiles({ run }: { run: string }) {
     try {
       const lines = new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(await chosen.arrayBuffer()));
       setProblem(null);
-      setFile({ name: chosen.name, lines });
+      number.current += 1;
+      setFile({ number: number.current, name: chosen.name, lines });
     } catch {
       setFile(null);
       setProblem(new Error(`${visibleName(chosen.name)} can’t be read as text (UTF-8).`));
@@ -53,7 +56,7 @@ export function LabelFiles({ run }: { run: string }) {
       {problem !== null && <LabelProblem error={problem} />}
       {file !== null && (
         <Import
-          key={`${file.name} ${file.lines.length}`}
+          key={file.number}
           run={run}
           file={file}
           onDone={() => {
@@ -127,7 +130,7 @@ function Skipped({ outcome: { skipped, num_skipped: count } }: { outcome: Import
   const hidden = count - skipped.length;
   return (
     <details>
-      <summary className="w-fit cursor-pointer text-accent">Why {formatPlural(count, "line")} left out</summary>
+      <summary className="w-fit cursor-pointer text-accent">{formatPlural(count, "line")} left out, and why</summary>
       <ul className="mt-1 max-h-60 overflow-auto text-muted" tabIndex={0} role="list" aria-label="Lines left out">
         {skipped.map(({ line, why }) => (
           <li key={line} className="break-words">
