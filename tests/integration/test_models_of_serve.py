@@ -28,6 +28,7 @@ from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import serving
 from tests.support.commands import COMMAND, environment, free_port
+from tests.support.coroutines import result_of
 from tests.support.live_runs import LiveWriter
 from tests.support.runs import make_world, one_thread
 from tests.support.told_models import FOLDER, noted
@@ -172,7 +173,7 @@ def test_fifty_askers_at_once_all_get_an_answer_or_a_sentence(api: Served) -> No
                 )
             )
 
-    answers = asyncio.run(ask_all())
+    answers = result_of(ask_all())
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert sum(answer.status_code == 200 for answer in answers) >= MOST_WAITING
     assert all("the models are busy" in a.json()["error"] for a in answers if a.status_code == 503)

@@ -4,7 +4,7 @@
  * to the token that the text is listed for. Moving within a text is the text's own (useTokenCursor).
  */
 
-import { type FocusEvent, type KeyboardEvent, useLayoutEffect, useRef } from "react";
+import { type FocusEvent, type KeyboardEvent, useCallback, useLayoutEffect, useRef } from "react";
 
 const LINE = "[data-line]";
 const TOKEN = "[data-index]";
@@ -15,16 +15,24 @@ export function useTextLines<Around extends HTMLElement>() {
   const around = useRef<Around>(null);
   const stop = useRef<HTMLElement | null>(null);
 
-  const become = (next: HTMLElement | null) => {
+  const become = useCallback((next: HTMLElement | null) => {
     if (stop.current !== next) stop.current?.setAttribute("tabindex", "-1");
     next?.setAttribute("tabindex", "0");
     stop.current = next;
-  };
-  // after every drawing, as texts come and go
+  }, []);
   useLayoutEffect(() => {
-    if (stop.current !== null && around.current?.contains(stop.current) === true) return;
-    become(mainOf(around.current?.querySelector<HTMLElement>(LINE) ?? null));
-  });
+    const texts = around.current;
+    if (texts === null) return undefined;
+    const keepOne = () => {
+      if (!texts.contains(stop.current)) become(mainOf(texts.querySelector<HTMLElement>(LINE)));
+    };
+    keepOne();
+    const observer = new MutationObserver(keepOne); // texts come and go without this component being drawn
+    observer.observe(texts, { childList: true, subtree: true });
+    return () => {
+      observer.disconnect();
+    };
+  }, [become]);
   const onFocus = (event: FocusEvent) => {
     if (isPlace(event.target)) become(event.target);
   };
