@@ -61,10 +61,10 @@ test: install $(VENV)/.installed-dev browser
 test-viewer: install
 	cd $(VIEWER) && npm test --silent
 
-# Four files at a time, as much of it is waiting; in their order, which has the long ones first. Threads that wait for each
+# Three files at a time, as much of it is waiting; in their order, which has the long ones first. Threads that wait for each
 # other must not spin on each other's cores.
 test-python: install $(VENV)/.installed-dev browser
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 # The wheel in an empty environment, as users install it.
 test-wheel: install $(VENV)/.installed-dev browser
