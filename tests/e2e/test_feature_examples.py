@@ -25,7 +25,7 @@ def hostile_page(browser: Browser, hostile_url: str) -> Iterator[Page]:
 
 def open_feature(page: Page, feature_id: int, query: str = "") -> Any:
     page.goto(f"/feature/{feature_id}{query}")
-    expect(page.locator(".token-peak").first).to_be_visible()
+    expect(page.get_by_text("All statistics")).to_be_visible()  # which is drawn last
     return info_of(page, feature_id)
 
 

@@ -44,7 +44,7 @@ def info_of(page: Page, feature_id: int) -> Any:
 def open_best_feature(page: Page) -> int:
     feature_id = best_feature(page)
     page.goto(f"/feature/{feature_id}?metric=max_activation")
-    expect(page.get_by_test_id("bar").first).to_be_visible()
+    expect(page.get_by_text("All statistics")).to_be_visible()  # which is drawn last
     return feature_id
 
 

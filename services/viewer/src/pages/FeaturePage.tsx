@@ -11,6 +11,7 @@ import { FeatureTitle, LabelledTitle } from "../components/feature/FeatureTitle"
 import { FiredFeature } from "../components/feature/FiredFeature";
 import { Verdict } from "../components/feature/Verdict";
 import { LabelEditor } from "../components/labels/LabelEditor";
+import { Later } from "../components/Later";
 import { LiveBanner } from "../components/LiveBanner";
 import { ContentPlaceholder, ErrorMessage, Loading, StaleNote } from "../components/ContentPlaceholder";
 import { PlaceInList } from "../components/PlaceInList";
@@ -94,7 +95,9 @@ function NumberedFeature({ featureId }: { featureId: number }) {
           ) : (
             <FiredFeature info={info} descriptions={ranking?.metric_descriptions ?? {}} metric={metric} state={state} />
           )}
-          <AskModel info={info} run={state.run} />
+          <Later>
+            <AskModel info={info} run={state.run} />
+          </Later>
         </div>
       )}
     </div>

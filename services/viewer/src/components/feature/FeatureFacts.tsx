@@ -43,8 +43,8 @@ export function FeatureFacts({ info, bands, chosen, descriptions, metric, state,
           note={`silent at ${formatRest(info.density)} of tokens`}
         />
       </Chart>
-      <TokenTable key={info.feature_id} info={info} bands={bands} />
       <Later>
+        <TokenTable key={info.feature_id} info={info} bands={bands} />
         <WeightFacts info={info} state={state} />
         {info.positions !== undefined && <PositionsPanel positions={info.positions} />}
         <FeatureEffects effects={info.effects ?? []} />
