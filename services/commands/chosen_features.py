@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 FEATURES_HELP = "features, as in 1,5,10-19, or top:20 for the first ones in the order of the pages' list"
 _PART = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
-_TOP = re.compile(r"top:([0-9]{1,9})")
+_TOP = re.compile(r"top:([1-9][0-9]{0,8})")
 
 
 def chosen_features(text: str, run: RunView) -> list[int]:
-    """The features of a run, each once, in ascending order; SaescopeError if the text has another form."""
+    """The features of a run, each once, in the order of the list; SaescopeError if the text has another form."""
     if (top := _TOP.fullmatch(text)) is not None:
-        return sorted(_first(run, int(top[1])))
-    chosen: set[int] = set()
+        return _first(run, int(top[1]))
+    chosen: dict[int, None] = {}
     num_features = run.metadata.num_features
     for part in text.split(","):
         found = _PART.fullmatch(part.strip())
@@ -31,8 +31,8 @@ def chosen_features(text: str, run: RunView) -> list[int]:
             raise SaescopeError(
                 f"--features {part.strip()}: run {run.metadata.run_id} has the features 0 to {num_features - 1}"
             )
-        chosen.update(range(first, last + 1))
-    return sorted(chosen)
+        chosen |= dict.fromkeys(range(first, last + 1))
+    return list(chosen)
 
 
 def _first(run: RunView, count: int) -> list[int]:

@@ -6,17 +6,15 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from services.commands.chosen_features import FEATURES_HELP, chosen_features
 from services.commands.named_run import add_run_and_folder, open_named
 from sparse_autoencoder.cli import need_torch
 from sparse_autoencoder.errors import SaescopeError
 from sparse_autoencoder.runs.store import NotFoundError
-from sparse_autoencoder.utils.printable import printable
 from sparse_autoencoder.utils.progress_lines import phase, shown
 
 if TYPE_CHECKING:
     from sparse_autoencoder.reading.run_view import RunView
-
-_TOP = "top:"
 
 
 def add_effects_parser(commands: Any) -> None:
@@ -34,7 +32,7 @@ def add_effects_parser(commands: Any) -> None:
         "--features",
         required=True,
         metavar="LIST",
-        help="their numbers, as 1,5,17, or top:20 for the first 20 in the order in which the pages list them",
+        help=FEATURES_HELP,
     )
     parser.set_defaults(handler=effects_command)
 
@@ -46,38 +44,13 @@ def effects_command(args: argparse.Namespace) -> int:
         raise SaescopeError(
             f"run {view.metadata.run_id} is not finished, and its examples still change: wait for its end, or resume it"
         )
-    features = wanted_features(args.features, view)
+    features = chosen_features(args.features, view)
     missing = [feature for feature in features if not _is_there(view, feature)]
     if len(missing) < len(features):
         print(f"{len(features) - len(missing):,} of {len(features):,} features are there already")
     if missing:
         _compute(view, missing)
     return 0
-
-
-def wanted_features(named: str, view: RunView) -> list[int]:
-    """The features of a list such as `1,5,17`, or `top:20`; SaescopeError if it is none, or names unknown ones."""
-    from sparse_autoencoder.runs.rank_by_metric import NUM_ACTIVE_TOKENS, SUGGESTED, Selection
-
-    number = named.removeprefix(_TOP)
-    if named.startswith(_TOP) and _is_number(number) and int(number):
-        order = SUGGESTED if view.suggests else NUM_ACTIVE_TOKENS
-        found: list[int] = view.ranking(Selection(order))[: int(number)].tolist()
-        return found
-    parts = [part.strip() for part in named.split(",")]
-    if not all(map(_is_number, parts)):
-        raise SaescopeError(f"--features {printable(named)!r} is no list: give numbers, as 1,5,17, or top:20")
-    unknown = [part for part in parts if int(part) >= view.metadata.num_features]
-    if unknown:
-        raise SaescopeError(
-            f"there is no feature {unknown[0]}: the autoencoder of run {view.metadata.run_id} has the features 0 to "
-            f"{view.metadata.num_features - 1}"
-        )
-    return list(dict.fromkeys(map(int, parts)))
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _is_there(view: RunView, feature: int) -> bool:

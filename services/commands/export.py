@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.commands.chosen_features import FEATURES_HELP, chosen_features
-from services.commands.run_paths import folder_and_name
+from services.commands.named_run import add_run_and_folder, open_named
 from sparse_autoencoder.errors import SaescopeError
-from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
 from sparse_autoencoder.utils.sizes import size_in_words
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def add_export_parser(commands: Any) -> None:
         description="Write a finished run's features as files of another program: sae-viewer is OpenAI's viewer. "
         "The same command goes on where an interrupted one ended.",
     )
-    parser.add_argument("run", metavar="RUN", help="its id, the beginning of it, latest, or its folder")
+    add_run_and_folder(parser)
     parser.add_argument("--to", required=True, choices=(SAE_VIEWER,), help="the program")
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where the files go")
     parser.add_argument("--features", metavar="LIST", help=f"{FEATURES_HELP} (default: all)")
@@ -42,13 +41,6 @@ def add_export_parser(commands: Any) -> None:
         "location)",
     )
     parser.add_argument("--replace", action="store_true", help="remove the files of another run that are there")
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        default=DEFAULT_OUTPUT,
-        metavar="FOLDER",
-        help="folder of the runs (default: analysis_data)",
-    )
     parser.set_defaults(handler=export_command)
 
 
@@ -60,7 +52,8 @@ def export_command(args: argparse.Namespace) -> int:
 
     place = None if args.place is None else checked_place(args.place)
     run = _finished(args.run, args.runs)
-    features = range(run.metadata.num_features) if args.features is None else chosen_features(args.features, run)
+    everything = range(run.metadata.num_features)
+    features = everything if args.features is None else sorted(chosen_features(args.features, run))
     folder = ViewerFolder.prepared(run, args.output, place, replace=args.replace)
     progress = ExportProgress()
     try:
@@ -80,10 +73,7 @@ def export_command(args: argparse.Namespace) -> int:
 
 def _finished(named: str, runs: Path) -> RunView:
     """The run that is meant; SaescopeError if there is none, or if it isn't finished."""
-    from services.commands.named_run import open_named
-
-    folder, name = folder_and_name(named, runs)
-    run = open_named(name, folder)
+    run = open_named(named, runs)
     if run.live:
         raise SaescopeError(
             f"run {run.metadata.run_id} is {run.metadata.status}: a run is exported when it is finished, as its "

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.commands.run_paths import folder_and_name
 from sparse_autoencoder.runs.resume_command import DEFAULT_OUTPUT
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_run_and_folder(parser: argparse.ArgumentParser) -> None:
     """Add RUN, and the folder where it is."""
-    parser.add_argument("run", metavar="RUN", help="its id, the beginning of it that no other run's id has, or latest")
+    parser.add_argument("run", metavar="RUN", help="its id, the beginning of it, latest, or its folder")
     parser.add_argument(
         "--runs",
         type=Path,
@@ -30,5 +31,6 @@ def open_named(named: str, folder: Path) -> RunView:
     from sparse_autoencoder.reading.open_runs import RunLibrary
     from sparse_autoencoder.runs.store import DirectoryStore
 
+    folder, named = folder_and_name(named, folder)
     run_id = str(FolderOfRuns(folder).one(named)["id"])
     return RunLibrary(DirectoryStore(folder)).open(run_id)

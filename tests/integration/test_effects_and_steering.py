@@ -158,9 +158,9 @@ def test_ctrl_c_keeps_what_is_done(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("features", "complaint"),
     [
-        ("1,x", "--features '1,x' is no list: give numbers, as 1,5,17, or top:20"),
-        ("top:0", "--features 'top:0' is no list"),
-        ("1,256", "there is no feature 256: the autoencoder of run"),
+        ("1,x", "--features 1,x is neither a list, as 1,5,10-19, nor top:N, as top:20"),
+        ("top:0", "--features top:0 is neither a list, as 1,5,10-19, nor top:N"),
+        ("1,256", "has the features 0 to 255"),
     ],
 )
 def test_features_that_there_are_not_are_refused(

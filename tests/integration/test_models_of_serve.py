@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import select
@@ -28,8 +27,8 @@ from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import serving
 from tests.support.commands import COMMAND, environment, free_port
-from tests.support.coroutines import result_of
 from tests.support.live_runs import LiveWriter
+from tests.support.many_askers import fifty_answers
 from tests.support.runs import make_world, one_thread
 from tests.support.told_models import FOLDER, noted
 from tests.support.waiting import wait_until
@@ -159,21 +158,7 @@ def test_a_stream_whose_reader_has_gone_is_dropped(api: Served) -> None:
 
 
 def test_fifty_askers_at_once_all_get_an_answer_or_a_sentence(api: Served) -> None:
-    async def ask_all() -> list[httpx.Response]:
-        limits = httpx.Limits(max_connections=100)
-        async with httpx.AsyncClient(timeout=PATIENCE, limits=limits) as client:
-            return await asyncio.gather(
-                *(
-                    client.post(
-                        f"{api.url}/api/encode",
-                        json={"text": f"asker {number}"},
-                        headers={"X-Forwarded-For": f"10.0.2.{number}"},
-                    )
-                    for number in range(50)
-                )
-            )
-
-    answers = result_of(ask_all())
+    answers = fifty_answers(api.url, PATIENCE)
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert sum(answer.status_code == 200 for answer in answers) >= MOST_WAITING
     assert all("the models are busy" in a.json()["error"] for a in answers if a.status_code == 503)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import threading
@@ -24,8 +23,8 @@ from services.common.settings import read_settings
 from sparse_autoencoder.pipeline.single_process import run
 from sparse_autoencoder.runs.store import DirectoryStore
 from tests.support.api import Servers, make_finished, serving
-from tests.support.coroutines import result_of
 from tests.support.live_runs import LiveWriter
+from tests.support.many_askers import fifty_answers
 from tests.support.runs import make_world, one_thread
 from tests.support.services import Service
 from tests.support.told_models import FOLDER, noted
@@ -166,21 +165,7 @@ def test_when_the_time_is_over_there_is_a_sentence_and_the_question_is_dropped(
 
 def test_fifty_askers_at_once_all_get_an_answer_or_a_sentence(asked: Asked) -> None:
     asked.start()
-
-    async def ask_all() -> list[httpx.Response]:
-        async with httpx.AsyncClient(timeout=PATIENCE, limits=httpx.Limits(max_connections=100)) as client:
-            return await asyncio.gather(
-                *(
-                    client.post(
-                        f"{asked.url}/api/encode",
-                        json={"text": f"asker {number}"},
-                        headers={"X-Forwarded-For": f"10.0.2.{number}"},
-                    )
-                    for number in range(50)
-                )
-            )
-
-    answers = result_of(ask_all())
+    answers = fifty_answers(asked.url, PATIENCE)
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert sum(answer.status_code == 200 for answer in answers) >= MOST_WAITING
     assert all("the models are busy" in one.json()["error"] for one in answers if one.status_code == 503)
