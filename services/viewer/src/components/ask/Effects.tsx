@@ -8,6 +8,7 @@ import { useAnswerInParts } from "../../hooks/useAnswerInParts";
 import { effectTexts } from "../../lib/effects";
 import { askEffects } from "../../modelApi";
 import { effectsKey, useKeptEffects } from "../../modelQueries";
+import { AskHeading } from "./AskHeading";
 import { AskProblem } from "./AskProblem";
 import { AskProgress } from "./AskProgress";
 import { EffectTexts } from "./EffectTexts";
@@ -30,21 +31,16 @@ export function Effects({ info, canAsk }: Props) {
   if (!canAsk && texts.length === 0) return null;
   return (
     <section aria-labelledby="later-predictions" className="min-w-0 space-y-2">
-      <div className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
-        <h3 id="later-predictions" className="font-semibold">
-          What it does to later predictions
-        </h3>
-        {canAsk && !isWhole && kept.data !== undefined && !answer.isAsking && (
-          <button type="button" className="control" onClick={() => void ask()}>
-            {answer.error === null ? "Compute" : "Try again"}
-          </button>
-        )}
-        {answer.isAsking && (
-          <button type="button" className="control" onClick={answer.stop}>
-            Stop
-          </button>
-        )}
-      </div>
+      <AskHeading
+        id="later-predictions"
+        title="What it does to later predictions"
+        verb="Compute"
+        canAsk={canAsk && !isWhole && kept.data !== undefined}
+        isAsking={answer.isAsking}
+        hasFailed={answer.error !== null}
+        onAsk={() => void ask()}
+        onStop={answer.stop}
+      />
       {texts.length === 0 && isWhole && <p className="text-muted">It changes nothing in the examples shown.</p>}
       {texts.length === 0 && !isWhole && !answer.isAsking && (
         <p className="max-w-prose text-xs text-muted">

@@ -12,6 +12,7 @@ import { askGraph } from "../../modelApi";
 import { graphKey, useKeptGraph } from "../../modelQueries";
 import { Swatch } from "../feature/BandedExamples";
 import { TokenChip } from "../TokenChips";
+import { AskHeading } from "./AskHeading";
 import { AskProblem } from "./AskProblem";
 import { AskProgress } from "./AskProgress";
 
@@ -31,21 +32,16 @@ export function Graph({ info, bands, canAsk }: Props) {
   if (!canAsk && graph === null) return null;
   return (
     <section aria-labelledby="patterns" className="min-w-0 space-y-2">
-      <div className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
-        <h3 id="patterns" className="font-semibold">
-          Patterns that it fires on
-        </h3>
-        {canAsk && graph === null && kept.data !== undefined && !answer.isAsking && (
-          <button type="button" className="control" onClick={() => void ask()}>
-            {answer.error === null ? "Find" : "Try again"}
-          </button>
-        )}
-        {answer.isAsking && (
-          <button type="button" className="control" onClick={answer.stop}>
-            Stop
-          </button>
-        )}
-      </div>
+      <AskHeading
+        id="patterns"
+        title="Patterns that it fires on"
+        verb="Find"
+        canAsk={canAsk && graph === null && kept.data !== undefined}
+        isAsking={answer.isAsking}
+        hasFailed={answer.error !== null}
+        onAsk={() => void ask()}
+        onStop={answer.stop}
+      />
       {kept.isError && <AskProblem error={kept.error} />}
       {answer.error !== null && <AskProblem error={answer.error} />}
       {answer.isAsking && <AskProgress progress={answer.progress} />}
